@@ -1,0 +1,34 @@
+# Compiler settings for every target of the project.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+# ccache and mold only make the build faster; without them it is the same build.
+find_program(CHARTLY_CCACHE ccache)
+if(CHARTLY_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CHARTLY_CCACHE}")
+endif()
+find_program(CHARTLY_MOLD mold)
+if(CHARTLY_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+if(CHARTLY_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(CHARTLY_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+endif()
+
+# Warnings are errors in the project's own code; generated code and dependencies are built as they come.
+add_library(chartly_warnings INTERFACE)
+target_compile_options(chartly_warnings INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wunused-result -Wno-missing-field-initializers)

@@ -1,0 +1,33 @@
+#include "common/config/parts.h"
+
+#include <set>
+
+#include "common/status/status.h"
+#include "test/support/test.h"
+
+namespace chartly {
+
+TEST_CASE("every part has ports of its own") {
+  std::set<int> ports = {kDroneAdminPort};
+  for (const PartInfo& info : Parts()) {
+    CHECK(ports.insert(info.port).second);
+    CHECK(ports.insert(info.admin_port).second);
+    CHECK(InfoOf(info.part).name == info.name);
+  }
+}
+
+TEST_CASE("a list of parts is read once each, in its order") {
+  auto parts = ParseParts("reporter, registry,reporter");
+  REQUIRE_OK(parts);
+  CHECK(*parts == std::vector<Part>{Part::kReporter, Part::kRegistry});
+  CHECK(ParseParts("all")->size() == Parts().size());
+}
+
+TEST_CASE("an unknown part is refused with the known ones") {
+  auto parts = ParseParts("registry,storeage");
+  CHECK(Reason(parts.status()) == "PART_UNKNOWN");
+  CHECK(std::string(parts.status().message()).find("aggregator") != std::string::npos);
+  CHECK(Reason(ParseParts(" , ").status()) == "PART_UNKNOWN");
+}
+
+}  // namespace chartly

@@ -1,0 +1,78 @@
+// An ordered key-value store with atomic durable writes: what every store here is built on. RocksDB lies behind it
+// (rocksdb_kv_store.cc, the only file that sees it).
+//
+// Thread-safe. One process owns a folder; a second opener gets FailedPrecondition (STORE_LOCKED). After a write fails
+// with DataLoss or Unavailable every later write fails the same way until the store is opened again (an fsync error
+// is never retried); ResourceExhausted (STORE_FULL) means the disk is full and a later write may succeed. A write that
+// fails leaves nothing behind.
+#ifndef CHARTLY_COMMON_KV_KV_STORE_H_
+#define CHARTLY_COMMON_KV_KV_STORE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace chartly {
+
+class KvBatch {
+ public:
+  void Put(absl::string_view key, absl::string_view value) { ops_.push_back({std::string(key), std::string(value), true}); }
+  void PutOwned(std::string key, std::string value) { ops_.push_back({std::move(key), std::move(value), true}); }
+  void Delete(absl::string_view key) { ops_.push_back({std::string(key), std::string(), false}); }
+  bool empty() const { return ops_.empty(); }
+  struct Op {
+    std::string key;
+    std::string value;
+    bool put;
+  };
+  const std::vector<Op>& ops() const { return ops_; }
+
+ private:
+  std::vector<Op> ops_;
+};
+
+// Walks keys in byte order over the state at its creation. Not thread-safe. Views live until the next move.
+class KvIterator {
+ public:
+  virtual ~KvIterator() = default;
+  virtual void Seek(absl::string_view key) = 0;         // first key >= key
+  virtual void SeekForPrev(absl::string_view key) = 0;  // last key <= key
+  virtual void Next() = 0;
+  virtual void Prev() = 0;
+  virtual bool Valid() const = 0;
+  virtual absl::string_view key() const = 0;
+  virtual absl::string_view value() const = 0;
+  virtual absl::Status status() const = 0;  // not OK if it stopped on damage
+};
+
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  // NotFound if there is none.
+  virtual absl::StatusOr<std::string> Get(absl::string_view key) const = 0;
+  // All or nothing. On OK with `sync` the batch is fsynced.
+  virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
+  virtual std::unique_ptr<KvIterator> NewIterator() const = 0;
+};
+
+struct KvOptions {
+  size_t memory_bytes = size_t{64} << 20;  // write buffers and block cache together
+  bool large_values = false;               // values of 64 KiB and more: no second compression, larger buffers
+};
+
+// Opens or creates the store in `path`.
+absl::StatusOr<std::unique_ptr<KvStore>> OpenKvStore(const std::string& path, const KvOptions& options = {});
+
+// The smallest key greater than every key with this prefix; empty if there is none.
+std::string PrefixEnd(absl::string_view prefix);
+// Eight bytes, big-endian, so that numbers sort as keys.
+void AppendBigEndian64(std::string& out, uint64_t number);
+uint64_t ReadBigEndian64(absl::string_view bytes);
+
+}  // namespace chartly
+
+#endif  // CHARTLY_COMMON_KV_KV_STORE_H_

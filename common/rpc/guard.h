@@ -1,0 +1,76 @@
+// The one way into a service method: identity, access rule, metrics, audit and error conversion for every call.
+//
+// A service adapter has one Guard and writes each method as
+//   return guard_.Unary(context, "GetProfile", *request, response,
+//                       [&](const rpc::Caller&) { return logic_.GetProfile(*request); });
+// where the lambda gives absl::StatusOr<Response>. The access rule comes from the proto option of the method; a method
+// without one is refused. Thread-safe.
+#ifndef CHARTLY_COMMON_RPC_GUARD_H_
+#define CHARTLY_COMMON_RPC_GUARD_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "chartly/v1/options.pb.h"
+#include "common/rpc/audit_sink.h"
+#include "common/rpc/authenticator.h"
+#include "common/rpc/grpc_status.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
+namespace chartly::rpc {
+
+inline constexpr char kApiKeyMetadata[] = "x-api-key";
+inline constexpr char kRequestIdMetadata[] = "x-request-id";
+
+class Guard {
+ public:
+  // `service` is ServiceName::descriptor of the messages, e.g. FindService("chartly.v1.RegistryService"). The
+  // authenticator and sink must outlive the guard; a null sink records nothing (the audit service itself, tests).
+  Guard(absl::string_view service, const Authenticator& authenticator, AuditSink* audit);
+
+  template <typename Response, typename Fn>
+  grpc::Status Unary(grpc::ServerContext* context, absl::string_view method, const google::protobuf::Message& request,
+                     Response* response, Fn&& fn) const {
+    absl::Time start = absl::Now();
+    absl::StatusOr<Caller> caller = Admit(context, method);
+    if (!caller.ok()) return Finish(method, start, Caller{}, &request, caller.status());
+    absl::StatusOr<Response> result = fn(static_cast<const Caller&>(*caller));
+    if (result.ok()) *response = *std::move(result);
+    return Finish(method, start, *caller, &request, result.status());
+  }
+
+  // For streaming methods; the lambda gives absl::Status.
+  template <typename Fn>
+  grpc::Status Stream(grpc::ServerContext* context, absl::string_view method, Fn&& fn) const {
+    absl::Time start = absl::Now();
+    absl::StatusOr<Caller> caller = Admit(context, method);
+    if (!caller.ok()) return Finish(method, start, Caller{}, nullptr, caller.status());
+    absl::Status status = fn(static_cast<const Caller&>(*caller));
+    return Finish(method, start, *caller, nullptr, status);
+  }
+
+ private:
+  struct Rule {
+    v1::Access access = v1::ACCESS_UNSPECIFIED;
+    bool audited = false;
+  };
+  absl::StatusOr<Caller> Admit(grpc::ServerContext* context, absl::string_view method) const;
+  grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
+                      const google::protobuf::Message* request, const absl::Status& status) const;
+
+  std::string service_;
+  const Authenticator& authenticator_;
+  AuditSink* audit_;
+  std::map<std::string, Rule, std::less<>> rules_;
+};
+
+}  // namespace chartly::rpc
+
+#endif  // CHARTLY_COMMON_RPC_GUARD_H_

@@ -1,0 +1,51 @@
+// Channels to the parts: in-process to those of this process, over the network to the others. Services reach each
+// other only through stubs on these, so one process and nine processes run the same code.
+//
+// Thread-safe. Every call carries the key of this process, unless the caller sets x-api-key itself.
+#ifndef CHARTLY_COMMON_RPC_PEERS_H_
+#define CHARTLY_COMMON_RPC_PEERS_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/config/parts.h"
+
+namespace chartly::rpc {
+
+class RpcServer;
+
+class Peers {
+ public:
+  // `addresses`: host:port of parts in other processes; parts that are in neither map use 127.0.0.1 and their default
+  // port. `api_key` may be empty (the gateway hands on the key of its caller instead).
+  Peers(std::map<Part, std::string> addresses, std::string api_key);
+  // From now on `part` is reached in-process. The server must outlive the peers.
+  void SetLocal(Part part, RpcServer& server);
+  // Never null; connects when first used.
+  std::shared_ptr<grpc::Channel> Channel(Part part) const;
+  // Where a part is, for people: "in-process" or host:port.
+  std::string Address(Part part) const;
+
+ private:
+  const std::map<Part, std::string> addresses_;
+  const std::string api_key_;
+  mutable absl::Mutex mu_;
+  std::map<Part, RpcServer*> local_ ABSL_GUARDED_BY(mu_);
+  mutable std::map<Part, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mu_);
+};
+
+// A network channel whose calls carry `api_key` (if any) and use our keepalive and size limits.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key);
+
+// Sets the deadline, and the request id if not empty.
+void Prepare(grpc::ClientContext& context, absl::Duration timeout, const std::string& request_id = "");
+
+}  // namespace chartly::rpc
+
+#endif  // CHARTLY_COMMON_RPC_PEERS_H_

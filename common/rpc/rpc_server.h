@@ -1,0 +1,50 @@
+// A gRPC server with our limits, health and reflection. One server serves all services of a process on all their
+// ports, and in-process.
+//
+// Start and Shutdown are called from one thread; Shutdown is safe twice and before Start.
+#ifndef CHARTLY_COMMON_RPC_RPC_SERVER_H_
+#define CHARTLY_COMMON_RPC_RPC_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace chartly::rpc {
+
+// One message; a batch and its frame fit.
+inline constexpr int kMaxMessageBytes = 8 << 20;
+
+class RpcServer {
+ public:
+  RpcServer();
+  ~RpcServer();
+  // host:port; port 0 takes a free one. Requires: before Start.
+  void Listen(const std::string& address);
+  // The service must outlive the server. Requires: before Start.
+  void AddService(grpc::Service* service);
+  // Unavailable (PORT_IN_USE) naming the address if one cannot be bound.
+  absl::Status Start();
+  // The bound ports, in order of Listen. Requires: started.
+  const std::vector<int>& ports() const { return ports_; }
+  // A channel that never leaves the process. Requires: started.
+  std::shared_ptr<grpc::Channel> InProcessChannel(const std::string& api_key);
+  // Health of every service as grpc.health.v1 tells it.
+  void SetServing(bool serving);
+  // Takes no new calls, waits for the others until the deadline, then cancels them.
+  void Shutdown(absl::Duration drain);
+
+ private:
+  std::vector<std::string> addresses_;
+  std::vector<grpc::Service*> services_;
+  std::vector<int> ports_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace chartly::rpc
+
+#endif  // CHARTLY_COMMON_RPC_RPC_SERVER_H_

@@ -1,0 +1,59 @@
+// One run: fetch, decode, normalize, batch, hand on. The drone hands batches to the spool; `chartly profile test`
+// hands them to a list. Not thread-safe, but Cancel may be called from any thread.
+#ifndef CHARTLY_DRONE_PIPELINE_PIPELINE_H_
+#define CHARTLY_DRONE_PIPELINE_PIPELINE_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/clock/clock.h"
+#include "common/net/http_client.h"
+#include "common/profile/profile.h"
+#include "chartly/v1/aggregator.pb.h"
+
+namespace chartly::drone {
+
+// Takes packed batches. OK means the batch is where it will not be lost; ResourceExhausted stops the run as failed
+// unless the sink waits by itself until there is room.
+class BatchSink {
+ public:
+  virtual ~BatchSink() = default;
+  // `fetched` is what the batch adds to the run: rows, filtered and quarantined.
+  virtual absl::Status Append(std::string batch, int64_t fetched) = 0;
+};
+
+struct RunSpec {
+  Profile profile;
+  std::string run_id;
+  std::string drone_id;
+};
+
+struct PipelineDeps {
+  net::HttpClient& http;
+  Clock& clock;
+  std::string source_dir;
+  BatchSink& sink;
+  // Told after every page and batch: rows fetched, rows handed on, pages. May be empty.
+  std::function<void(int64_t fetched, int64_t handed_on, int pages)> progress;
+};
+
+class Pipeline {
+ public:
+  Pipeline(RunSpec spec, PipelineDeps deps);
+  ~Pipeline();
+  // Runs to the end and tells how it went. Never throws and never loses what it handed on: an error is in the answer
+  // (error_reason, error), with the counts up to it. limits.max_records cuts off and sets `truncated`.
+  v1::RunEnd Run();
+  void Cancel();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_PIPELINE_PIPELINE_H_
