@@ -17,12 +17,12 @@ enum class Part { kGateway, kRegistry, kAggregator, kCoordinator, kReporter, kAu
 
 struct PartInfo {
   Part part;
-  const char* name;           // "registry"
-  const char* service;        // proto service asked for its health; empty for the gateway
-  int port;                   // HTTP for the gateway, gRPC for the others
-  int admin_port;             // /health /ready /metrics when it runs in a process of its own
-  const char* plane;          // "control" or "data"
-  const char* seed_name;      // what the seed documents call it
+  const char* name;       // "registry"
+  const char* service;    // proto service asked for its health; empty for the gateway
+  int port;               // HTTP for the gateway, gRPC for the others
+  int admin_port;         // /health /ready /metrics when it runs in a process of its own
+  const char* plane;      // "control" or "data"
+  const char* seed_name;  // what the seed documents call it
   const char* description;
 };
 

@@ -2,14 +2,14 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "google/rpc/error_details.pb.h"
+#include "chartly/v1/error.pb.h"
 
 namespace chartly {
 namespace {
 
 constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
 
-bool ReadErrorInfo(const absl::Status& status, google::rpc::ErrorInfo& info) {
+bool ReadErrorInfo(const absl::Status& status, v1::ErrorInfo& info) {
   auto payload = status.GetPayload(kErrorInfoUrl);
   return payload.has_value() && info.ParseFromString(std::string(*payload));
 }
@@ -18,7 +18,7 @@ bool ReadErrorInfo(const absl::Status& status, google::rpc::ErrorInfo& info) {
 
 absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message, ErrorDetails details) {
   absl::Status status(code, message);
-  google::rpc::ErrorInfo info;
+  v1::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(kErrorDomain);
   for (const auto& [key, value] : details) (*info.mutable_metadata())[std::string(key)] = std::string(value);
@@ -27,12 +27,12 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
 }
 
 std::string Reason(const absl::Status& status) {
-  google::rpc::ErrorInfo info;
+  v1::ErrorInfo info;
   return ReadErrorInfo(status, info) ? info.reason() : std::string();
 }
 
 std::map<std::string, std::string> Details(const absl::Status& status) {
-  google::rpc::ErrorInfo info;
+  v1::ErrorInfo info;
   std::map<std::string, std::string> details;
   if (ReadErrorInfo(status, info)) details.insert(info.metadata().begin(), info.metadata().end());
   return details;
@@ -41,8 +41,7 @@ std::map<std::string, std::string> Details(const absl::Status& status) {
 absl::Status Annotate(const absl::Status& status, absl::string_view context) {
   if (status.ok()) return status;
   absl::Status annotated(status.code(), absl::StrCat(context, ": ", status.message()));
-  status.ForEachPayload(
-      [&](absl::string_view url, const absl::Cord& payload) { annotated.SetPayload(url, payload); });
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { annotated.SetPayload(url, payload); });
   return annotated;
 }
 

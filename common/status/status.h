@@ -44,9 +44,9 @@ void AttachErrorInfo(absl::Status& status, absl::string_view error_info_bytes);
 #define CHARTLY_CONCAT(a, b) CHARTLY_CONCAT_INNER(a, b)
 
 // Returns from the function if the expression is not OK.
-#define RETURN_IF_ERROR(expression)                              \
-  do {                                                           \
-    absl::Status return_if_error_status = (expression);          \
+#define RETURN_IF_ERROR(expression)                                  \
+  do {                                                               \
+    absl::Status return_if_error_status = (expression);              \
     if (!return_if_error_status.ok()) return return_if_error_status; \
   } while (false)
 

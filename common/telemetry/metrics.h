@@ -13,7 +13,7 @@ namespace chartly {
 enum class MetricKind { kCounter, kGauge, kHistogram };
 
 struct MetricInfo {
-  const char* name;   // chartly_rpc_calls_total
+  const char* name;  // chartly_rpc_calls_total
   MetricKind kind;
   const char* label;  // name of its one label; empty if it has none
   const char* help;   // one sentence with the unit

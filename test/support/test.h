@@ -59,17 +59,17 @@ inline bool Eventually(const std::function<bool()>& condition,
 
 }  // namespace chartly::testing
 
-#define CHECK_OK(expression)                                         \
-  do {                                                               \
+#define CHECK_OK(expression)                                                 \
+  do {                                                                       \
     absl::Status check_ok_status = ::chartly::testing::StatusOf(expression); \
-    INFO(check_ok_status.ToString());                                \
-    CHECK(check_ok_status.ok());                                     \
+    INFO(check_ok_status.ToString());                                        \
+    CHECK(check_ok_status.ok());                                             \
   } while (false)
-#define REQUIRE_OK(expression)                                         \
-  do {                                                                 \
+#define REQUIRE_OK(expression)                                                 \
+  do {                                                                         \
     absl::Status require_ok_status = ::chartly::testing::StatusOf(expression); \
-    INFO(require_ok_status.ToString());                                \
-    REQUIRE(require_ok_status.ok());                                   \
+    INFO(require_ok_status.ToString());                                        \
+    REQUIRE(require_ok_status.ok());                                           \
   } while (false)
 
 #endif  // CHARTLY_TEST_SUPPORT_TEST_H_

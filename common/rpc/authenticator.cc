@@ -1,0 +1,114 @@
+#include "common/rpc/authenticator.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+
+namespace chartly::rpc {
+namespace {
+
+constexpr size_t kKeyBytes = 32;
+
+std::array<unsigned char, 32> Digest(absl::string_view key) {
+  std::array<unsigned char, 32> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
+  return digest;
+}
+
+absl::Status FileError(const std::string& path, absl::string_view what) {
+  return Error(absl::StatusCode::kUnavailable, "KEY_FILE_FAILED",
+               absl::StrCat("cannot ", what, " key file ", path, ": ", std::strerror(errno)), {{"path", path}});
+}
+
+absl::StatusOr<std::string> ReadKey(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return FileError(path, "read");
+  if ((info.st_mode & 077) != 0) {
+    return Error(absl::StatusCode::kFailedPrecondition, "KEY_FILE_OPEN",
+                 absl::StrCat("others may read the key file ", path, "; run: chmod 600 ", path), {{"path", path}});
+  }
+  std::ifstream file(path);
+  std::string key;
+  std::getline(file, key);
+  key = std::string(absl::StripAsciiWhitespace(key));
+  if (key.size() < 16) {
+    return Error(
+        absl::StatusCode::kFailedPrecondition, "KEY_FILE_INVALID",
+        absl::StrCat("the key file ", path, " holds no key of at least 16 characters; remove it to get a new one"),
+        {{"path", path}});
+  }
+  return key;
+}
+
+absl::StatusOr<std::string> MakeKey(const std::string& path) {
+  unsigned char random[kKeyBytes];
+  if (RAND_bytes(random, sizeof(random)) != 1) return absl::InternalError("no random bytes for a key");
+  std::string key = absl::StrCat(
+      "chk_", absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(random), sizeof(random))));
+  // Written beside and renamed, so that two processes that start at once end with one whole key.
+  std::string temporary = absl::StrCat(path, ".", ::getpid());
+  int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return FileError(temporary, "create");
+  std::string line = key + "\n";
+  bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;
+  ::close(fd);
+  if (!written) return FileError(temporary, "write");
+  int linked = ::link(temporary.c_str(), path.c_str());
+  int link_errno = errno;
+  ::unlink(temporary.c_str());
+  if (linked != 0 && link_errno == EEXIST) return ReadKey(path);
+  errno = link_errno;
+  if (linked != 0) return FileError(path, "create");
+  return key;
+}
+
+}  // namespace
+
+KeyAuthenticator::KeyAuthenticator(const std::vector<std::pair<std::string, std::string>>& keys) {
+  for (const auto& [principal, key] : keys) {
+    if (!key.empty()) entries_.push_back({principal, Digest(key)});
+  }
+}
+
+absl::StatusOr<Caller> KeyAuthenticator::Authenticate(absl::string_view api_key) const {
+  Caller caller;
+  if (api_key.empty()) return caller;
+  std::array<unsigned char, 32> digest = Digest(api_key);
+  // Every entry is compared in full, so the time tells nothing about which one came close.
+  bool known = false;
+  for (const Entry& entry : entries_) {
+    if (CRYPTO_memcmp(entry.digest.data(), digest.data(), digest.size()) == 0 && !known) {
+      known = true;
+      caller.principal = entry.principal;
+      caller.can_write = true;
+    }
+  }
+  if (!known) {
+    return Error(absl::StatusCode::kUnauthenticated, "API_KEY_UNKNOWN",
+                 "the API key is not known here; send the one in admin.key or REGISTRY_API_KEY as X-API-Key");
+  }
+  return caller;
+}
+
+absl::StatusOr<std::string> LoadOrCreateAdminKey(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, ignored);
+  if (std::filesystem::exists(path, ignored)) return ReadKey(path);
+  return MakeKey(path);
+}
+
+}  // namespace chartly::rpc

@@ -1,0 +1,63 @@
+#include "common/rpc/peers.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/rpc/channel_interceptor.h"
+#include "common/rpc/guard.h"
+#include "common/rpc/rpc_server.h"
+
+namespace chartly::rpc {
+
+Peers::Peers(std::map<Part, std::string> addresses, std::string api_key)
+    : addresses_(std::move(addresses)), api_key_(std::move(api_key)) {}
+
+void Peers::SetLocal(Part part, RpcServer& server) {
+  absl::MutexLock lock(&mu_);
+  local_[part] = &server;
+  channels_.erase(part);
+}
+
+std::shared_ptr<grpc::Channel> Peers::Channel(Part part) const {
+  absl::MutexLock lock(&mu_);
+  std::shared_ptr<grpc::Channel>& channel = channels_[part];
+  if (channel != nullptr) return channel;
+  auto local = local_.find(part);
+  if (local != local_.end()) {
+    channel = local->second->InProcessChannel(api_key_);
+    return channel;
+  }
+  auto address = addresses_.find(part);
+  channel = MakeChannel(address != addresses_.end() ? address->second : absl::StrCat("127.0.0.1:", InfoOf(part).port),
+                        api_key_);
+  return channel;
+}
+
+std::string Peers::Address(Part part) const {
+  absl::MutexLock lock(&mu_);
+  if (local_.count(part) > 0) return "in-process";
+  auto address = addresses_.find(part);
+  return address != addresses_.end() ? address->second : absl::StrCat("127.0.0.1:", InfoOf(part).port);
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  // The default ceiling of two minutes would leave a drone deaf long after its control plane came back.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  // A proxy of the environment must not see calls between parts.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(), arguments,
+                                                                 KeyInterceptors(api_key));
+}
+
+void Prepare(grpc::ClientContext& context, absl::Duration timeout, const std::string& request_id) {
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  if (!request_id.empty()) context.AddMetadata(kRequestIdMetadata, request_id);
+}
+
+}  // namespace chartly::rpc

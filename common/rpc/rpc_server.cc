@@ -1,0 +1,104 @@
+#include "common/rpc/rpc_server.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/rpc/channel_interceptor.h"
+#include "common/status/status.h"
+
+namespace chartly::rpc {
+namespace {
+
+// The message limit alone does not bound memory: gRPC buffers and inflates before it looks at the size.
+constexpr size_t kQuotaBytes = size_t{512} << 20;
+constexpr int kMaxThreads = 512;
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("server");
+  quota.Resize(kQuotaBytes).SetMaxThreads(kMaxThreads);
+  builder.SetResourceQuota(quota);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  // Batches are packed already; without gzip a small message cannot become a large one.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 5000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 20000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60000);
+  // Two processes on one port would share its connections at random.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace
+
+RpcServer::RpcServer() {
+  static const bool kPlugins = [] {
+    // gRPC's own lines repeat, at length, what the statuses here say; GRPC_VERBOSITY brings them back.
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_verbosity(static_cast<gpr_log_severity>(3));
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)kPlugins;
+}
+
+RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
+
+void RpcServer::Listen(const std::string& address) { addresses_.push_back(address); }
+
+void RpcServer::AddService(grpc::Service* service) { services_.push_back(service); }
+
+absl::Status RpcServer::Start() {
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  ports_.assign(addresses_.size(), 0);
+  for (size_t i = 0; i < addresses_.size(); ++i) {
+    builder.AddListeningPort(addresses_[i], grpc::InsecureServerCredentials(), &ports_[i]);
+  }
+  for (grpc::Service* service : services_) builder.RegisterService(service);
+  server_ = builder.BuildAndStart();
+  for (size_t i = 0; i < addresses_.size(); ++i) {
+    if (server_ != nullptr && ports_[i] != 0) continue;
+    // On failure gRPC leaves the port at 0 for the address that could not be bound; the later ones were not tried.
+    if (ports_[i] != 0) continue;
+    server_.reset();
+    return Error(absl::StatusCode::kUnavailable, "PORT_IN_USE",
+                 absl::StrCat("cannot listen on ", addresses_[i],
+                              ": the port is in use or not permitted; stop the other process or choose another port"),
+                 {{"address", addresses_[i]}});
+  }
+  if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
+  return absl::OkStatus();
+}
+
+std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel(const std::string& api_key) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  return server_->experimental().InProcessChannelWithInterceptors(arguments, KeyInterceptors(api_key));
+}
+
+void RpcServer::SetServing(bool serving) {
+  if (server_ != nullptr && server_->GetHealthCheckService() != nullptr) {
+    server_->GetHealthCheckService()->SetServingStatus(serving);
+  }
+}
+
+void RpcServer::Shutdown(absl::Duration drain) {
+  if (server_ == nullptr) return;
+  SetServing(false);
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
+  server_->Wait();
+  server_.reset();
+}
+
+}  // namespace chartly::rpc

@@ -1,0 +1,184 @@
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "chartly/v1/releases.grpc.pb.h"
+#include "common/rpc/guard.h"
+#include "common/rpc/peers.h"
+#include "common/rpc/rpc_server.h"
+#include "common/status/status.h"
+#include "test/support/test.h"
+
+namespace chartly::rpc {
+namespace {
+
+class RecordingSink final : public AuditSink {
+ public:
+  void Record(const AuditEntry& entry) override { entries.push_back(entry); }
+  std::vector<AuditEntry> entries;
+};
+
+// The real adapter shape over the smallest logic.
+class EchoReleases final : public v1::ReleasesService::Service {
+ public:
+  EchoReleases(const Authenticator& authenticator, AuditSink* sink)
+      : guard_("chartly.v1.ReleasesService", authenticator, sink) {}
+  grpc::Status GetDeployment(grpc::ServerContext* context, const v1::GetDeploymentRequest* request,
+                             v1::Deployment* response) override {
+    return guard_.Unary(context, "GetDeployment", *request, response,
+                        [&](const Caller& caller) -> absl::StatusOr<v1::Deployment> {
+                          if (request->name() == "deployments/none") {
+                            return Error(absl::StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND", "no such deployment",
+                                         {{"name", request->name()}});
+                          }
+                          v1::Deployment deployment;
+                          deployment.set_opened_by(absl::StrCat(caller.principal, "/", caller.request_id));
+                          return deployment;
+                        });
+  }
+  grpc::Status ShelveDeployment(grpc::ServerContext* context, const v1::ShelveDeploymentRequest* request,
+                                v1::Deployment* response) override {
+    return guard_.Unary(context, "ShelveDeployment", *request, response,
+                        [&](const Caller&) -> absl::StatusOr<v1::Deployment> { return v1::Deployment(); });
+  }
+  grpc::Status OpenDeployment(grpc::ServerContext* context, const v1::OpenDeploymentRequest* request,
+                              v1::Deployment* response) override {
+    return guard_.Unary(context, "NoSuchMethod", *request, response,
+                        [&](const Caller&) -> absl::StatusOr<v1::Deployment> { return v1::Deployment(); });
+  }
+
+ private:
+  Guard guard_;
+};
+
+struct Fixture {
+  KeyAuthenticator authenticator{{{"admin", "a-key-of-the-admin"}, {"unset", ""}}};
+  RecordingSink sink;
+  EchoReleases service{authenticator, &sink};
+  RpcServer server;
+  Fixture() {
+    server.Listen("127.0.0.1:0");
+    server.AddService(&service);
+    REQUIRE_OK(server.Start());
+  }
+  absl::Status Get(const std::shared_ptr<grpc::Channel>& channel, const std::string& name, v1::Deployment& answer) {
+    grpc::ClientContext context;
+    Prepare(context, absl::Seconds(10), "req-1");
+    v1::GetDeploymentRequest request;
+    request.set_name(name);
+    return FromGrpcStatus(v1::ReleasesService::NewStub(channel)->GetDeployment(&context, request, &answer));
+  }
+  absl::Status Shelve(const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::ClientContext context;
+    Prepare(context, absl::Seconds(10));
+    v1::ShelveDeploymentRequest request;
+    request.set_name("deployments/d1");
+    v1::Deployment answer;
+    return FromGrpcStatus(v1::ReleasesService::NewStub(channel)->ShelveDeployment(&context, request, &answer));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a call carries the key of its channel, in-process and over the network") {
+  Fixture fixture;
+  std::string address = absl::StrCat("127.0.0.1:", fixture.server.ports()[0]);
+  for (const auto& channel :
+       {fixture.server.InProcessChannel("a-key-of-the-admin"), MakeChannel(address, "a-key-of-the-admin")}) {
+    v1::Deployment answer;
+    REQUIRE_OK(fixture.Get(channel, "deployments/d1", answer));
+    CHECK(answer.opened_by() == "admin/req-1");
+  }
+}
+
+TEST_CASE("reads need no key, writes do, and a wrong key is refused for both") {
+  Fixture fixture;
+  v1::Deployment answer;
+  REQUIRE_OK(fixture.Get(fixture.server.InProcessChannel(""), "deployments/d1", answer));
+  CHECK(answer.opened_by() == "anonymous/req-1");
+  absl::Status anonymous = fixture.Shelve(fixture.server.InProcessChannel(""));
+  CHECK(anonymous.code() == absl::StatusCode::kUnauthenticated);
+  CHECK(Reason(anonymous) == "API_KEY_REQUIRED");
+  CHECK(Reason(fixture.Shelve(fixture.server.InProcessChannel("wrong"))) == "API_KEY_UNKNOWN");
+  CHECK(Reason(fixture.Get(fixture.server.InProcessChannel("wrong"), "deployments/d1", answer)) == "API_KEY_UNKNOWN");
+  CHECK_OK(fixture.Shelve(fixture.server.InProcessChannel("a-key-of-the-admin")));
+}
+
+TEST_CASE("a change is audited with who, what and outcome, a read is not") {
+  Fixture fixture;
+  v1::Deployment answer;
+  CHECK_OK(fixture.Get(fixture.server.InProcessChannel(""), "deployments/d1", answer));
+  CHECK_OK(fixture.Shelve(fixture.server.InProcessChannel("a-key-of-the-admin")));
+  CHECK_FALSE(fixture.Shelve(fixture.server.InProcessChannel("")).ok());
+  REQUIRE(fixture.sink.entries.size() == 2);
+  CHECK(fixture.sink.entries[0].actor == "admin");
+  CHECK(fixture.sink.entries[0].action == "ReleasesService.ShelveDeployment");
+  CHECK(fixture.sink.entries[0].subject == "deployments/d1");
+  CHECK(fixture.sink.entries[0].outcome == "OK");
+  CHECK(fixture.sink.entries[1].actor == "anonymous");
+  CHECK(fixture.sink.entries[1].outcome == "UNAUTHENTICATED");
+}
+
+TEST_CASE("reason and details of an error arrive at the caller") {
+  Fixture fixture;
+  v1::Deployment answer;
+  absl::Status status = fixture.Get(fixture.server.InProcessChannel(""), "deployments/none", answer);
+  CHECK(status.code() == absl::StatusCode::kNotFound);
+  CHECK(Reason(status) == "DEPLOYMENT_NOT_FOUND");
+  CHECK(Details(status).at("name") == "deployments/none");
+}
+
+TEST_CASE("a method without an access rule is refused for everyone") {
+  Fixture fixture;
+  grpc::ClientContext context;
+  Prepare(context, absl::Seconds(10));
+  v1::Deployment answer;
+  auto channel = fixture.server.InProcessChannel("a-key-of-the-admin");
+  absl::Status status = FromGrpcStatus(
+      v1::ReleasesService::NewStub(channel)->OpenDeployment(&context, v1::OpenDeploymentRequest(), &answer));
+  CHECK(Reason(status) == "METHOD_WITHOUT_RULE");
+}
+
+TEST_CASE("a port in use is one clear error that names the address") {
+  Fixture fixture;
+  std::string address = absl::StrCat("127.0.0.1:", fixture.server.ports()[0]);
+  RpcServer second;
+  second.Listen("127.0.0.1:0");
+  second.Listen(address);
+  second.AddService(&fixture.service);
+  absl::Status status = second.Start();
+  CHECK(Reason(status) == "PORT_IN_USE");
+  CHECK(std::string(status.message()).find(address) != std::string::npos);
+}
+
+TEST_CASE("every method of every service states its access") {
+  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
+  const auto* file = pool->FindFileByName("chartly/v1/options.proto");
+  REQUIRE(file != nullptr);
+  for (const PartInfo& info : Parts()) {
+    if (info.service[0] == '\0') continue;
+    const auto* service = pool->FindServiceByName(info.service);
+    if (service == nullptr) continue;  // not linked into this test
+    for (int i = 0; i < service->method_count(); ++i) {
+      INFO(service->method(i)->full_name());
+      CHECK(service->method(i)->options().GetExtension(v1::access) != v1::ACCESS_UNSPECIFIED);
+    }
+  }
+}
+
+TEST_CASE("the admin key is made once, kept private, and read again") {
+  testing::TempDir dir;
+  std::string path = dir.File("admin.key");
+  auto made = LoadOrCreateAdminKey(path);
+  REQUIRE_OK(made);
+  CHECK(made->size() >= 64);
+  struct stat info;
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0600);
+  CHECK(*LoadOrCreateAdminKey(path) == *made);
+  ::chmod(path.c_str(), 0644);
+  CHECK(Reason(LoadOrCreateAdminKey(path).status()) == "KEY_FILE_OPEN");
+}
+
+}  // namespace chartly::rpc

@@ -1,0 +1,125 @@
+#include "common/telemetry/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "common/telemetry/log.h"
+
+namespace chartly {
+namespace {
+
+using prometheus::Family;
+
+// One family a metric of the table.
+struct Instruments {
+  prometheus::Registry registry;
+  std::map<std::string, Family<prometheus::Counter>*, std::less<>> counters;
+  std::map<std::string, Family<prometheus::Gauge>*, std::less<>> gauges;
+  std::map<std::string, Family<prometheus::Histogram>*, std::less<>> histograms;
+  std::map<std::string, const MetricInfo*, std::less<>> infos;
+};
+
+Instruments& All() {
+  static Instruments* instruments = [] {
+    auto* made = new Instruments();
+    for (const MetricInfo& info : Metrics()) {
+      made->infos[info.name] = &info;
+      switch (info.kind) {
+        case MetricKind::kCounter:
+          made->counters[info.name] =
+              &prometheus::BuildCounter().Name(info.name).Help(info.help).Register(made->registry);
+          break;
+        case MetricKind::kGauge:
+          made->gauges[info.name] = &prometheus::BuildGauge().Name(info.name).Help(info.help).Register(made->registry);
+          break;
+        case MetricKind::kHistogram:
+          made->histograms[info.name] =
+              &prometheus::BuildHistogram().Name(info.name).Help(info.help).Register(made->registry);
+          break;
+      }
+    }
+    return made;
+  }();
+  return *instruments;
+}
+
+template <typename Map>
+typename Map::mapped_type FamilyOf(const Map& families, absl::string_view name) {
+  auto found = families.find(std::string(name));
+  if (found == families.end()) {
+    // A name outside the table is a mistake in the code, never the result of input.
+    LogError("metric is not in the table", {{"name", std::string(name)}});
+    std::abort();
+  }
+  return found->second;
+}
+
+std::map<std::string, std::string> Labels(absl::string_view name, absl::string_view label) {
+  const MetricInfo& info = *All().infos.find(std::string(name))->second;
+  if (info.label[0] == '\0') return {};
+  return {{info.label, std::string(label)}};
+}
+
+const prometheus::Histogram::BucketBoundaries& Seconds() {
+  static const auto* buckets = new prometheus::Histogram::BucketBoundaries{
+      0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100};
+  return *buckets;
+}
+
+}  // namespace
+
+const std::vector<MetricInfo>& Metrics() {
+  using enum MetricKind;
+  static const auto* table = new std::vector<MetricInfo>{
+      {"chartly_rpc_calls_total", kCounter, "outcome", "gRPC calls served, by canonical status code."},
+      {"chartly_rpc_seconds", kHistogram, "method", "Time to serve a gRPC call, in seconds, by method."},
+      {"chartly_http_requests_total", kCounter, "status", "HTTP requests answered, by status class (2xx, 4xx, ...)."},
+      {"chartly_http_connections", kGauge, "", "Open HTTP connections."},
+      {"chartly_event_streams", kGauge, "", "Open server-sent event streams."},
+      {"chartly_audit_failures_total", kCounter, "", "Changes that could not be written to the audit log."},
+      {"chartly_profiles", kGauge, "", "Profiles in use."},
+      {"chartly_drones", kGauge, "state", "Known drones, by state."},
+      {"chartly_runs_total", kCounter, "status", "Runs that ended, by status."},
+      {"chartly_runs_active", kGauge, "", "Runs that have not ended."},
+      {"chartly_ingest_batches_total", kCounter, "", "Batches made durable."},
+      {"chartly_ingest_bytes_total", kCounter, "", "Bytes of batches made durable."},
+      {"chartly_ingest_commit_seconds", kHistogram, "", "Time of one group commit with its fsync, in seconds."},
+      {"chartly_ingest_pending_bytes", kGauge, "", "Bytes that wait for a commit."},
+      {"chartly_rows_total", kCounter, "outcome",
+       "Rows by what became of them: stored, duplicate, filtered, quarantined (aggregator); fetched (drone)."},
+      {"chartly_dedupe_index_bytes", kGauge, "", "Memory of the dedupe index, in bytes."},
+      {"chartly_store_failures_total", kCounter, "", "Writes that the store refused or could not make durable."},
+      {"chartly_reports_total", kCounter, "outcome", "Reports answered, by canonical status code."},
+      {"chartly_spool_bytes", kGauge, "", "Bytes in the spool that are not yet released."},
+      {"chartly_spool_appends_total", kCounter, "", "Entries made durable in the spool."},
+      {"chartly_spool_damaged_records_total", kCounter, "", "Spool records lost to damage on the disk."},
+      {"chartly_uplink_reconnects_total", kCounter, "", "Times the ingest stream was opened anew."},
+      {"chartly_uplink_loss_detected_total", kCounter, "", "Times the aggregator knew less than it had acked."},
+      {"chartly_fetch_bytes_total", kCounter, "", "Bytes of payloads fetched, unpacked."},
+      {"chartly_fetch_failures_total", kCounter, "reason", "Fetches that failed, by reason."},
+  };
+  return *table;
+}
+
+void Count(absl::string_view name, double by, absl::string_view label) {
+  FamilyOf(All().counters, name)->Add(Labels(name, label)).Increment(by);
+}
+
+void SetGauge(absl::string_view name, double value, absl::string_view label) {
+  FamilyOf(All().gauges, name)->Add(Labels(name, label)).Set(value);
+}
+
+void Observe(absl::string_view name, double seconds, absl::string_view label) {
+  FamilyOf(All().histograms, name)->Add(Labels(name, label), Seconds()).Observe(seconds);
+}
+
+std::string ScrapeMetrics() { return prometheus::TextSerializer().Serialize(All().registry.Collect()); }
+
+}  // namespace chartly
