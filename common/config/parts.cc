@@ -35,6 +35,18 @@ const PartInfo& InfoOf(Part part) {
   return *std::find_if(Parts().begin(), Parts().end(), [&](const PartInfo& info) { return info.part == part; });
 }
 
+namespace {
+
+int Moved(int port, int gateway_port) {
+  return gateway_port == 0 ? 0 : port + gateway_port - InfoOf(Part::kGateway).port;
+}
+
+}  // namespace
+
+int PortFor(const PartInfo& info, int gateway_port) { return Moved(info.port, gateway_port); }
+int AdminPortFor(const PartInfo& info, int gateway_port) { return Moved(info.admin_port, gateway_port); }
+int DroneAdminPortFor(int gateway_port) { return Moved(kDroneAdminPort, gateway_port); }
+
 absl::StatusOr<std::vector<Part>> ParseParts(absl::string_view text) {
   std::vector<Part> parts;
   std::vector<std::string> names;

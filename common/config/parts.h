@@ -31,6 +31,12 @@ const PartInfo& InfoOf(Part part);
 // The admin port of the drone.
 inline constexpr int kDroneAdminPort = 8199;
 
+// Where a part listens when the gateway is at `gateway_port`: the defaults keep their distance from 8090, so that two
+// installations on one host differ in one number. 0 (any free port) stays 0.
+int PortFor(const PartInfo& info, int gateway_port);
+int AdminPortFor(const PartInfo& info, int gateway_port);
+int DroneAdminPortFor(int gateway_port);
+
 // "all", or a comma-separated list of names. InvalidArgument (PART_UNKNOWN) names the known ones.
 absl::StatusOr<std::vector<Part>> ParseParts(absl::string_view text);
 

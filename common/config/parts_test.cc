@@ -16,6 +16,14 @@ TEST_CASE("every part has ports of its own") {
   }
 }
 
+TEST_CASE("ports keep their distance from the gateway's") {
+  CHECK(PortFor(InfoOf(Part::kRegistry), 8090) == 8091);
+  CHECK(PortFor(InfoOf(Part::kReleases), 18090) == 18098);
+  CHECK(AdminPortFor(InfoOf(Part::kAudit), 9090) == 9196);
+  CHECK(DroneAdminPortFor(8090) == kDroneAdminPort);
+  CHECK(PortFor(InfoOf(Part::kRegistry), 0) == 0);
+}
+
 TEST_CASE("a list of parts is read once each, in its order") {
   auto parts = ParseParts("reporter, registry,reporter");
   REQUIRE_OK(parts);

@@ -1,0 +1,48 @@
+// The composition of chartly-control: builds the parts that were asked for, connects them, and takes them down again.
+//
+// Start and Shutdown are called from one thread; Shutdown is safe twice.
+#ifndef CHARTLY_CONTROL_CONTROL_H_
+#define CHARTLY_CONTROL_CONTROL_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/config/parts.h"
+
+namespace chartly::control {
+
+struct ControlConfig {
+  std::vector<Part> parts;                  // which run in this process
+  std::string data_dir = ".chartly";        // every part keeps its state in a folder below
+  std::string listen = "127.0.0.1:8090";    // the gateway; the ports of the other parts follow its port
+  std::string rpc_host = "127.0.0.1";       // where gRPC and the admin port listen
+  std::map<Part, std::string> rpc_listen;   // overrides, one part each
+  std::map<Part, std::string> peers;        // parts in other processes
+  std::string admin_listen;                 // empty: the default admin port of the first part
+  std::string key_file;                     // empty: data_dir/admin.key
+  std::string registry_api_key;             // from REGISTRY_API_KEY; accepted beside the admin key
+  std::string ports_file;                   // if set, the bound addresses are written there as JSON
+  absl::Duration heartbeat_interval = absl::Seconds(1);
+  size_t dedupe_bytes = size_t{1} << 30;
+  size_t memory_bytes = size_t{256} << 20;
+};
+
+class Control {
+ public:
+  virtual ~Control() = default;
+  // Opens the stores, binds the ports and serves. An error names the part, port, file or folder and what to do.
+  static absl::StatusOr<std::unique_ptr<Control>> Start(const ControlConfig& config);
+  // Stops taking work, drains, and closes the stores, within 10 s.
+  virtual void Shutdown() = 0;
+};
+
+// Reads the flags, runs until SIGTERM or SIGINT, and gives the exit code: 0, 1 for a failure, 2 for wrong flags.
+int RunControl(int argc, char** argv);
+
+}  // namespace chartly::control
+
+#endif  // CHARTLY_CONTROL_CONTROL_H_

@@ -1,0 +1,102 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "common/config/address.h"
+#include "common/config/signals.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "control/control.h"
+
+namespace chartly::control {
+namespace {
+
+struct Flags {
+  std::string services = "all";
+  std::vector<std::string> rpc_listen;
+  std::vector<std::string> peers;
+  std::string log_level = "info";
+  int heartbeat_ms = 1000;
+  ControlConfig config;
+};
+
+void Declare(CLI::App& app, Flags& flags) {
+  app.add_option("--services", flags.services, "Parts to run here: all, or a list such as registry,coordinator")
+      ->capture_default_str();
+  app.add_option("--data", flags.config.data_dir, "Folder for everything that is kept")
+      ->envname("CHARTLY_DATA")
+      ->capture_default_str();
+  app.add_option("--listen", flags.config.listen,
+                 "HOST:PORT of the gateway; gRPC of the parts follows on PORT+1 to PORT+8. Port 0 takes free ones")
+      ->envname("CHARTLY_LISTEN")
+      ->capture_default_str();
+  app.add_option("--rpc-host", flags.config.rpc_host, "Host on which gRPC and the admin port listen")
+      ->capture_default_str();
+  app.add_option("--rpc", flags.rpc_listen, "PART=HOST:PORT where a part of this process listens instead; repeatable");
+  app.add_option("--peer", flags.peers, "PART=HOST:PORT of a part that runs in another process; repeatable");
+  app.add_option("--admin", flags.config.admin_listen, "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
+  app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)")
+      ->envname("CHARTLY_KEY_FILE");
+  app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
+  app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
+      ->check(CLI::Range(50, 60000))
+      ->capture_default_str();
+  app.add_option("--dedupe-memory", flags.config.dedupe_bytes, "Bound of the dedupe index, such as 2GB")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("1GB");
+  app.add_option("--store-memory", flags.config.memory_bytes, "Bound of caches and buffers of the record store")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("256MB");
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
+}
+
+absl::Status ReadAddresses(const std::vector<std::string>& texts, std::map<Part, std::string>& out) {
+  for (const std::string& text : texts) {
+    ASSIGN_OR_RETURN(auto named, ParseNamedAddress(text));
+    ASSIGN_OR_RETURN(std::vector<Part> part, ParseParts(named.first));
+    for (Part each : part) out[each] = named.second;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Complete(Flags& flags) {
+  ASSIGN_OR_RETURN(flags.config.parts, ParseParts(flags.services));
+  RETURN_IF_ERROR(ReadAddresses(flags.rpc_listen, flags.config.rpc_listen));
+  RETURN_IF_ERROR(ReadAddresses(flags.peers, flags.config.peers));
+  RETURN_IF_ERROR(ParseAddress(flags.config.listen).status());
+  if (!flags.config.admin_listen.empty()) RETURN_IF_ERROR(ParseAddress(flags.config.admin_listen).status());
+  flags.config.heartbeat_interval = absl::Milliseconds(flags.heartbeat_ms);
+  if (const char* key = std::getenv("REGISTRY_API_KEY")) flags.config.registry_api_key = key;
+  return absl::OkStatus();
+}
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "chartly-control: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+}  // namespace
+
+int RunControl(int argc, char** argv) {
+  BlockStopSignals();
+  CLI::App app("The control plane of Chartly: profiles, drones, runs, records, reports and the page.", "chartly-control");
+  app.set_version_flag("--version", kVersion);
+  Flags flags;
+  Declare(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  absl::Status complete = Complete(flags);
+  if (!complete.ok()) return Fail(complete, 2);
+  InitLog("chartly-control", flags.log_level);
+  absl::StatusOr<std::unique_ptr<Control>> control = Control::Start(flags.config);
+  if (!control.ok()) return Fail(control.status(), 1);
+  int signal = WaitForStopSignal();
+  LogInfo("stopping", {{"signal", std::to_string(signal)}});
+  (*control)->Shutdown();
+  return 0;
+}
+
+}  // namespace chartly::control

@@ -1,0 +1,3 @@
+#include "control/control.h"
+
+int main(int argc, char** argv) { return chartly::control::RunControl(argc, argv); }

@@ -1,0 +1,135 @@
+"""Rules of the tree that a compiler does not check. Each message names the fix."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+INCLUDE = re.compile(r'^\s*#include\s+[<"]([^">]+)[">]')
+
+# Third-party headers that only some files may see: prefix -> what may include it.
+FENCES = {
+    "rocksdb/": r"^common/kv/rocksdb_kv_store\.cc$",
+    "curl/": r"^common/net/curl_http_client\.cc$|^test/",
+    "yaml-cpp/": r"^common/profile/",
+    "grpcpp/": r"^common/rpc/|_service(_test)?\.(h|cc)$|_component(_test)?\.(h|cc)$|^drone/(uplink|session)/|^control/gateway/"
+               r"|_test\.cc$|^bench/|^test/|^control/control\.cc$|^control/coordinator/(profile_watcher|ledger_sync|registry_profiles)"
+               r"|^control/reporter/(record_batches|batch_source)|^control/observer/",
+    "spdlog/": r"^common/telemetry/",
+    "prometheus/": r"^common/telemetry/",
+    "boost/": r"^common/http/",
+    "simdjson": r"^drone/decode/|^control/gateway/|^cli/",
+    "CLI/": r"^(control/control_flags|drone/[a-z_]+|cli/[a-z_]+)\.(cc|h)$",
+    "zstd.h": r"^common/batch/",
+}
+
+
+def tracked(*patterns):
+    out = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [line for line in out.splitlines() if (ROOT / line).is_file()]
+
+
+def includes(path):
+    for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1)
+
+
+def layers():
+    table = {}
+    for line in (ROOT / "test/tidy/layers.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            folder, allowed = line.split(":")
+            table[folder.strip()] = allowed.split()
+    return table
+
+
+def folder_of(path, table):
+    parent = str(Path(path).parent)
+    while parent != "." and parent not in table:
+        parent = str(Path(parent).parent)
+    return parent
+
+
+def test_includes_follow_the_arrows():
+    table, faults = layers(), []
+    for path in tracked("common/*.h", "common/*.cc", "drone/*.h", "drone/*.cc", "control/*.h", "control/*.cc",
+                        "cli/*.h", "cli/*.cc", "bench/*.cc"):
+        folder = folder_of(path, table)
+        for number, included in includes(path):
+            if not (ROOT / included).is_file() or included.startswith("test/support/"):
+                if included.startswith("test/") and not path.endswith("_test.cc"):
+                    faults.append(f"{path}:{number} product code includes test code {included}")
+                continue
+            target = str(Path(included).parent)
+            allowed = table.get(folder, [])
+            if target != folder and not any(target == a or target.startswith(a + "/") for a in allowed):
+                faults.append(f"{path}:{number} includes {included}: {folder} may not use {target}; "
+                              "move the code, or change test/tidy/layers.txt with a reason")
+    assert not faults, "\n".join(faults)
+
+
+def test_third_party_headers_stay_behind_their_fence():
+    faults = []
+    for path in tracked("*.h", "*.cc"):
+        for number, included in includes(path):
+            for prefix, may in FENCES.items():
+                if included.startswith(prefix) and not re.search(may, path):
+                    faults.append(f"{path}:{number} includes {included}; only {may} may")
+    assert not faults, "\n".join(faults)
+
+
+def test_headers_have_guards_named_after_their_path():
+    faults = []
+    for path in tracked("common/*.h", "drone/*.h", "control/*.h", "cli/*.h", "test/*.h"):
+        guard = "CHARTLY_" + re.sub(r"[/.]", "_", path).upper() + "_"
+        text = (ROOT / path).read_text()
+        if f"#ifndef {guard}" not in text or f"#define {guard}" not in text:
+            faults.append(f"{path}: the include guard must be {guard}")
+    assert not faults, "\n".join(faults)
+
+
+def test_files_stay_readable_in_size():
+    faults = []
+    for path in tracked("*.cc", "*.h", "*.ts", "*.py"):
+        lines = len((ROOT / path).read_text().splitlines())
+        limit = 1000 if path.endswith("_test.cc") or path.startswith("test/") else 400 if path.endswith(".h") else 800
+        if lines > limit:
+            faults.append(f"{path}: {lines} lines, at most {limit}; split it by noun")
+    assert not faults, "\n".join(faults)
+
+
+def test_tests_wait_for_conditions():
+    faults = []
+    for path in tracked("*_test.cc"):
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
+            if re.search(r"\b(sleep_for|usleep|absl::SleepFor)\s*\(", line):
+                faults.append(f"{path}:{number} sleeps; wait with Eventually() from test/support/test.h")
+    assert not faults, "\n".join(faults)
+
+
+def test_relative_links_of_the_documents_lead_somewhere():
+    faults = []
+    for path in tracked("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / path).read_text()):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            if not ((ROOT / path).parent / target).exists():
+                faults.append(f"{path}: link to {target} leads nowhere")
+    assert not faults, "\n".join(faults)
+
+
+def test_mains_are_short():
+    for path in ("control/main.cc", "drone/main.cc", "cli/main.cc"):
+        assert len((ROOT / path).read_text().splitlines()) < 40, f"{path} must stay under 40 lines"
+
+
+@pytest.mark.parametrize("script", ["dev", ".ci/run"])
+def test_scripts_parse_and_are_executable(script):
+    assert (ROOT / script).stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)
