@@ -95,25 +95,29 @@ class Value {
   Data data_;
 };
 
+// AppendCanonical of a text, without making a Value.
+void AppendCanonicalText(absl::string_view text, std::string& out);
+
 // Order by value: numbers numerically and exactly across types, text by bytes, times by instant; false < true.
 // Values of different classes order by class: null, boolean, number, date, timestamp, text.
 int CompareValues(const Value& a, const Value& b);
 
 // Parsers take the whole text without surrounding blanks; anything else is InvalidArgument and names the text (cut at
 // 64 bytes). "NaN", "inf", thousands separators and hex are refused.
-absl::StatusOr<int64_t> ParseInteger(absl::string_view text);    // OutOfRange past 64 bits
-absl::StatusOr<Decimal> ParseDecimal(absl::string_view text);    // also 1.5e6; OutOfRange past 38 digits
-absl::StatusOr<double> ParseFloat(absl::string_view text);       // finite only
-absl::StatusOr<bool> ParseBoolean(absl::string_view text);       // true false yes no 1 0, any case
-absl::StatusOr<Date> ParseDate(absl::string_view text);          // 2026-01-31
+absl::StatusOr<int64_t> ParseInteger(absl::string_view text);  // OutOfRange past 64 bits
+absl::StatusOr<Decimal> ParseDecimal(absl::string_view text);  // also 1.5e6; OutOfRange past 38 digits
+absl::StatusOr<double> ParseFloat(absl::string_view text);     // finite only
+absl::StatusOr<bool> ParseBoolean(absl::string_view text);     // true false yes no 1 0, any case
+absl::StatusOr<Date> ParseDate(absl::string_view text);        // 2026-01-31
 // RFC 3339, also with a blank for T, without seconds or fraction, and without a zone (taken as UTC).
 absl::StatusOr<Timestamp> ParseTimestamp(absl::string_view text);
-// An integer if the text is one of 64 bits, else a decimal, else InvalidArgument: how a JSON number becomes a value.
+// An integer if the text is one of 64 bits, else a decimal, else a float if it loses no digit (1e300), else
+// InvalidArgument: how a JSON number becomes a value.
 absl::StatusOr<Value> ParseNumber(absl::string_view text);
 
-std::string FormatDecimal(Decimal decimal);      // "12.50"
-std::string FormatTimestamp(Timestamp value);    // "2026-01-31T09:00:00.5+01:00", "Z" for offset 0
-std::string FormatDate(Date value);              // "2026-01-31"
+std::string FormatDecimal(Decimal decimal);    // "12.50"
+std::string FormatTimestamp(Timestamp value);  // "2026-01-31T09:00:00.5+01:00", "Z" for offset 0
+std::string FormatDate(Date value);            // "2026-01-31"
 
 // To and from the message. A malformed message is InvalidArgument.
 void ToProto(const Value& value, v1::Value& out);
