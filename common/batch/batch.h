@@ -25,6 +25,7 @@ inline constexpr size_t kMaxQuarantinedRawBytes = size_t{16} << 10;
 
 using BatchHeader = storage::v1::BatchHeader;
 enum class Role : uint8_t { kDim = 1, kMeasure = 2, kAttr = 3, kSource = 4 };  // as in batch.proto
+class ColumnBuilder;
 
 // Collects rows, then packs them. Use: SetOrigin once, then for each row BeginRow, Set..., and EndRow or DropRow;
 // Finish packs what is there and starts anew with the same origin and columns.
@@ -34,20 +35,22 @@ class BatchBuilder {
   // observed_us and key are taken; the rest is ignored. May be called again between batches.
   void SetOrigin(const BatchHeader& origin);
 
-  // Declares a column and returns its number. The type is that of the values set; a column may hold several types.
+  // Declares a column and returns its number; the same role and name again give the same number. The type is that of
+  // the values set; a column may hold several types.
   size_t AddColumn(Role role, absl::string_view name);
 
   void BeginRow(uint32_t page, uint32_t row);
-  // Requires: BeginRow was called; `column` came from AddColumn. Null is the same as not set.
+  // Requires: BeginRow was called; `column` came from AddColumn. Null is the same as not set; set twice, the last
+  // holds. Bytes of a text that are not UTF-8 become U+FFFD.
   void Set(size_t column, const Value& value);
-  void SetText(size_t column, absl::string_view text);   // as Set, without making a Value
+  void SetText(size_t column, absl::string_view text);  // as Set, without making a Value
   void SetInteger(size_t column, int64_t integer);
   // Keeps the row, or forgets what was set since BeginRow.
   void EndRow();
   void DropRow();
   // Counts a row that the filter left out.
   void CountFiltered() { ++filtered_; }
-  // Files a row that broke its contract; `raw` is cut at kMaxQuarantinedRawBytes at a character boundary.
+  // Files a row that broke its contract; `raw` is cut at kMaxQuarantinedRawBytes at a character boundary. Between rows.
   void Quarantine(absl::string_view reason_code, absl::string_view field, absl::string_view message,
                   absl::string_view raw, uint32_t page, uint32_t row);
 
@@ -56,12 +59,13 @@ class BatchBuilder {
   int64_t quarantined() const { return quarantined_.size(); }
   // Rows, filtered and quarantined together.
   int64_t fetched() const { return rows_ + filtered_ + quarantined(); }
-  // Upper bound of the unpacked size so far; callers Finish before it passes their target.
+  // Upper bound of the unpacked size so far, quarantined rows included; callers Finish before it passes their target.
   size_t bytes() const { return bytes_; }
   bool empty() const { return fetched() == 0; }
 
   // The packed batch, at most kMaxBatchBytes. ResourceExhausted (BATCH_TOO_LARGE) if it does not fit: the caller
-  // must Finish earlier. Requires: !empty(). A batch of only filtered or quarantined rows is fine.
+  // must Finish earlier; what was collected stays. Requires: !empty(). A batch of only filtered or quarantined rows is
+  // fine.
   absl::StatusOr<std::string> Finish();
 
   BatchBuilder();
@@ -71,12 +75,23 @@ class BatchBuilder {
 
  private:
   struct Column;
+  struct PackedColumns;
+  // The column of that type, ready to take a value of the row under way.
+  ColumnBuilder& Prepare(size_t column, ValueType type);
+  PackedColumns PackColumns() const;
+  void Clear();
+
   BatchHeader origin_;
   std::vector<std::unique_ptr<Column>> columns_;
+  std::unique_ptr<ColumnBuilder> source_pages_;
+  std::unique_ptr<ColumnBuilder> source_rows_;
   std::vector<storage::v1::Quarantined> quarantined_;
   uint32_t rows_ = 0;
+  uint32_t page_ = 0;  // of the row under way
+  uint32_t row_ = 0;   // of the row under way
   int64_t filtered_ = 0;
   size_t bytes_ = 0;
+  size_t row_bytes_ = 0;  // what a row adds, whatever it holds
 };
 
 // One column of a batch. Cheap to copy; valid while its Batch lives.
@@ -98,17 +113,26 @@ class BatchColumn {
   Value DictionaryValue(uint32_t index) const;
 
  private:
-  friend class Batch;
+  friend class BatchParser;
+  // Value number `position` of the plain values or of the dictionary.
+  uint32_t Position(uint32_t row) const { return index_width_ == 0 ? row : DictionaryIndex(row); }
+  absl::string_view TextAt(uint32_t position) const;
+  Decimal DecimalAt(uint32_t position) const;
+  Value ValueAt(uint32_t position) const;
   Role role_ = Role::kDim;
   const std::string* name_ = nullptr;
   ValueType type_ = ValueType::kNull;
   uint32_t rows_ = 0;
   uint32_t dictionary_size_ = 0;
-  uint8_t index_width_ = 0;          // 1, 2 or 4 bytes; 0 for a plain column
-  const uint8_t* nulls_ = nullptr;   // one bit a row, lowest first, 1 is null; nullptr if none is
+  uint8_t index_width_ = 0;         // 1 or 2 bytes; 0 for a plain column
+  uint8_t width_ = 0;               // bytes of an integer or unscaled decimal
+  uint8_t scale_ = 0;               // of all decimals, if scales_ is nullptr
+  const uint8_t* nulls_ = nullptr;  // one bit a row, lowest first, 1 is null; nullptr if none is
   const uint8_t* indexes_ = nullptr;
-  const uint8_t* values_ = nullptr;  // fixed-size values, or offsets of text
-  const char* heap_ = nullptr;       // text bytes
+  const uint8_t* values_ = nullptr;   // fixed-size values, or offsets of text
+  const uint8_t* scales_ = nullptr;   // one byte a decimal
+  const uint8_t* offsets_ = nullptr;  // two bytes a timestamp: minutes from UTC
+  const char* heap_ = nullptr;        // text bytes
 };
 
 class Batch {

@@ -1,0 +1,214 @@
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "common/batch/batch.h"
+#include "common/batch/batch_layout.h"
+#include "common/batch/column_builder.h"
+#include "common/batch/utf8.h"
+#include "common/status/status.h"
+
+namespace chartly {
+namespace {
+
+constexpr int kZstdLevel = 1;
+constexpr size_t kQuarantineOverhead = 64;
+
+absl::Status TooLarge(absl::string_view what) {
+  return Error(absl::StatusCode::kResourceExhausted, "BATCH_TOO_LARGE",
+               absl::StrCat("batch is too large: ", what, "; finish batches earlier"));
+}
+
+absl::Status Compress(const std::string& body, std::string& batch) {
+  size_t begin = batch.size();
+  batch.resize(begin + ZSTD_compressBound(body.size()));
+  size_t packed = ZSTD_compress(batch.data() + begin, batch.size() - begin, body.data(), body.size(), kZstdLevel);
+  if (ZSTD_isError(packed)) {
+    return Error(absl::StatusCode::kInternal, "BATCH_COMPRESSION_FAILED", ZSTD_getErrorName(packed));
+  }
+  batch.resize(begin + packed);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// One name in one role; a builder for each type that was set.
+struct BatchBuilder::Column {
+  Role role;
+  std::string name;
+  std::array<std::unique_ptr<ColumnBuilder>, 8> types;
+  // Row + 1 and type of the value set last, so that it can be taken back.
+  uint32_t last_row = 0;
+  ValueType last_type = ValueType::kNull;
+};
+
+// The columns with values, in the order of the format, and their bytes.
+struct BatchBuilder::PackedColumns {
+  BatchHeader header;
+  std::string body;
+};
+
+BatchBuilder::BatchBuilder()
+    : source_pages_(std::make_unique<ColumnBuilder>(ValueType::kInteger)),
+      source_rows_(std::make_unique<ColumnBuilder>(ValueType::kInteger)),
+      row_bytes_(2 * ColumnBuilder::MaxRowBytes(ValueType::kInteger)) {}
+
+BatchBuilder::~BatchBuilder() = default;
+
+void BatchBuilder::SetOrigin(const BatchHeader& origin) {
+  origin_ = origin;
+  origin_.clear_rows();
+  origin_.clear_columns();
+  origin_.clear_filtered();
+  origin_.clear_quarantined();
+  std::sort(origin_.mutable_key()->begin(), origin_.mutable_key()->end());
+}
+
+size_t BatchBuilder::AddColumn(Role role, absl::string_view name) {
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (columns_[i]->role == role && columns_[i]->name == name) return i;
+  }
+  columns_.push_back(std::make_unique<Column>());
+  columns_.back()->role = role;
+  columns_.back()->name = std::string(name);
+  return columns_.size() - 1;
+}
+
+void BatchBuilder::BeginRow(uint32_t page, uint32_t row) {
+  page_ = page;
+  row_ = row;
+}
+
+ColumnBuilder& BatchBuilder::Prepare(size_t column, ValueType type) {
+  Column& target = *columns_[column];
+  if (target.last_row == rows_ + 1) target.types[static_cast<size_t>(target.last_type)]->Undo(rows_);
+  std::unique_ptr<ColumnBuilder>& builder = target.types[static_cast<size_t>(type)];
+  if (builder == nullptr) {
+    builder = std::make_unique<ColumnBuilder>(type);
+    size_t row_bytes = ColumnBuilder::MaxRowBytes(type);
+    row_bytes_ += row_bytes;
+    bytes_ += row_bytes * rows_;
+  }
+  target.last_row = rows_ + 1;
+  target.last_type = type;
+  return *builder;
+}
+
+void BatchBuilder::Set(size_t column, const Value& value) {
+  if (value.is_null()) return;
+  if (value.type() == ValueType::kText) return SetText(column, value.text());
+  Prepare(column, value.type()).Append(rows_, value);
+}
+
+void BatchBuilder::SetText(size_t column, absl::string_view text) {
+  ColumnBuilder& builder = Prepare(column, ValueType::kText);
+  size_t before = builder.heap_bytes();
+  builder.AppendText(rows_, text);
+  bytes_ += builder.heap_bytes() - before;
+}
+
+void BatchBuilder::SetInteger(size_t column, int64_t integer) {
+  Prepare(column, ValueType::kInteger).AppendInteger(rows_, integer);
+}
+
+void BatchBuilder::EndRow() {
+  source_pages_->AppendInteger(rows_, page_);
+  source_rows_->AppendInteger(rows_, row_);
+  bytes_ += row_bytes_;
+  ++rows_;
+}
+
+void BatchBuilder::DropRow() {
+  for (const std::unique_ptr<Column>& column : columns_) {
+    if (column->last_row != rows_ + 1) continue;
+    column->types[static_cast<size_t>(column->last_type)]->Undo(rows_);
+    column->last_row = 0;
+  }
+}
+
+void BatchBuilder::Quarantine(absl::string_view reason_code, absl::string_view field, absl::string_view message,
+                              absl::string_view raw, uint32_t page, uint32_t row) {
+  storage::v1::Quarantined& entry = quarantined_.emplace_back();
+  entry.set_reason_code(ToUtf8(reason_code));
+  entry.set_field(ToUtf8(field));
+  entry.set_message(ToUtf8(CutAtCharacter(message, kMaxQuarantinedRawBytes)));
+  // Mending may lengthen it, hence cut before for the work and after for the bound.
+  std::string text = ToUtf8(CutAtCharacter(raw, kMaxQuarantinedRawBytes));
+  absl::string_view cut = CutAtCharacter(text, kMaxQuarantinedRawBytes);
+  entry.set_raw(cut.data(), cut.size());
+  entry.set_page(page);
+  entry.set_row(row);
+  bytes_ += entry.ByteSizeLong() + kQuarantineOverhead;
+}
+
+BatchBuilder::PackedColumns BatchBuilder::PackColumns() const {
+  struct Entry {
+    Role role;
+    absl::string_view name;
+    const ColumnBuilder* builder;
+  };
+  std::vector<Entry> entries;
+  for (const std::unique_ptr<Column>& column : columns_) {
+    for (const std::unique_ptr<ColumnBuilder>& builder : column->types) {
+      if (builder != nullptr && !builder->empty()) entries.push_back({column->role, column->name, builder.get()});
+    }
+  }
+  if (rows_ > 0) {
+    entries.push_back({Role::kSource, "page", source_pages_.get()});
+    entries.push_back({Role::kSource, "row", source_rows_.get()});
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tuple(a.role, a.name, a.builder->type()) < std::tuple(b.role, b.name, b.builder->type());
+  });
+  PackedColumns result;
+  result.header = origin_;
+  for (const Entry& entry : entries) {
+    storage::v1::Column& column = *result.header.add_columns();
+    column.set_name(std::string(entry.name));
+    column.set_role(static_cast<storage::v1::Role>(entry.role));
+    column.set_offset(static_cast<uint32_t>(result.body.size()));
+    entry.builder->Encode(rows_, column, result.body);
+  }
+  return result;
+}
+
+absl::StatusOr<std::string> BatchBuilder::Finish() {
+  if (rows_ > kMaxBatchRows) return TooLarge(absl::StrCat(rows_, " rows, at most ", kMaxBatchRows, " are allowed"));
+  PackedColumns packed = PackColumns();
+  if (packed.body.size() > kMaxBatchBodyBytes) return TooLarge(absl::StrCat(packed.body.size(), " bytes unpacked"));
+  packed.header.set_rows(rows_);
+  packed.header.set_filtered(filtered_);
+  for (const storage::v1::Quarantined& entry : quarantined_) *packed.header.add_quarantined() = entry;
+
+  std::string batch(kBatchPreambleBytes, '\0');
+  BatchPreamble preamble;
+  if (!packed.header.AppendToString(&batch)) return TooLarge("its header");
+  preamble.header_bytes = static_cast<uint32_t>(batch.size() - kBatchPreambleBytes);
+  preamble.unpacked_bytes = static_cast<uint32_t>(packed.body.size());
+  if (!packed.body.empty()) RETURN_IF_ERROR(Compress(packed.body, batch));
+  preamble.packed_bytes = static_cast<uint32_t>(batch.size() - kBatchPreambleBytes - preamble.header_bytes);
+  if (batch.size() > kMaxBatchBytes) return TooLarge(absl::StrCat(batch.size(), " bytes packed"));
+  SealBatch(preamble, batch);
+  Clear();
+  return batch;
+}
+
+void BatchBuilder::Clear() {
+  for (const std::unique_ptr<Column>& column : columns_) {
+    column->last_row = 0;
+    for (const std::unique_ptr<ColumnBuilder>& builder : column->types) {
+      if (builder != nullptr) builder->Clear();
+    }
+  }
+  source_pages_->Clear();
+  source_rows_->Clear();
+  quarantined_.clear();
+  rows_ = 0;
+  filtered_ = 0;
+  bytes_ = 0;
+}
+
+}  // namespace chartly

@@ -1,0 +1,69 @@
+#include "common/batch/utf8.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace chartly {
+namespace {
+
+bool IsContinuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
+
+// Length of the character at the begin of a non-empty text, 0 if it is none.
+size_t CharacterLength(absl::string_view text) {
+  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  size_t length = first >= 0xF0 ? 4 : (first >= 0xE0 ? 3 : 2);
+  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if (!IsContinuation(byte(i))) return 0;
+  }
+  bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
+  bool surrogate = first == 0xED && byte(1) > 0x9F;
+  bool too_large = first == 0xF4 && byte(1) > 0x8F;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+}  // namespace
+
+bool IsUtf8(absl::string_view text) {
+  while (!text.empty()) {
+    // Most text is ASCII: eight bytes at once.
+    uint64_t word = 0;
+    if (text.size() >= sizeof(word)) {
+      std::memcpy(&word, text.data(), sizeof(word));
+      if ((word & 0x8080808080808080u) == 0) {
+        text.remove_prefix(sizeof(word));
+        continue;
+      }
+    }
+    size_t length = CharacterLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string ToUtf8(absl::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    size_t length = CharacterLength(text);
+    if (length == 0) {
+      result.append("\xEF\xBF\xBD");
+      length = 1;
+    } else {
+      result.append(text.data(), length);
+    }
+    text.remove_prefix(length);
+  }
+  return result;
+}
+
+absl::string_view CutAtCharacter(absl::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && IsContinuation(static_cast<unsigned char>(text[bytes]))) --bytes;
+  return text.substr(0, bytes);
+}
+
+}  // namespace chartly
