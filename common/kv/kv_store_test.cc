@@ -1,0 +1,221 @@
+#include "common/kv/kv_store.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <random>
+
+#include "common/status/status.h"
+#include "test/support/test.h"
+
+namespace chartly {
+namespace {
+
+using testing::Eventually;
+using testing::TempDir;
+using Model = std::map<std::string, std::string>;
+
+std::unique_ptr<KvStore> Open(const std::string& path, bool large_values = false) {
+  auto store = OpenKvStore(path, {.memory_bytes = size_t{8} << 20, .large_values = large_values});
+  REQUIRE_OK(store);
+  return *std::move(store);
+}
+
+absl::Status PutOne(KvStore& store, const std::string& key, const std::string& value) {
+  KvBatch batch;
+  batch.Put(key, value);
+  return store.Write(batch, true);
+}
+
+std::string NewestWal(const std::string& path) {
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    if (entry.path().extension() == ".log" && entry.path().string() > newest) newest = entry.path().string();
+  }
+  return newest;
+}
+
+Model ReadAll(const KvStore& store) {
+  Model all;
+  auto it = store.NewIterator();
+  for (it->Seek(""); it->Valid(); it->Next()) all[std::string(it->key())] = std::string(it->value());
+  CHECK_OK(it->status());
+  return all;
+}
+
+TEST_CASE("a store agrees with a map under random batches and reopens") {
+  TempDir dir;
+  std::mt19937 random(7);
+  bool large = GENERATE(false, true);
+  Model model;
+  auto store = Open(dir.File("db"), large);
+  for (int step = 0; step < 300; ++step) {
+    KvBatch batch;
+    for (unsigned i = random() % 8; i > 0; --i) {
+      std::string key = "k" + std::to_string(random() % 100);
+      if (random() % 3 == 0) {
+        batch.Delete(key);
+        model.erase(key);
+      } else {
+        std::string value(random() % (step % 50 == 0 ? 200000 : 100), static_cast<char>('a' + random() % 26));
+        batch.Put(key, value);
+        model[key] = value;
+      }
+    }
+    REQUIRE_OK(store->Write(batch, random() % 4 == 0));
+    std::string probe = "k" + std::to_string(random() % 100);
+    auto got = store->Get(probe);
+    CHECK(got.ok() == (model.count(probe) == 1));
+    if (got.ok()) CHECK(*got == model[probe]);
+    if (step % 60 == 59) {
+      store.reset();
+      store = Open(dir.File("db"), large);
+      CHECK(ReadAll(*store) == model);
+    }
+  }
+}
+
+TEST_CASE("an iterator walks both ways and keeps its view while others write") {
+  TempDir dir;
+  auto store = Open(dir.File("db"));
+  for (const char* key : {"a", "b", "c"}) REQUIRE_OK(PutOne(*store, key, key));
+  auto it = store->NewIterator();
+  REQUIRE_OK(PutOne(*store, "bb", "new"));
+  it->Seek("b");
+  REQUIRE(it->Valid());
+  it->Next();
+  CHECK(it->key() == "c");
+  it->SeekForPrev("bz");
+  CHECK(it->key() == "b");
+  it->Prev();
+  CHECK(it->key() == "a");
+}
+
+TEST_CASE("a second opener is told who has the folder") {
+  TempDir dir;
+  auto store = Open(dir.File("db"));
+  auto second = OpenKvStore(dir.File("db"));
+  REQUIRE(!second.ok());
+  CHECK(second.status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Reason(second.status()) == "STORE_LOCKED");
+  CHECK(std::string(second.status().message()).find(dir.File("db") + "; stop it or choose another --data") !=
+        std::string::npos);
+}
+
+TEST_CASE("a lock held by another process is seen, and is gone when that process dies") {
+  TempDir dir;
+  Open(dir.File("db")).reset();
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  pid_t child = ::fork();
+  if (child == 0) {
+    int fd = ::open(dir.File("db/LOCK").c_str(), O_RDWR);
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    bool locked = ::fcntl(fd, F_SETLK, &lock) == 0;
+    if (::write(ready[1], locked ? "y" : "n", 1) == 1) ::pause();
+    ::_exit(0);
+  }
+  char answer = 0;
+  REQUIRE(::read(ready[0], &answer, 1) == 1);
+  REQUIRE(answer == 'y');
+  auto second = OpenKvStore(dir.File("db"));
+  CHECK(Reason(second.status()) == "STORE_LOCKED");
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  CHECK_OK(OpenKvStore(dir.File("db")));
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+TEST_CASE("a half-written last record is let go and everything acknowledged stays") {
+  TempDir dir;
+  auto store = Open(dir.File("db"));
+  for (int i = 0; i < 10; ++i) REQUIRE_OK(PutOne(*store, "k" + std::to_string(i), std::string(500, 'v')));
+  store.reset();
+  std::string wal = NewestWal(dir.File("db"));
+  std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 20);
+  store = Open(dir.File("db"));
+  CHECK(ReadAll(*store).size() == 9);
+  CHECK_OK(PutOne(*store, "k9", "again"));
+}
+
+TEST_CASE("a flipped bit in the middle of the log is refused, not skipped") {
+  TempDir dir;
+  auto store = Open(dir.File("db"));
+  for (int i = 0; i < 100; ++i) REQUIRE_OK(PutOne(*store, "k" + std::to_string(i), std::string(500, 'v')));
+  store.reset();
+  {
+    std::fstream wal(NewestWal(dir.File("db")), std::ios::in | std::ios::out | std::ios::binary);
+    wal.seekp(20000);
+    wal.put('X');
+  }
+  auto reopened = OpenKvStore(dir.File("db"));
+  REQUIRE(!reopened.ok());
+  CHECK(reopened.status().code() == absl::StatusCode::kDataLoss);
+  CHECK(Reason(reopened.status()) == "STORE_CORRUPT");
+}
+
+TEST_CASE("a path that cannot be a folder is named") {
+  TempDir dir;
+  std::ofstream(dir.File("file")) << "x";
+  auto store = OpenKvStore(dir.File("file/db"));
+  REQUIRE(!store.ok());
+  CHECK(std::string(store.status().message()).find(dir.File("file/db")) != std::string::npos);
+}
+
+TEST_CASE("a full disk refuses writes, keeps what is stored, and goes on when there is space") {
+  TempDir dir;
+  if (::geteuid() != 0 || ::mount("none", dir.path().c_str(), "tmpfs", 0, "size=24m") != 0) {
+    std::cout << "skipped: a full disk needs root to mount a small tmpfs\n";
+    return;
+  }
+  struct Unmount {
+    std::string path;
+    ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
+  } unmount{dir.path()};
+  auto store = Open(dir.File("db"), true);
+  REQUIRE_OK(PutOne(*store, "first", "stays"));
+  { std::ofstream(dir.File("filler")) << std::string(20 << 20, 'f'); }
+  int stored = 0;
+  absl::Status status;
+  for (; stored < 100; ++stored) {
+    status = PutOne(*store, "v" + std::to_string(stored), std::string(200000, 'v'));
+    if (!status.ok()) break;
+  }
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(status) == "STORE_FULL");
+  CHECK(*store->Get("first") == "stays");
+  std::filesystem::remove(dir.File("filler"));
+  CHECK(Eventually([&] { return PutOne(*store, "after", "the flood").ok(); }));
+  store.reset();
+  store = Open(dir.File("db"), true);
+  CHECK(ReadAll(*store).size() == static_cast<size_t>(stored) + 2);
+}
+
+TEST_CASE("the end of a prefix is the next key that does not have it") {
+  CHECK(PrefixEnd("ab") == "ac");
+  CHECK(PrefixEnd(std::string("a\xff", 2)) == "b");
+  CHECK(PrefixEnd(std::string("\xff\xff", 2)).empty());
+  CHECK(PrefixEnd("").empty());
+}
+
+TEST_CASE("big-endian numbers sort as keys and come back") {
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 1000; ++i) {
+    uint64_t a = random() >> (random() % 64), b = random() >> (random() % 64);
+    std::string x, y;
+    AppendBigEndian64(x, a);
+    AppendBigEndian64(y, b);
+    CHECK((x < y) == (a < b));
+    CHECK(ReadBigEndian64(x) == a);
+  }
+}
+
+}  // namespace
+}  // namespace chartly

@@ -1,0 +1,246 @@
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/kv/kv_store.h"
+#include "common/status/status.h"
+
+namespace chartly {
+namespace {
+
+constexpr size_t kLargeValueBytes = size_t{64} << 10;
+
+rocksdb::Slice ToSlice(absl::string_view text) { return rocksdb::Slice(text.data(), text.size()); }
+absl::string_view ToView(const rocksdb::Slice& slice) { return absl::string_view(slice.data(), slice.size()); }
+
+absl::Status StoreFull(const std::string& path, const std::string& cause) {
+  return Error(absl::StatusCode::kResourceExhausted, "STORE_FULL",
+               absl::StrCat("the disk of ", path, " is full; free some space, writes then go on by themselves (", cause,
+                            ")"),
+               {{"path", path}});
+}
+
+absl::Status StoreCorrupt(const std::string& path, const std::string& cause) {
+  return Error(absl::StatusCode::kDataLoss, "STORE_CORRUPT",
+               absl::StrCat("the store in ", path, " is damaged (", cause,
+                            "); nothing was changed. Keep a copy of the folder, then restore it from a backup or "
+                            "start with an empty one: drones send again what they still hold"),
+               {{"path", path}});
+}
+
+absl::Status ConvertStatus(const rocksdb::Status& status, const std::string& path) {
+  if (status.ok()) return absl::OkStatus();
+  if (status.IsNoSpace()) return StoreFull(path, status.ToString());
+  if (status.IsCorruption()) return StoreCorrupt(path, status.ToString());
+  return Error(absl::StatusCode::kUnavailable, "STORE_IO_ERROR",
+               absl::StrCat("the store in ", path, " cannot be read or written: ", status.ToString(),
+                            "; check the disk, then start again"),
+               {{"path", path}});
+}
+
+absl::Status ConvertOpenStatus(const rocksdb::Status& status, const std::string& path) {
+  if (status.IsIOError() && status.ToString().find("/LOCK") != std::string::npos) {
+    std::error_code ignored;
+    bool exists = std::filesystem::exists(path + "/LOCK", ignored);
+    if (exists && status.ToString().find("ermission denied") == std::string::npos) {
+      return Error(absl::StatusCode::kFailedPrecondition, "STORE_LOCKED",
+                   absl::StrCat("another process uses the folder ", path, "; stop it or choose another --data"),
+                   {{"path", path}});
+    }
+  }
+  return ConvertStatus(status, path);
+}
+
+// RocksDB's own log is dropped: what it has to say arrives as a status, and its log writer must not stand in the way
+// when the disk is full.
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  SilentLogger() : rocksdb::Logger(rocksdb::FATAL_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+class RocksDbIterator final : public KvIterator {
+ public:
+  RocksDbIterator(std::unique_ptr<rocksdb::Iterator> iterator, const std::string& path)
+      : iterator_(std::move(iterator)), path_(path) {}
+  void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
+  void SeekForPrev(absl::string_view key) override { iterator_->SeekForPrev(ToSlice(key)); }
+  void Next() override { iterator_->Next(); }
+  void Prev() override { iterator_->Prev(); }
+  bool Valid() const override { return iterator_->Valid(); }
+  absl::string_view key() const override { return ToView(iterator_->key()); }
+  absl::string_view value() const override { return ToView(iterator_->value()); }
+  absl::Status status() const override { return ConvertStatus(iterator_->status(), path_); }
+
+ private:
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+  const std::string path_;
+};
+
+class RocksDbKvStore final : public KvStore {
+ public:
+  RocksDbKvStore(std::unique_ptr<rocksdb::DB> db, std::string path, size_t reserve_bytes)
+      : db_(std::move(db)), path_(std::move(path)), reserve_bytes_(reserve_bytes) {}
+
+  absl::StatusOr<std::string> Get(absl::string_view key) const override {
+    std::string value;
+    rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
+    if (status.IsNotFound()) return absl::NotFoundError("no such key");
+    RETURN_IF_ERROR(ConvertStatus(status, path_));
+    return value;
+  }
+
+  absl::Status Write(const KvBatch& batch, bool sync) override {
+    RETURN_IF_ERROR(AdmitWrite());
+    RETURN_IF_ERROR(CheckSpace(batch));
+    rocksdb::WriteBatch writes;
+    for (const KvBatch::Op& op : batch.ops()) {
+      rocksdb::Status staged = op.put ? writes.Put(op.key, op.value) : writes.Delete(op.key);
+      RETURN_IF_ERROR(ConvertStatus(staged, path_));
+    }
+    rocksdb::WriteOptions options;
+    options.sync = sync;
+    rocksdb::Status status = db_->Write(options, &writes);
+    return status.ok() ? absl::OkStatus() : RecordFailure(status);
+  }
+
+  std::unique_ptr<KvIterator> NewIterator() const override {
+    return std::make_unique<RocksDbIterator>(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({})), path_);
+  }
+
+ private:
+  // A disk that is nearly full is refused before RocksDB meets it, with room left to flush what is in memory.
+  absl::Status CheckSpace(const KvBatch& batch) const {
+    size_t needed = reserve_bytes_;
+    for (const KvBatch::Op& op : batch.ops()) needed += op.key.size() + op.value.size();
+    std::error_code error;
+    std::filesystem::space_info space = std::filesystem::space(path_, error);
+    if (error || space.available >= needed) return absl::OkStatus();
+    return StoreFull(path_, absl::StrCat(space.available, " bytes free, ", needed, " needed"));
+  }
+
+  // After an fsync error the kernel may have marked the lost pages clean, so a second fsync would lie: the store stays
+  // shut until it is opened again. A full disk is no such error; RocksDB is asked to go on before the next write.
+  absl::Status AdmitWrite() {
+    absl::MutexLock lock(&mu_);
+    if (!failure_.ok()) return failure_;
+    if (!full_) return absl::OkStatus();
+    rocksdb::Status resumed = db_->Resume();
+    if (resumed.ok()) {
+      full_ = false;
+      return absl::OkStatus();
+    }
+    // Busy: RocksDB is trying by itself and looks at the free space every few seconds.
+    if (resumed.IsNoSpace() || resumed.IsBusy()) return StoreFull(path_, resumed.ToString());
+    failure_ = ConvertStatus(resumed, path_);
+    return failure_;
+  }
+
+  absl::Status RecordFailure(const rocksdb::Status& status) {
+    absl::Status failure = ConvertStatus(status, path_);
+    absl::MutexLock lock(&mu_);
+    if (status.IsNoSpace()) {
+      full_ = true;
+    } else if (failure_.ok()) {
+      failure_ = failure;
+    }
+    return failure;
+  }
+
+  const std::unique_ptr<rocksdb::DB> db_;
+  const std::string path_;
+  const size_t reserve_bytes_;
+  absl::Mutex mu_;
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  bool full_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+rocksdb::CompressionType SmallValueCompression() {
+  std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
+  bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
+  return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+}
+
+// Write buffers are charged to the block cache, so that the two share one budget.
+rocksdb::Options MakeOptions(const KvOptions& options) {
+  rocksdb::Options result;
+  std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.memory_bytes);
+  result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;
+  result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  size_t buffer_limit = options.large_values ? size_t{64} << 20 : size_t{16} << 20;
+  result.write_buffer_size = std::clamp<size_t>(options.memory_bytes / 4, size_t{1} << 20, buffer_limit);
+  result.create_if_missing = true;
+  result.paranoid_checks = true;
+  result.compression = SmallValueCompression();
+  if (options.large_values) {
+    // Large values go to blob files once and compactions move only their keys.
+    result.enable_blob_files = true;
+    result.min_blob_size = kLargeValueBytes;
+    result.blob_compression_type = rocksdb::kNoCompression;
+    result.enable_blob_garbage_collection = true;
+  }
+  result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  result.track_and_verify_wals_in_manifest = true;
+  result.bytes_per_sync = 1 << 20;
+  result.max_open_files = 512;
+  result.max_total_wal_size = std::max<size_t>(options.memory_bytes, size_t{64} << 20);
+  result.info_log = std::make_shared<SilentLogger>();
+  return result;
+}
+
+rocksdb::Status OpenWith(rocksdb::Options options, rocksdb::WALRecoveryMode mode, const std::string& path,
+                         std::unique_ptr<rocksdb::DB>& db) {
+  options.wal_recovery_mode = mode;
+  rocksdb::DB* opened = nullptr;
+  rocksdb::Status status = rocksdb::DB::Open(options, path, &opened);
+  db.reset(opened);
+  return status;
+}
+
+// The strict mode refuses any damage, also the half-written last record that a killed process leaves. That record was
+// never acknowledged, so a second try lets it go, and only it: damage anywhere else is still refused.
+rocksdb::Status OpenStrictThenTorn(const rocksdb::Options& options, const std::string& path,
+                                   std::unique_ptr<rocksdb::DB>& db) {
+  rocksdb::Status status = OpenWith(options, rocksdb::WALRecoveryMode::kAbsoluteConsistency, path, db);
+  if (!status.IsCorruption()) return status;
+  rocksdb::Status torn = OpenWith(options, rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords, path, db);
+  return torn.ok() ? torn : status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KvStore>> OpenKvStore(const std::string& path, const KvOptions& options) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    return Error(absl::StatusCode::kUnavailable, "STORE_IO_ERROR",
+                 absl::StrCat("cannot make the folder ", path, ": ", error.message(), "; choose another --data"),
+                 {{"path", path}});
+  }
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::Options made = MakeOptions(options);
+  rocksdb::Status status = OpenStrictThenTorn(made, path, db);
+  if (!status.ok()) return ConvertOpenStatus(status, path);
+  return std::make_unique<RocksDbKvStore>(std::move(db), path, made.write_buffer_size);
+}
+
+}  // namespace chartly
