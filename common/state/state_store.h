@@ -56,10 +56,12 @@ class StateStore {
   virtual absl::StatusOr<std::vector<StateEntry>> Range(absl::string_view prefix, absl::string_view start = "",
                                                         size_t limit = 0, bool reverse = false) const = 0;
   // Does the whole transaction durably and returns its revision; Aborted (STATE_CONFLICT) and nothing done if a
-  // condition does not hold; NotFound (LEASE_NOT_FOUND) if a lease is gone.
+  // condition does not hold; NotFound (LEASE_NOT_FOUND) if a lease is gone; InvalidArgument if a key is empty or put or
+  // deleted twice; ResourceExhausted (STATE_WATCHERS_BEHIND) if watchers do not keep up. A transaction that changes
+  // nothing returns the current revision.
   virtual absl::StatusOr<int64_t> Commit(const StateTransaction& transaction) = 0;
   // Calls `callback` for every change under `prefix` made after now, in order, from one thread, until the returned
-  // object goes. The callback must not call Commit.
+  // object goes; then the callback is over. The callback must not call Commit, nor wait for a thread that does.
   class Subscription {
    public:
     virtual ~Subscription() = default;
@@ -71,8 +73,8 @@ class StateStore {
   virtual absl::Status RevokeLease(int64_t lease) = 0;
 };
 
-// The embedded store, in a folder of its own. Expired leases are noticed by ExpireLeases(), called by a thread of the
-// store each second, and on open.
+// The embedded store, in a folder of its own. A thread of the store ends expired leases each second. A lease that was
+// open when the store closed gets its whole time again on open: nobody could renew it meanwhile.
 absl::StatusOr<std::unique_ptr<StateStore>> OpenEmbeddedStateStore(const std::string& path, Clock& clock);
 
 }  // namespace chartly
