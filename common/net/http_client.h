@@ -63,8 +63,10 @@ struct HttpResponse {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  // OK with any HTTP status. Otherwise reason SOURCE_UNREACHABLE, SOURCE_TIMEOUT, SOURCE_TRUNCATED, SOURCE_TOO_LARGE,
-  // EGRESS_DENIED, URL_INVALID or CANCELLED.
+  // OK with any HTTP status. Otherwise reason SOURCE_UNREACHABLE, SOURCE_TIMEOUT, SOURCE_TRUNCATED, SOURCE_TOO_LARGE
+  // (with the detail limit=max_bytes if that was it), SOURCE_REDIRECT (too many, or from https to http), EGRESS_DENIED,
+  // URL_INVALID or CANCELLED (also if on_data said false). Messages name host and port, never path or query, where keys
+  // may stand. Worth another try are the codes Unavailable, DeadlineExceeded and DataLoss.
   virtual absl::StatusOr<HttpResponse> Send(const HttpRequest& request) = 0;
 };
 
