@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "common/http/http_server.h"
@@ -23,6 +24,9 @@ struct AdminDeps {
 // /health: {"status":"ok"|"degraded","version","services":{name:{"status":"ok"}|{"status":"failing","message"}}},
 // 200 or 503. /ready: 200 or 503 with {"ready":bool}. /metrics: Prometheus text.
 bool ServeAdmin(const AdminDeps& deps, const Request& request, Reply& reply);
+
+// A server of one thread that answers these paths and nothing else. Not started.
+std::unique_ptr<HttpServer> CreateAdminServer(AdminDeps deps);
 
 }  // namespace chartly::http
 

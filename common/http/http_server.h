@@ -20,10 +20,10 @@
 namespace chartly::http {
 
 struct Request {
-  std::string method;                          // "GET"
-  std::string path;                            // percent-decoded? no: as sent, without the query
+  std::string method;                                      // "GET"
+  std::string path;                                        // percent-decoded? no: as sent, without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
-  std::map<std::string, std::string> headers;  // names in lower case
+  std::map<std::string, std::string> headers;              // names in lower case
   std::string body;
   std::string remote_address;
 };

@@ -1,0 +1,70 @@
+#include "common/http/admin.h"
+
+#include "absl/strings/match.h"
+#include "common/http/error_body.h"
+#include "test/support/test.h"
+
+namespace chartly::http {
+namespace {
+
+class Recorder final : public Reply {
+ public:
+  void Send(Response response) override { sent = std::move(response); }
+  void StartStream(Response) override {}
+  bool Write(std::string) override { return false; }
+  void End() override {}
+  void OnGone(std::function<void()>) override {}
+  Response sent;
+};
+
+Response Ask(const AdminDeps& deps, const std::string& path, const std::string& method = "GET") {
+  Request request;
+  request.method = method;
+  request.path = path;
+  Recorder reply;
+  REQUIRE(ServeAdmin(deps, request, reply));
+  return reply.sent;
+}
+
+TEST_CASE("health names each part and is 503 while one fails") {
+  std::map<std::string, std::string> parts = {{"registry", ""}, {"spool", ""}};
+  AdminDeps deps{"chartly-control", "1.2.3", [&] { return parts; }, [] { return true; }};
+  Response good = Ask(deps, "/health");
+  CHECK(good.status == 200);
+  CHECK(
+      good.body ==
+      R"({"status":"ok","process":"chartly-control","version":"1.2.3","services":{"registry":{"status":"ok"},"spool":{"status":"ok"}}})"
+      "\n");
+  parts["spool"] = "disk \"full\"";
+  Response bad = Ask(deps, "/health");
+  CHECK(bad.status == 503);
+  CHECK(absl::StrContains(bad.body, R"("spool":{"status":"failing","message":"disk \"full\""})"));
+}
+
+TEST_CASE("ready follows the process, and other methods are refused") {
+  bool ready = false;
+  AdminDeps deps{"x", "1", nullptr, [&] { return ready; }};
+  CHECK(Ask(deps, "/ready").status == 503);
+  ready = true;
+  CHECK(Ask(deps, "/ready").status == 200);
+  CHECK(Ask(deps, "/ready", "POST").status == 405);
+  CHECK(Ask(deps, "/metrics").status == 200);
+}
+
+TEST_CASE("other paths are left to the caller") {
+  Request request;
+  request.method = "GET";
+  request.path = "/healthy";
+  Recorder reply;
+  CHECK_FALSE(ServeAdmin(AdminDeps{}, request, reply));
+}
+
+TEST_CASE("JSON text is valid whatever the bytes are") {
+  std::string out;
+  AppendJsonString(out, std::string("a\"\\\n\x01\x7F\xFF\xC3\xA9\xED\xA0\x80\xF0\x9F\x98\x80", 16));
+  CHECK(out ==
+        "\"a\\\"\\\\\\n\\u0001\\u007f\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xF0\x9F\x98\x80\"");
+}
+
+}  // namespace
+}  // namespace chartly::http

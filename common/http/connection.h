@@ -1,0 +1,105 @@
+// One HTTP/1.1 connection: reads a request, hands it to the handler, sends the answer, and again. A second request that
+// arrives early waits in the buffer until the first is answered.
+//
+// Everything but Run, Drain and Abort happens on the strand of the socket. Kept alive by its pending operations and by
+// the reply under way.
+#ifndef CHARTLY_COMMON_HTTP_CONNECTION_H_
+#define CHARTLY_COMMON_HTTP_CONNECTION_H_
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/http/http_server.h"
+#include "common/http/server_core.h"
+
+namespace chartly::http {
+
+class Exchange;
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(boost::asio::ip::tcp::socket socket, std::shared_ptr<ServerCore> core);
+  ~Connection();
+
+  void Run();
+  // Closes at once if no request is under way, else after its answer.
+  void Drain();
+  void Abort();
+
+  // For Exchange, from any thread: run on the strand, in order.
+  void PostHead(Response head, bool streamed);
+  void PostPiece(std::string piece, std::shared_ptr<std::atomic<size_t>> waiting);
+  void PostEnd();
+  void PostClose();
+
+ private:
+  using ErrorCode = boost::system::error_code;
+  struct Piece {
+    std::string bytes;
+    std::shared_ptr<std::atomic<size_t>> waiting;  // counts bytes not yet sent; may be null
+  };
+
+  template <typename Task>
+  void Post(Task task);
+  void WaitForRequest();
+  void ReadBytes();
+  void OnBytes(ErrorCode error, size_t count);
+  void ReadHead();
+  void OnHead(ErrorCode error);
+  void ReadBody();
+  void OnBody(ErrorCode error);
+  void Dispatch();
+  void OnReadError(ErrorCode error);
+  void SendError(int status, const char* code, const char* reason, const std::string& message);
+
+  void WriteHead(Response head, bool streamed);
+  void Enqueue(std::string bytes, std::shared_ptr<std::atomic<size_t>> waiting);
+  void WriteSome();
+  void OnWritten(ErrorCode error, size_t count);
+  void OnAnswered();
+  void Linger();
+  void DiscardInput();
+  void Close();
+  void Forget();  // no longer counts as open
+
+  void Deadline(absl::Duration limit, void (Connection::*on_expiry)());
+  void NoDeadline();
+  void OnRequestTimeout();
+
+  const std::shared_ptr<ServerCore> core_;  // first: it owns the io_context of what follows
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  int deadline_ = 0;  // counts deadlines, so that an expiry that is already queued is known as old
+  std::string remote_address_;
+
+  boost::beast::flat_buffer buffer_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  bool reading_ = false;
+  bool timed_out_ = false;
+  bool input_ended_ = false;
+
+  std::weak_ptr<Exchange> exchange_;
+  bool busy_ = false;       // a request is being answered
+  bool streaming_ = false;  // its answer comes in pieces
+  bool chunked_ = false;    // and the pieces are framed
+  bool answered_ = false;   // the last byte is in the queue
+  bool keep_alive_ = false;
+  bool linger_ = false;  // unread input is likely: read it before closing, or the client may lose the answer
+  bool head_only_ = false;
+  bool closed_ = false;
+  std::deque<Piece> queue_;
+  size_t sent_ = 0;  // bytes of the first piece
+  bool writing_ = false;
+};
+
+}  // namespace chartly::http
+
+#endif  // CHARTLY_COMMON_HTTP_CONNECTION_H_

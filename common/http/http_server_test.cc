@@ -1,0 +1,310 @@
+#include "common/http/http_server.h"
+
+#include <atomic>
+#include <mutex>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/http/raw_client_for_test.h"
+#include "common/http/target.h"
+#include "common/status/status.h"
+#include "test/support/test.h"
+
+namespace chartly::http {
+namespace {
+
+using Client = RawClientForTest;
+
+void Echo(Request request, std::shared_ptr<Reply> reply) {
+  reply->Send(Response{
+      200, {{"Content-Type", "text/plain"}}, absl::StrCat(request.method, " ", request.path, " ", request.body, "|")});
+}
+
+std::unique_ptr<HttpServer> Serve(Handler handler, ServerOptions options = {}) {
+  auto server = HttpServer::Create(std::move(handler), options);
+  REQUIRE_OK(server->Start("127.0.0.1:0"));
+  return server;
+}
+
+TEST_CASE("one connection serves several requests, also when they arrive at once") {
+  auto server = Serve(Echo);
+  Client client(server->port());
+  client.Send("GET /a?x=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  std::string first = client.ReadUntil("|");
+  CHECK(absl::StartsWith(first, "HTTP/1.1 200 OK\r\n"));
+  CHECK(absl::StrContains(first, "Connection: keep-alive"));
+  CHECK(absl::StrContains(first, " GMT\r\n"));
+  CHECK(absl::EndsWith(first, "GET /a |"));
+  client.Send(
+      "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+      "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n"
+      "GET /d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  CHECK(absl::EndsWith(client.ReadUntil("|"), "POST /b abc|"));
+  CHECK(absl::EndsWith(client.ReadUntil("|"), "POST /c xy|"));
+  std::string last = client.ReadAll();
+  CHECK(absl::StrContains(last, "Connection: close"));
+  CHECK(absl::EndsWith(last, "GET /d |"));
+}
+
+TEST_CASE("the request arrives decoded and with lower-case header names") {
+  Request seen;
+  auto server = Serve([&](Request request, std::shared_ptr<Reply> reply) {
+    seen = std::move(request);
+    reply->Send(Response{204, {}, ""});
+  });
+  Client client(server->port());
+  client.Send(
+      "GET /p%2Fq?filter=a+%3E%3D%201&filter=b&flag HTTP/1.1\r\nHost: x\r\nX-API-Key: k\r\nA: 1\r\nA: 2\r\n\r\n");
+  CHECK(absl::StartsWith(client.ReadUntil("\r\n\r\n"), "HTTP/1.1 204"));
+  CHECK(seen.path == "/p%2Fq");
+  CHECK(seen.query ==
+        std::vector<std::pair<std::string, std::string>>{{"filter", "a >= 1"}, {"filter", "b"}, {"flag", ""}});
+  CHECK(seen.headers["x-api-key"] == "k");
+  CHECK(seen.headers["a"] == "1, 2");
+  CHECK(seen.remote_address == "127.0.0.1");
+}
+
+TEST_CASE("requests that break a bound are answered in JSON and the connection ends") {
+  ServerOptions options;
+  options.max_body_bytes = 1000;
+  options.max_header_bytes = 2000;
+  options.request_timeout = absl::Milliseconds(200);
+  auto server = Serve(Echo, options);
+  struct Case {
+    std::string request, status, reason;
+  };
+  auto one = GENERATE(
+      Case{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" + std::string(1001, 'x'), "413",
+           "BODY_TOO_LARGE"},
+      Case{"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'x') +
+               "\r\n0\r\n\r\n",
+           "413", "BODY_TOO_LARGE"},
+      Case{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\nExpect: 100-continue\r\n\r\n", "413",
+           "BODY_TOO_LARGE"},
+      Case{"GET / HTTP/1.1\r\nHost: x\r\nA: " + std::string(30000, 'x') + "\r\n\r\n", "431", "HEADERS_TOO_LARGE"},
+      Case{"GET / HTTP/1.1\r\nHost: x\r\nA: b", "408", "REQUEST_TIMEOUT"},
+      Case{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", "408", "REQUEST_TIMEOUT"},
+      Case{"NOT HTTP AT ALL\r\n\r\n", "400", "HTTP_MALFORMED"},
+      Case{"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc", "400",
+           "HTTP_MALFORMED"},
+      Case{"GET /?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n", "400", "TARGET_MALFORMED"});
+  Client client(server->port());
+  client.Send(one.request);
+  std::string answer = client.ReadUntil("}}\n");
+  INFO(one.request.substr(0, 60) << " -> " << answer);
+  CHECK(absl::StartsWith(answer, "HTTP/1.1 " + one.status));
+  CHECK(absl::StrContains(answer, R"({"error":{"code":")"));
+  CHECK(absl::StrContains(answer, R"("reason":")" + one.reason));
+  client.EndInput();
+  CHECK(client.ReadAll().empty());
+}
+
+TEST_CASE("a client that waits for 100-continue gets it") {
+  auto server = Serve(Echo);
+  Client client(server->port());
+  client.Send("POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.ReadUntil("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  client.Send("hi");
+  CHECK(absl::EndsWith(client.ReadUntil("|"), "POST /e hi|"));
+}
+
+TEST_CASE("HEAD gets the headers of GET without its body, and the connection goes on") {
+  auto server = Serve(Echo);
+  Client client(server->port());
+  client.Send("HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\nGET /z HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::StrContains(client.ReadUntil("\r\n\r\n"), "Content-Length: 11\r\n"));
+  CHECK(absl::StartsWith(client.ReadUntil("|"), "HTTP/1.1 200 OK"));
+}
+
+TEST_CASE("a large answer reaches a slow reader whole") {
+  std::string large(size_t{3} << 20, 'y');
+  auto server = Serve([&](Request, std::shared_ptr<Reply> reply) { reply->Send(Response{200, {}, large}); });
+  Client client(server->port(), 4096);
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  client.EndInput();  // half-closed: still wants its answer
+  client.ReadUntil("\r\n\r\n");
+  CHECK(client.ReadAll() == large);
+}
+
+TEST_CASE("a stream arrives piece by piece, and ends in a way that lets the connection go on") {
+  std::shared_ptr<Reply> stream;
+  std::mutex mutex;
+  auto server = Serve([&](Request request, std::shared_ptr<Reply> reply) {
+    if (request.path == "/plain") return reply->Send(Response{200, {}, "plain|"});
+    reply->StartStream(Response{200, {{"Content-Type", "text/event-stream"}}, ""});
+    std::lock_guard lock(mutex);
+    stream = std::move(reply);
+  });
+  Client client(server->port());
+  client.Send("GET /s HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::StrContains(client.ReadUntil("\r\n\r\n"), "Transfer-Encoding: chunked"));
+  std::lock_guard lock(mutex);
+  CHECK(stream->Write("data: 1\n\n"));
+  CHECK(client.ReadUntil("\n\n") == "9\r\ndata: 1\n\n");
+  CHECK(stream->Write("data: 2\n\n"));
+  stream->End();
+  CHECK_FALSE(stream->Write("late"));
+  CHECK(client.ReadUntil("0\r\n\r\n") == "\r\n9\r\ndata: 2\n\n\r\n0\r\n\r\n");
+  client.Send("GET /plain HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::EndsWith(client.ReadUntil("|"), "plain|"));
+}
+
+TEST_CASE("the caller of a stream learns that the client left or reads too slowly") {
+  std::shared_ptr<Reply> stream;
+  std::atomic<bool> started = false;
+  std::atomic<int> gone = 0;
+  auto server = Serve([&](Request, std::shared_ptr<Reply> reply) {
+    reply->OnGone([&] { ++gone; });
+    reply->StartStream(Response{200, {}, ""});
+    stream = std::move(reply);
+    started = true;
+  });
+  Client client(server->port(), 4096);
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  REQUIRE(testing::Eventually([&] { return started.load(); }));
+  SECTION("left") {
+    client.Close();
+    CHECK(testing::Eventually([&] { return gone == 1; }));
+    CHECK_FALSE(stream->Write("x"));
+  }
+  SECTION("slow") {
+    size_t written = 0;
+    while (stream->Write(std::string(64 << 10, 'z')) && written < (size_t{64} << 20)) written += 64 << 10;
+    CHECK(written < (size_t{32} << 20));  // what the sockets hold, and 1 MiB
+    CHECK(gone == 1);
+    CHECK_FALSE(stream->Write("x"));
+  }
+}
+
+TEST_CASE("a handler that drops the reply answers 500") {
+  auto server = Serve([](Request, std::shared_ptr<Reply>) {});
+  Client client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::StartsWith(client.ReadUntil("}}\n"), "HTTP/1.1 500"));
+}
+
+TEST_CASE("more connections than allowed are told so") {
+  ServerOptions options;
+  options.max_connections = 2;
+  auto server = Serve(Echo, options);
+  Client first(server->port());
+  Client second(server->port());
+  for (Client* client : {&first, &second}) {
+    client->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    client->ReadUntil("|");
+  }
+  Client third(server->port());
+  CHECK(absl::StrContains(third.ReadAll(), "TOO_MANY_CONNECTIONS"));
+  first.Close();
+  CHECK(testing::Eventually([&] {
+    Client again(server->port());
+    again.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    return absl::StrContains(again.ReadUntil("|"), "200 OK");
+  }));
+}
+
+TEST_CASE("idle connections are closed after the idle time") {
+  ServerOptions options;
+  options.idle_timeout = absl::Milliseconds(50);
+  auto server = Serve(Echo, options);
+  Client client(server->port());
+  CHECK(client.ReadAll().empty());
+}
+
+TEST_CASE("shutdown lets an answer under way end, and closes idle connections at once") {
+  std::shared_ptr<Reply> pending;
+  std::atomic<bool> arrived = false;
+  auto server = Serve([&](Request, std::shared_ptr<Reply> reply) {
+    pending = std::move(reply);
+    arrived = true;
+  });
+  Client idle(server->port());
+  Client client(server->port());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  REQUIRE(testing::Eventually([&] { return arrived.load(); }));
+  std::thread answer([&] {
+    CHECK(idle.ReadAll().empty());  // the drain has begun
+    pending->Send(Response{200, {}, "done"});
+  });
+  absl::Time start = absl::Now();
+  server->Shutdown(absl::Seconds(10));
+  CHECK(absl::Now() - start < absl::Seconds(8));
+  answer.join();
+  CHECK(absl::EndsWith(client.ReadAll(), "done"));
+  server->Shutdown(absl::Seconds(10));
+}
+
+TEST_CASE("shutdown ends streams at its deadline, and late answers do nothing") {
+  std::vector<std::shared_ptr<Reply>> streams;
+  std::atomic<int> started = 0;
+  std::atomic<int> gone = 0;
+  ServerOptions options;
+  options.threads = 1;
+  auto server = Serve(
+      [&](Request, std::shared_ptr<Reply> reply) {
+        reply->OnGone([&] { ++gone; });
+        reply->StartStream(Response{200, {}, ""});
+        reply->Write("first");
+        streams.push_back(std::move(reply));
+        ++started;
+      },
+      options);
+  Client one(server->port());
+  Client two(server->port());
+  for (Client* client : {&one, &two}) client->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  REQUIRE(testing::Eventually([&] { return started == 2; }));
+  server->Shutdown(absl::Milliseconds(100));
+  CHECK(gone == 2);
+  CHECK(absl::StrContains(one.ReadAll(), "first"));
+  server.reset();
+  CHECK_FALSE(streams[0]->Write("late"));
+  streams[1]->End();
+}
+
+TEST_CASE("a port in use is reported with its address") {
+  auto server = Serve(Echo);
+  auto second = HttpServer::Create(Echo);
+  std::string address = absl::StrCat("127.0.0.1:", server->port());
+  absl::Status status = second->Start(address);
+  CHECK(status.code() == absl::StatusCode::kUnavailable);
+  CHECK(Reason(status) == "PORT_IN_USE");
+  CHECK(std::string(status.message()).find(address) != std::string::npos);
+  CHECK(Reason(HttpServer::Create(Echo)->Start("nonsense")) == "ADDRESS_MALFORMED");
+  second->Shutdown(absl::ZeroDuration());
+}
+
+TEST_CASE("many clients at once are all answered") {
+  auto server = Serve([](Request request, std::shared_ptr<Reply> reply) {
+    std::thread([request = std::move(request), reply = std::move(reply)] {
+      reply->Send(Response{200, {}, request.path + "|"});
+    }).detach();
+  });
+  std::vector<std::thread> threads;
+  std::atomic<int> right = 0;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      Client client(server->port());
+      for (int i = 0; i < 50; ++i) {
+        std::string path = absl::StrCat("/", t, "-", i);
+        client.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+        if (absl::EndsWith(client.ReadUntil("|"), "\r\n\r\n" + path + "|")) ++right;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(right == 400);
+}
+
+TEST_CASE("percent-encoding is undone exactly") {
+  std::string all;
+  for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+  CHECK(PercentDecode(PercentEncode(all)) == all);
+  CHECK(PercentDecode("a+b") == "a+b");
+  CHECK_FALSE(PercentDecode("%2").has_value());
+  CHECK(ParseTarget("http://host/x?y=1")->path == "/x");
+  CHECK_FALSE(ParseTarget("x").has_value());
+}
+
+}  // namespace
+}  // namespace chartly::http
