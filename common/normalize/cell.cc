@@ -1,0 +1,157 @@
+#include "common/normalize/cell.h"
+
+#include <limits>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+#include "common/value/quote_text.h"
+
+namespace chartly {
+namespace {
+
+constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
+
+absl::Status NotA(absl::string_view text, ValueType type) {
+  absl::string_view name = ValueTypeName(type);
+  absl::string_view article = type == ValueType::kInteger ? "an " : "a ";
+  return Error(absl::StatusCode::kInvalidArgument, "VALUE_INVALID",
+               absl::StrCat(QuoteText(text), " is not ", article, absl::string_view(name.data(), name.size())));
+}
+
+// The integer that a decimal without a fraction stands for.
+bool IntegerOf(Decimal decimal, int64_t& out) {
+  absl::int128 whole = decimal.unscaled;
+  for (int i = 0; i < decimal.scale; ++i) {
+    if (whole % 10 != 0) return false;
+    whole /= 10;
+  }
+  if (whole < std::numeric_limits<int64_t>::min() || whole > std::numeric_limits<int64_t>::max()) return false;
+  out = static_cast<int64_t>(whole);
+  return true;
+}
+
+// A parser that fails builds a message; the form of the text says beforehand which one to ask.
+absl::StatusOr<Value> IntegerFrom(absl::string_view text) {
+  if (text.find_first_of(".eE") == text.npos) {
+    absl::StatusOr<int64_t> integer = ParseInteger(text);
+    if (!integer.ok()) return integer.status();
+    return Value::Integer(*integer);
+  }
+  absl::StatusOr<Decimal> decimal = ParseDecimal(text);
+  int64_t integer = 0;
+  if (!decimal.ok() || !IntegerOf(*decimal, integer)) return NotA(text, ValueType::kInteger);
+  return Value::Integer(integer);
+}
+
+// Times may be given as a date alone, which is its midnight in UTC.
+absl::StatusOr<Value> TimestampFrom(absl::string_view text) {
+  if (text.size() == 10) {
+    absl::StatusOr<Date> date = ParseDate(text);
+    if (date.ok()) return Value::Of(Timestamp{date->days * kMicrosPerDay, 0});
+  }
+  absl::StatusOr<Timestamp> timestamp = ParseTimestamp(text);
+  if (!timestamp.ok()) return timestamp.status();
+  return Value::Of(*timestamp);
+}
+
+absl::StatusOr<Value> FromText(ValueType type, absl::string_view text) {
+  switch (type) {
+    case ValueType::kInteger:
+      return IntegerFrom(text);
+    case ValueType::kDecimal: {
+      absl::StatusOr<Decimal> decimal = ParseDecimal(text);
+      if (!decimal.ok()) return decimal.status();
+      return Value::Of(*decimal);
+    }
+    case ValueType::kFloat: {
+      absl::StatusOr<double> number = ParseFloat(text);
+      if (!number.ok()) return number.status();
+      return Value::Float(*number);
+    }
+    case ValueType::kBoolean: {
+      absl::StatusOr<bool> boolean = ParseBoolean(text);
+      if (!boolean.ok()) return boolean.status();
+      return Value::Boolean(*boolean);
+    }
+    case ValueType::kDate: {
+      absl::StatusOr<Date> date = ParseDate(text);
+      if (!date.ok()) return date.status();
+      return Value::Of(*date);
+    }
+    case ValueType::kTimestamp:
+      return TimestampFrom(text);
+    case ValueType::kNull:
+    case ValueType::kText:
+      break;
+  }
+  return NotA(text, type);
+}
+
+// A typed value in another type, where that loses nothing (a float may round).
+absl::StatusOr<Value> FromTyped(ValueType type, const Value& value) {
+  if (value.type() == type) return value;
+  int64_t integer = 0;
+  if (type == ValueType::kFloat && value.is_number()) return Value::Float(value.ToDouble());
+  if (type == ValueType::kDecimal && value.type() == ValueType::kInteger) {
+    return Value::Of(Decimal{value.integer(), 0});
+  }
+  if (type == ValueType::kInteger && value.type() == ValueType::kDecimal && IntegerOf(value.decimal(), integer)) {
+    return Value::Integer(integer);
+  }
+  if (type == ValueType::kTimestamp && value.type() == ValueType::kDate) {
+    return Value::Of(Timestamp{value.date().days * kMicrosPerDay, 0});
+  }
+  return NotA(value.ToText(), type);
+}
+
+}  // namespace
+
+absl::string_view CellText(const Cell& cell, Scratch& scratch) {
+  if (cell.kind != Cell::Kind::kTyped) return cell.text;
+  std::string& buffer = scratch.Next();
+  buffer = cell.value.ToText();
+  return buffer;
+}
+
+absl::Status CoerceCell(ValueType type, Cell& cell, Scratch& scratch) {
+  if (cell.is_null()) return absl::OkStatus();
+  if (type == ValueType::kText) {
+    cell.SetText(CellText(cell, scratch));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Value> value;
+  if (cell.kind == Cell::Kind::kTyped) {
+    value = FromTyped(type, cell.value);
+  } else {
+    absl::string_view text = absl::StripAsciiWhitespace(cell.text);
+    if (text.empty()) {
+      cell.SetNull();
+      return absl::OkStatus();
+    }
+    value = FromText(type, text);
+  }
+  if (!value.ok()) return value.status();
+  cell.SetTyped(*std::move(value));
+  return absl::OkStatus();
+}
+
+absl::Status CoerceToNumber(Cell& cell, Scratch& scratch) {
+  if (cell.is_null()) return absl::OkStatus();
+  if (cell.kind == Cell::Kind::kTyped) {
+    if (cell.value.is_number()) return absl::OkStatus();
+    return Error(absl::StatusCode::kInvalidArgument, "VALUE_INVALID",
+                 absl::StrCat(QuoteText(CellText(cell, scratch)), " is not a number; give the field a type"));
+  }
+  absl::string_view text = absl::StripAsciiWhitespace(cell.text);
+  if (text.empty()) {
+    cell.SetNull();
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Value> number = ParseNumber(text);
+  if (!number.ok()) return number.status();
+  cell.SetTyped(*std::move(number));
+  return absl::OkStatus();
+}
+
+}  // namespace chartly
