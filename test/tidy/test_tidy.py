@@ -63,7 +63,7 @@ def test_includes_follow_the_arrows():
         folder = folder_of(path, table)
         for number, included in includes(path):
             if not (ROOT / included).is_file() or included.startswith("test/support/"):
-                if included.startswith("test/") and not path.endswith("_test.cc"):
+                if included.startswith("test/") and not re.search(r"_test\.(cc|h)$|_battery\.h$", path):
                     faults.append(f"{path}:{number} product code includes test code {included}")
                 continue
             target = str(Path(included).parent)

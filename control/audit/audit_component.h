@@ -1,0 +1,51 @@
+// The audit log as one piece: its store, logic and service. Made by the composition of chartly-control.
+//
+// Open and Shutdown are called from one thread. Shut the component down, then the RpcServer, then destroy it.
+#ifndef CHARTLY_CONTROL_AUDIT_AUDIT_COMPONENT_H_
+#define CHARTLY_CONTROL_AUDIT_AUDIT_COMPONENT_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/clock/clock.h"
+#include "common/rpc/audit_sink.h"
+#include "common/rpc/authenticator.h"
+#include "common/state/state_store.h"
+#include "control/audit/audit_log.h"
+#include "control/audit/audit_service.h"
+
+namespace chartly::audit {
+
+struct AuditConfig {
+  std::string data_dir;  // the store lies in its folder "audit"
+};
+
+class AuditComponent {
+ public:
+  // The authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (STORE_LOCKED) if another
+  // process has the store.
+  static absl::StatusOr<std::unique_ptr<AuditComponent>> Open(const AuditConfig& config,
+                                                              const rpc::Authenticator& authenticator,
+                                                              rpc::AuditSink* audit, Clock& clock);
+  std::vector<grpc::Service*> services() { return {&service_}; }
+  // Empty if all is well; else what is wrong.
+  std::string Health();
+  // Nothing here runs on its own: calls end with the server. Safe twice.
+  void Shutdown() {}
+
+ private:
+  AuditComponent(std::unique_ptr<StateStore> store, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
+                 Clock& clock)
+      : store_(std::move(store)), log_(*store_, clock), service_(log_, authenticator, audit) {}
+
+  std::unique_ptr<StateStore> store_;
+  AuditLog log_;
+  AuditService service_;
+};
+
+}  // namespace chartly::audit
+
+#endif  // CHARTLY_CONTROL_AUDIT_AUDIT_COMPONENT_H_

@@ -1,0 +1,268 @@
+#include "control/control.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock/clock.h"
+#include "common/config/address.h"
+#include "common/http/admin.h"
+#include "common/rpc/audit_sink.h"
+#include "common/rpc/authenticator.h"
+#include "common/rpc/peers.h"
+#include "common/rpc/rpc_server.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "control/aggregator/aggregator_component.h"
+#include "control/audit/audit_component.h"
+#include "control/auth/auth_component.h"
+#include "control/coordinator/coordinator_component.h"
+#include "control/gateway/gateway_component.h"
+#include "control/observer/observer_component.h"
+#include "control/registry/registry_component.h"
+#include "control/releases/releases_component.h"
+#include "control/reporter/reporter_component.h"
+
+namespace chartly::control {
+namespace {
+
+constexpr absl::Duration kDrain = absl::Seconds(3);
+
+// What the composition does with a part, whatever its type.
+struct RunningPart {
+  Part part;
+  std::function<absl::Status()> start;
+  std::function<std::string()> health;
+  std::function<void()> shutdown;
+  std::shared_ptr<void> keep;
+};
+
+template <typename Component>
+RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer& server) {
+  std::shared_ptr<Component> shared = std::move(component);
+  for (grpc::Service* service : shared->services()) server.AddService(service);
+  RunningPart running;
+  running.part = part;
+  running.start = [shared]() -> absl::Status {
+    if constexpr (requires { shared->Start(); }) return shared->Start();
+    return absl::OkStatus();
+  };
+  running.health = [shared] { return shared->Health(); };
+  running.shutdown = [shared] { shared->Shutdown(); };
+  running.keep = shared;
+  return running;
+}
+
+absl::Status PrepareFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error && ::access(path.c_str(), W_OK) == 0) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "DATA_FOLDER_UNUSABLE",
+               absl::StrCat("cannot write to the data folder ", path, ": ",
+                            error ? error.message() : std::strerror(errno), "; choose another with --data"),
+               {{"path", path}});
+}
+
+class ControlProcess final : public Control {
+ public:
+  explicit ControlProcess(const ControlConfig& config)
+      : config_(config),
+        peers_(config.peers, ""),
+        gateway_peers_(config.peers, "") {}
+
+  ~ControlProcess() override { Shutdown(); }
+
+  absl::Status Start() {
+    RETURN_IF_ERROR(PrepareFolder(config_.data_dir));
+    RETURN_IF_ERROR(SetUpIdentity());
+    for (Part part : config_.parts) {
+      if (part == Part::kGateway) continue;
+      absl::StatusOr<RunningPart> opened = Open(part);
+      if (!opened.ok()) return Annotate(opened.status(), InfoOf(part).name);
+      parts_.push_back(*std::move(opened));
+    }
+    RETURN_IF_ERROR(StartServer());
+    for (RunningPart& part : parts_) RETURN_IF_ERROR(Annotate(part.start(), InfoOf(part.part).name));
+    RETURN_IF_ERROR(StartHttp());
+    RETURN_IF_ERROR(WritePortsFile());
+    ready_ = true;
+    LogInfo("serving", {{"version", kVersion}, {"gateway", gateway_ ? GatewayAddress() : "elsewhere"}});
+    return absl::OkStatus();
+  }
+
+  void Shutdown() override {
+    ready_ = false;
+    // Fronts first, then the parts (which ends their streams), then the server that carried them.
+    if (gateway_ != nullptr) gateway_->Shutdown(kDrain);
+    for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) part->shutdown();
+    server_.Shutdown(kDrain);
+    if (admin_ != nullptr) admin_->Shutdown(absl::ZeroDuration());
+    gateway_.reset();
+    admin_.reset();
+    parts_.clear();
+  }
+
+ private:
+  bool Runs(Part part) const {
+    return std::find(config_.parts.begin(), config_.parts.end(), part) != config_.parts.end();
+  }
+
+  absl::Status SetUpIdentity() {
+    std::string path = config_.key_file.empty() ? config_.data_dir + "/admin.key" : config_.key_file;
+    ASSIGN_OR_RETURN(std::string admin_key, rpc::LoadOrCreateAdminKey(path));
+    authenticator_ = std::make_unique<rpc::KeyAuthenticator>(std::vector<std::pair<std::string, std::string>>{
+        {"admin", admin_key}, {"registry-key", config_.registry_api_key}});
+    peers_.SetApiKey(admin_key);
+    audit_sink_ = std::make_unique<rpc::RpcAuditSink>(peers_);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<RunningPart> Open(Part part) {
+    const std::string& data = config_.data_dir;
+    rpc::AuditSink* sink = audit_sink_.get();
+    switch (part) {
+      case Part::kRegistry: {
+        ASSIGN_OR_RETURN(auto opened, registry::RegistryComponent::Open({data}, *authenticator_, sink, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kAggregator: {
+        aggregator::AggregatorConfig config;
+        config.data_dir = data;
+        config.dedupe_bytes = config_.dedupe_bytes;
+        config.memory_bytes = config_.memory_bytes;
+        ASSIGN_OR_RETURN(auto opened, aggregator::AggregatorComponent::Open(config, *authenticator_, sink));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kCoordinator: {
+        coordinator::CoordinatorConfig config;
+        config.data_dir = data;
+        config.heartbeat_interval = config_.heartbeat_interval;
+        ASSIGN_OR_RETURN(auto opened,
+                         coordinator::CoordinatorComponent::Open(config, *authenticator_, sink, peers_, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kReporter: {
+        ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open({}, *authenticator_, sink, peers_, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kAuth: {
+        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open({}, *authenticator_, sink, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kAudit: {
+        ASSIGN_OR_RETURN(auto opened, audit::AuditComponent::Open({data}, *authenticator_, nullptr, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kObserver: {
+        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open({}, *authenticator_, sink, peers_, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kReleases: {
+        ASSIGN_OR_RETURN(auto opened, releases::ReleasesComponent::Open({data}, *authenticator_, sink, clock_));
+        return Wrap(part, std::move(opened), server_);
+      }
+      case Part::kGateway: break;
+    }
+    return absl::InternalError("no such part");
+  }
+
+  absl::Status StartServer() {
+    if (parts_.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(Address gateway, ParseAddress(config_.listen));
+    for (const RunningPart& part : parts_) {
+      auto override_address = config_.rpc_listen.find(part.part);
+      server_.Listen(override_address != config_.rpc_listen.end()
+                         ? override_address->second
+                         : Address{config_.rpc_host, PortFor(InfoOf(part.part), gateway.port)}.ToString());
+    }
+    RETURN_IF_ERROR(server_.Start());
+    for (const RunningPart& part : parts_) {
+      peers_.SetLocal(part.part, server_);
+      gateway_peers_.SetLocal(part.part, server_);
+    }
+    server_.SetServing(true);
+    return absl::OkStatus();
+  }
+
+  http::AdminDeps MakeAdminDeps() {
+    http::AdminDeps deps;
+    deps.process = "chartly-control";
+    deps.version = kVersion;
+    deps.health = [this] {
+      std::map<std::string, std::string> health;
+      for (const RunningPart& part : parts_) health[InfoOf(part.part).name] = part.health();
+      if (gateway_ != nullptr) health[InfoOf(Part::kGateway).name] = gateway_->Health();
+      return health;
+    };
+    deps.ready = [this] { return ready_.load(); };
+    return deps;
+  }
+
+  absl::Status StartHttp() {
+    ASSIGN_OR_RETURN(Address listen, ParseAddress(config_.listen));
+    if (Runs(Part::kGateway)) {
+      gateway::GatewayConfig config;
+      config.listen = config_.listen;
+      ASSIGN_OR_RETURN(gateway_, gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps()));
+    }
+    std::string admin_listen = config_.admin_listen;
+    if (admin_listen.empty()) {
+      Part first = Runs(Part::kGateway) ? Part::kGateway : config_.parts.front();
+      admin_listen = Address{config_.rpc_host, AdminPortFor(InfoOf(first), listen.port)}.ToString();
+    }
+    admin_ = http::HttpServer::Create([deps = MakeAdminDeps()](http::Request request, std::shared_ptr<http::Reply> reply) {
+      if (http::ServeAdmin(deps, request, *reply)) return;
+      reply->Send({404, {{"Content-Type", "text/plain"}}, "this port serves /health, /ready and /metrics\n"});
+    });
+    return admin_->Start(admin_listen);
+  }
+
+  std::string GatewayAddress() const {
+    absl::StatusOr<Address> listen = ParseAddress(config_.listen);
+    return listen.ok() ? Address{listen->host, gateway_->port()}.ToString() : config_.listen;
+  }
+
+  // {"gateway":"127.0.0.1:8090","registry":"127.0.0.1:8091",...}, written whole or not at all.
+  absl::Status WritePortsFile() {
+    if (config_.ports_file.empty()) return absl::OkStatus();
+    std::string text = absl::StrCat("{\"admin\":\"", config_.rpc_host, ":", admin_->port(), "\"");
+    if (gateway_ != nullptr) absl::StrAppend(&text, ",\"gateway\":\"", GatewayAddress(), "\"");
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      absl::StrAppend(&text, ",\"", InfoOf(parts_[i].part).name, "\":\"", config_.rpc_host, ":", server_.ports()[i], "\"");
+    }
+    std::string temporary = config_.ports_file + ".new";
+    std::ofstream(temporary) << text << "}\n";
+    std::error_code error;
+    std::filesystem::rename(temporary, config_.ports_file, error);
+    if (!error) return absl::OkStatus();
+    return Error(absl::StatusCode::kUnavailable, "PORTS_FILE_FAILED",
+                 absl::StrCat("cannot write ", config_.ports_file, ": ", error.message()));
+  }
+
+  const ControlConfig config_;
+  SystemClock clock_;
+  rpc::Peers peers_;          // calls carry the key of this process
+  rpc::Peers gateway_peers_;  // calls carry the key of whoever called the gateway
+  std::unique_ptr<rpc::KeyAuthenticator> authenticator_;
+  std::unique_ptr<rpc::RpcAuditSink> audit_sink_;
+  std::vector<RunningPart> parts_;
+  rpc::RpcServer server_;
+  std::unique_ptr<gateway::GatewayComponent> gateway_;
+  std::unique_ptr<http::HttpServer> admin_;
+  std::atomic<bool> ready_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Control>> Control::Start(const ControlConfig& config) {
+  auto control = std::make_unique<ControlProcess>(config);
+  RETURN_IF_ERROR(control->Start());
+  return control;
+}
+
+}  // namespace chartly::control

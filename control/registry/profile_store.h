@@ -1,0 +1,77 @@
+// Keeps profiles over a StateStore: a head for each (how it stands now), and every revision it ever had.
+//
+//   head/live/{id}                the profile as it stands, with pause and schedule override
+//   head/gone/{id}                the same of a profile taken out of use
+//   revision/{id}/{generation}    a revision as it was made; generations sort by time
+//   hash/{id}/{sha256:...}        the generation that made this content current last
+//   version/{id}/{version}        the content hash of this version; never changes
+//
+// Values are v1.Profile messages, but for the last two. Thread-safe: every change is one transaction on the condition
+// that the head is the one that was read; else Aborted, and the caller reads again.
+#ifndef CHARTLY_CONTROL_REGISTRY_PROFILE_STORE_H_
+#define CHARTLY_CONTROL_REGISTRY_PROFILE_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "chartly/v1/registry.pb.h"
+#include "common/state/state_store.h"
+
+namespace chartly::registry {
+
+// A profile as it stands, and what its keys looked like when it was read.
+struct ProfileHead {
+  v1::Profile profile;
+  bool known = false;    // whether there is or was such a profile
+  bool deleted = false;  // taken out of use
+  int64_t live_revision = 0;
+  int64_t gone_revision = 0;
+  bool live() const { return known && !deleted; }
+};
+
+struct ProfilePage {
+  std::vector<v1::Profile> profiles;
+  std::string next_page_token;
+};
+
+class ProfileStore {
+ public:
+  // The store must outlive it.
+  explicit ProfileStore(StateStore& store) : store_(store) {}
+
+  // A head with known = false if there never was one.
+  absl::StatusOr<ProfileHead> ReadHead(absl::string_view id) const;
+  // The revision of a content hash or version; NotFound (REVISION_NOT_FOUND).
+  absl::StatusOr<v1::Profile> ReadRevision(absl::string_view id, absl::string_view reference) const;
+  // The content hash that the version was used for; empty if it was not.
+  absl::StatusOr<std::string> HashOfVersion(absl::string_view id, absl::string_view version) const;
+  // Live heads by id.
+  absl::StatusOr<ProfilePage> ListHeads(int32_t page_size, const std::string& page_token) const;
+  // Revisions of one profile, newest first.
+  absl::StatusOr<ProfilePage> ListRevisions(absl::string_view id, int32_t page_size,
+                                            const std::string& page_token) const;
+
+  // Makes `revision` the newest revision and the head. Its generation must be above the one of `before`.
+  absl::Status AddRevision(const ProfileHead& before, const v1::Profile& revision);
+  // Replaces the head, e.g. to pause. Requires: before.live().
+  absl::Status ReplaceHead(const ProfileHead& before, const v1::Profile& head);
+  // Takes the profile out of use, with `head` as what it was. Requires: before.live().
+  absl::Status Delete(const ProfileHead& before, const v1::Profile& head);
+
+  // Calls back with the id of each profile whose head changes; see StateStore::Watch.
+  std::unique_ptr<StateStore::Subscription> WatchHeads(std::function<void(const std::string& id)> callback);
+
+ private:
+  absl::StatusOr<ProfilePage> ReadProfilePage(const std::string& prefix, int32_t page_size,
+                                              const std::string& page_token, bool reverse) const;
+  StateStore& store_;
+};
+
+}  // namespace chartly::registry
+
+#endif  // CHARTLY_CONTROL_REGISTRY_PROFILE_STORE_H_

@@ -1,0 +1,54 @@
+// The registry as one piece: its store, logic and service. Made by the composition of chartly-control.
+//
+// Open and Shutdown are called from one thread. Shut the component down, then the RpcServer, then destroy it.
+#ifndef CHARTLY_CONTROL_REGISTRY_REGISTRY_COMPONENT_H_
+#define CHARTLY_CONTROL_REGISTRY_REGISTRY_COMPONENT_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/clock/clock.h"
+#include "common/rpc/audit_sink.h"
+#include "common/rpc/authenticator.h"
+#include "common/state/state_store.h"
+#include "control/registry/registry_service.h"
+
+namespace chartly::registry {
+
+struct RegistryConfig {
+  std::string data_dir;  // the store lies in its folder "registry"
+};
+
+class RegistryComponent {
+ public:
+  // The authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (STORE_LOCKED) if another
+  // process has the store.
+  static absl::StatusOr<std::unique_ptr<RegistryComponent>> Open(const RegistryConfig& config,
+                                                                 const rpc::Authenticator& authenticator,
+                                                                 rpc::AuditSink* audit, Clock& clock);
+  std::vector<grpc::Service*> services() { return {&service_}; }
+  // Empty if all is well; else what is wrong.
+  std::string Health();
+  // Ends the watches; other calls go on until the server ends them. Safe twice.
+  void Shutdown() { watches_.Shutdown(); }
+
+ private:
+  RegistryComponent(std::unique_ptr<StateStore> store, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
+                    Clock& clock)
+      : store_(std::move(store)),
+        registry_(*store_, clock),
+        watches_(registry_.store()),
+        service_(registry_, watches_, authenticator, audit) {}
+
+  std::unique_ptr<StateStore> store_;
+  Registry registry_;
+  WatchBoard watches_;
+  RegistryService service_;
+};
+
+}  // namespace chartly::registry
+
+#endif  // CHARTLY_CONTROL_REGISTRY_REGISTRY_COMPONENT_H_

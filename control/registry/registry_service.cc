@@ -1,0 +1,91 @@
+#include "control/registry/registry_service.h"
+
+#include "common/status/status.h"
+
+namespace chartly::registry {
+
+grpc::Status RegistryService::GetProfile(grpc::ServerContext* context, const v1::GetProfileRequest* request,
+                                         v1::Profile* response) {
+  return guard_.Unary(context, "GetProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Get(*request); });
+}
+
+grpc::Status RegistryService::ListProfiles(grpc::ServerContext* context, const v1::ListProfilesRequest* request,
+                                           v1::ListProfilesResponse* response) {
+  return guard_.Unary(context, "ListProfiles", *request, response,
+                      [&](const rpc::Caller&) { return registry_.List(*request); });
+}
+
+grpc::Status RegistryService::CreateProfile(grpc::ServerContext* context, const v1::CreateProfileRequest* request,
+                                            v1::Profile* response) {
+  return guard_.Unary(context, "CreateProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Create(*request); });
+}
+
+grpc::Status RegistryService::UpdateProfile(grpc::ServerContext* context, const v1::UpdateProfileRequest* request,
+                                            v1::Profile* response) {
+  return guard_.Unary(context, "UpdateProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Update(*request); });
+}
+
+grpc::Status RegistryService::DeleteProfile(grpc::ServerContext* context, const v1::DeleteProfileRequest* request,
+                                            google::protobuf::Empty* response) {
+  return guard_.Unary(context, "DeleteProfile", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<google::protobuf::Empty> {
+                        RETURN_IF_ERROR(registry_.Delete(*request));
+                        return google::protobuf::Empty();
+                      });
+}
+
+grpc::Status RegistryService::ListProfileRevisions(grpc::ServerContext* context,
+                                                   const v1::ListProfileRevisionsRequest* request,
+                                                   v1::ListProfileRevisionsResponse* response) {
+  return guard_.Unary(context, "ListProfileRevisions", *request, response,
+                      [&](const rpc::Caller&) { return registry_.ListRevisions(*request); });
+}
+
+grpc::Status RegistryService::DiffProfile(grpc::ServerContext* context, const v1::DiffProfileRequest* request,
+                                          v1::DiffProfileResponse* response) {
+  return guard_.Unary(context, "DiffProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Diff(*request); });
+}
+
+grpc::Status RegistryService::ValidateProfile(grpc::ServerContext* context, const v1::ValidateProfileRequest* request,
+                                              v1::ValidateProfileResponse* response) {
+  return guard_.Unary(context, "ValidateProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Validate(*request); });
+}
+
+grpc::Status RegistryService::GetProfileFields(grpc::ServerContext* context, const v1::GetProfileFieldsRequest* request,
+                                               v1::ProfileFields* response) {
+  return guard_.Unary(context, "GetProfileFields", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Fields(*request); });
+}
+
+grpc::Status RegistryService::PauseProfile(grpc::ServerContext* context, const v1::PauseProfileRequest* request,
+                                           v1::Profile* response) {
+  return guard_.Unary(context, "PauseProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Pause(*request); });
+}
+
+grpc::Status RegistryService::ResumeProfile(grpc::ServerContext* context, const v1::ResumeProfileRequest* request,
+                                            v1::Profile* response) {
+  return guard_.Unary(context, "ResumeProfile", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Resume(*request); });
+}
+
+grpc::Status RegistryService::SetProfileSchedule(grpc::ServerContext* context,
+                                                 const v1::SetProfileScheduleRequest* request, v1::Profile* response) {
+  return guard_.Unary(context, "SetProfileSchedule", *request, response,
+                      [&](const rpc::Caller&) { return registry_.SetSchedule(*request); });
+}
+
+grpc::Status RegistryService::WatchProfiles(grpc::ServerContext* context, const v1::WatchProfilesRequest*,
+                                            grpc::ServerWriter<v1::WatchProfilesResponse>* writer) {
+  return guard_.Stream(context, "WatchProfiles", [&](const rpc::Caller&) {
+    return watches_.Run([&](const v1::WatchProfilesResponse& message) { return writer->Write(message); },
+                        [&] { return context->IsCancelled(); });
+  });
+}
+
+}  // namespace chartly::registry

@@ -1,0 +1,56 @@
+// The gRPC face of the registry: access rule, then Registry or WatchBoard.
+#ifndef CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_
+#define CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include "chartly/v1/registry.grpc.pb.h"
+#include "common/rpc/guard.h"
+#include "control/registry/registry.h"
+#include "control/registry/watch_board.h"
+
+namespace chartly::registry {
+
+class RegistryService final : public v1::RegistryService::Service {
+ public:
+  // Everything must outlive the service.
+  RegistryService(Registry& registry, WatchBoard& watches, const rpc::Authenticator& authenticator,
+                  rpc::AuditSink* audit)
+      : registry_(registry), watches_(watches), guard_("chartly.v1.RegistryService", authenticator, audit) {}
+
+  grpc::Status GetProfile(grpc::ServerContext* context, const v1::GetProfileRequest* request,
+                          v1::Profile* response) override;
+  grpc::Status ListProfiles(grpc::ServerContext* context, const v1::ListProfilesRequest* request,
+                            v1::ListProfilesResponse* response) override;
+  grpc::Status CreateProfile(grpc::ServerContext* context, const v1::CreateProfileRequest* request,
+                             v1::Profile* response) override;
+  grpc::Status UpdateProfile(grpc::ServerContext* context, const v1::UpdateProfileRequest* request,
+                             v1::Profile* response) override;
+  grpc::Status DeleteProfile(grpc::ServerContext* context, const v1::DeleteProfileRequest* request,
+                             google::protobuf::Empty* response) override;
+  grpc::Status ListProfileRevisions(grpc::ServerContext* context, const v1::ListProfileRevisionsRequest* request,
+                                    v1::ListProfileRevisionsResponse* response) override;
+  grpc::Status DiffProfile(grpc::ServerContext* context, const v1::DiffProfileRequest* request,
+                           v1::DiffProfileResponse* response) override;
+  grpc::Status ValidateProfile(grpc::ServerContext* context, const v1::ValidateProfileRequest* request,
+                               v1::ValidateProfileResponse* response) override;
+  grpc::Status GetProfileFields(grpc::ServerContext* context, const v1::GetProfileFieldsRequest* request,
+                                v1::ProfileFields* response) override;
+  grpc::Status PauseProfile(grpc::ServerContext* context, const v1::PauseProfileRequest* request,
+                            v1::Profile* response) override;
+  grpc::Status ResumeProfile(grpc::ServerContext* context, const v1::ResumeProfileRequest* request,
+                             v1::Profile* response) override;
+  grpc::Status SetProfileSchedule(grpc::ServerContext* context, const v1::SetProfileScheduleRequest* request,
+                                  v1::Profile* response) override;
+  grpc::Status WatchProfiles(grpc::ServerContext* context, const v1::WatchProfilesRequest* request,
+                             grpc::ServerWriter<v1::WatchProfilesResponse>* writer) override;
+
+ private:
+  Registry& registry_;
+  WatchBoard& watches_;
+  const rpc::Guard guard_;
+};
+
+}  // namespace chartly::registry
+
+#endif  // CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_

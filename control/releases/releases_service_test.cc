@@ -1,0 +1,52 @@
+#include "absl/strings/str_cat.h"
+#include "common/rpc/rpc_server.h"
+#include "common/status/status.h"
+#include "control/releases/releases_component.h"
+#include "test/support/test.h"
+
+namespace chartly::releases {
+
+TEST_CASE("a deployment is opened and concluded over the wire, with a key only") {
+  testing::TempDir dir;
+  FakeClock clock;
+  rpc::KeyAuthenticator authenticator{{{"admin", "test-key"}}};
+  auto component = ReleasesComponent::Open({dir.path()}, authenticator, nullptr, clock);
+  REQUIRE_OK(component);
+  rpc::RpcServer server;
+  server.Listen("127.0.0.1:0");
+  for (grpc::Service* service : (*component)->services()) server.AddService(service);
+  REQUIRE_OK(server.Start());
+  auto stub = v1::ReleasesService::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server.ports()[0]), grpc::InsecureChannelCredentials()));
+  v1::OpenDeploymentRequest open;
+  open.set_release_version("1.0.0");
+  open.set_environment("prod");
+  v1::Deployment deployment;
+  {
+    grpc::ClientContext context;
+    CHECK(absl::IsUnauthenticated(rpc::FromGrpcStatus(stub->OpenDeployment(&context, open, &deployment))));
+  }
+  {
+    grpc::ClientContext context;
+    context.AddMetadata(rpc::kApiKeyMetadata, "test-key");
+    REQUIRE_OK(rpc::FromGrpcStatus(stub->OpenDeployment(&context, open, &deployment)));
+    CHECK(deployment.opened_by() == "admin");
+  }
+  v1::ConcludeDeploymentRequest conclude;
+  conclude.set_name(deployment.name());
+  {
+    grpc::ClientContext context;
+    context.AddMetadata(rpc::kApiKeyMetadata, "test-key");
+    REQUIRE_OK(rpc::FromGrpcStatus(stub->ConcludeDeployment(&context, conclude, &deployment)));
+    CHECK(deployment.state() == v1::DEPLOYMENT_STATE_COMPLETED);
+  }
+  grpc::ClientContext context;
+  v1::ListDeploymentsResponse list;
+  REQUIRE_OK(rpc::FromGrpcStatus(stub->ListDeployments(&context, {}, &list)));
+  CHECK(list.deployments_size() == 1);
+  CHECK((*component)->Health().empty());
+  (*component)->Shutdown();
+  server.Shutdown(absl::Seconds(1));
+}
+
+}  // namespace chartly::releases

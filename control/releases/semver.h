@@ -1,0 +1,14 @@
+// Semantic versions, as semver.org 2.0.0 writes them.
+#ifndef CHARTLY_CONTROL_RELEASES_SEMVER_H_
+#define CHARTLY_CONTROL_RELEASES_SEMVER_H_
+
+#include "absl/strings/string_view.h"
+
+namespace chartly::releases {
+
+// Whether the text is a version: 1.2.3, 1.0.0-rc.1, 1.0.0+build.5. No leading "v", at most 128 bytes.
+bool IsSemver(absl::string_view text);
+
+}  // namespace chartly::releases
+
+#endif  // CHARTLY_CONTROL_RELEASES_SEMVER_H_
