@@ -27,14 +27,14 @@ struct PaginationConfig {
   int64_t start = 1;           // page: first number
   std::string size_param;      // page: query parameter that carries the page size; none if empty
   int64_t size = 0;
-  std::string pages;           // page: path of the total number of pages; else pages end at the first empty one
-  std::string next;            // next_url: path of the next address; absent, null or empty ends
+  std::string pages;  // page: path of the total number of pages; else pages end at the first empty one
+  std::string next;   // next_url: path of the next address; absent, null or empty ends
 };
 
 struct SourceConfig {
   SourceType type = SourceType::kHttpRest;
-  std::string url;     // http_rest
-  std::string path;    // file: one file; relative to the drone's --source-dir, never outside it
+  std::string url;   // http_rest
+  std::string path;  // file: one file; relative to the drone's --source-dir, never outside it
   std::string method = "GET";
   std::map<std::string, std::string> headers;
   std::map<std::string, std::string> query;
@@ -55,7 +55,7 @@ struct ScheduleConfig {
 struct LimitsConfig {
   int64_t max_records = 1'000'000;
   int64_t max_pages = 1000;
-  int64_t max_bytes = int64_t{64} << 20;  // of all payloads of a run, unpacked
+  int64_t max_bytes = int64_t{64} << 20;       // of all payloads of a run, unpacked
   absl::Duration timeout = absl::Seconds(30);  // of one request
 };
 
@@ -75,9 +75,9 @@ struct FunctionCall {
 
 // One line of the mapping: a source field, and where it goes.
 struct MappingEntry {
-  std::string from;            // path in the row; empty for a constant
+  std::string from;  // path in the row; empty for a constant
   FieldRole role = FieldRole::kDim;
-  std::string to;              // dotted name without the role's prefix
+  std::string to;                 // dotted name without the role's prefix
   std::optional<ValueType> type;  // none: text stays text, a JSON number stays a number; a measure becomes a number
   std::vector<FunctionCall> functions;
   std::optional<Value> constant;
@@ -85,7 +85,8 @@ struct MappingEntry {
   bool required = false;
   std::optional<double> min;
   std::optional<double> max;
-  int line = 0;  // in the YAML text
+  int line = 0;      // in the YAML text
+  std::string path;  // in the YAML text: mapping.value, or mapping.value[1] where a field goes to several places
 };
 
 enum class OnInvalid { kQuarantine, kFailRun };
@@ -106,12 +107,12 @@ struct Profile {
   OnInvalid on_invalid = OnInvalid::kQuarantine;
   absl::Duration freshness = absl::ZeroDuration();  // zero: not stated
   absl::Duration retention = absl::InfiniteDuration();
-  std::string revision;          // "sha256:" + hex of the text, as ContentHash() gives it
+  std::string revision;  // "sha256:" + hex of the text, as ContentHash() gives it
 };
 
 // "30s", "500ms", "5m", "6h", "1d", "40d", "10y" (365 days a year).
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
-std::string FormatDuration(absl::Duration duration);
+std::string DurationText(absl::Duration duration);
 // "1MiB", "64KiB", "2GiB", "500" (bytes).
 absl::StatusOr<int64_t> ParseByteSize(absl::string_view text);
 // ^[a-z0-9][a-z0-9._-]{0,62}$

@@ -4,6 +4,7 @@
 #ifndef CHARTLY_COMMON_PROFILE_PROFILE_PARSER_H_
 #define CHARTLY_COMMON_PROFILE_PROFILE_PARSER_H_
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +16,8 @@
 namespace chartly {
 
 struct ProfileFault {
-  int line = 0;    // one-based; 0 for the whole text
-  int column = 0;  // one-based
+  int line = 0;         // one-based; 0 for the whole text
+  int column = 0;       // one-based
   std::string path;     // schedule.interval
   std::string reason;   // UPPER_SNAKE: PROFILE_KEY_UNKNOWN
   std::string message;  // what is wrong and what to do
@@ -25,9 +26,14 @@ struct ProfileFault {
 struct ProfileParseResult {
   Profile profile;                   // complete only if faults is empty
   std::vector<ProfileFault> faults;  // in order of line
+  // Line and column of the filter and of the values of the mapping by their paths, for faults that are found later
+  // (common/normalize/validate.h).
+  std::map<std::string, std::pair<int, int>> positions;
   bool ok() const { return faults.empty(); }
 };
 
+// Checks everything but the filter and the functions, which belong to common/normalize: callers that take a profile
+// from outside use ValidateProfile (common/normalize/validate.h).
 ProfileParseResult ParseProfile(absl::string_view yaml);
 
 // "file:line:column: path: message", one a line.
