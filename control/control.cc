@@ -159,7 +159,7 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kObserver: {
-        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open({}, *authenticator_, sink, peers_, clock_));
+        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open({Runs(Part::kGateway) ? config_.listen : ""}, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kReleases: {

@@ -8,7 +8,7 @@
 namespace chartly::rpc {
 namespace {
 
-std::string MetadataOf(const grpc::ServerContext& context, const char* key) {
+std::string MetadataOf(const grpc::ServerContextBase& context, const char* key) {
   auto found = context.client_metadata().find(key);
   if (found == context.client_metadata().end()) return "";
   return std::string(found->second.data(), found->second.size());
@@ -45,7 +45,7 @@ Guard::Guard(absl::string_view service, const Authenticator& authenticator, Audi
   }
 }
 
-absl::StatusOr<Caller> Guard::Admit(grpc::ServerContext* context, absl::string_view method) const {
+absl::StatusOr<Caller> Guard::Admit(const grpc::ServerContextBase* context, absl::string_view method) const {
   auto rule = rules_.find(std::string(method));
   v1::Access access = rule == rules_.end() ? v1::ACCESS_UNSPECIFIED : rule->second.access;
   if (access == v1::ACCESS_UNSPECIFIED) {

@@ -56,14 +56,16 @@ class Guard {
     return Finish(method, start, *caller, nullptr, status);
   }
 
+  // The two halves of the above, for a reactor: Admit when the call begins, Finish for the status it ends with.
+  absl::StatusOr<Caller> Admit(const grpc::ServerContextBase* context, absl::string_view method) const;
+  grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
+                      const google::protobuf::Message* request, const absl::Status& status) const;
+
  private:
   struct Rule {
     v1::Access access = v1::ACCESS_UNSPECIFIED;
     bool audited = false;
   };
-  absl::StatusOr<Caller> Admit(grpc::ServerContext* context, absl::string_view method) const;
-  grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
-                      const google::protobuf::Message* request, const absl::Status& status) const;
 
   std::string service_;
   const Authenticator& authenticator_;

@@ -11,6 +11,11 @@ namespace chartly::rpc {
 Peers::Peers(std::map<Part, std::string> addresses, std::string api_key)
     : addresses_(std::move(addresses)), api_key_(std::move(api_key)) {}
 
+void Peers::SetApiKey(std::string api_key) {
+  absl::MutexLock lock(&mu_);
+  api_key_ = std::move(api_key);
+}
+
 void Peers::SetLocal(Part part, RpcServer& server) {
   absl::MutexLock lock(&mu_);
   local_[part] = &server;

@@ -25,6 +25,8 @@ class Peers {
   // `addresses`: host:port of parts in other processes; parts that are in neither map use 127.0.0.1 and their default
   // port. `api_key` may be empty (the gateway hands on the key of its caller instead).
   Peers(std::map<Part, std::string> addresses, std::string api_key);
+  // The key for channels made from now on.
+  void SetApiKey(std::string api_key);
   // From now on `part` is reached in-process. The server must outlive the peers.
   void SetLocal(Part part, RpcServer& server);
   // Never null; connects when first used.
@@ -34,8 +36,8 @@ class Peers {
 
  private:
   const std::map<Part, std::string> addresses_;
-  const std::string api_key_;
   mutable absl::Mutex mu_;
+  std::string api_key_ ABSL_GUARDED_BY(mu_);
   std::map<Part, RpcServer*> local_ ABSL_GUARDED_BY(mu_);
   mutable std::map<Part, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mu_);
 };

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/channel_interceptor.h"
+#include "common/rpc/service_names.h"
 #include "common/status/status.h"
 
 namespace chartly::rpc {
@@ -46,6 +47,7 @@ RpcServer::RpcServer() {
     if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_verbosity(static_cast<gpr_log_severity>(3));
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    InstallServiceNames();
     return true;
   }();
   (void)kPlugins;
@@ -66,6 +68,7 @@ absl::Status RpcServer::Start() {
   }
   for (grpc::Service* service : services_) builder.RegisterService(service);
   server_ = builder.BuildAndStart();
+  service_names_ = BuiltServiceNames();
   for (size_t i = 0; i < addresses_.size(); ++i) {
     if (server_ != nullptr && ports_[i] != 0) continue;
     // On failure gRPC leaves the port at 0 for the address that could not be bound; the later ones were not tried.
@@ -88,9 +91,10 @@ std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel(const std::string& ap
 }
 
 void RpcServer::SetServing(bool serving) {
-  if (server_ != nullptr && server_->GetHealthCheckService() != nullptr) {
-    server_->GetHealthCheckService()->SetServingStatus(serving);
-  }
+  if (server_ == nullptr || server_->GetHealthCheckService() == nullptr) return;
+  // The health service knows a service by name only once it was told of it.
+  for (const std::string& name : service_names_) server_->GetHealthCheckService()->SetServingStatus(name, serving);
+  server_->GetHealthCheckService()->SetServingStatus(serving);
 }
 
 void RpcServer::Shutdown(absl::Duration drain) {

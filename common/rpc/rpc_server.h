@@ -42,6 +42,7 @@ class RpcServer {
   std::vector<std::string> addresses_;
   std::vector<grpc::Service*> services_;
   std::vector<int> ports_;
+  std::vector<std::string> service_names_;
   std::unique_ptr<grpc::Server> server_;
 };
 
