@@ -62,6 +62,12 @@ endfunction()
 
 if(CHARTLY_TESTS)
   add_library(chartly_test_main STATIC "${PROJECT_SOURCE_DIR}/test/support/catch_main.cc")
+  if(CHARTLY_SANITIZE STREQUAL "thread")
+    # An object, not an archive member: its definitions must stand in front of Abseil's in every test program.
+    add_library(chartly_tsan_absl OBJECT "${PROJECT_SOURCE_DIR}/test/support/tsan_absl_mutex.cc")
+    target_link_libraries(chartly_test_main PUBLIC $<TARGET_OBJECTS:chartly_tsan_absl> ${CMAKE_DL_LIBS})
+    add_dependencies(chartly_test_main chartly_tsan_absl)
+  endif()
   target_link_libraries(chartly_test_main PUBLIC absl::status absl::statusor absl::strings absl::synchronization absl::time)
   target_include_directories(chartly_test_main PUBLIC "${PROJECT_SOURCE_DIR}")
   if(Catch2_VERSION VERSION_GREATER_EQUAL 3)

@@ -7,16 +7,17 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/net/gunzip.h"
 #include "common/net/http_client.h"
 #include "common/net/http_rules.h"
 #include "common/net/url.h"
@@ -33,7 +34,7 @@ constexpr long kLowSpeedSeconds = 30;
 constexpr int kPollMs = 50;  // how soon a cancel is seen
 constexpr size_t kMaxIdleHandles = 16;
 constexpr size_t kMaxUrlBytes = 8 << 10;
-// A body may be 100 times what came over the wire. The slack covers what libcurl has read but not yet counted.
+// A body may be 100 times what came over the wire; small ones that compress well are let through.
 constexpr int64_t kMaxRatio = 100;
 constexpr int64_t kRatioSlackBytes = 64 << 10;
 
@@ -108,9 +109,11 @@ struct Transfer {
   CURL* easy = nullptr;
   HeaderBlock header;
   std::string body;
-  int64_t received = 0;        // bytes of the body, unpacked
-  std::string denied_address;  // set if the policy refused one
-  absl::Status stopped;        // why a callback ended the transfer
+  int64_t wire = 0;                // bytes of the body as they came
+  int64_t received = 0;            // bytes of the body, unpacked
+  std::unique_ptr<Gunzip> gunzip;  // if the body is packed
+  std::string denied_address;      // set if the policy refused one
+  absl::Status stopped;            // why a callback ended the transfer
 
   int Status() const {
     long status = 0;
@@ -162,28 +165,59 @@ absl::Status CheckSize(const Transfer& transfer) {
                  absl::StrCat("the body is larger than the limit of ", transfer.request.max_bytes, " bytes"),
                  {{"limit", "max_bytes"}});
   }
-  curl_off_t wire = 0;
-  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_DOWNLOAD_T, &wire);
-  if (transfer.received > kMaxRatio * (static_cast<int64_t>(wire) + kRatioSlackBytes)) {
+  if (transfer.received > kMaxRatio * (transfer.wire + kRatioSlackBytes)) {
     return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
                  absl::StrCat("the body unpacks to more than ", kMaxRatio, " times its size"));
   }
   return absl::OkStatus();
 }
 
+absl::Status TakeBody(Transfer& transfer, absl::string_view data) {
+  transfer.received += static_cast<int64_t>(data.size());
+  RETURN_IF_ERROR(CheckSize(transfer));
+  if (IsRedirect(transfer.Status(), transfer.header.headers())) return absl::OkStatus();
+  if (!transfer.request.on_data) {
+    transfer.body.append(data.data(), data.size());
+  } else if (!transfer.request.on_data(data)) {
+    return Error(absl::StatusCode::kCancelled, "CANCELLED", "the reader of the body stopped");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakePackedBody(Transfer& transfer, absl::string_view data) {
+  absl::Status status;
+  Gunzip::Result result = transfer.gunzip->Feed(data, [&](absl::string_view part) {
+    status = TakeBody(transfer, part);
+    return status.ok();
+  });
+  if (result != Gunzip::Result::kCorrupt) return status;
+  return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED", "the compressed body is damaged");
+}
+
+// Only gzip was asked for; what cannot be unpacked must not pass for data.
+absl::Status BeginBody(Transfer& transfer) {
+  const auto& headers = transfer.header.headers();
+  auto found = headers.find("content-encoding");
+  std::string encoding = found == headers.end() ? "" : absl::AsciiStrToLower(found->second);
+  if (encoding.empty() || encoding == "identity") return absl::OkStatus();
+  if (encoding != "gzip" && encoding != "x-gzip") {
+    return Error(absl::StatusCode::kFailedPrecondition, "SOURCE_UNREACHABLE",
+                 absl::StrCat("the body is compressed as \"", absl::CHexEscape(encoding),
+                              "\", which was not asked for; only gzip is read"));
+  }
+  transfer.gunzip = std::make_unique<Gunzip>();
+  return absl::OkStatus();
+}
+
 size_t OnBody(char* data, size_t, size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  transfer.received += static_cast<int64_t>(size);
-  transfer.stopped = CheckSize(transfer);
-  if (!transfer.stopped.ok()) return size + 1;  // any other number than size ends it; 0 would be right for size 0
-  if (IsRedirect(transfer.Status(), transfer.header.headers())) return size;
-  if (!transfer.request.on_data) {
-    transfer.body.append(data, size);
-  } else if (!transfer.request.on_data(absl::string_view(data, size))) {
-    transfer.stopped = Error(absl::StatusCode::kCancelled, "CANCELLED", "the reader of the body stopped");
-    return size + 1;
+  if (transfer.wire == 0) transfer.stopped = BeginBody(transfer);
+  transfer.wire += static_cast<int64_t>(size);
+  absl::string_view piece(data, size);
+  if (transfer.stopped.ok()) {
+    transfer.stopped = transfer.gunzip ? TakePackedBody(transfer, piece) : TakeBody(transfer, piece);
   }
-  return size;
+  return transfer.stopped.ok() ? size : size + 1;  // any other number than size ends it
 }
 
 bool IsCancelled(const HttpRequest& request) { return request.cancel != nullptr && request.cancel->load(); }
@@ -201,6 +235,7 @@ HeaderList MakeHeaders(const HttpRequest& request) {
     add(value.empty() ? absl::StrCat(name, ";") : absl::StrCat(name, ": ", value));
   }
   add("Expect:");  // no round trip before a body
+  add("Accept-Encoding: gzip");
   if (!has_agent) add("User-Agent: chartly");
   if (!has_type) add("Content-Type:");  // libcurl would claim a form
   return list;
@@ -229,7 +264,7 @@ void SetIsolation(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");  // all that are built in
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // see gunzip.h
 }
 
 void SetLimits(CURL* easy, const HttpRequest& request) {
@@ -292,12 +327,11 @@ absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target
                               "; raise limits.timeout if it needs longer"),
                  {{"address", target.host_port}});
   }
-  bool broken = code == CURLE_PARTIAL_FILE || code == CURLE_BAD_CONTENT_ENCODING ||
-                (code == CURLE_RECV_ERROR && transfer.received > 0);
+  bool broken = code == CURLE_OK || code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire > 0);
   if (broken) {
     return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED",
                  absl::StrCat(target.host_port, " ended the answer before it was complete, after ", transfer.received,
-                              " bytes of body: ", said),
+                              " bytes of body: ", code == CURLE_OK ? "the compressed body stops in the middle" : said),
                  {{"address", target.host_port}});
   }
   if (IsTlsTrust(code)) {
@@ -364,26 +398,27 @@ class CurlHttpClient final : public HttpClient {
     curl_easy_reset(easy);  // forgets pointers to this frame; connections stay
     Return(std::move(handle));
     RETURN_IF_ERROR(code.status());
-    if (*code != CURLE_OK) return TransferError(*code, transfer, target, detail);
+    bool cut_off = transfer.gunzip != nullptr && !transfer.gunzip->complete();
+    if (*code != CURLE_OK || cut_off) return TransferError(*code, transfer, target, detail);
     return HttpResponse{status, transfer.header.headers(), std::move(transfer.body), request.url};
   }
 
-  std::unique_ptr<Handle> Take() ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
+  std::unique_ptr<Handle> Take() {
+    std::lock_guard<std::mutex> lock(mu_);
     if (idle_.empty()) return std::make_unique<Handle>();
     std::unique_ptr<Handle> handle = std::move(idle_.back());
     idle_.pop_back();
     return handle;
   }
 
-  void Return(std::unique_ptr<Handle> handle) ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
+  void Return(std::unique_ptr<Handle> handle) {
+    std::lock_guard<std::mutex> lock(mu_);
     if (idle_.size() < kMaxIdleHandles) idle_.push_back(std::move(handle));
   }
 
   const EgressPolicy policy_;
-  absl::Mutex mu_;
-  std::vector<std::unique_ptr<Handle>> idle_ ABSL_GUARDED_BY(mu_);
+  std::mutex mu_;
+  std::vector<std::unique_ptr<Handle>> idle_;  // guarded by mu_
 };
 
 }  // namespace

@@ -194,6 +194,17 @@ TEST_CASE("a compressed body comes unpacked, a bomb does not") {
   REQUIRE_OK(good);
   CHECK(good->body == "hello, world");
 
+  std::string cut = Gzip("hello, world");
+  cut.resize(cut.size() - 9);
+  server.Map("/cut", {.body = cut, .headers = {{"Content-Encoding", "gzip"}}});
+  server.Map("/bad", {.body = "not packed", .headers = {{"Content-Encoding", "gzip"}}});
+  server.Map("/br", {.body = "?", .headers = {{"Content-Encoding", "br"}}});
+  server.Map("/two", {.body = Gzip("hello, ") + Gzip("world"), .headers = {{"Content-Encoding", "gzip"}}});
+  CHECK(Reason(client->Send(Get(server.Url("/cut"))).status()) == "SOURCE_TRUNCATED");
+  CHECK(Reason(client->Send(Get(server.Url("/bad"))).status()) == "SOURCE_TRUNCATED");
+  CHECK(Says(client->Send(Get(server.Url("/br"))).status(), "\"br\""));
+  CHECK(client->Send(Get(server.Url("/two")))->body == "hello, world");
+
   HttpRequest request = Get(server.Url("/bomb"));
   request.max_bytes = int64_t{1} << 40;  // the ratio alone must stop it
   size_t seen = 0;

@@ -32,9 +32,9 @@ class RowSink {
 
 // What pagination needs to know of a page.
 struct DecodeResult {
-  int64_t rows = 0;                  // good and bad
-  std::optional<int64_t> pages;      // pagination.pages, if the profile names it and it is there
-  std::optional<std::string> next;   // pagination.next, if it is there and not null or empty
+  int64_t rows = 0;                 // good and bad
+  std::optional<int64_t> pages;     // pagination.pages, if the profile names it and it is there
+  std::optional<std::string> next;  // pagination.next, if it is there and not null or empty
 };
 
 class Decoder {

@@ -1,0 +1,61 @@
+#include "drone/decode/columns.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+#include "drone/decode/path.h"
+
+namespace chartly::drone {
+namespace {
+
+constexpr size_t kNamesShown = 40;
+
+std::string Listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) {
+    absl::StrAppend(&out, i == 0 ? "" : ", ", absl::Utf8SafeCHexEscape(absl::string_view(names[i]).substr(0, 64)));
+  }
+  if (names.size() > kNamesShown) absl::StrAppend(&out, " and ", names.size() - kNamesShown, " more");
+  return out;
+}
+
+// ["Odd name"] as Odd name; anything else as it is.
+std::string ColumnName(const std::string& path) {
+  absl::StatusOr<Path> parsed = Path::Parse(path);
+  bool quoted = parsed.ok() && path.rfind("[\"", 0) == 0 && parsed->steps().size() == 1;
+  return quoted ? parsed->steps()[0].key : path;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<size_t>> BindColumns(const std::vector<std::string>& paths,
+                                                const std::vector<std::string>& names) {
+  if (names.size() > kMaxColumns) {
+    return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_TOO_MANY_COLUMNS",
+                 absl::StrCat("the header has ", names.size(), " columns; at most ", kMaxColumns, " are read"));
+  }
+  std::unordered_map<std::string, size_t> index;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (index.emplace(names[i], i).second) continue;
+    return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_DUPLICATE_COLUMN",
+                 absl::StrCat("two columns of the header are named \"", absl::Utf8SafeCHexEscape(names[i]), "\""),
+                 {{"column", names[i]}});
+  }
+  std::vector<size_t> columns;
+  for (const std::string& path : paths) {
+    auto found = index.find(path);
+    if (found == index.end()) found = index.find(ColumnName(path));
+    if (found == index.end()) {
+      return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NO_COLUMN",
+                   absl::StrCat("there is no column \"", path, "\"; the columns are: ", Listed(names)),
+                   {{"column", path}});
+    }
+    columns.push_back(found->second);
+  }
+  return columns;
+}
+
+}  // namespace chartly::drone

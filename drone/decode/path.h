@@ -1,0 +1,47 @@
+// Paths into a payload: which part is a row, and where in a row a field stands.
+//
+//   a.b[0].c      members of objects, elements of arrays counted from zero
+//   a["odd key"]  a member whose name holds dots, blanks, brackets or quotes (\" and \\ inside)
+//   data[*]       every element; only in source.records
+//   ^.name        seen from the element one [*] further out, ^^.name two; the outermost is the whole payload
+//
+// Parsed once, used for every row. Immutable, thread-safe.
+#ifndef CHARTLY_DRONE_DECODE_PATH_H_
+#define CHARTLY_DRONE_DECODE_PATH_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace chartly::drone {
+
+struct PathStep {
+  enum class Kind { kKey, kIndex, kEach };
+  Kind kind = Kind::kKey;
+  std::string key;
+  size_t index = 0;
+  bool operator==(const PathStep&) const = default;
+};
+
+class Path {
+ public:
+  // InvalidArgument (PATH_INVALID) with the column if the text does not parse. The empty text is the payload itself.
+  static absl::StatusOr<Path> Parse(absl::string_view text);
+
+  const std::string& text() const { return text_; }
+  const std::vector<PathStep>& steps() const { return steps_; }
+  size_t levels_up() const { return levels_up_; }  // number of ^
+  bool has_each() const;                           // holds a [*]
+
+ private:
+  std::string text_;
+  std::vector<PathStep> steps_;
+  size_t levels_up_ = 0;
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_DECODE_PATH_H_

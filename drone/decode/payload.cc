@@ -1,0 +1,97 @@
+#include "drone/decode/payload.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+
+namespace chartly::drone {
+namespace {
+
+constexpr size_t kFirstBytes = 80;
+
+struct KnownAs {
+  absl::string_view name;
+  Format format;
+};
+
+constexpr KnownAs kContentTypes[] = {
+    {"application/json", Format::kJson},        {"text/json", Format::kJson},
+    {"application/x-ndjson", Format::kNdjson},  {"application/ndjson", Format::kNdjson},
+    {"application/jsonl", Format::kNdjson},     {"application/x-jsonlines", Format::kNdjson},
+    {"application/jsonlines", Format::kNdjson}, {"text/csv", Format::kCsv},
+    {"application/csv", Format::kCsv},          {"text/tab-separated-values", Format::kTsv},
+};
+
+constexpr KnownAs kEndings[] = {
+    {".json", Format::kJson},    {".geojson", Format::kJson},    {".ndjson", Format::kNdjson},
+    {".jsonl", Format::kNdjson}, {".geojsonl", Format::kNdjson}, {".csv", Format::kCsv},
+    {".tsv", Format::kTsv},      {".tab", Format::kTsv},
+};
+
+std::optional<Format> FromContentType(absl::string_view content_type) {
+  std::string type = absl::AsciiStrToLower(absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))));
+  for (const KnownAs& known : kContentTypes) {
+    if (type == known.name) return known.format;
+  }
+  if (absl::EndsWith(type, "+json")) return Format::kJson;
+  return std::nullopt;
+}
+
+std::optional<Format> FromEnding(absl::string_view uri) {
+  std::string path = absl::AsciiStrToLower(uri.substr(0, uri.find_first_of("?#")));
+  for (const KnownAs& known : kEndings) {
+    if (absl::EndsWith(path, known.name)) return known.format;
+  }
+  return std::nullopt;
+}
+
+Format FromFirstBytes(absl::string_view body) {
+  absl::string_view text = absl::StripLeadingAsciiWhitespace(body);
+  if (text.empty() || text[0] == '{' || text[0] == '[' || text[0] == '<') return Format::kJson;
+  absl::string_view line = text.substr(0, text.find('\n'));
+  if (absl::StrContains(line, "\t")) return Format::kTsv;
+  return absl::StrContains(line, ",") ? Format::kCsv : Format::kJson;
+}
+
+std::string Describe(const Payload& payload) {
+  std::string begins =
+      payload.body.empty()
+          ? std::string("it is empty")
+          : absl::StrCat("it begins with \"", absl::Utf8SafeCHexEscape(payload.body.substr(0, kFirstBytes)), "\"");
+  return absl::StrCat(
+      " (", payload.content_type.empty() ? "" : absl::StrCat("content type ", payload.content_type, "; "), begins, ")");
+}
+
+}  // namespace
+
+Format DetectFormat(Format configured, const Payload& payload) {
+  if (configured != Format::kAuto) return configured;
+  if (auto format = FromContentType(payload.content_type)) return *format;
+  if (auto format = FromEnding(payload.uri)) return *format;
+  return FromFirstBytes(payload.body);
+}
+
+bool LooksLikeMarkup(absl::string_view body) {
+  absl::string_view text = absl::StripLeadingAsciiWhitespace(body).substr(0, 16);
+  constexpr absl::string_view kBegins[] = {"<!doctype", "<html", "<head", "<body", "<?xml", "<!--"};
+  return std::any_of(std::begin(kBegins), std::end(kBegins),
+                     [&](absl::string_view begin) { return absl::StartsWithIgnoreCase(text, begin); });
+}
+
+absl::Status PayloadError(const Payload& payload, absl::string_view reason, absl::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(message, Describe(payload)));
+}
+
+absl::Status DescribePayload(const Payload& payload, const absl::Status& status) {
+  absl::Status described(status.code(), absl::StrCat(status.message(), Describe(payload)));
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& cord) { described.SetPayload(url, cord); });
+  return described;
+}
+
+}  // namespace chartly::drone

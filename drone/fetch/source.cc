@@ -1,0 +1,18 @@
+#include "drone/fetch/source.h"
+
+#include "drone/fetch/file_source.h"
+#include "drone/fetch/http_source.h"
+
+namespace chartly::drone {
+
+absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const SourceDeps& deps) {
+  switch (profile.source.type) {
+    case SourceType::kFile:
+      return FileSource::Open(profile, deps);
+    case SourceType::kHttpRest:
+      return HttpSource::Open(profile, deps);
+  }
+  return absl::InternalError("unknown source type");
+}
+
+}  // namespace chartly::drone

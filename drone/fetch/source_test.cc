@@ -1,0 +1,295 @@
+#include "drone/fetch/source.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <thread>
+
+#include "common/status/status.h"
+#include "test/support/http_fixture.h"
+#include "test/support/test.h"
+
+namespace chartly::drone {
+namespace {
+
+using chartly::testing::Eventually;
+using chartly::testing::HttpFixture;
+using chartly::testing::TempDir;
+
+bool Says(const absl::Status& status, const std::string& text) {
+  return std::string(status.message()).find(text) != std::string::npos;
+}
+
+// A source over a loopback server, with time that moves only when something waits.
+struct World {
+  HttpFixture server;
+  std::unique_ptr<net::HttpClient> http = net::MakeHttpClient(*net::EgressPolicy::Create({"127.0.0.1"}));
+  FakeClock clock;
+  TempDir dir;
+  Profile profile;
+
+  std::unique_ptr<Source> Open() {
+    auto source = OpenSource(profile, {*http, clock, dir.path()});
+    REQUIRE_OK(source);
+    return *std::move(source);
+  }
+  World& At(const std::string& target) {
+    profile.source.url = server.Url(target);
+    return *this;
+  }
+};
+
+DecodeResult Rows(int64_t rows, std::optional<int64_t> pages = std::nullopt,
+                  std::optional<std::string> next = std::nullopt) {
+  return {rows, pages, next};
+}
+
+std::string BodyOf(const absl::StatusOr<std::optional<Page>>& page) {
+  REQUIRE_OK(page);
+  return page->has_value() ? (*page)->body : "(end)";
+}
+
+TEST_CASE("a source without pagination is one page that says where and when it came from") {
+  World world;
+  world.server.Map("/x?api_key=s3cret&y=1", {.body = "[]", .headers = {{"Content-Type", "application/json"}}});
+  world.profile.source.query = {{"api_key", "s3cret"}, {"y", "1"}};
+  auto source = world.At("/x").Open();
+  auto page = source->Next(nullptr);
+  REQUIRE_OK(page);
+  CHECK((*page)->number == 1);
+  CHECK((*page)->uri == world.server.Url("/x?api_key=[redacted]&y=1"));
+  CHECK((*page)->content_type == "application/json");
+  CHECK((*page)->fetched_at == world.clock.Now());
+  DecodeResult rows = Rows(3);
+  CHECK(BodyOf(source->Next(&rows)) == "(end)");
+  CHECK(BodyOf(source->Next(&rows)) == "(end)");
+  CHECK(source->truncated_by().empty());
+  CHECK(world.server.Count() == 1);
+}
+
+TEST_CASE("pages are asked for until the number the payload names") {
+  World world;
+  for (int i = 1; i <= 3; ++i) world.server.Map("/x?page=" + std::to_string(i), {.body = std::to_string(i)});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  auto source = world.At("/x").Open();
+  DecodeResult rows = Rows(0, 3);
+  CHECK(BodyOf(source->Next(nullptr)) == "1");
+  CHECK(BodyOf(source->Next(&rows)) == "2");
+  CHECK(BodyOf(source->Next(&rows)) == "3");
+  CHECK(BodyOf(source->Next(&rows)) == "(end)");
+  CHECK(source->truncated_by().empty());
+}
+
+TEST_CASE("pages without a known number end at the first empty one, or at max_pages") {
+  World world;
+  world.server.Map("/p/0", {.body = "a"});
+  world.server.Map("/p/1", {.body = "b"});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  world.profile.source.pagination.start = 0;
+  world.At("/p/{page}");
+  DecodeResult full = Rows(1);
+  DecodeResult empty = Rows(0);
+  auto source = world.Open();
+  CHECK(BodyOf(source->Next(nullptr)) == "a");
+  CHECK(BodyOf(source->Next(&full)) == "b");
+  CHECK(BodyOf(source->Next(&empty)) == "(end)");
+  CHECK(source->truncated_by().empty());
+
+  world.profile.limits.max_pages = 1;
+  auto limited = world.Open();
+  CHECK(BodyOf(limited->Next(nullptr)) == "a");
+  CHECK(BodyOf(limited->Next(&full)) == "(end)");
+  CHECK(limited->truncated_by() == "limits.max_pages");
+}
+
+TEST_CASE("the next address may be relative, must not repeat and must stay with allowed hosts") {
+  World world;
+  world.server.Map("/d/1", {.body = "one"});
+  world.server.Map("/d/2?c=x", {.body = "two"});
+  world.profile.source.pagination.type = PaginationType::kNextUrl;
+  world.profile.source.headers = {{"Authorization", "Bearer s"}};
+  auto source = world.At("/d/1").Open();
+  DecodeResult to_second = Rows(1, std::nullopt, "2?c=x");
+  DecodeResult to_first = Rows(1, std::nullopt, world.server.Url("/d/1"));
+  CHECK(BodyOf(source->Next(nullptr)) == "one");
+  CHECK(BodyOf(source->Next(&to_second)) == "two");
+  CHECK(world.server.requests().back().headers.count("authorization") == 1);
+  auto loop = source->Next(&to_first);
+  CHECK(Reason(loop.status()) == "PAGINATION_LOOP");
+  CHECK(Says(loop.status(), "page 2"));
+
+  auto other = world.Open();
+  CHECK(BodyOf(other->Next(nullptr)) == "one");
+  DecodeResult away = Rows(1, std::nullopt, "http://other.example.org/x");
+  auto denied = other->Next(&away);
+  CHECK(Reason(denied.status()) == "EGRESS_DENIED");
+  CHECK(Says(denied.status(), "other.example.org"));
+
+  auto last = world.Open();
+  CHECK(BodyOf(last->Next(nullptr)) == "one");
+  DecodeResult end = Rows(1);
+  CHECK(BodyOf(last->Next(&end)) == "(end)");
+}
+
+TEST_CASE("credentials do not follow the next address to another origin") {
+  World world;
+  HttpFixture other;
+  world.server.Map("/1", {.body = "one"});
+  other.Map("/2", {.body = "two"});
+  world.profile.source.pagination.type = PaginationType::kNextUrl;
+  world.profile.source.headers = {{"X-API-Key", "s"}};
+  auto source = world.At("/1").Open();
+  CHECK(BodyOf(source->Next(nullptr)) == "one");
+  DecodeResult next = Rows(1, std::nullopt, other.Url("/2"));
+  CHECK(BodyOf(source->Next(&next)) == "two");
+  CHECK(other.requests().back().headers.count("x-api-key") == 0);
+}
+
+TEST_CASE("what may pass is tried again, as often as the profile says") {
+  World world;
+  world.server.Script("/x", {{.status = 503},
+                             {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"},
+                             {.status = 429, .headers = {{"Retry-After", "7"}}},
+                             {.body = "good"}});
+  auto source = world.At("/x").Open();
+  absl::Time before = world.clock.Now();
+  CHECK(BodyOf(source->Next(nullptr)) == "good");
+  CHECK(world.server.Count("/x") == 4);
+  CHECK(world.clock.Now() - before >= absl::Seconds(7));
+  CHECK(world.clock.Now() - before <= absl::Seconds(9));
+
+  world.server.Map("/down", {.status = 500, .body = "<b>oops</b>"});
+  world.profile.retry.max_attempts = 3;
+  auto failed = world.At("/down").Open()->Next(nullptr);
+  CHECK(Reason(failed.status()) == "SOURCE_HTTP_STATUS");
+  CHECK(Says(failed.status(), "after 3 attempts"));
+  CHECK(Says(failed.status(), "status 500"));
+  CHECK(Says(failed.status(), "<b>oops</b>"));
+  CHECK(world.server.Count("/down") == 3);
+}
+
+TEST_CASE("what will not pass is asked once: other 4xx, a long Retry-After, a denied address") {
+  World world;
+  world.server.Map("/none", {.status = 404, .body = "no such series"});
+  auto missing = world.At("/none?token=abc").Open()->Next(nullptr);
+  CHECK(Reason(missing.status()) == "SOURCE_HTTP_STATUS");
+  CHECK(Details(missing.status())["status"] == "404");
+  CHECK(Says(missing.status(), "no such series"));
+  CHECK_FALSE(Says(missing.status(), "abc"));
+  world.server.Map("/quota", {.status = 429, .headers = {{"Retry-After", "86400"}}});
+  auto quota = world.At("/quota").Open()->Next(nullptr);
+  CHECK(Says(quota.status(), "86400"));
+  CHECK(world.server.Count() == 2);
+
+  world.http = net::MakeHttpClient(*net::EgressPolicy::Create({}));
+  auto denied = world.At("/x").Open()->Next(nullptr);
+  CHECK(Reason(denied.status()) == "EGRESS_DENIED");
+  CHECK(world.server.accepted() == 1);
+}
+
+TEST_CASE("a server that is not there is named after the last try") {
+  World world;
+  {
+    HttpFixture gone;
+    world.profile.source.url = gone.Url("/");
+  }
+  auto failed = world.Open()->Next(nullptr);
+  CHECK(Reason(failed.status()) == "SOURCE_UNREACHABLE");
+  CHECK(Says(failed.status(), world.profile.source.url.substr(7, 15)));
+}
+
+TEST_CASE("max_bytes counts over the whole run") {
+  World world;
+  world.server.Map("/x?page=1", {.body = std::string(600, 'a')});
+  world.server.Map("/x?page=2", {.body = std::string(600, 'b')});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  world.profile.limits.max_bytes = 1000;
+  auto source = world.At("/x").Open();
+  DecodeResult full = Rows(1);
+  CHECK(BodyOf(source->Next(nullptr)).size() == 600);
+  CHECK(BodyOf(source->Next(&full)) == "(end)");
+  CHECK(source->truncated_by() == "limits.max_bytes");
+
+  world.profile.limits.max_bytes = 500;
+  auto first = world.Open()->Next(nullptr);
+  CHECK(Reason(first.status()) == "SOURCE_TOO_LARGE");
+  CHECK(Says(first.status(), "limits.max_bytes (500 bytes)"));
+}
+
+TEST_CASE("a POST is sent as the profile writes it") {
+  World world;
+  world.server.Map("/x", {.body = "[]"});
+  world.profile.source.method = "POST";
+  world.profile.source.body = "{\"seriesid\":[\"S\"]}";
+  CHECK(BodyOf(world.At("/x").Open()->Next(nullptr)) == "[]");
+  auto request = world.server.requests().at(0);
+  CHECK(request.method == "POST");
+  CHECK(request.body == world.profile.source.body);
+  CHECK(request.headers["content-type"] == "application/json");
+}
+
+TEST_CASE("cancel ends a running fetch and a wait between tries") {
+  World world;
+  world.server.Map("/slow", {.body = "late", .delay = std::chrono::seconds(60)});
+  world.server.Map("/down", {.status = 503});
+  world.profile.retry.max_attempts = 1000;
+  world.profile.retry.backoff = absl::Seconds(60);
+  SystemClock real;
+  for (const char* target : {"/slow", "/down"}) {
+    INFO(target);
+    world.At(target);
+    auto source = OpenSource(world.profile, {*world.http, real, ""});
+    REQUIRE_OK(source);
+    std::thread canceller([&] {
+      Eventually([&] { return world.server.Count(target) > 0; });
+      (*source)->Cancel();
+      (*source)->Cancel();
+    });
+    auto page = (*source)->Next(nullptr);
+    canceller.join();
+    CHECK(Reason(page.status()) == "CANCELLED");
+    CHECK(Reason((*source)->Next(nullptr).status()) == "CANCELLED");
+  }
+}
+
+TEST_CASE("a file is read from the source folder and from nowhere else") {
+  World world;
+  TempDir outside;
+  std::ofstream(world.dir.File("a.csv")) << "a,b\n1,2\n";
+  std::ofstream(outside.File("secret.csv")) << "secret";
+  std::filesystem::create_symlink(outside.File("secret.csv"), world.dir.File("link.csv"));
+  std::filesystem::create_symlink(world.dir.File("a.csv"), world.dir.File("inner.csv"));
+  std::filesystem::create_directory(world.dir.File("folder"));
+  REQUIRE(::mkfifo(world.dir.File("pipe").c_str(), 0600) == 0);
+  world.profile.source.type = SourceType::kFile;
+  auto read = [&](const std::string& path) -> absl::StatusOr<std::optional<Page>> {
+    world.profile.source.path = path;
+    ASSIGN_OR_RETURN(auto source, OpenSource(world.profile, {*world.http, world.clock, world.dir.path() + "/"}));
+    return source->Next(nullptr);
+  };
+  for (const std::string& good :
+       {std::string("a.csv"), std::string("./folder/../a.csv"), std::string("inner.csv"), world.dir.File("a.csv")}) {
+    INFO(good);
+    auto page = read(good);
+    CHECK(BodyOf(page) == "a,b\n1,2\n");
+    CHECK((*page)->uri == "file:" + good);
+  }
+  for (const std::string& bad : {std::string("link.csv"), std::string("../x"), std::string("/etc/passwd"),
+                                 outside.File("secret.csv"), world.dir.path() + "x"}) {
+    INFO(bad);
+    CHECK(Reason(read(bad).status()) == "FILE_OUTSIDE_SOURCE_DIR");
+  }
+  auto missing = read("none.csv");
+  CHECK(Reason(missing.status()) == "FILE_NOT_FOUND");
+  CHECK(Says(missing.status(), world.dir.File("none.csv")));
+  CHECK(Reason(read("folder").status()) == "FILE_UNREADABLE");
+  CHECK(Reason(read("pipe").status()) == "FILE_UNREADABLE");
+  world.profile.limits.max_bytes = 7;
+  CHECK(Reason(read("a.csv").status()) == "SOURCE_TOO_LARGE");
+  world.profile.limits.max_bytes = 8;
+  CHECK_OK(read("a.csv"));
+  CHECK(Reason(OpenSource(world.profile, {*world.http, world.clock, ""}).status()) == "FILE_SOURCES_OFF");
+}
+
+}  // namespace
+}  // namespace chartly::drone
