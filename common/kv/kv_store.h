@@ -20,7 +20,9 @@ namespace chartly {
 
 class KvBatch {
  public:
-  void Put(absl::string_view key, absl::string_view value) { ops_.push_back({std::string(key), std::string(value), true}); }
+  void Put(absl::string_view key, absl::string_view value) {
+    ops_.push_back({std::string(key), std::string(value), true});
+  }
   void PutOwned(std::string key, std::string value) { ops_.push_back({std::move(key), std::move(value), true}); }
   void Delete(absl::string_view key) { ops_.push_back({std::string(key), std::string(), false}); }
   bool empty() const { return ops_.empty(); }

@@ -28,10 +28,10 @@ rocksdb::Slice ToSlice(absl::string_view text) { return rocksdb::Slice(text.data
 absl::string_view ToView(const rocksdb::Slice& slice) { return absl::string_view(slice.data(), slice.size()); }
 
 absl::Status StoreFull(const std::string& path, const std::string& cause) {
-  return Error(absl::StatusCode::kResourceExhausted, "STORE_FULL",
-               absl::StrCat("the disk of ", path, " is full; free some space, writes then go on by themselves (", cause,
-                            ")"),
-               {{"path", path}});
+  return Error(
+      absl::StatusCode::kResourceExhausted, "STORE_FULL",
+      absl::StrCat("the disk of ", path, " is full; free some space, writes then go on by themselves (", cause, ")"),
+      {{"path", path}});
 }
 
 absl::Status StoreCorrupt(const std::string& path, const std::string& cause) {

@@ -100,6 +100,7 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_spool_bytes", kGauge, "", "Bytes in the spool that are not yet released."},
       {"chartly_spool_appends_total", kCounter, "", "Entries made durable in the spool."},
       {"chartly_spool_damaged_records_total", kCounter, "", "Spool records lost to damage on the disk."},
+      {"chartly_spool_torn_tails_total", kCounter, "", "Half-written ends of the spool cut off at start."},
       {"chartly_uplink_reconnects_total", kCounter, "", "Times the ingest stream was opened anew."},
       {"chartly_uplink_loss_detected_total", kCounter, "", "Times the aggregator knew less than it had acked."},
       {"chartly_fetch_bytes_total", kCounter, "", "Bytes of payloads fetched, unpacked."},

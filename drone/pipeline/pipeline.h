@@ -9,10 +9,10 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "chartly/v1/aggregator.pb.h"
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
-#include "chartly/v1/aggregator.pb.h"
 
 namespace chartly::drone {
 

@@ -12,7 +12,7 @@ PROFILE = """
 id: {id}
 name: Rows
 version: 1.0.0
-source: {{type: http_rest, url: "{url}", format: {format}, records: {records}}}
+source: {{type: http_rest, url: "{url}", format: {format}, records: "{records}"}}
 schedule: {{enabled: false, interval: 1d}}
 retry: {{max_attempts: 1, backoff: 50ms}}
 limits: {{timeout: 5s}}
@@ -185,7 +185,7 @@ def test_a_full_disk_pushes_back_and_loses_nothing(small_disk, tmp_path, source)
     try:
         cluster.folder = tmp_path  # the drone's disk has room
         cluster.create_profile(PROFILE.format(id="big", url=f"{source.url}/big", records="rows[*]", format="json").replace(
-            "records: rows[*]", "records: \"rows[*]\", pagination: {type: page, param: page, pages: pages}"))
+            "records: \"rows[*]\"", "records: \"rows[*]\", pagination: {type: page, param: page, pages: pages}"))
         cluster.drone()
         run_id = cluster.post("/api/profiles/big:runNow")["run_id"]
         wait_until(lambda: "STORE_FULL" in cluster.controls[0].log_path.read_text() or

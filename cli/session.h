@@ -1,0 +1,67 @@
+// What every command works with: the options that all commands share, where output goes, and the server.
+#ifndef CHARTLY_CLI_SESSION_H_
+#define CHARTLY_CLI_SESSION_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "cli/api_client.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+
+namespace chartly::cli {
+
+class Session {
+ public:
+  Session(const Environment& environment, std::ostream& output, std::ostream& errors)
+      : out(output), err(errors), environment_(environment) {}
+
+  // The client for CHARTLY_URL with the key, made on first use. InvalidArgument if the address or key file is no good.
+  absl::StatusOr<ApiClient*> Api();
+  bool json() const { return output_format == "json"; }
+  // Prints one JSON document on a line of its own.
+  void PrintJson(const Json& document) { out << document.ToText() << "\n"; }
+
+  std::ostream& out;
+  std::ostream& err;
+  std::string output_format = "table";
+  std::string url;
+  std::string key_file;
+  // What the parsed command asks for; run once parsing is over.
+  std::function<absl::Status()> action;
+
+ private:
+  absl::StatusOr<std::string> FindKey() const;
+
+  const Environment& environment_;
+  std::unique_ptr<ApiClient> api_;
+};
+
+// A verb below a noun, which does `action` when it is named.
+CLI::App* AddVerb(CLI::App& noun, Session& session, const std::string& name, const std::string& description,
+                  std::function<absl::Status()> action);
+
+// --limit N: `what` at most, 0 for all.
+void AddLimit(CLI::App& verb, int64_t& limit, const std::string& what);
+
+// Each adds one noun with its verbs.
+void AddProfileCommands(CLI::App& root, Session& session);
+void AddRunCommands(CLI::App& root, Session& session);
+void AddDroneCommands(CLI::App& root, Session& session);
+void AddRecordCommands(CLI::App& root, Session& session);
+void AddQuarantineCommands(CLI::App& root, Session& session);
+void AddReportCommands(CLI::App& root, Session& session);
+void AddDeploymentCommands(CLI::App& root, Session& session);
+void AddAuditCommands(CLI::App& root, Session& session);
+void AddStatusCommand(CLI::App& root, Session& session);
+// The verbs of `profile` that need no server.
+void AddProfileValidate(CLI::App& noun, Session& session);
+void AddProfileTest(CLI::App& noun, Session& session);
+
+}  // namespace chartly::cli
+
+#endif  // CHARTLY_CLI_SESSION_H_

@@ -1,0 +1,130 @@
+// Knows the drones, gives them work, and follows every run to its end.
+//
+// State lives in memory under one mutex and in the state store; what a caller was told is durable before it is told,
+// what the tick decides is durable before a drone is ordered to do it. The state of a run that ended is never asked of
+// the drone: the ledger of the aggregator has the last word. Thread-safe; store, clock and events must outlive it.
+#ifndef CHARTLY_CONTROL_COORDINATOR_COORDINATOR_H_
+#define CHARTLY_CONTROL_COORDINATOR_COORDINATOR_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/random/random.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "chartly/v1/aggregator.pb.h"
+#include "chartly/v1/coordinator.pb.h"
+#include "chartly/v1/registry.pb.h"
+#include "common/clock/clock.h"
+#include "common/state/state_store.h"
+#include "control/coordinator/assignment.h"
+#include "control/coordinator/drone_table.h"
+#include "control/coordinator/event_log.h"
+#include "control/coordinator/profile_table.h"
+#include "control/coordinator/run_table.h"
+
+namespace chartly::coordinator {
+
+struct CoordinatorOptions {
+  absl::Duration heartbeat_interval = absl::Seconds(1);
+  absl::Duration lease_min = absl::Seconds(6);    // the lease is this or three intervals, whichever is longer
+  absl::Duration lost_grace = absl::Seconds(60);  // for the spool of a drone that registered anew
+  absl::Duration late_end = absl::Hours(1);       // how long the end of a lost run is still asked for
+  size_t runs_max = 10'000;
+  size_t drones_max = 10'000;
+  size_t open_runs_of_profile_max = 100;
+};
+
+class Coordinator {
+ public:
+  Coordinator(const CoordinatorOptions& options, StateStore& store, Clock& clock, EventLog& events);
+  // Reads the state. Requires: called once, first.
+  absl::Status Load();
+
+  // Drones (coordinator_drones.cc). ResourceExhausted (DRONES_TOO_MANY) past drones_max.
+  absl::StatusOr<v1::Drone> RegisterDrone(const v1::RegisterDroneRequest& request);
+  // NotFound (DRONE_UNKNOWN): it must register. FailedPrecondition (EPOCH_FENCED): a newer one has its id.
+  absl::StatusOr<v1::HeartbeatResponse> Heartbeat(const v1::HeartbeatRequest& request);
+  // Drones with an id > `after`, in order.
+  std::vector<v1::Drone> ListDrones(absl::string_view after, size_t limit) const;
+  absl::StatusOr<v1::Drone> GetDrone(absl::string_view drone_id) const;
+  v1::DroneStats DroneStats() const;
+  absl::StatusOr<v1::ListDroneWorkResponse> DroneWork(absl::string_view drone_id) const;
+  absl::StatusOr<v1::Drone> DrainDrone(absl::string_view drone_id);
+
+  // Runs (coordinator_runs.cc). NotFound (PROFILE_NOT_FOUND), ResourceExhausted (RUNS_TOO_MANY_OPEN).
+  absl::StatusOr<v1::Run> ScheduleRun(const std::string& profile_id, const std::string& trigger);
+  // Keeps a run that was done elsewhere; the same id again replaces it. AlreadyExists (RUN_EXISTS) if the id is ours.
+  absl::StatusOr<v1::Run> RecordRun(const v1::CreateRunRequest& request);
+  absl::StatusOr<v1::Run> GetRun(absl::string_view run_id);
+  // A page; `next` is the sequence to go on before, 0 at the end.
+  std::vector<v1::Run> ListRuns(int64_t before, size_t limit, absl::string_view profile_id, absl::string_view drone_id,
+                                int64_t& next) const;
+  // FailedPrecondition (RUN_FINAL) if it has ended.
+  absl::StatusOr<v1::Run> CancelRun(absl::string_view run_id);
+  absl::StatusOr<v1::ProfileStatus> GetProfileStatus(absl::string_view profile_id) const;
+
+  // What the registry tells.
+  void SetProfile(const v1::Profile& profile);
+  void RemoveProfile(absl::string_view profile_id);
+  void RetainProfiles(const std::set<std::string>& ids);
+
+  // What the aggregator tells: the runs to ask for now, and what it answered.
+  std::vector<std::string> RunsAwaitingLedger();
+  void TakeLedger(const v1::RunLedger& ledger);
+
+  // One step of the schedule: leases, lost runs, due runs, placement, history; then writes what changed.
+  absl::Status Tick();
+
+ private:
+  absl::Duration Lease() const;
+  // Sets state, last_seen and interval of the answer.
+  v1::Drone DescribeDrone(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsActive(const DroneEntry* entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<DroneSlot> Slots() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Publish(const RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After a run became final: writes, counts, and tells of it.
+  void Finish(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Publish(DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string NewRunId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Place(RunRecord& record, std::vector<DroneSlot>& slots) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelScheduled(const std::set<std::string>& profile_ids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Heartbeat
+  absl::StatusOr<DroneEntry*> Admit(const v1::HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeProgress(const DroneEntry& entry, const v1::RunProgress& progress, v1::HeartbeatResponse& answer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Tick
+  void SetGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UpdateDrones() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FollowRun(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FollowScheduled(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Replace(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool StillWorksOn(const DroneEntry& drone, const RunRecord& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FollowRunning(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MakeDueRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PlaceWaitingRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const CoordinatorOptions options_;
+  StateStore& store_;
+  Clock& clock_;
+  EventLog& events_;
+  mutable absl::Mutex mu_;
+  DroneTable drones_ ABSL_GUARDED_BY(mu_);
+  RunTable runs_ ABSL_GUARDED_BY(mu_);
+  ProfileTable profiles_ ABSL_GUARDED_BY(mu_);
+  absl::BitGen random_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace chartly::coordinator
+
+#endif  // CHARTLY_CONTROL_COORDINATOR_COORDINATOR_H_

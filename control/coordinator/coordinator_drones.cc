@@ -1,0 +1,230 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/profile/profile.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "control/coordinator/coordinator.h"
+#include "control/coordinator/proto_time.h"
+#include "control/coordinator/run_outcome.h"
+
+namespace chartly::coordinator {
+namespace {
+
+constexpr int kMaxCapacity = 1024;
+constexpr int kMaxLabels = 64;
+// Profile texts in one answer; the rest follows with the next heartbeat.
+constexpr size_t kMaxOrderBytes = size_t{4} << 20;
+
+absl::Status DroneUnknown(absl::string_view drone_id) {
+  return Error(absl::StatusCode::kNotFound, "DRONE_UNKNOWN",
+               absl::StrCat("drone ", drone_id, " is not known; it must register"), {{"drone_id", drone_id}});
+}
+
+absl::Status CheckRegistration(const v1::RegisterDroneRequest& request) {
+  if (!IsValidId(request.drone_id())) {
+    return Error(absl::StatusCode::kInvalidArgument, "DRONE_ID_INVALID",
+                 absl::StrCat("drone_id \"", request.drone_id(),
+                              "\" must be 1 to 63 of a-z 0-9 . _ - and begin with a letter or digit"));
+  }
+  if (request.capacity() < 0 || request.capacity() > kMaxCapacity) {
+    return Error(absl::StatusCode::kInvalidArgument, "DRONE_CAPACITY_INVALID",
+                 absl::StrCat("capacity is ", request.capacity(), "; it must be 0 (the default, 4) to ", kMaxCapacity));
+  }
+  if (request.labels_size() > kMaxLabels) {
+    return Error(absl::StatusCode::kInvalidArgument, "DRONE_LABELS_INVALID",
+                 absl::StrCat("a drone has at most ", kMaxLabels, " labels"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+v1::Drone Coordinator::DescribeDrone(const DroneEntry& entry) const {
+  v1::Drone drone = entry.drone;
+  drone.set_state(StateOf(entry, clock_.Now(), Lease()));
+  *drone.mutable_last_seen() = ToTimestamp(entry.last_seen);
+  drone.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
+  return drone;
+}
+
+absl::StatusOr<v1::Drone> Coordinator::RegisterDrone(const v1::RegisterDroneRequest& request) {
+  RETURN_IF_ERROR(CheckRegistration(request));
+  absl::MutexLock lock(&mu_);
+  if (drones_.Find(request.drone_id()) == nullptr && drones_.all().size() >= options_.drones_max) {
+    return Error(absl::StatusCode::kResourceExhausted, "DRONES_TOO_MANY",
+                 absl::StrCat(options_.drones_max, " drones are registered; no more are taken"));
+  }
+  DroneEntry entry = drones_.Registered(request, clock_.Now());
+  StateTransaction transaction;
+  transaction.puts.push_back(DroneTable::StoredForm(entry));
+  absl::StatusOr<int64_t> revision = store_.Commit(transaction);
+  if (!revision.ok()) return Annotate(revision.status(), absl::StrCat("register drone ", request.drone_id()));
+  LogInfo("drone registered", {{"drone", request.drone_id()}, {"epoch", absl::StrCat(entry.drone.epoch())}});
+  drones_.Set(std::move(entry));
+  DroneEntry& held = *drones_.Find(request.drone_id());
+  Publish(held);
+  return DescribeDrone(held);
+}
+
+absl::StatusOr<DroneEntry*> Coordinator::Admit(const v1::HeartbeatRequest& request) {
+  DroneEntry* entry = drones_.Find(request.drone_id());
+  // An epoch that was never given out means this state is older than the drone's: it must register again.
+  if (entry == nullptr || request.epoch() > entry->drone.epoch()) return DroneUnknown(request.drone_id());
+  if (request.epoch() != 0 && request.epoch() < entry->drone.epoch()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "EPOCH_FENCED",
+                 absl::StrCat("drone ", request.drone_id(), " registered again with epoch ", entry->drone.epoch(),
+                              "; epoch ", request.epoch(), " is fenced"),
+                 {{"drone_id", request.drone_id()}, {"epoch", absl::StrCat(entry->drone.epoch())}});
+  }
+  return entry;
+}
+
+void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& progress,
+                               v1::HeartbeatResponse& answer) {
+  RunRecord* record = runs_.Find(progress.run_id());
+  bool its_own = record != nullptr && record->run.drone_id() == entry.drone.drone_id();
+  bool stop = !its_own || (record->status() == v1::RUN_STATUS_CANCELLED && !record->ended);
+  if (stop) {
+    if (!progress.finished()) answer.add_cancel_run_ids(progress.run_id());
+    return;
+  }
+  if (!record->open()) return;
+  bool changed = record->progress.fetched() != progress.fetched() || record->progress.finished() != progress.finished();
+  record->progress = progress;
+  if (!progress.finished()) record->reported = clock_.Now();
+  record->lost_deadline = absl::InfiniteFuture();
+  if (record->status() == v1::RUN_STATUS_SCHEDULED) {
+    record->run.set_status(v1::RUN_STATUS_RUNNING);
+    *record->run.mutable_started_at() = ToTimestamp(clock_.Now());
+    runs_.Touch(*record);
+    changed = true;
+  }
+  if (record->lease_epoch != entry.drone.epoch()) runs_.Assign(*record, entry.drone.drone_id(), entry.drone.epoch());
+  if (record->cancel_requested && !progress.finished()) answer.add_cancel_run_ids(progress.run_id());
+  if (changed) Publish(*record);
+}
+
+void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) {
+  size_t bytes = 0;
+  for (int64_t sequence : runs_.OpenOfDrone(entry.drone.drone_id())) {
+    RunRecord& record = runs_.At(sequence);
+    if (record.status() != v1::RUN_STATUS_SCHEDULED || record.lease_epoch != entry.drone.epoch()) continue;
+    // A drone that drains gets no new runs, but what it may have heard of is its own.
+    if (entry.draining && !record.ordered) continue;
+    // Only what is on disk is ordered: after a crash nobody else may be given what this drone has begun.
+    if (runs_.IsDirty(record)) continue;
+    if (record.content == nullptr) {
+      // After a restart the text is that of the profile as it is now.
+      const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
+      if (profile == nullptr) continue;
+      record.content = profile->content;
+      record.run.set_revision(profile->revision);
+      runs_.Touch(record);
+      continue;  // once this is written
+    }
+    bytes += record.content->size();
+    if (bytes > kMaxOrderBytes && answer.orders_size() > 0) return;
+    record.ordered = true;
+    v1::RunOrder& order = *answer.add_orders();
+    order.set_run_id(record.run.run_id());
+    order.set_profile_id(record.run.profile_id());
+    order.set_revision(record.run.revision());
+    order.set_content(*record.content);
+    order.set_lease_epoch(record.lease_epoch);
+  }
+}
+
+absl::StatusOr<v1::HeartbeatResponse> Coordinator::Heartbeat(const v1::HeartbeatRequest& request) {
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(DroneEntry * entry, Admit(request));
+  v1::DroneState before = entry->drone.state();
+  entry->last_seen = clock_.Now();
+  entry->drone.set_spool_bytes(request.spool_bytes());
+  entry->drone.set_state(StateOf(*entry, clock_.Now(), Lease()));
+  if (before != entry->drone.state()) Publish(*entry);
+  v1::HeartbeatResponse answer;
+  answer.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
+  for (const v1::RunProgress& progress : request.runs()) TakeProgress(*entry, progress, answer);
+  // What the drone told it will not tell again once this is answered: make it durable first, or a crash would have a
+  // run done twice.
+  if (request.runs_size() > 0) RETURN_IF_ERROR(runs_.Flush(store_));
+  AddOrders(*entry, answer);
+  return answer;
+}
+
+std::vector<v1::Drone> Coordinator::ListDrones(absl::string_view after, size_t limit) const {
+  absl::MutexLock lock(&mu_);
+  std::vector<v1::Drone> found;
+  const auto& all = drones_.all();
+  for (auto it = all.upper_bound(std::string(after)); it != all.end() && found.size() < limit; ++it) {
+    found.push_back(DescribeDrone(it->second));
+  }
+  return found;
+}
+
+absl::StatusOr<v1::Drone> Coordinator::GetDrone(absl::string_view drone_id) const {
+  absl::MutexLock lock(&mu_);
+  const DroneEntry* entry = drones_.Find(drone_id);
+  if (entry == nullptr) return DroneUnknown(drone_id);
+  return DescribeDrone(*entry);
+}
+
+v1::DroneStats Coordinator::DroneStats() const {
+  absl::MutexLock lock(&mu_);
+  std::map<v1::DroneState, int32_t> counts;
+  for (const auto& [id, entry] : drones_.all()) ++counts[StateOf(entry, clock_.Now(), Lease())];
+  v1::DroneStats stats;
+  stats.set_total(static_cast<int32_t>(drones_.all().size()));
+  stats.set_active(counts[v1::DRONE_STATE_ACTIVE]);
+  stats.set_offline(counts[v1::DRONE_STATE_OFFLINE]);
+  stats.set_draining(counts[v1::DRONE_STATE_DRAINING]);
+  return stats;
+}
+
+absl::StatusOr<v1::ListDroneWorkResponse> Coordinator::DroneWork(absl::string_view drone_id) const {
+  absl::MutexLock lock(&mu_);
+  const DroneEntry* entry = drones_.Find(drone_id);
+  if (entry == nullptr) return DroneUnknown(drone_id);
+  std::map<std::string, std::string> work;  // profile to revision
+  std::vector<DroneSlot> slots = Slots();
+  for (const auto& [id, profile] : profiles_.all()) {
+    if (!profile.schedule.enabled || profile.schedule.paused) continue;
+    const DroneSlot* chosen = PickDrone(id, slots, /*ignore_capacity=*/true);
+    if (chosen != nullptr && chosen->drone_id == drone_id) work[id] = profile.revision;
+  }
+  for (int64_t sequence : runs_.OpenOfDrone(drone_id)) {
+    const v1::Run& run = runs_.At(sequence).run;
+    work[run.profile_id()] = run.revision();
+  }
+  v1::ListDroneWorkResponse answer;
+  for (const auto& [profile_id, revision] : work) {
+    v1::Assignment& assignment = *answer.add_assignments();
+    assignment.set_drone_id(std::string(drone_id));
+    assignment.set_profile_id(profile_id);
+    assignment.set_revision(revision);
+    assignment.set_lease_epoch(entry->drone.epoch());
+  }
+  return answer;
+}
+
+absl::StatusOr<v1::Drone> Coordinator::DrainDrone(absl::string_view drone_id) {
+  absl::MutexLock lock(&mu_);
+  DroneEntry* entry = drones_.Find(drone_id);
+  if (entry == nullptr) return DroneUnknown(drone_id);
+  if (entry->draining) return DescribeDrone(*entry);
+  DroneEntry drained = *entry;
+  drained.draining = true;
+  StateTransaction transaction;
+  transaction.puts.push_back(DroneTable::StoredForm(drained));
+  absl::StatusOr<int64_t> revision = store_.Commit(transaction);
+  if (!revision.ok()) return Annotate(revision.status(), absl::StrCat("drain drone ", drone_id));
+  drained.drone.set_state(StateOf(drained, clock_.Now(), Lease()));
+  *entry = std::move(drained);
+  Publish(*entry);
+  return DescribeDrone(*entry);
+}
+
+}  // namespace chartly::coordinator

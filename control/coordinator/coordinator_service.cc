@@ -1,0 +1,196 @@
+#include "control/coordinator/coordinator_service.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/status/status.h"
+#include "control/coordinator/resource_name.h"
+
+namespace chartly::coordinator {
+namespace {
+
+// How long a stream may not notice that its caller went away.
+constexpr absl::Duration kWatchStep = absl::Milliseconds(100);
+constexpr int kMaxWatchers = 256;
+
+}  // namespace
+
+CoordinatorService::CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events,
+                                       const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+    : coordinator_(coordinator),
+      profiles_(profiles),
+      events_(events),
+      guard_("chartly.v1.CoordinatorService", authenticator, audit) {}
+
+grpc::Status CoordinatorService::RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
+                                               v1::Drone* response) {
+  return guard_.Unary(context, "RegisterDrone", *request, response,
+                      [&](const rpc::Caller&) { return coordinator_.RegisterDrone(*request); });
+}
+
+grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext* context, const v1::HeartbeatRequest* request,
+                                           v1::HeartbeatResponse* response) {
+  return guard_.Unary(context, "Heartbeat", *request, response,
+                      [&](const rpc::Caller&) { return coordinator_.Heartbeat(*request); });
+}
+
+grpc::Status CoordinatorService::ListDrones(grpc::ServerContext* context, const v1::ListDronesRequest* request,
+                                            v1::ListDronesResponse* response) {
+  return guard_.Unary(context, "ListDrones", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListDronesResponse> {
+                        ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
+                        std::vector<v1::Drone> drones = coordinator_.ListDrones(request->page_token(), size + 1);
+                        v1::ListDronesResponse answer;
+                        if (drones.size() > size) {
+                          drones.pop_back();
+                          answer.set_next_page_token(drones.back().drone_id());
+                        }
+                        for (v1::Drone& drone : drones) *answer.add_drones() = std::move(drone);
+                        return answer;
+                      });
+}
+
+grpc::Status CoordinatorService::GetDrone(grpc::ServerContext* context, const v1::GetDroneRequest* request,
+                                          v1::Drone* response) {
+  return guard_.Unary(context, "GetDrone", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Drone> {
+    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "drones"));
+    return coordinator_.GetDrone(id);
+  });
+}
+
+grpc::Status CoordinatorService::GetDroneStats(grpc::ServerContext* context, const v1::GetDroneStatsRequest* request,
+                                               v1::DroneStats* response) {
+  return guard_.Unary(context, "GetDroneStats", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::DroneStats> { return coordinator_.DroneStats(); });
+}
+
+grpc::Status CoordinatorService::ListDroneWork(grpc::ServerContext* context, const v1::ListDroneWorkRequest* request,
+                                               v1::ListDroneWorkResponse* response) {
+  return guard_.Unary(context, "ListDroneWork", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListDroneWorkResponse> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->parent(), "drones"));
+                        return coordinator_.DroneWork(id);
+                      });
+}
+
+grpc::Status CoordinatorService::DrainDrone(grpc::ServerContext* context, const v1::DrainDroneRequest* request,
+                                            v1::Drone* response) {
+  return guard_.Unary(context, "DrainDrone", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Drone> {
+    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "drones"));
+    return coordinator_.DrainDrone(id);
+  });
+}
+
+absl::StatusOr<v1::Run> CoordinatorService::ScheduleFresh(const std::string& profile_id, const rpc::Caller& caller) {
+  absl::Status fresh = profiles_.Refresh(profile_id);
+  absl::StatusOr<v1::Run> run = coordinator_.ScheduleRun(profile_id, caller.principal);
+  // Not known here, and the registry could not be asked: say that, not that there is no such profile.
+  if (absl::IsNotFound(run.status()) && !fresh.ok() && !absl::IsNotFound(fresh)) return fresh;
+  return run;
+}
+
+grpc::Status CoordinatorService::CreateRun(grpc::ServerContext* context, const v1::CreateRunRequest* request,
+                                           v1::Run* response) {
+  return guard_.Unary(context, "CreateRun", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
+                        if (request->status() != v1::RUN_STATUS_UNSPECIFIED) return coordinator_.RecordRun(*request);
+                        if (!request->run_id().empty()) {
+                          return Error(absl::StatusCode::kInvalidArgument, "RUN_INVALID",
+                                       "run_id is only for a run done elsewhere; give its status too, or leave it out");
+                        }
+                        absl::string_view id = absl::StripPrefix(request->profile_id(), "profiles/");
+                        ASSIGN_OR_RETURN(std::string profile, ParseName(absl::StrCat("profiles/", id), "profiles"));
+                        return ScheduleFresh(profile, caller);
+                      });
+}
+
+grpc::Status CoordinatorService::RunProfileNow(grpc::ServerContext* context, const v1::RunProfileNowRequest* request,
+                                               v1::Run* response) {
+  return guard_.Unary(context, "RunProfileNow", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
+                        ASSIGN_OR_RETURN(std::string profile, ParseName(request->profile(), "profiles"));
+                        return ScheduleFresh(profile, caller);
+                      });
+}
+
+grpc::Status CoordinatorService::ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
+                                          v1::ListRunsResponse* response) {
+  return guard_.Unary(
+      context, "ListRuns", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::ListRunsResponse> {
+        int32_t wanted = request->page_size() != 0 ? request->page_size() : request->limit();
+        ASSIGN_OR_RETURN(size_t size, PageSize(wanted, 50, 1000));
+        ASSIGN_OR_RETURN(int64_t before, ParseRunToken(request->page_token()));
+        int64_t next = 0;
+        v1::ListRunsResponse answer;
+        for (v1::Run& run : coordinator_.ListRuns(before, size, request->profile_id(), request->drone_id(), next)) {
+          *answer.add_runs() = std::move(run);
+        }
+        if (next != 0) answer.set_next_page_token(MakeRunToken(next));
+        return answer;
+      });
+}
+
+grpc::Status CoordinatorService::GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request,
+                                        v1::Run* response) {
+  return guard_.Unary(context, "GetRun", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Run> {
+    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
+    return coordinator_.GetRun(id);
+  });
+}
+
+grpc::Status CoordinatorService::CancelRun(grpc::ServerContext* context, const v1::CancelRunRequest* request,
+                                           v1::Run* response) {
+  return guard_.Unary(context, "CancelRun", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Run> {
+    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
+    return coordinator_.CancelRun(id);
+  });
+}
+
+grpc::Status CoordinatorService::GetProfileStatus(grpc::ServerContext* context,
+                                                  const v1::GetProfileStatusRequest* request,
+                                                  v1::ProfileStatus* response) {
+  return guard_.Unary(context, "GetProfileStatus", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ProfileStatus> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
+                        absl::StatusOr<v1::ProfileStatus> status = coordinator_.GetProfileStatus(id);
+                        if (!absl::IsNotFound(status.status())) return status;
+                        RETURN_IF_ERROR(profiles_.Refresh(id));  // made a moment ago, or the registry says why not
+                        return coordinator_.GetProfileStatus(id);
+                      });
+}
+
+absl::Status CoordinatorService::SendEvents(grpc::ServerContext& context, int64_t position,
+                                            grpc::ServerWriter<v1::Event>& writer) {
+  while (!context.IsCancelled()) {
+    for (const v1::Event& event : events_.Next(position, kWatchStep)) {
+      if (!writer.Write(event)) return absl::OkStatus();
+    }
+    if (events_.closed()) {
+      return Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                   "the coordinator stops; watch again after it starts");
+    }
+  }
+  return absl::OkStatus();
+}
+
+grpc::Status CoordinatorService::WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
+                                             grpc::ServerWriter<v1::Event>* writer) {
+  return guard_.Stream(context, "WatchEvents", [&](const rpc::Caller&) -> absl::Status {
+    ASSIGN_OR_RETURN(int64_t position, events_.Position(request->last_event_id()));
+    absl::Status status;
+    if (++watchers_ > kMaxWatchers) {
+      status = Error(absl::StatusCode::kResourceExhausted, "WATCHERS_TOO_MANY",
+                     absl::StrCat(kMaxWatchers, " streams of events are open; close some"));
+    } else {
+      writer->SendInitialMetadata();  // the caller knows that from now on nothing is missed
+      status = SendEvents(*context, position, *writer);
+    }
+    --watchers_;
+    return status;
+  });
+}
+
+}  // namespace chartly::coordinator

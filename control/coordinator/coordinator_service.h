@@ -1,0 +1,60 @@
+// The gRPC face of the coordinator: names, pages and streams; the rest is Coordinator. Thread-safe; all arguments must
+// outlive it.
+#ifndef CHARTLY_CONTROL_COORDINATOR_COORDINATOR_SERVICE_H_
+#define CHARTLY_CONTROL_COORDINATOR_COORDINATOR_SERVICE_H_
+
+#include <atomic>
+
+#include "chartly/v1/coordinator.grpc.pb.h"
+#include "common/rpc/guard.h"
+#include "control/coordinator/coordinator.h"
+#include "control/coordinator/event_log.h"
+#include "control/coordinator/profile_watcher.h"
+
+namespace chartly::coordinator {
+
+class CoordinatorService final : public v1::CoordinatorService::Service {
+ public:
+  CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events,
+                     const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+
+  grpc::Status RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
+                             v1::Drone* response) override;
+  grpc::Status Heartbeat(grpc::ServerContext* context, const v1::HeartbeatRequest* request,
+                         v1::HeartbeatResponse* response) override;
+  grpc::Status ListDrones(grpc::ServerContext* context, const v1::ListDronesRequest* request,
+                          v1::ListDronesResponse* response) override;
+  grpc::Status GetDrone(grpc::ServerContext* context, const v1::GetDroneRequest* request, v1::Drone* response) override;
+  grpc::Status GetDroneStats(grpc::ServerContext* context, const v1::GetDroneStatsRequest* request,
+                             v1::DroneStats* response) override;
+  grpc::Status ListDroneWork(grpc::ServerContext* context, const v1::ListDroneWorkRequest* request,
+                             v1::ListDroneWorkResponse* response) override;
+  grpc::Status DrainDrone(grpc::ServerContext* context, const v1::DrainDroneRequest* request,
+                          v1::Drone* response) override;
+  grpc::Status CreateRun(grpc::ServerContext* context, const v1::CreateRunRequest* request, v1::Run* response) override;
+  grpc::Status RunProfileNow(grpc::ServerContext* context, const v1::RunProfileNowRequest* request,
+                             v1::Run* response) override;
+  grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
+                        v1::ListRunsResponse* response) override;
+  grpc::Status GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request, v1::Run* response) override;
+  grpc::Status CancelRun(grpc::ServerContext* context, const v1::CancelRunRequest* request, v1::Run* response) override;
+  grpc::Status GetProfileStatus(grpc::ServerContext* context, const v1::GetProfileStatusRequest* request,
+                                v1::ProfileStatus* response) override;
+  grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
+                           grpc::ServerWriter<v1::Event>* writer) override;
+
+ private:
+  // Schedules a run with the profile as the registry has it now, or as it was last known if the registry is away.
+  absl::StatusOr<v1::Run> ScheduleFresh(const std::string& profile_id, const rpc::Caller& caller);
+  absl::Status SendEvents(grpc::ServerContext& context, int64_t position, grpc::ServerWriter<v1::Event>& writer);
+
+  Coordinator& coordinator_;
+  ProfileWatcher& profiles_;
+  EventLog& events_;
+  const rpc::Guard guard_;
+  std::atomic<int> watchers_{0};
+};
+
+}  // namespace chartly::coordinator
+
+#endif  // CHARTLY_CONTROL_COORDINATOR_COORDINATOR_SERVICE_H_

@@ -1,0 +1,75 @@
+#include "control/coordinator/ledger_sync.h"
+
+#include "absl/strings/str_cat.h"
+#include "chartly/v1/aggregator.grpc.pb.h"
+#include "common/rpc/grpc_status.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+
+namespace chartly::coordinator {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+
+}  // namespace
+
+void LedgerSync::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void LedgerSync::Shutdown() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (!stop_.HasBeenNotified()) stop_.Notify();
+    if (current_ != nullptr) current_->TryCancel();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void LedgerSync::Loop() {
+  while (!clock_.WaitFor(interval_, stop_)) {
+    absl::Status status = Pass();
+    if (stop_.HasBeenNotified()) return;
+    bool before = reachable_.exchange(status.ok());
+    if (before && !status.ok()) {
+      LogWarn("ledger is out of reach",
+              {{"aggregator", peers_.Address(Part::kAggregator)}, {"status", status.ToString()}});
+    } else if (!before && status.ok()) {
+      LogInfo("ledger is within reach again");
+    }
+  }
+}
+
+absl::Status LedgerSync::Pass() {
+  for (const std::string& run_id : coordinator_.RunsAwaitingLedger()) {
+    if (stop_.HasBeenNotified()) return absl::OkStatus();
+    RETURN_IF_ERROR(Ask(run_id));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LedgerSync::Ask(const std::string& run_id) {
+  grpc::ClientContext context;
+  rpc::Prepare(context, kCallTimeout);
+  {
+    absl::MutexLock lock(&mu_);
+    if (stop_.HasBeenNotified()) return absl::OkStatus();
+    current_ = &context;
+  }
+  v1::GetRunLedgerRequest request;
+  request.set_name(absl::StrCat("runs/", run_id));
+  v1::RunLedger ledger;
+  auto stub = v1::RecordService::NewStub(peers_.Channel(Part::kAggregator));
+  absl::Status status = rpc::FromGrpcStatus(stub->GetRunLedger(&context, request, &ledger));
+  {
+    absl::MutexLock lock(&mu_);
+    current_ = nullptr;
+  }
+  if (absl::IsNotFound(status)) return absl::OkStatus();  // nothing of it arrived yet
+  RETURN_IF_ERROR(status);
+  ledger.set_run_id(run_id);
+  coordinator_.TakeLedger(ledger);
+  return absl::OkStatus();
+}
+
+}  // namespace chartly::coordinator

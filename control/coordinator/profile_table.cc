@@ -1,0 +1,59 @@
+#include "control/coordinator/profile_table.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/profile/profile_parser.h"
+#include "control/coordinator/proto_time.h"
+
+namespace chartly::coordinator {
+namespace {
+
+ProfileEntry MakeEntry(const v1::Profile& profile) {
+  ProfileEntry entry;
+  entry.id = profile.id();
+  entry.revision = absl::StrCat("profiles/", profile.id(), "@", profile.revision());
+  entry.content = std::make_shared<const std::string>(profile.content());
+  entry.generation = profile.generation();
+  entry.schedule.enabled = profile.enabled();
+  entry.schedule.paused = profile.paused();
+  entry.schedule.interval = FromDuration(profile.interval());
+  entry.schedule.jitter = FromDuration(profile.jitter());
+  // The registry took the text, so it parses; should it not, the defaults of a profile hold.
+  ProfileParseResult parsed = ParseProfile(profile.content());
+  RetryConfig retry = parsed.ok() ? parsed.profile.retry : RetryConfig{};
+  entry.schedule.max_attempts = retry.max_attempts;
+  entry.schedule.backoff = retry.backoff;
+  return entry;
+}
+
+}  // namespace
+
+bool ProfileTable::Set(const v1::Profile& profile) {
+  const ProfileEntry* held = Find(profile.id());
+  if (held != nullptr && held->generation > profile.generation()) return false;
+  profiles_[profile.id()] = MakeEntry(profile);
+  return true;
+}
+
+void ProfileTable::Remove(absl::string_view id) { profiles_.erase(std::string(id)); }
+
+std::set<std::string> ProfileTable::RetainOnly(const std::set<std::string>& ids) {
+  std::set<std::string> removed;
+  for (auto it = profiles_.begin(); it != profiles_.end();) {
+    if (ids.count(it->first) > 0) {
+      ++it;
+      continue;
+    }
+    removed.insert(it->first);
+    it = profiles_.erase(it);
+  }
+  return removed;
+}
+
+const ProfileEntry* ProfileTable::Find(absl::string_view id) const {
+  auto it = profiles_.find(std::string(id));
+  return it == profiles_.end() ? nullptr : &it->second;
+}
+
+}  // namespace chartly::coordinator

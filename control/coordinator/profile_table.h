@@ -1,0 +1,42 @@
+// The profiles as the registry last told them, with what the scheduler needs. Not thread-safe: the coordinator guards
+// it.
+#ifndef CHARTLY_CONTROL_COORDINATOR_PROFILE_TABLE_H_
+#define CHARTLY_CONTROL_COORDINATOR_PROFILE_TABLE_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "chartly/v1/registry.pb.h"
+#include "control/coordinator/scheduler.h"
+
+namespace chartly::coordinator {
+
+struct ProfileEntry {
+  std::string id;
+  std::string revision;                        // profiles/{profile}@sha256:{hash}
+  std::shared_ptr<const std::string> content;  // the text of that revision
+  int64_t generation = 0;
+  ProfileSchedule schedule;
+};
+
+class ProfileTable {
+ public:
+  // Takes over a profile unless a later generation is held. Says whether it did.
+  bool Set(const v1::Profile& profile);
+  void Remove(absl::string_view id);
+  // Removes those that are not in `ids`; returns them.
+  std::set<std::string> RetainOnly(const std::set<std::string>& ids);
+  // Null if unknown.
+  const ProfileEntry* Find(absl::string_view id) const;
+  const std::map<std::string, ProfileEntry, std::less<>>& all() const { return profiles_; }
+
+ private:
+  std::map<std::string, ProfileEntry, std::less<>> profiles_;
+};
+
+}  // namespace chartly::coordinator
+
+#endif  // CHARTLY_CONTROL_COORDINATOR_PROFILE_TABLE_H_

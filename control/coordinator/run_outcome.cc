@@ -1,0 +1,110 @@
+#include "control/coordinator/run_outcome.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "control/coordinator/proto_time.h"
+
+namespace chartly::coordinator {
+namespace {
+
+int64_t Received(const v1::Balance& balance) {
+  return balance.stored() + balance.duplicate() + balance.filtered() + balance.quarantined();
+}
+
+// Rows the drone took and the aggregator has not seen are on the drone's disk.
+v1::Balance LiveBalance(const RunRecord& record) {
+  v1::Balance balance = record.received;
+  balance.set_fetched(std::max(record.progress.fetched(), Received(balance)));
+  balance.set_in_spool(balance.fetched() - Received(balance));
+  balance.set_closed(true);
+  return balance;
+}
+
+// All rows of the run arrived before its end: what is missing now is not on the way.
+v1::Balance FinalBalance(const v1::RunLedger& ledger) {
+  v1::Balance balance = ledger.balance();
+  balance.set_fetched(ledger.end().fetched());
+  balance.set_in_spool(0);
+  balance.set_closed(balance.fetched() == Received(balance));
+  return balance;
+}
+
+struct Verdict {
+  v1::RunStatus status;
+  std::string reason;
+  std::string message;
+};
+
+Verdict Judge(const v1::RunEnd& end, const v1::Balance& balance) {
+  if (end.cancelled()) return {v1::RUN_STATUS_CANCELLED, end.error_reason(), end.error()};
+  if (!end.error_reason().empty()) return {v1::RUN_STATUS_FAILED, end.error_reason(), end.error()};
+  if (!balance.closed()) {
+    return {v1::RUN_STATUS_PARTIAL, "BALANCE_OPEN",
+            absl::StrCat("the drone counted ", balance.fetched(), " rows, the aggregator has ", Received(balance))};
+  }
+  if (balance.quarantined() > 0) {
+    return {v1::RUN_STATUS_PARTIAL, "ROWS_QUARANTINED", absl::StrCat(balance.quarantined(), " rows are in quarantine")};
+  }
+  if (end.truncated()) {
+    return {v1::RUN_STATUS_PARTIAL, "LIMIT_REACHED",
+            end.error().empty() ? "a limit of the profile cut the run off" : end.error()};
+  }
+  return {v1::RUN_STATUS_SUCCEEDED, "", ""};
+}
+
+void SetTimes(v1::Run& run, absl::Time finished) {
+  *run.mutable_finished_at() = ToTimestamp(finished);
+  absl::Time started = run.has_started_at() ? FromTimestamp(run.started_at()) : finished;
+  run.set_duration_ms(std::max<int64_t>(0, absl::ToInt64Milliseconds(finished - started)));
+}
+
+}  // namespace
+
+v1::Run Describe(const RunRecord& record) {
+  v1::Run run = record.run;
+  if (!record.open()) return run;
+  *run.mutable_balance() = LiveBalance(record);
+  run.set_rows_out(run.balance().stored() + run.balance().duplicate());
+  run.set_pages(std::max(run.pages(), record.progress.pages()));
+  return run;
+}
+
+bool ApplyLedger(RunRecord& record, const v1::RunLedger& ledger, absl::Time now) {
+  if (record.ended) return false;
+  bool changed = Received(record.received) != Received(ledger.balance());
+  record.received = ledger.balance();
+  v1::Run& run = record.run;
+  if (!ledger.has_end()) return changed;
+  const v1::RunEnd& end = ledger.end();
+  *run.mutable_balance() = FinalBalance(ledger);
+  run.set_rows_out(run.balance().stored() + run.balance().duplicate());
+  run.set_pages(end.pages());
+  if (end.has_started_at()) *run.mutable_started_at() = end.started_at();
+  SetTimes(run, end.has_finished_at() ? FromTimestamp(end.finished_at()) : now);
+  if (run.drone_id().empty()) run.set_drone_id(end.drone_id());
+  Verdict verdict = Judge(end, run.balance());
+  // A run that was cancelled before its drone told of it stays cancelled; its rows are in the balance.
+  if (run.status() != v1::RUN_STATUS_CANCELLED) {
+    run.set_status(verdict.status);
+    run.set_error_reason(verdict.reason);
+    run.set_error(verdict.message);
+  }
+  record.ended = true;
+  return true;
+}
+
+void EndWithoutLedger(RunRecord& record, v1::RunStatus status, absl::string_view reason, absl::string_view message,
+                      absl::Time now) {
+  v1::Run& run = record.run;
+  *run.mutable_balance() = LiveBalance(record);
+  run.set_rows_out(run.balance().stored() + run.balance().duplicate());
+  run.set_pages(record.progress.pages());
+  run.set_status(status);
+  run.set_error_reason(std::string(reason));
+  run.set_error(std::string(message));
+  SetTimes(run, now);
+}
+
+}  // namespace chartly::coordinator

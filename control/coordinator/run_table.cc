@@ -1,0 +1,222 @@
+#include "control/coordinator/run_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "chartly/storage/v1/coordinator.pb.h"
+#include "common/status/status.h"
+#include "control/coordinator/proto_time.h"
+
+namespace chartly::coordinator {
+namespace {
+
+std::string KeyOf(int64_t sequence) { return absl::StrCat(kRunPrefix, absl::Hex(sequence, absl::kZeroPad16)); }
+
+std::string StoredForm(const RunRecord& record) {
+  storage::v1::StoredRun stored;
+  *stored.mutable_run() = record.run;
+  stored.set_lease_epoch(record.lease_epoch);
+  stored.set_cancel_requested(record.cancel_requested);
+  stored.set_ended(record.ended);
+  return stored.SerializeAsString();
+}
+
+absl::StatusOr<std::unique_ptr<RunRecord>> ParseStored(const StateEntry& entry) {
+  auto record = std::make_unique<RunRecord>();
+  storage::v1::StoredRun stored;
+  absl::string_view digits = absl::StripPrefix(absl::string_view(entry.key), kRunPrefix);
+  if (!absl::SimpleHexAtoi(digits, &record->sequence) || !stored.ParseFromString(entry.value)) {
+    return Error(absl::StatusCode::kDataLoss, "STATE_CORRUPT",
+                 absl::StrCat("the stored run ", entry.key, " cannot be read; restore the coordinator's folder"));
+  }
+  record->run = std::move(*stored.mutable_run());
+  record->lease_epoch = stored.lease_epoch();
+  record->cancel_requested = stored.cancel_requested();
+  record->ended = stored.ended();
+  record->stored = true;
+  // Whether its drone was told of it is not known any more: take it that it was.
+  record->ordered = !record->run.drone_id().empty();
+  return record;
+}
+
+// The end of a final run may still come if a drone may have worked on it.
+bool AwaitsEnd(const RunRecord& record) {
+  if (record.external() || record.ended || !IsFinal(record.status()) || record.run.drone_id().empty()) return false;
+  return record.status() == v1::RUN_STATUS_CANCELLED || record.run.error_reason() == "DRONE_LOST";
+}
+
+const RunTable::Sequences kNoSequences;
+
+}  // namespace
+
+bool IsFinal(v1::RunStatus status) {
+  return status != v1::RUN_STATUS_UNSPECIFIED && status != v1::RUN_STATUS_SCHEDULED && status != v1::RUN_STATUS_RUNNING;
+}
+
+bool RunRecord::open() const { return !external() && !IsFinal(run.status()); }
+
+absl::Status RunTable::Load(const StateStore& store) {
+  ASSIGN_OR_RETURN(std::vector<StateEntry> entries, store.Range(kRunPrefix));
+  for (const StateEntry& entry : entries) {
+    ASSIGN_OR_RETURN(std::unique_ptr<RunRecord> record, ParseStored(entry));
+    next_sequence_ = std::max(next_sequence_, record->sequence + 1);
+    by_id_[record->run.run_id()] = record->sequence;
+    Index(*record);
+    runs_[record->sequence] = std::move(record);
+  }
+  return absl::OkStatus();
+}
+
+RunRecord& RunTable::Add(v1::Run run) {
+  auto owned = std::make_unique<RunRecord>();
+  RunRecord& record = *owned;
+  record.sequence = next_sequence_++;
+  record.run = std::move(run);
+  by_id_[record.run.run_id()] = record.sequence;
+  runs_[record.sequence] = std::move(owned);
+  Touch(record);
+  return record;
+}
+
+RunRecord* RunTable::Find(absl::string_view run_id) {
+  auto it = by_id_.find(run_id);
+  return it == by_id_.end() ? nullptr : runs_.at(it->second).get();
+}
+
+const RunRecord* RunTable::AtOrNull(int64_t sequence) const {
+  auto it = runs_.find(sequence);
+  return it == runs_.end() ? nullptr : it->second.get();
+}
+
+void RunTable::Assign(RunRecord& record, const std::string& drone_id, int64_t epoch) {
+  if (record.run.drone_id() != drone_id) {
+    auto before = open_by_drone_.find(record.run.drone_id());
+    if (before != open_by_drone_.end()) before->second.erase(record.sequence);
+    record.run.set_drone_id(drone_id);
+    record.ordered = false;
+  }
+  record.lease_epoch = epoch;
+  Touch(record);
+}
+
+void RunTable::Touch(RunRecord& record) {
+  Index(record);
+  dirty_.insert(record.sequence);
+}
+
+void RunTable::Index(RunRecord& record) {
+  int64_t sequence = record.sequence;
+  ProfileRuns& runs = by_profile_[record.run.profile_id()];
+  auto raise = [sequence](int64_t& newest) { newest = std::max(newest, sequence); };
+  raise(runs.newest);
+  if (!record.external()) raise(runs.newest_own);
+  if (record.run.trigger() == kTriggerSchedule && record.run.attempt() <= 1) raise(runs.newest_scheduled);
+  if (record.status() == v1::RUN_STATUS_SUCCEEDED) raise(runs.newest_success);
+  auto keep = [sequence](Sequences& set, bool in) { in ? (void)set.insert(sequence) : (void)set.erase(sequence); };
+  keep(open_, record.open());
+  keep(runs.open, record.open());
+  keep(unended_, AwaitsEnd(record));
+  if (!record.run.drone_id().empty()) keep(open_by_drone_[record.run.drone_id()], record.open());
+}
+
+void RunTable::Remove(RunRecord& record) {
+  int64_t sequence = record.sequence;
+  auto profile = by_profile_.find(record.run.profile_id());
+  ProfileRuns& runs = profile->second;
+  for (int64_t* newest : {&runs.newest, &runs.newest_own, &runs.newest_scheduled, &runs.newest_success}) {
+    if (*newest == sequence) *newest = 0;
+  }
+  runs.open.erase(sequence);
+  open_.erase(sequence);
+  unended_.erase(sequence);
+  dirty_.erase(sequence);
+  auto drone = open_by_drone_.find(record.run.drone_id());
+  if (drone != open_by_drone_.end()) drone->second.erase(sequence);
+  if (record.stored) deletes_.push_back(KeyOf(sequence));
+  by_id_.erase(record.run.run_id());
+  runs_.erase(sequence);
+}
+
+const RunTable::Sequences& RunTable::OpenOfDrone(absl::string_view drone_id) const {
+  auto it = open_by_drone_.find(std::string(drone_id));
+  return it == open_by_drone_.end() ? kNoSequences : it->second;
+}
+
+const RunTable::Sequences& RunTable::OpenOfProfile(absl::string_view profile_id) const {
+  auto it = by_profile_.find(std::string(profile_id));
+  return it == by_profile_.end() ? kNoSequences : it->second.open;
+}
+
+ProfileHistory RunTable::HistoryOf(absl::string_view profile_id) const {
+  ProfileHistory history;
+  auto it = by_profile_.find(std::string(profile_id));
+  if (it == by_profile_.end()) return history;
+  const ProfileRuns& runs = it->second;
+  history.open = !runs.open.empty();
+  if (const RunRecord* scheduled = AtOrNull(runs.newest_scheduled)) {
+    history.last_scheduled = FromTimestamp(scheduled->run.create_time());
+    history.last_scheduled_run = scheduled->run.run_id();
+  }
+  const RunRecord* newest = AtOrNull(runs.newest_own);
+  if (newest != nullptr && newest->status() == v1::RUN_STATUS_FAILED) {
+    const v1::Run& run = newest->run;
+    history.failure = {std::max(run.attempt(), 1), run.error_reason(), run.trigger(), FromTimestamp(run.finished_at())};
+  }
+  return history;
+}
+
+const RunRecord* RunTable::NewestOf(absl::string_view profile_id) const {
+  auto it = by_profile_.find(std::string(profile_id));
+  return it == by_profile_.end() ? nullptr : AtOrNull(it->second.newest);
+}
+
+const RunRecord* RunTable::NewestSuccessOf(absl::string_view profile_id) const {
+  auto it = by_profile_.find(std::string(profile_id));
+  return it == by_profile_.end() ? nullptr : AtOrNull(it->second.newest_success);
+}
+
+std::vector<const RunRecord*> RunTable::List(int64_t before, size_t limit, absl::string_view profile_id,
+                                             absl::string_view drone_id) const {
+  std::vector<const RunRecord*> found;
+  for (auto it = runs_.lower_bound(before); it != runs_.begin() && found.size() < limit;) {
+    const RunRecord& record = *(--it)->second;
+    if (!profile_id.empty() && record.run.profile_id() != profile_id) continue;
+    if (!drone_id.empty() && record.run.drone_id() != drone_id) continue;
+    found.push_back(&record);
+  }
+  return found;
+}
+
+bool RunTable::Needed(const RunRecord& record) const {
+  if (record.open()) return true;
+  const ProfileRuns& runs = by_profile_.find(record.run.profile_id())->second;
+  int64_t sequence = record.sequence;
+  return sequence == runs.newest || sequence == runs.newest_own || sequence == runs.newest_scheduled ||
+         sequence == runs.newest_success;
+}
+
+void RunTable::Prune(size_t max_runs) {
+  for (auto it = runs_.begin(); it != runs_.end() && runs_.size() > max_runs;) {
+    RunRecord& record = *it->second;
+    ++it;
+    if (!Needed(record)) Remove(record);
+  }
+}
+
+absl::Status RunTable::Flush(StateStore& store) {
+  if (dirty_.empty() && deletes_.empty()) return absl::OkStatus();
+  StateTransaction transaction;
+  for (int64_t sequence : dirty_) transaction.puts.push_back({KeyOf(sequence), StoredForm(At(sequence))});
+  transaction.deletes = deletes_;
+  absl::StatusOr<int64_t> revision = store.Commit(transaction);
+  if (!revision.ok()) return Annotate(revision.status(), "write runs");
+  for (int64_t sequence : dirty_) At(sequence).stored = true;
+  dirty_.clear();
+  deletes_.clear();
+  return absl::OkStatus();
+}
+
+}  // namespace chartly::coordinator

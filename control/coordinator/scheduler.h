@@ -1,0 +1,60 @@
+// When a profile runs next. Pure functions of a profile's schedule and what its runs did; nothing is remembered here,
+// so a restart changes no due time.
+#ifndef CHARTLY_CONTROL_COORDINATOR_SCHEDULER_H_
+#define CHARTLY_CONTROL_COORDINATOR_SCHEDULER_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace chartly::coordinator {
+
+// Who asked for a run.
+inline constexpr char kTriggerSchedule[] = "schedule";
+inline constexpr char kTriggerExternal[] = "external";  // recorded, not done by us
+
+struct ProfileSchedule {
+  bool enabled = true;
+  bool paused = false;
+  absl::Duration interval = absl::Hours(1);
+  absl::Duration jitter = absl::ZeroDuration();
+  int max_attempts = 4;
+  absl::Duration backoff = absl::Milliseconds(500);
+};
+
+// What is known of the runs of one profile.
+struct ProfileHistory {
+  bool open = false;                         // a run is not final yet
+  std::optional<absl::Time> last_scheduled;  // creation of the newest first attempt of the schedule
+  std::string last_scheduled_run;            // its id; seeds the jitter
+  // The newest run, if it failed.
+  struct Failure {
+    int attempt = 1;
+    std::string reason;
+    std::string trigger;
+    absl::Time finished;
+  };
+  std::optional<Failure> failure;
+};
+
+struct NextRun {
+  absl::Time due;
+  int attempt = 1;
+  std::string trigger;
+};
+
+// Whether the same run may go well another time. Wrong profiles and wrong payloads do not heal by themselves.
+bool IsRetryable(absl::string_view error_reason);
+
+// How long to wait after failed attempt `attempt`: backoff doubled each time, at most five minutes.
+absl::Duration RetryDelay(absl::Duration backoff, int attempt);
+
+// The next run: the retry of a failed one or the next of the schedule, whichever is due first; nothing if neither
+// will come, or while a run is open.
+std::optional<NextRun> NextRunOf(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now);
+
+}  // namespace chartly::coordinator
+
+#endif  // CHARTLY_CONTROL_COORDINATOR_SCHEDULER_H_

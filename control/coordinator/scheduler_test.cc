@@ -1,0 +1,108 @@
+#include "control/coordinator/scheduler.h"
+
+#include "test/support/test.h"
+
+namespace chartly::coordinator {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+
+ProfileSchedule Hourly() {
+  ProfileSchedule schedule;
+  schedule.interval = absl::Hours(1);
+  return schedule;
+}
+
+ProfileHistory RanAt(absl::Time time) {
+  ProfileHistory history;
+  history.last_scheduled = time;
+  history.last_scheduled_run = "r1";
+  return history;
+}
+
+ProfileHistory FailedAt(absl::Time time, int attempt, const std::string& reason) {
+  ProfileHistory history = RanAt(time);
+  history.failure = {attempt, reason, kTriggerSchedule, time};
+  return history;
+}
+
+}  // namespace
+
+TEST_CASE("a profile that never ran is due at once") {
+  std::optional<NextRun> next = NextRunOf(Hourly(), {}, kNow);
+  REQUIRE(next);
+  CHECK(next->due == kNow);
+  CHECK(next->attempt == 1);
+  CHECK(next->trigger == "schedule");
+}
+
+TEST_CASE("a profile is due one interval after its last scheduled run") {
+  CHECK(NextRunOf(Hourly(), RanAt(kNow - absl::Minutes(10)), kNow)->due == kNow + absl::Minutes(50));
+  CHECK(NextRunOf(Hourly(), RanAt(kNow - absl::Hours(30)), kNow)->due == kNow - absl::Hours(29));
+}
+
+TEST_CASE("jitter delays by a part of its bound that a restart does not change") {
+  ProfileSchedule schedule = Hourly();
+  schedule.jitter = absl::Minutes(5);
+  absl::Duration least = absl::Hours(1), most = absl::ZeroDuration();
+  for (int i = 0; i < 200; ++i) {
+    ProfileHistory history = RanAt(kNow);
+    history.last_scheduled_run = "run" + std::to_string(i);
+    absl::Duration delay = NextRunOf(schedule, history, kNow)->due - kNow - absl::Hours(1);
+    CHECK(delay == NextRunOf(schedule, history, kNow)->due - kNow - absl::Hours(1));
+    least = std::min(least, delay);
+    most = std::max(most, delay);
+  }
+  CHECK(least >= absl::ZeroDuration());
+  CHECK(least < absl::Seconds(30));
+  CHECK(most <= absl::Minutes(5));
+  CHECK(most > absl::Minutes(4));
+}
+
+TEST_CASE("nothing is due while a run is open, or when the schedule is off or paused") {
+  ProfileHistory open;
+  open.open = true;
+  CHECK(!NextRunOf(Hourly(), open, kNow));
+  ProfileSchedule off = Hourly();
+  off.enabled = false;
+  CHECK(!NextRunOf(off, {}, kNow));
+  ProfileSchedule paused = Hourly();
+  paused.paused = true;
+  CHECK(!NextRunOf(paused, {}, kNow));
+  CHECK(!NextRunOf(paused, FailedAt(kNow, 1, "DRONE_LOST"), kNow));
+}
+
+TEST_CASE("a failed run is retried with growing delays until its attempts are used up") {
+  std::optional<NextRun> next = NextRunOf(Hourly(), FailedAt(kNow, 1, "SOURCE_UNREACHABLE"), kNow);
+  CHECK(next->due == kNow + absl::Milliseconds(500));
+  CHECK(next->attempt == 2);
+  CHECK(NextRunOf(Hourly(), FailedAt(kNow, 3, "DRONE_RESTARTED"), kNow)->due == kNow + absl::Seconds(2));
+  next = NextRunOf(Hourly(), FailedAt(kNow, 4, "SOURCE_UNREACHABLE"), kNow);
+  CHECK(next->attempt == 1);
+  CHECK(next->due == kNow + absl::Hours(1));
+}
+
+TEST_CASE("a fault that time does not heal is not retried") {
+  for (const char* reason : {"PROFILE_INVALID", "PAYLOAD_NOT_JSON", "PAYLOAD_NO_RECORDS"}) {
+    CHECK(NextRunOf(Hourly(), FailedAt(kNow, 1, reason), kNow)->due == kNow + absl::Hours(1));
+  }
+}
+
+TEST_CASE("a run asked for by a person is retried although the schedule is off") {
+  ProfileSchedule off = Hourly();
+  off.enabled = false;
+  ProfileHistory history;
+  history.failure = {1, "DRONE_LOST", "admin", kNow};
+  std::optional<NextRun> next = NextRunOf(off, history, kNow);
+  REQUIRE(next);
+  CHECK(next->trigger == "admin");
+  CHECK(next->attempt == 2);
+}
+
+TEST_CASE("a clock that was set back does not stop the schedule") {
+  CHECK(NextRunOf(Hourly(), RanAt(kNow + absl::Hours(24 * 3650)), kNow)->due == kNow);
+  CHECK(NextRunOf(Hourly(), FailedAt(kNow + absl::Hours(9), 1, "DRONE_LOST"), kNow)->due <=
+        kNow + absl::Milliseconds(500));
+}
+
+}  // namespace chartly::coordinator

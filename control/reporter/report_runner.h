@@ -1,0 +1,40 @@
+// Answers reports: reads each side, joins, and measures how the first two go together.
+//
+// Thread-safe; all reports together keep within the memory of the options.
+#ifndef CHARTLY_CONTROL_REPORTER_REPORT_RUNNER_H_
+#define CHARTLY_CONTROL_REPORTER_REPORT_RUNNER_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "chartly/v1/reporter.pb.h"
+#include "control/reporter/batch_source.h"
+#include "control/reporter/memory_budget.h"
+#include "control/reporter/report_plan.h"
+
+namespace chartly::reporter {
+
+struct ReportOptions {
+  int64_t memory_bytes_max = int64_t{256} << 20;
+  int64_t rows_max = 20'000'000;
+  // Rows of one answer, so that it stays below the largest message.
+  int64_t answer_bytes_max = int64_t{6} << 20;
+};
+
+class ReportRunner {
+ public:
+  explicit ReportRunner(const ReportOptions& options) : options_(options), budget_(options.memory_bytes_max) {}
+
+  // InvalidArgument (REPORT_UNKNOWN_FIELD) if a name is in no record of its profile, ResourceExhausted
+  // (REPORT_TOO_LARGE) if the join does not fit, or the error of the source. A profile without records gives an answer
+  // without rows and a warning.
+  absl::StatusOr<v1::RunReportResponse> Run(const ReportPlan& plan, BatchSource& source);
+
+ private:
+  const ReportOptions options_;
+  MemoryBudget budget_;
+};
+
+}  // namespace chartly::reporter
+
+#endif  // CHARTLY_CONTROL_REPORTER_REPORT_RUNNER_H_

@@ -1,0 +1,256 @@
+#include "control/reporter/report_runner.h"
+
+#include <map>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/batch/batch.h"
+#include "common/status/status.h"
+#include "google/protobuf/text_format.h"
+#include "test/support/test.h"
+
+namespace chartly::reporter {
+namespace {
+
+struct StoredBatch {
+  std::string bytes;
+  std::string current;
+};
+
+class FixedBatches final : public BatchSource {
+ public:
+  absl::Status Scan(const std::string& profile_id,
+                    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override {
+    for (const StoredBatch& batch : batches[profile_id]) RETURN_IF_ERROR(take(batch.bytes, batch.current));
+    return absl::OkStatus();
+  }
+  std::map<std::string, std::vector<StoredBatch>> batches;
+};
+
+struct TestRow {
+  Value country;
+  Value year;
+  Value measure;
+};
+
+std::string BatchOf(const std::string& measure, const std::vector<TestRow>& rows) {
+  BatchBuilder builder;
+  BatchHeader origin;
+  origin.set_profile_id("p");
+  origin.set_run_id("r");
+  builder.SetOrigin(origin);
+  size_t country = builder.AddColumn(Role::kDim, "country");
+  size_t year = builder.AddColumn(Role::kDim, "year");
+  size_t number = builder.AddColumn(Role::kMeasure, measure);
+  uint32_t n = 0;
+  for (const TestRow& row : rows) {
+    builder.BeginRow(1, ++n);
+    builder.Set(country, row.country);
+    builder.Set(year, row.year);
+    builder.Set(number, row.measure);
+    builder.EndRow();
+  }
+  absl::StatusOr<std::string> bytes = builder.Finish();
+  REQUIRE_OK(bytes);
+  return *bytes;
+}
+
+absl::StatusOr<v1::RunReportResponse> Ask(BatchSource& source, const std::string& question,
+                                          const ReportOptions& options = {}) {
+  v1::RunReportRequest request;
+  REQUIRE(google::protobuf::TextFormat::ParseFromString(question, &request));
+  ReportRunner runner(options);
+  ASSIGN_OR_RETURN(ReportPlan plan, PlanReport(request));
+  return runner.Run(plan, source);
+}
+
+Value T(const char* text) { return Value::Text(text); }
+Value I(int64_t integer) { return Value::Integer(integer); }
+
+constexpr char kPopByGdp[] = R"(join: "dims.country" join: "year" inputs { profile_id: "pop" measure: "measures.value" }
+                                inputs { profile_id: "gdp" measure: "value" })";
+
+bool Contains(const google::protobuf::RepeatedPtrField<std::string>& texts, const std::string& part) {
+  for (const std::string& text : texts) {
+    if (text.find(part) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a table joins two profiles and names what found no partner") {
+  FixedBatches source;
+  source.batches["pop"] = {{BatchOf("value", {{T("fr"), I(2014), Value::Of(Decimal{6600, 2})},
+                                              {T("de"), I(2014), I(80)},
+                                              {T("xk"), I(2014), I(2)},
+                                              {T("jp"), I(2014), Value()}}),
+                            ""}};
+  source.batches["gdp"] = {{BatchOf("value", {{T("de"), Value::Of(Decimal{20140, 1}), Value::Float(3.9)},
+                                              {T("fr"), I(2014), Value::Float(2.8)},
+                                              {T("us"), I(2014), Value::Float(17)}}),
+                            ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  REQUIRE(answer->columns_size() == 4);
+  CHECK(answer->columns(0) == "country");
+  CHECK(answer->columns(2) == "value");
+  CHECK(answer->columns(3) == "value_2");
+  REQUIRE(answer->rows_size() == 2);
+  CHECK(answer->rows(0).values(0).text() == "de");
+  CHECK(answer->rows(1).values(2).decimal() == "66.00");
+  CHECK(answer->rows(1).values(3).float_() == 2.8);
+  CHECK(answer->row_count() == 2);
+  CHECK(answer->n() == 2);
+  CHECK(answer->pearson() == 1.0);
+  CHECK(!answer->truncated());
+  CHECK(answer->sides(0).records() == 4);
+  CHECK(answer->sides(0).null_measures() == 1);
+  CHECK(answer->sides(0).unmatched() == 1);
+  CHECK(answer->sides(0).unmatched_examples(0) == "xk / 2014");
+  CHECK(answer->sides(1).unmatched_examples(0) == "us / 2014");
+  CHECK(Contains(answer->warnings(), "only 2 pairs"));
+}
+
+TEST_CASE("the newest version of a record wins (W5)") {
+  FixedBatches source;
+  source.batches["pop"] = {{BatchOf("value", {{T("fr"), I(2014), I(1)}, {T("de"), I(2014), I(5)}}), "\x02"},
+                           {BatchOf("value", {{T("fr"), I(2014), I(66)}}), "\x01"}};
+  absl::StatusOr<v1::RunReportResponse> answer =
+      Ask(source, R"(join: "country" inputs { profile_id: "pop" measure: "value" })");
+  REQUIRE_OK(answer);
+  REQUIRE(answer->rows_size() == 2);
+  CHECK(answer->rows(0).values(1).integer() == 5);
+  CHECK(answer->rows(1).values(1).integer() == 66);
+  CHECK(answer->n() == 0);
+}
+
+TEST_CASE("statistics use all rows and a limit that bites is reported (W5)") {
+  FixedBatches source;
+  std::vector<TestRow> left, right;
+  for (int64_t i = 0; i < 2500; ++i) {
+    left.push_back({T("x"), I(i), I(i)});
+    right.push_back({T("x"), I(i), I(i < 1000 ? i : 5000 - i)});
+  }
+  source.batches["pop"] = {{BatchOf("value", left), ""}};
+  source.batches["gdp"] = {{BatchOf("value", right), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(answer->rows_size() == 1000);
+  CHECK(answer->limit() == 1000);
+  CHECK(answer->truncated());
+  CHECK(answer->row_count() == 2500);
+  CHECK(answer->n() == 2500);
+  CHECK(answer->pearson() < 0.9);
+  CHECK(answer->rows(999).values(1).integer() == 999);
+
+  answer = Ask(source, absl::StrCat(kPopByGdp, " window { limit: 2500 }"));
+  REQUIRE_OK(answer);
+  CHECK(answer->rows_size() == 2500);
+  CHECK(!answer->truncated());
+
+  answer = Ask(source, absl::StrCat(kPopByGdp, " output { type: REPORT_TYPE_CORRELATION method: 'spearman' }"));
+  REQUIRE_OK(answer);
+  CHECK(answer->rows_size() == 0);
+  CHECK(!answer->truncated());
+  CHECK(answer->n() == 2500);
+  CHECK(answer->has_spearman());
+}
+
+TEST_CASE("an answer that would pass the largest message ends early and says so") {
+  FixedBatches source;
+  std::vector<TestRow> rows;
+  for (int64_t i = 0; i < 200; ++i) rows.push_back({T("x"), I(i), I(i)});
+  source.batches["pop"] = {{BatchOf("value", rows), ""}};
+  ReportOptions options;
+  options.answer_bytes_max = 1000;
+  absl::StatusOr<v1::RunReportResponse> answer =
+      Ask(source, R"(join: "year" inputs { profile_id: "pop" measure: "value" })", options);
+  REQUIRE_OK(answer);
+  CHECK(answer->rows_size() > 10);
+  CHECK(answer->rows_size() < 200);
+  CHECK(answer->truncated());
+  CHECK(Contains(answer->warnings(), "rows end after"));
+}
+
+TEST_CASE("filters work on each side and dims may be named differently") {
+  FixedBatches source;
+  source.batches["pop"] = {
+      {BatchOf("value", {{T("fr"), I(2013), I(1)}, {T("fr"), I(2014), I(2)}, {T("de"), I(2014), I(3)}}), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, R"(join: "dims.year=dims.year" join: "country"
+      inputs { profile_id: "pop" measure: "value" filter: "dims.year >= 2014" filter: "measures.value < 3" alias: "a" }
+      inputs { profile_id: "pop" measure: "value" alias: "b" })");
+  REQUIRE_OK(answer);
+  REQUIRE(answer->rows_size() == 1);
+  CHECK(answer->rows(0).values(2).integer() == 2);
+  CHECK(answer->columns(3) == "b");
+  CHECK(answer->sides(0).records() == 1);
+  CHECK(answer->sides(1).unmatched() == 2);
+}
+
+TEST_CASE("empty, one-row and constant joins give no coefficient and say why") {
+  FixedBatches source;
+  source.batches["pop"] = {{BatchOf("value", {{T("fr"), I(1), I(4)}, {T("fr"), I(2), I(4)}}), ""}};
+  source.batches["gdp"] = {{BatchOf("value", {{T("fr"), I(1), I(1)}, {T("fr"), I(2), I(2)}}), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(!answer->has_pearson());
+  CHECK(Contains(answer->warnings(), "value is the same in all 2 pairs"));
+
+  source.batches["gdp"] = {{BatchOf("value", {{T("fr"), I(1), I(1)}}), ""}};
+  answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(answer->n() == 1);
+  CHECK(!answer->has_pearson());
+  CHECK(Contains(answer->warnings(), "there are 1"));
+
+  source.batches.erase("gdp");
+  answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(answer->n() == 0);
+  CHECK(answer->row_count() == 0);
+  CHECK(Contains(answer->warnings(), "profile gdp has no records"));
+}
+
+TEST_CASE("an unknown name is refused with the known ones") {
+  FixedBatches source;
+  source.batches["pop"] = {{BatchOf("value", {{T("fr"), I(1), I(4)}}), ""}};
+  std::string question = GENERATE(as<std::string>{}, R"(join: "year" inputs { profile_id: "pop" measure: "valeu" })",
+                                  R"(join: "yaer" inputs { profile_id: "pop" measure: "value" })",
+                                  R"(join: "year" inputs { profile_id: "pop" measure: "value" filter: "dims.x = 1" })");
+  absl::Status status = Ask(source, question).status();
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(Reason(status) == "REPORT_UNKNOWN_FIELD");
+  CHECK(std::string(status.message()).find("dims.country, dims.year, measures.value") != std::string::npos);
+}
+
+TEST_CASE("a malformed question is refused and names the field") {
+  FixedBatches source;
+  auto [question, part] = GENERATE(table<std::string, std::string>({
+      {"", "inputs is empty"},
+      {R"(inputs { profile_id: "p" measure: "m" })", "join is empty"},
+      {R"(join: "a" inputs { measure: "m" })", "inputs[0].profile_id"},
+      {R"(join: "a" inputs { profile_id: "p" })", "inputs[0].measure"},
+      {R"(join: "a=" inputs { profile_id: "p" measure: "m" })", "lacks the name"},
+      {R"(join: "a=b=c" inputs { profile_id: "p" measure: "m" } inputs { profile_id: "p" measure: "m" })", "3 names"},
+      {R"(join: "a" inputs { profile_id: "p" measure: "m" } output { type: REPORT_TYPE_CORRELATION })", "two inputs"},
+      {R"(join: "a" inputs { profile_id: "p" measure: "m" } output { method: "kendall" })", "kendall"},
+      {R"(join: "a" inputs { profile_id: "p" measure: "m" } window { limit: -1 })", "window.limit"},
+      {R"(join: "a" inputs { profile_id: "p" measure: "m" filter: "dims.a >" })", "inputs[0].filter[0]"},
+  }));
+  absl::Status status = Ask(source, question).status();
+  INFO(status.ToString());
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(status.message()).find(part) != std::string::npos);
+}
+
+TEST_CASE("a damaged batch is an error and not an answer") {
+  FixedBatches source;
+  std::string bytes = BatchOf("value", {{T("fr"), I(1), I(4)}});
+  bytes[bytes.size() / 2] ^= 1;
+  source.batches["pop"] = {{bytes, ""}};
+  absl::Status status = Ask(source, R"(join: "year" inputs { profile_id: "pop" measure: "value" })").status();
+  CHECK(status.code() == absl::StatusCode::kDataLoss);
+}
+
+}  // namespace chartly::reporter

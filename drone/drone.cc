@@ -1,0 +1,123 @@
+#include "drone/drone.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock/clock.h"
+#include "common/config/parts.h"
+#include "common/http/admin.h"
+#include "common/http/http_server.h"
+#include "common/net/http_client.h"
+#include "common/rpc/peers.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "drone/session/run_executor.h"
+#include "drone/session/session.h"
+#include "drone/spool/spool.h"
+#include "drone/uplink/uplink.h"
+
+namespace chartly::drone {
+namespace {
+
+constexpr absl::Duration kDrain = absl::Seconds(5);
+constexpr absl::Duration kAdminDrain = absl::Milliseconds(200);
+
+class ComposedDrone final : public Drone {
+ public:
+  ComposedDrone(const DroneConfig& config, net::EgressPolicy egress, std::unique_ptr<Spool> spool)
+      : config_(config),
+        http_(net::MakeHttpClient(std::move(egress))),
+        spool_(std::move(spool)),
+        executor_(config.capacity,
+                  {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); }}),
+        uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key),
+                                          [this](int64_t epoch) { session_.OnFenced(epoch); }}),
+        session_(SessionOptionsOf(config), {rpc::MakeChannel(config.coordinator, config.api_key), *spool_, executor_,
+                                            [this](int64_t epoch) { uplink_.SetEpoch(epoch); }}) {}
+  ~ComposedDrone() override { Shutdown(); }
+
+  absl::Status Begin() {
+    if (!config_.admin_listen.empty()) {
+      admin_ =
+          http::HttpServer::Create([deps = AdminDeps()](http::Request request, std::shared_ptr<http::Reply> reply) {
+            if (http::ServeAdmin(deps, request, *reply)) return;
+            reply->Send({.status = 404, .headers = {}, .body = "try /health, /ready or /metrics\n"});
+          });
+      RETURN_IF_ERROR(Annotate(admin_->Start(config_.admin_listen), "--admin"));
+    }
+    uplink_.Start();
+    session_.Start();
+    LogInfo("drone started", {{"drone", config_.id},
+                              {"data", config_.data_dir},
+                              {"coordinator", config_.coordinator},
+                              {"aggregator", config_.aggregator},
+                              {"admin", admin_ ? absl::StrCat("port ", admin_->port()) : "none"}});
+    return absl::OkStatus();
+  }
+
+  void Shutdown() override {
+    if (shut_down_) return;
+    shut_down_ = true;
+    // Sources before sinks: first no new rows, then what is left goes to the aggregator.
+    session_.Shutdown();
+    uplink_.Shutdown(kDrain);
+    if (admin_) admin_->Shutdown(kAdminDrain);
+    LogInfo("drone stopped", {{"unsent", absl::StrCat(spool_->last_seq() - spool_->acked_seq())}});
+  }
+
+  int admin_port() const override { return admin_ ? admin_->port() : 0; }
+
+ private:
+  static UplinkOptions UplinkOptionsOf(const DroneConfig& config) {
+    UplinkOptions options;
+    options.drone_id = config.id;
+    return options;
+  }
+
+  static SessionOptions SessionOptionsOf(const DroneConfig& config) {
+    SessionOptions options;
+    options.drone_id = config.id;
+    options.labels = config.labels;
+    options.capacity = config.capacity;
+    options.version = kVersion;
+    return options;
+  }
+
+  // Healthy is what works on this host: a control plane that is away is no reason to start the drone anew.
+  http::AdminDeps AdminDeps() {
+    http::AdminDeps deps;
+    deps.process = "chartly-drone";
+    deps.version = kVersion;
+    deps.health = [this] {
+      return std::map<std::string, std::string>{{"spool", std::string(spool_->health().message())}};
+    };
+    deps.ready = [this] { return spool_->health().ok() && session_.health().ok() && uplink_.health().ok(); };
+    return deps;
+  }
+
+  const DroneConfig config_;
+  SystemClock clock_;
+  std::unique_ptr<net::HttpClient> http_;
+  std::unique_ptr<Spool> spool_;
+  RunExecutor executor_;
+  Uplink uplink_;
+  Session session_;
+  std::unique_ptr<http::HttpServer> admin_;
+  bool shut_down_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
+  absl::StatusOr<net::EgressPolicy> egress = net::EgressPolicy::Create(config.egress_allow);
+  if (!egress.ok()) return Annotate(egress.status(), "--egress-allow");
+  SpoolOptions options;
+  options.path = absl::StrCat(config.data_dir, "/spool");
+  options.max_bytes = config.spool_bytes;
+  ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));
+  auto drone = std::make_unique<ComposedDrone>(config, *std::move(egress), std::move(spool));
+  RETURN_IF_ERROR(drone->Begin());
+  return drone;
+}
+
+}  // namespace chartly::drone

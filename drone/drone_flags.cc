@@ -1,0 +1,162 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/config/address.h"
+#include "common/config/parts.h"
+#include "common/config/signals.h"
+#include "common/net/http_client.h"
+#include "common/profile/profile.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "drone/drone.h"
+
+namespace chartly::drone {
+namespace {
+
+struct Flags {
+  std::string control_plane = "http://127.0.0.1:8090";
+  std::string registry;
+  std::string key;
+  std::string key_file;
+  std::vector<std::string> egress_allow;
+  std::vector<std::string> labels;
+  std::string log_level = "info";
+  DroneConfig config;
+};
+
+// The host's name where it can be an id.
+std::string DefaultId() {
+  char host[256] = {};
+  ::gethostname(host, sizeof(host) - 1);
+  std::string id;
+  for (char c : absl::AsciiStrToLower(host)) id.push_back(std::isalnum(static_cast<unsigned char>(c)) ? c : '-');
+  id = id.substr(0, 63);
+  return IsValidId(id) ? id : "drone";
+}
+
+void Declare(CLI::App& app, Flags& flags) {
+  DroneConfig& config = flags.config;
+  config.id = DefaultId();
+  config.admin_listen = absl::StrCat("127.0.0.1:", kDroneAdminPort);
+  app.add_option("--id", config.id, "Name of this drone; keep it over restarts")->capture_default_str();
+  app.add_option("--data", config.data_dir, "Folder for the spool")->capture_default_str();
+  app.add_option("--control-plane", flags.control_plane,
+                 "URL of the gateway; the other parts are looked for on its host, on the ports after it")
+      ->envname("CHARTLY_URL")
+      ->capture_default_str();
+  app.add_option("--registry", flags.registry, "HOST:PORT of the registry, if elsewhere");
+  app.add_option("--coordinator", config.coordinator, "HOST:PORT of the coordinator, if elsewhere");
+  app.add_option("--aggregator", config.aggregator, "HOST:PORT of the aggregator, if elsewhere");
+  app.add_option("--key-file", flags.key_file, "File with the key for the control plane")->envname("CHARTLY_KEY_FILE");
+  app.add_option("--source-dir", config.source_dir, "Folder that holds the files of file sources")
+      ->capture_default_str();
+  app.add_option("--egress-allow", flags.egress_allow,
+                 "Private address range (CIDR) this drone may fetch from; repeatable")
+      ->envname("CHARTLY_EGRESS_ALLOW");
+  app.add_option("--label", flags.labels, "NAME=VALUE for placement; repeatable");
+  app.add_option("--capacity", config.capacity, "Runs done at once")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--spool-bytes", config.spool_bytes, "Most bytes the spool may take, such as 1GB")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("1GB");
+  app.add_option("--admin", config.admin_listen, "HOST:PORT for /health, /ready and /metrics")->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+}
+
+absl::Status BadFlag(absl::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "FLAG_INVALID", message);
+}
+
+absl::Status ReadKey(Flags& flags) {
+  if (const char* key = std::getenv("CHARTLY_KEY"); key != nullptr && flags.key_file.empty()) {
+    flags.config.api_key = key;
+    return absl::OkStatus();
+  }
+  if (flags.key_file.empty()) return absl::OkStatus();
+  std::ifstream file(flags.key_file);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  flags.config.api_key = std::string(absl::StripAsciiWhitespace(text));
+  if (!flags.config.api_key.empty()) return absl::OkStatus();
+  return BadFlag(absl::StrCat("--key-file ", flags.key_file,
+                              " cannot be read or is empty; give the file in which the control plane left its key"));
+}
+
+absl::Status ReadLabels(Flags& flags) {
+  for (const std::string& label : flags.labels) {
+    std::pair<std::string, std::string> parts = absl::StrSplit(label, absl::MaxSplits('=', 1));
+    if (parts.first.empty() || label.find('=') == std::string::npos) {
+      return BadFlag(absl::StrCat("--label ", label, ": give it as NAME=VALUE"));
+    }
+    flags.config.labels.insert(std::move(parts));
+  }
+  return absl::OkStatus();
+}
+
+// An address that was not given lies on the control plane's host, at its default distance from the gateway's port.
+absl::Status Locate(const Address& gateway, Part part, const char* flag, std::string& address) {
+  if (address.empty()) address = Address{gateway.host, PortFor(InfoOf(part), gateway.port)}.ToString();
+  return Annotate(ParseAddress(address).status(), flag);
+}
+
+absl::Status Complete(Flags& flags) {
+  DroneConfig& config = flags.config;
+  if (!IsValidId(config.id)) {
+    return BadFlag(absl::StrCat("--id '", config.id,
+                                "': use lower-case letters, digits, '.', '_' and '-', at most 63, "
+                                "beginning with a letter or digit"));
+  }
+  absl::StatusOr<Address> gateway = ParseAddress(flags.control_plane);
+  if (!gateway.ok()) return Annotate(gateway.status(), "--control-plane");
+  RETURN_IF_ERROR(Locate(*gateway, Part::kCoordinator, "--coordinator", config.coordinator));
+  RETURN_IF_ERROR(Locate(*gateway, Part::kAggregator, "--aggregator", config.aggregator));
+  RETURN_IF_ERROR(Locate(*gateway, Part::kRegistry, "--registry", flags.registry));
+  RETURN_IF_ERROR(Annotate(ParseAddress(config.admin_listen).status(), "--admin"));
+  for (const std::string& list : flags.egress_allow) {
+    for (absl::string_view cidr : absl::StrSplit(list, ',', absl::SkipWhitespace())) {
+      config.egress_allow.emplace_back(absl::StripAsciiWhitespace(cidr));
+    }
+  }
+  RETURN_IF_ERROR(Annotate(net::EgressPolicy::Create(config.egress_allow).status(), "--egress-allow"));
+  RETURN_IF_ERROR(ReadLabels(flags));
+  return ReadKey(flags);
+}
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "chartly-drone: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+}  // namespace
+
+int RunDrone(int argc, char** argv) {
+  BlockStopSignals();
+  CLI::App app("Fetches, normalizes and sends what the control plane orders.", "chartly-drone");
+  app.set_version_flag("--version", kVersion);
+  Flags flags;
+  Declare(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  absl::Status complete = Complete(flags);
+  if (!complete.ok()) return Fail(complete, 2);
+  InitLog("chartly-drone", flags.log_level);
+  absl::StatusOr<std::unique_ptr<Drone>> drone = Drone::Start(flags.config);
+  if (!drone.ok()) return Fail(drone.status(), 1);
+  int signal = WaitForStopSignal();
+  LogInfo("stopping", {{"signal", std::to_string(signal)}});
+  (*drone)->Shutdown();
+  return 0;
+}
+
+}  // namespace chartly::drone

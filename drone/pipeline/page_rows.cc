@@ -1,0 +1,66 @@
+#include "drone/pipeline/page_rows.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+
+namespace chartly::drone {
+
+PageRows::PageRows(const Profile& profile, Normalizer& normalizer, HandOn hand_on)
+    : profile_(profile), normalizer_(normalizer), hand_on_(std::move(hand_on)) {
+  normalizer_.Bind(builder_);
+}
+
+void PageRows::BeginPage(const BatchHeader& origin, uint32_t page, const std::atomic<bool>* cancelled) {
+  builder_.SetOrigin(origin);
+  page_ = page;
+  cancelled_ = cancelled;
+}
+
+absl::Status PageRows::OnRow(const Row& row, uint32_t number) {
+  RETURN_IF_ERROR(Admit());
+  Normalizer::Outcome outcome = normalizer_.Add(row, page_, number, builder_);
+  if (outcome == Normalizer::Outcome::kQuarantined && profile_.on_invalid == OnInvalid::kFailRun) {
+    return Invalid(normalizer_.last_reason(), normalizer_.last_message(), number);
+  }
+  return FlushIfLarge();
+}
+
+absl::Status PageRows::OnBadRow(absl::string_view reason_code, absl::string_view message, absl::string_view raw,
+                                uint32_t number) {
+  RETURN_IF_ERROR(Admit());
+  builder_.Quarantine(reason_code, "", message, raw, page_, number);
+  if (profile_.on_invalid == OnInvalid::kFailRun) return Invalid(reason_code, message, number);
+  return FlushIfLarge();
+}
+
+absl::Status PageRows::Admit() {
+  if (cancelled_->load(std::memory_order_relaxed)) return absl::CancelledError("the run was cancelled");
+  if (fetched_ >= profile_.limits.max_records) {
+    limit_reached_ = true;
+    return absl::OutOfRangeError("limits.max_records");
+  }
+  ++fetched_;
+  return absl::OkStatus();
+}
+
+absl::Status PageRows::Invalid(absl::string_view reason, absl::string_view message, uint32_t number) const {
+  return Error(absl::StatusCode::kInvalidArgument, "ROW_INVALID",
+               absl::StrCat("row ", number, " breaks the contract (", reason, "): ", message,
+                            "; the profile says on_invalid: fail_run"));
+}
+
+absl::Status PageRows::FlushIfLarge() {
+  bool large = builder_.fetched() >= kBatchRowsTarget || builder_.bytes() >= kBatchBytesTarget;
+  return large ? Flush() : absl::OkStatus();
+}
+
+absl::Status PageRows::Flush() {
+  if (builder_.empty()) return absl::OkStatus();
+  int64_t fetched = builder_.fetched();
+  ASSIGN_OR_RETURN(std::string batch, builder_.Finish());
+  return hand_on_(std::move(batch), fetched);
+}
+
+}  // namespace chartly::drone

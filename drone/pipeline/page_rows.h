@@ -1,0 +1,58 @@
+// Takes the rows of pages from a decoder, normalizes them, and hands packed batches on: one batch a page, or several
+// where a page is large, so that the provenance of every row (address, SHA-256, page) is that of its own payload.
+//
+// Not thread-safe; one a run.
+#ifndef CHARTLY_DRONE_PIPELINE_PAGE_ROWS_H_
+#define CHARTLY_DRONE_PIPELINE_PAGE_ROWS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/batch/batch.h"
+#include "common/normalize/normalizer.h"
+#include "common/profile/profile.h"
+#include "drone/decode/decoder.h"
+
+namespace chartly::drone {
+
+inline constexpr uint32_t kBatchRowsTarget = 8192;
+inline constexpr size_t kBatchBytesTarget = size_t{1} << 20;
+
+class PageRows final : public RowSink {
+ public:
+  using HandOn = std::function<absl::Status(std::string batch, int64_t fetched)>;
+
+  PageRows(const Profile& profile, Normalizer& normalizer, HandOn hand_on);
+  void BeginPage(const BatchHeader& origin, uint32_t page, const std::atomic<bool>* cancelled);
+  // Stops the decoder with OutOfRange at limits.max_records (limit_reached()), with Cancelled, with what the receiver
+  // of batches said, or with InvalidArgument (ROW_INVALID) if the profile says on_invalid: fail_run.
+  absl::Status OnRow(const Row& row, uint32_t number) override;
+  absl::Status OnBadRow(absl::string_view reason_code, absl::string_view message, absl::string_view raw,
+                        uint32_t number) override;
+  // Hands on what is left of the page.
+  absl::Status Flush();
+
+  // Rows taken so far, all pages.
+  int64_t fetched() const { return fetched_; }
+  bool limit_reached() const { return limit_reached_; }
+
+ private:
+  absl::Status Admit();
+  absl::Status Invalid(absl::string_view reason, absl::string_view message, uint32_t number) const;
+  absl::Status FlushIfLarge();
+
+  const Profile& profile_;
+  Normalizer& normalizer_;
+  HandOn hand_on_;
+  BatchBuilder builder_;
+  const std::atomic<bool>* cancelled_ = nullptr;
+  uint32_t page_ = 0;
+  int64_t fetched_ = 0;
+  bool limit_reached_ = false;
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_PIPELINE_PAGE_ROWS_H_

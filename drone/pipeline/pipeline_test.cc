@@ -1,0 +1,219 @@
+#include "drone/pipeline/pipeline.h"
+
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/batch/batch.h"
+#include "common/profile/profile_parser.h"
+#include "common/status/status.h"
+#include "drone/pipeline/sha256.h"
+#include "test/support/http_fixture.h"
+#include "test/support/test.h"
+
+namespace chartly::drone {
+namespace {
+
+using testing::HttpFixture;
+
+class ListSink final : public BatchSink {
+ public:
+  absl::Status Append(std::string bytes, int64_t fetched) override {
+    if (batches.size() == refuse_after) return Error(absl::StatusCode::kResourceExhausted, "SPOOL_FULL", "full");
+    auto batch = Batch::Parse(bytes);
+    REQUIRE_OK(batch);
+    CHECK(batch->fetched() == fetched);
+    total += fetched;
+    batches.push_back(*std::move(batch));
+    if (on_batch) on_batch();
+    return absl::OkStatus();
+  }
+  int64_t Rows() const {
+    int64_t rows = 0;
+    for (const Batch& batch : batches) rows += batch.rows();
+    return rows;
+  }
+  std::vector<Batch> batches;
+  int64_t total = 0;
+  size_t refuse_after = ~size_t{0};
+  std::function<void()> on_batch;
+};
+
+struct World {
+  HttpFixture server;
+  std::unique_ptr<net::HttpClient> http = net::MakeHttpClient(*net::EgressPolicy::Create({"127.0.0.1/32"}));
+  SystemClock clock;
+  ListSink sink;
+
+  RunSpec Spec(const std::string& more, const std::string& path = "/data") {
+    std::string yaml =
+        absl::StrCat("id: people\nname: People\nversion: 1.0.0\nsource:\n  type: http_rest\n  url: ", server.Url(path),
+                     "\n  format: json\n", more,
+                     "\nmapping:\n  id: {to: dims.person.id, type: integer, required: true}\n"
+                     "  age: {to: measures.age, type: integer, min: 0}\n");
+    auto profile = ParseProfileOrError("people.yaml", yaml);
+    REQUIRE_OK(profile);
+    return {*profile, "run-1", "drone-1"};
+  }
+  v1::RunEnd Run(const std::string& more) {
+    Pipeline pipeline(Spec(more), {*http, clock, "", sink, nullptr});
+    return pipeline.Run();
+  }
+};
+
+std::string Rows(int from, int count) {
+  std::string rows = "[";
+  for (int i = from; i < from + count; ++i)
+    absl::StrAppend(&rows, i > from ? "," : "", "{\"id\":", i, ",\"age\":", i % 90, "}");
+  return rows + "]";
+}
+
+testing::FixtureResponse Json(const std::string& body) {
+  return {.status = 200, .body = body, .headers = {{"Content-Type", "application/json"}}, .delay = {}, .raw = ""};
+}
+
+const char kPaged[] = "  pagination: {type: page, param: page}\n";
+
+TEST_CASE("pages become batches that know where every row came from") {
+  World world;
+  world.server.Map("/data?page=1", Json(Rows(1, 3)));
+  world.server.Map("/data?page=2", Json(Rows(4, 2)));
+  world.server.Map("/data?page=3", Json("[]"));
+  int64_t told = 0;
+  Pipeline pipeline(world.Spec(kPaged), {*world.http, world.clock, "", world.sink,
+                                         [&told](int64_t fetched, int64_t, int) { told = fetched; }});
+  v1::RunEnd end = pipeline.Run();
+  CHECK(end.error() == "");
+  CHECK(end.error_reason() == "");
+  CHECK(end.fetched() == 5);
+  CHECK(told == 5);
+  CHECK(end.pages() == 3);
+  CHECK_FALSE(end.truncated());
+  CHECK(end.run_id() == "run-1");
+  CHECK(end.started_at().seconds() > 0);
+  REQUIRE(world.sink.batches.size() == 2);
+  const Batch& second = world.sink.batches[1];
+  CHECK(second.header().source_uri() == world.server.Url("/data?page=2"));
+  CHECK(second.header().payload_sha256() == Sha256Hex(Rows(4, 2)));
+  CHECK(second.header().run_id() == "run-1");
+  CHECK(second.header().drone_id() == "drone-1");
+  CHECK(second.header().revision() == end.revision());
+  CHECK(end.revision().find("profiles/people@sha256:") == 0);
+  CHECK(second.SourcePage(1) == 2);
+  CHECK(second.SourceRow(1) == 2);
+  CHECK(second.Get(Role::kDim, "person.id", 1) == Value::Integer(5));
+}
+
+TEST_CASE("a large page becomes several batches and no row is lost between them") {
+  World world;
+  world.server.Map("/data", Json(Rows(0, 20000)));
+  v1::RunEnd end = world.Run("");
+  CHECK(end.error() == "");
+  CHECK(end.fetched() == 20000);
+  CHECK(world.sink.batches.size() >= 3);
+  CHECK(world.sink.Rows() == 20000);
+  CHECK(world.sink.total == 20000);
+}
+
+TEST_CASE("limits.max_records cuts off and says so; exactly as many rows are no cut") {
+  World world;
+  world.server.Map("/data", Json(Rows(0, 10)));
+  v1::RunEnd cut = world.Run("limits: {max_records: 7}");
+  CHECK(cut.fetched() == 7);
+  CHECK(cut.truncated());
+  CHECK(cut.error_reason() == "");
+  CHECK(cut.error().find("limits.max_records") != std::string::npos);
+  v1::RunEnd whole = world.Run("limits: {max_records: 10}");
+  CHECK(whole.fetched() == 10);
+  CHECK_FALSE(whole.truncated());
+}
+
+TEST_CASE("filtered and quarantined rows are counted, and the balance closes") {
+  World world;
+  world.server.Map("/data", Json(R"([{"id":1,"age":5},{"id":2,"age":-1},{"id":"x","age":1},{"id":3,"age":50}])"));
+  v1::RunEnd end = world.Run("filter: age < 40");
+  CHECK(end.error() == "");
+  CHECK(end.fetched() == 4);
+  REQUIRE(world.sink.batches.size() == 1);
+  CHECK(world.sink.batches[0].rows() == 1);
+  CHECK(world.sink.batches[0].header().filtered() == 1);
+  CHECK(world.sink.batches[0].header().quarantined_size() == 2);
+}
+
+TEST_CASE("on_invalid: fail_run fails naming page, row and field, and hands on what came before") {
+  World world;
+  world.server.Map("/data?page=1", Json(Rows(1, 3)));
+  world.server.Map("/data?page=2", Json(R"([{"id":4,"age":1},{"id":5,"age":"old"},{"id":6,"age":2}])"));
+  v1::RunEnd end = world.Run(absl::StrCat(kPaged, "on_invalid: fail_run\n"));
+  CHECK(end.error_reason() == "ROW_INVALID");
+  INFO(end.error());
+  CHECK(end.error().find("page 2") != std::string::npos);
+  CHECK(end.error().find("row 2") != std::string::npos);
+  CHECK(end.error().find("age") != std::string::npos);
+  CHECK(end.fetched() == world.sink.total);
+  CHECK(end.fetched() == 5);
+}
+
+TEST_CASE("an error in a later page fails the run and keeps the pages before it") {
+  World world;
+  world.server.Map("/data?page=1", Json(Rows(1, 3)));
+  world.server.Map("/data?page=2", Json("<html>maintenance</html>"));
+  v1::RunEnd end = world.Run(kPaged);
+  CHECK(end.error_reason().find("PAYLOAD_") == 0);
+  CHECK(end.fetched() == 3);
+  CHECK(world.sink.total == 3);
+  CHECK_FALSE(end.cancelled());
+}
+
+TEST_CASE("a source without rows is a run that succeeds with none") {
+  World world;
+  world.server.Map("/data", Json("[]"));
+  v1::RunEnd end = world.Run("");
+  CHECK(end.error_reason() == "");
+  CHECK(end.fetched() == 0);
+  CHECK(world.sink.batches.empty());
+}
+
+TEST_CASE("an unreachable source, a missing file and a refused batch each end the run with their reason") {
+  World world;
+  world.server.Map("/data", {.status = 404, .body = "no", .headers = {}, .delay = {}, .raw = ""});
+  CHECK(world.Run("retry: {max_attempts: 1}").error_reason() == "SOURCE_HTTP_STATUS");
+  auto profile = ParseProfileOrError("f.yaml",
+                                     "id: f\nname: F\nversion: 1.0.0\nsource: {type: file, path: none.json}\n"
+                                     "mapping:\n  a: dims.a\n");
+  REQUIRE_OK(profile);
+  testing::TempDir dir;
+  Pipeline file({*profile, "r", "d"}, {*world.http, world.clock, dir.path(), world.sink, nullptr});
+  CHECK(file.Run().error_reason() == "FILE_NOT_FOUND");
+  world.server.Map("/data", Json(Rows(0, 20000)));
+  world.sink.refuse_after = 1;
+  v1::RunEnd refused = world.Run("");
+  CHECK(refused.error_reason() == "SPOOL_FULL");
+  CHECK(refused.fetched() == world.sink.total);
+}
+
+TEST_CASE("cancel ends a run that waits for its source, or is between batches") {
+  World world;
+  world.server.Map("/data", {.status = 200, .body = "[]", .headers = {}, .delay = std::chrono::seconds(5), .raw = ""});
+  Pipeline waiting(world.Spec(""), {*world.http, world.clock, "", world.sink, nullptr});
+  v1::RunEnd end;
+  std::thread runner([&] { end = waiting.Run(); });
+  CHECK(testing::Eventually([&] { return world.server.Count("/data") > 0; }));
+  auto begin = std::chrono::steady_clock::now();
+  waiting.Cancel();
+  runner.join();
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
+  CHECK(end.cancelled());
+  CHECK(end.error_reason() == "RUN_CANCELLED");
+
+  world.server.Map("/data", Json(Rows(0, 30000)));
+  Pipeline working(world.Spec(""), {*world.http, world.clock, "", world.sink, nullptr});
+  world.sink.on_batch = [&] { working.Cancel(); };
+  end = working.Run();
+  CHECK(end.cancelled());
+  CHECK(end.fetched() == world.sink.total);
+  CHECK(end.fetched() < 30000);
+}
+
+}  // namespace
+}  // namespace chartly::drone

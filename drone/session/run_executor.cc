@@ -1,0 +1,232 @@
+#include "drone/session/run_executor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/profile/profile_parser.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
+#include "drone/pipeline/proto_time.h"
+
+namespace chartly::drone {
+namespace {
+
+constexpr size_t kMaxRemembered = 10'000;
+constexpr absl::Duration kRetryFull = absl::Milliseconds(200);
+constexpr int kMaxTriesWhenStopping = 10;
+
+v1::RunProgress FinishedProgress(const v1::RunEnd& end) {
+  v1::RunProgress progress;
+  progress.set_run_id(end.run_id());
+  progress.set_fetched(end.fetched());
+  progress.set_spooled(end.fetched());
+  progress.set_pages(end.pages());
+  progress.set_finished(true);
+  return progress;
+}
+
+const char* StatusLabel(const v1::RunEnd& end) {
+  if (end.cancelled()) return "cancelled";
+  if (!end.error_reason().empty()) return "failed";
+  return end.truncated() ? "partial" : "succeeded";
+}
+
+void LogEnd(const v1::RunEnd& end) {
+  Count("chartly_runs_total", 1, StatusLabel(end));
+  LogInfo("run ended", {{"run", end.run_id()},
+                        {"profile", end.profile_id()},
+                        {"status", StatusLabel(end)},
+                        {"fetched", absl::StrCat(end.fetched())},
+                        {"pages", absl::StrCat(end.pages())},
+                        {"reason", end.error_reason()},
+                        {"error", end.error()}});
+}
+
+}  // namespace
+
+RunExecutor::RunExecutor(int capacity, RunExecutorDeps deps) : capacity_(capacity), deps_(std::move(deps)) {
+  absl::MutexLock lock(&mu_);
+  for (const v1::RunEnd& end : deps_.spool.ended_at_open()) RememberLocked(FinishedProgress(end));
+  cut_off_ = deps_.spool.OpenRuns();
+  for (v1::RunEnd& end : cut_off_) {
+    end.set_error_reason("DRONE_RESTARTED");
+    end.set_error(absl::StrCat("drone ", deps_.drone_id, " ended during the run; what was fetched until then is kept"));
+    // Remembered at once, so that an order for it that is still on the way starts nothing.
+    RememberLocked(FinishedProgress(end));
+  }
+}
+
+RunExecutor::~RunExecutor() { Stop(); }
+
+void RunExecutor::Start(const v1::RunOrder& order) {
+  absl::MutexLock lock(&mu_);
+  if (stopping_ || active_.count(order.run_id()) > 0) return;
+  auto done = done_.find(order.run_id());
+  if (done != done_.end()) {
+    finished_[order.run_id()] = done->second;
+    return;
+  }
+  if (active_.size() >= static_cast<size_t>(capacity_)) return;
+  v1::RunEnd info;
+  info.set_run_id(order.run_id());
+  info.set_profile_id(order.profile_id());
+  info.set_revision(order.revision());
+  info.set_drone_id(deps_.drone_id);
+  *info.mutable_started_at() = ToProto(deps_.clock.Now());
+  absl::Status begun = deps_.spool.BeginRun(info);
+  if (!begun.ok()) {
+    LogWarn("run not begun; waiting for its order to be repeated",
+            {{"run", order.run_id()}, {"error", std::string(begun.message())}});
+    return;
+  }
+  LogInfo("run begun", {{"run", order.run_id()}, {"profile", order.profile_id()}});
+  std::unique_ptr<Active>& run = active_[order.run_id()];
+  run = std::make_unique<Active>(deps_.spool, order.run_id());
+  run->thread = std::thread([this, active = run.get(), order] { Work(*active, order); });
+}
+
+void RunExecutor::Cancel(const std::string& run_id) {
+  absl::MutexLock lock(&mu_);
+  auto found = active_.find(run_id);
+  if (found == active_.end()) return;
+  found->second->cancelled = true;
+  StopRun(*found->second);
+}
+
+void RunExecutor::StopRun(Active& run) {
+  run.sink.Cancel();
+  absl::MutexLock lock(&run.mu);
+  run.stop = true;
+  if (run.pipeline != nullptr) run.pipeline->Cancel();
+}
+
+void RunExecutor::Work(Active& run, const v1::RunOrder& order) {
+  v1::RunEnd end = Execute(run, order);
+  LogEnd(end);
+  bool durable = AppendEnd(end);
+  {
+    absl::MutexLock lock(&mu_);
+    // An end that could not be written is written by the next process; until then the run counts as going on.
+    if (durable) RememberLocked(FinishedProgress(end));
+    auto found = active_.find(order.run_id());
+    ended_.push_back(std::move(found->second));
+    active_.erase(found);
+  }
+  if (deps_.on_finished) deps_.on_finished();
+}
+
+v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order) {
+  v1::RunEnd end;
+  *end.mutable_started_at() = ToProto(deps_.clock.Now());
+  absl::StatusOr<Profile> profile = ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content());
+  if (profile.ok()) {
+    auto progress = [&run](int64_t fetched, int64_t, int pages) {
+      run.fetched = fetched;
+      run.pages = pages;
+      run.sink.SetPages(pages);
+    };
+    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id},
+                      {deps_.http, deps_.clock, deps_.source_dir, run.sink, progress});
+    {
+      absl::MutexLock lock(&run.mu);
+      run.pipeline = &pipeline;
+      if (run.stop) pipeline.Cancel();
+    }
+    end = pipeline.Run();
+    absl::MutexLock lock(&run.mu);
+    run.pipeline = nullptr;
+  } else {
+    end.set_error_reason(Reason(profile.status()));
+    end.set_error(std::string(profile.status().message()));
+    *end.mutable_finished_at() = ToProto(deps_.clock.Now());
+  }
+  end.set_run_id(order.run_id());
+  end.set_profile_id(order.profile_id());
+  end.set_revision(order.revision());
+  end.set_drone_id(deps_.drone_id);
+  if (end.cancelled() && !run.cancelled) {
+    end.set_cancelled(false);
+    end.set_error_reason("DRONE_STOPPED");
+    end.set_error(
+        absl::StrCat("drone ", deps_.drone_id, " was stopped during the run; what was fetched until then is kept"));
+  }
+  return end;
+}
+
+bool RunExecutor::AppendEnd(const v1::RunEnd& end) {
+  for (int tries = 0; !stopping_ || tries < kMaxTriesWhenStopping; ++tries) {
+    absl::Status appended = deps_.spool.EndRun(end).status();
+    if (appended.ok()) return true;
+    LogWarn("end of a run not written", {{"run", end.run_id()}, {"error", std::string(appended.message())}});
+    if (!absl::IsResourceExhausted(appended)) return false;
+    deps_.spool.AwaitRoom(kRetryFull);
+  }
+  return false;
+}
+
+std::vector<v1::RunProgress> RunExecutor::Progress() const {
+  std::vector<v1::RunProgress> all;
+  absl::MutexLock lock(&mu_);
+  for (const auto& [run_id, run] : active_) {
+    v1::RunProgress& progress = all.emplace_back();
+    progress.set_run_id(run_id);
+    // Rows on disk first: they must not be more than the rows fetched.
+    progress.set_spooled(run->sink.spooled());
+    progress.set_fetched(std::max<int64_t>(run->fetched, progress.spooled()));
+    progress.set_pages(run->pages);
+  }
+  for (const auto& [run_id, progress] : finished_) all.push_back(progress);
+  return all;
+}
+
+void RunExecutor::Acknowledge(const std::vector<v1::RunProgress>& reported) {
+  absl::MutexLock lock(&mu_);
+  for (const v1::RunProgress& progress : reported) {
+    if (progress.finished()) finished_.erase(progress.run_id());
+  }
+}
+
+void RunExecutor::Tidy() {
+  std::vector<std::unique_ptr<Active>> ended;
+  std::vector<v1::RunEnd> cut_off;
+  {
+    absl::MutexLock lock(&mu_);
+    ended.swap(ended_);
+    cut_off.swap(cut_off_);
+  }
+  for (std::unique_ptr<Active>& run : ended) run->thread.join();
+  for (v1::RunEnd& end : cut_off) {
+    *end.mutable_finished_at() = ToProto(deps_.clock.Now());
+    absl::Status appended = deps_.spool.EndRun(end).status();
+    if (appended.ok()) {
+      LogEnd(end);
+      continue;
+    }
+    LogWarn("end of a run not written", {{"run", end.run_id()}, {"error", std::string(appended.message())}});
+    absl::MutexLock lock(&mu_);
+    cut_off_.push_back(std::move(end));
+  }
+}
+
+void RunExecutor::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    for (auto& [run_id, run] : active_) StopRun(*run);
+    auto none = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return active_.empty(); };
+    mu_.Await(absl::Condition(&none));
+  }
+  Tidy();
+}
+
+void RunExecutor::RememberLocked(const v1::RunProgress& progress) {
+  finished_[progress.run_id()] = progress;
+  if (done_.insert_or_assign(progress.run_id(), progress).second) done_order_.push_back(progress.run_id());
+  if (done_order_.size() <= kMaxRemembered) return;
+  done_.erase(done_order_.front());
+  done_order_.pop_front();
+}
+
+}  // namespace chartly::drone

@@ -1,0 +1,87 @@
+// The drone's conversation with the coordinator: registers (for ever, with backoff), beats at the interval it is told,
+// hands orders and cancellations to the executor, and reports how the runs go. Registers again when the coordinator
+// does not know the drone or has fenced its epoch.
+//
+// Thread-safe. Start returns at once. Shutdown is safe twice and before Start.
+#ifndef CHARTLY_DRONE_SESSION_SESSION_H_
+#define CHARTLY_DRONE_SESSION_SESSION_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "chartly/v1/coordinator.grpc.pb.h"
+#include "drone/session/run_executor.h"
+#include "drone/spool/spool.h"
+
+namespace chartly::drone {
+
+struct SessionOptions {
+  std::string drone_id;
+  std::map<std::string, std::string> labels;
+  int capacity = 4;
+  std::string version;
+  absl::Duration min_backoff = absl::Milliseconds(100);
+  absl::Duration max_backoff = absl::Seconds(5);
+};
+
+struct SessionDeps {
+  std::shared_ptr<grpc::Channel> coordinator;
+  Spool& spool;
+  RunExecutor& executor;
+  std::function<void(int64_t epoch)> on_epoch;  // after each registration; may be empty
+};
+
+class Session {
+ public:
+  Session(SessionOptions options, SessionDeps deps);
+  ~Session();
+  void Start();
+  // Somebody refused this epoch: registers anew unless that was done already.
+  void OnFenced(int64_t epoch);
+  // Reports soon instead of at the next beat.
+  void Wake();
+  // Takes no more orders; stops the executor; tells the coordinator how the runs ended, if it answers within a second.
+  void Shutdown();
+  // OK while the coordinator answers, else why not.
+  absl::Status health() const;
+
+ private:
+  void Run();
+  absl::Status Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call);
+  absl::Status Register();
+  absl::Status Beat(absl::Duration timeout);
+  void OnFailure(const absl::Status& status, absl::string_view what);
+  bool Sleep(absl::Duration duration);
+
+  const SessionOptions options_;
+  const SessionDeps deps_;
+  std::unique_ptr<v1::CoordinatorService::Stub> stub_;
+  std::thread thread_;
+  std::mt19937_64 random_{std::random_device{}()};
+  absl::Duration backoff_;
+  int beats_ = 0;  // since the registration
+
+  mutable absl::Mutex mu_;
+  absl::CondVar changed_;
+  int64_t epoch_ ABSL_GUARDED_BY(mu_) = 0;  // 0: must register
+  absl::Duration interval_ ABSL_GUARDED_BY(mu_) = absl::Seconds(1);
+  grpc::ClientContext* call_ ABSL_GUARDED_BY(mu_) = nullptr;  // while one runs
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool woken_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status health_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_SESSION_SESSION_H_

@@ -1,0 +1,26 @@
+#include "drone/session/spool_sink.h"
+
+namespace chartly::drone {
+namespace {
+
+// Room on the disk may come from elsewhere, which nobody tells.
+constexpr absl::Duration kRetryFull = absl::Milliseconds(200);
+
+}  // namespace
+
+absl::Status SpoolSink::Append(std::string batch, int64_t fetched) {
+  int32_t pages = pages_;
+  while (true) {
+    absl::Status status = spool_.Append(run_id_, batch, fetched, pages - pages_spooled_).status();
+    if (status.ok()) {
+      pages_spooled_ = pages;
+      spooled_ += fetched;
+      return status;
+    }
+    if (!absl::IsResourceExhausted(status)) return status;
+    if (cancelled_) return absl::CancelledError("the run was cancelled while the spool was full");
+    spool_.AwaitRoom(kRetryFull);
+  }
+}
+
+}  // namespace chartly::drone

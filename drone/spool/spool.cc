@@ -1,0 +1,267 @@
+#include "drone/spool/spool.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
+
+namespace chartly::drone {
+namespace {
+
+constexpr char kLockName[] = "LOCK";
+constexpr char kWatermarkName[] = "watermark";
+constexpr char kRunsName[] = "runs";
+constexpr int64_t kMinSegmentBytes = int64_t{64} << 10;
+
+// Small spools get small segments: space comes back a whole segment at a time.
+int64_t SegmentBytesFor(const SpoolOptions& options) {
+  return std::min(options.segment_bytes, std::max(kMinSegmentBytes, options.max_bytes / 8));
+}
+
+absl::StatusOr<FileDescriptor> LockDirectory(const std::string& path) {
+  std::string lock_path = absl::StrCat(path, "/", kLockName);
+  ASSIGN_OR_RETURN(FileDescriptor lock, OpenFile(lock_path, O_RDWR | O_CREAT));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return ErrnoError(errno, "lock", lock_path);
+  return Error(absl::StatusCode::kFailedPrecondition, "SPOOL_LOCKED",
+               absl::StrCat(path,
+                            " is in use by another process; stop that drone, or give this one a --data folder of "
+                            "its own"),
+               {{"path", path}});
+}
+
+bool IsZero(const std::string& bytes) { return bytes.find_first_not_of('\0') == std::string::npos; }
+
+}  // namespace
+
+Spool::Spool(SpoolOptions options) : options_(std::move(options)), segment_bytes_(SegmentBytesFor(options_)) {}
+
+Spool::~Spool() = default;
+
+absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(SpoolOptions options) {
+  std::unique_ptr<Spool> spool(new Spool(std::move(options)));
+  RETURN_IF_ERROR(Annotate(spool->Recover(), absl::StrCat("open spool ", spool->options_.path)));
+  return spool;
+}
+
+absl::Status Spool::Recover() {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(MakeDirectory(options_.path));
+  ASSIGN_OR_RETURN(lock_, LockDirectory(options_.path));
+  int64_t damaged_runs = 0;
+  ASSIGN_OR_RETURN(RunTable runs, RunTable::Open(absl::StrCat(options_.path, "/", kRunsName), &damaged_runs));
+  runs_ = std::make_unique<RunTable>(std::move(runs));
+  SegmentHeader newest;
+  auto on_record = [this](const RecordHeader& record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    runs_->Recover(record);
+    if (record.kind != EntryKind::kRunEnd) return;
+    v1::RunEnd end;
+    end.set_run_id(record.run_id);
+    end.set_fetched(record.run_fetched);
+    end.set_pages(record.run_pages);
+    ended_at_open_.push_back(std::move(end));
+  };
+  ASSIGN_OR_RETURN(segments_, RecoverSegments(options_.path, on_record, &newest, &recovery_));
+  RETURN_IF_ERROR(LoadWatermark(newest));
+  RETURN_IF_ERROR(runs_->RemoveEnded());
+  for (const Segment& segment : segments_) total_bytes_ += segment.bytes;
+  // A seq is never given twice, even if the entries that had it are gone.
+  int64_t last = segments_.empty() ? 0 : segments_.back().last_seq;
+  recovered_seq_ = std::max({last, watermark_.acked, watermark_.released});
+  written_seq_ = synced_seq_ = recovered_seq_;
+  int64_t lost = damaged_runs + (recovery_.watermark_damaged ? 1 : 0);
+  for (const auto& [first, end] : recovery_.lost) lost += end - first + 1;
+  if (lost > 0) Count("chartly_spool_damaged_records_total", static_cast<double>(lost));
+  if (recovery_.torn_bytes > 0) Count("chartly_spool_torn_tails_total");
+  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
+  return absl::OkStatus();
+}
+
+absl::Status Spool::LoadWatermark(const SegmentHeader& newest) {
+  absl::StatusOr<std::unique_ptr<SlotFile>> file = SlotFile::Open(options_.path, kWatermarkName);
+  if (file.ok()) {
+    absl::StatusOr<Watermark> watermark = DecodeWatermark((*file)->content());
+    if (watermark.ok()) {
+      watermark_ = *std::move(watermark);
+      watermark_file_ = *std::move(file);
+      return absl::OkStatus();
+    }
+    file = watermark.status();
+  }
+  if (!absl::IsNotFound(file.status()) && !absl::IsDataLoss(file.status())) return file.status();
+  if (absl::IsDataLoss(file.status())) {
+    LogError("watermark of the spool is damaged; taken from the newest segment", {{"path", options_.path}});
+    recovery_.watermark_damaged = true;
+  }
+  // The segments know their identity; what was acked is asked of the aggregator again.
+  bool known = newest.spool_id.size() == kSpoolIdBytes && !IsZero(newest.spool_id);
+  int64_t before = segments_.empty() ? 0 : segments_.front().first_seq - 1;
+  watermark_.spool_id = known ? newest.spool_id : RandomSpoolId();
+  watermark_.base = known ? newest.base : before;
+  watermark_.acked = watermark_.released = before;
+  ASSIGN_OR_RETURN(watermark_file_, SlotFile::Create(options_.path, kWatermarkName, EncodeWatermark(watermark_)));
+  return absl::OkStatus();
+}
+
+absl::Status Spool::BeginRun(const v1::RunEnd& run) {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(failure_);
+  v1::RunEnd info;
+  info.set_run_id(run.run_id());
+  info.set_profile_id(run.profile_id());
+  info.set_revision(run.revision());
+  info.set_drone_id(run.drone_id());
+  if (run.has_started_at()) *info.mutable_started_at() = run.started_at();
+  return runs_->Begin(info);
+}
+
+absl::StatusOr<int64_t> Spool::Append(const std::string& run_id, absl::string_view batch, int64_t fetched,
+                                      int32_t pages) {
+  RecordHeader header;
+  header.kind = EntryKind::kBatch;
+  header.run_id = run_id;
+  return AppendEntry(std::move(header), batch, fetched, pages);
+}
+
+absl::StatusOr<int64_t> Spool::EndRun(const v1::RunEnd& end) {
+  RecordHeader header;
+  header.kind = EntryKind::kRunEnd;
+  header.run_id = end.run_id();
+  ASSIGN_OR_RETURN(int64_t seq, AppendEntry(std::move(header), end.SerializeAsString(), 0, 0));
+  absl::MutexLock lock(&mu_);
+  // The end is durable: a file that cannot be removed now goes at the next open.
+  absl::Status removed = runs_->Remove(end.run_id());
+  if (!removed.ok()) LogWarn("run file not removed", {{"error", std::string(removed.message())}});
+  return seq;
+}
+
+std::vector<v1::RunEnd> Spool::OpenRuns() const {
+  absl::MutexLock lock(&mu_);
+  return runs_->Open();
+}
+
+absl::Status Spool::Ack(int64_t seq) {
+  absl::MutexLock lock(&mu_);
+  if (seq <= watermark_.acked) return absl::OkStatus();
+  Watermark next = watermark_;
+  next.acked = seq;
+  return SaveWatermarkLocked(next, /*durable=*/false);
+}
+
+absl::Status Spool::Release(int64_t seq) {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(failure_);
+  int64_t released = std::max(watermark_.released, std::min(seq, synced_seq_));
+  bool deletes = !segments_.empty() && segments_.front().last_seq <= released;
+  // The records that carry the counts of open runs are about to go. The counts may be noted only once all records they
+  // come from are on disk, and the watermark must be before anything is deleted: then every crash between is harmless.
+  if (deletes) {
+    RETURN_IF_ERROR(FlushLocked());
+    absl::Status persisted = runs_->Persist();
+    if (!persisted.ok()) return absl::IsResourceExhausted(persisted) ? persisted : FailLocked(persisted);
+  }
+  if (!deletes && released == watermark_.released) return absl::OkStatus();
+  Watermark next = watermark_;
+  next.released = std::max(next.released, released);
+  next.acked = std::max(next.acked, next.released);
+  RETURN_IF_ERROR(SaveWatermarkLocked(next, deletes));
+  return deletes ? DeleteLocked(next.released) : absl::OkStatus();
+}
+
+absl::Status Spool::DeleteLocked(int64_t seq) {
+  while (!segments_.empty() && segments_.front().last_seq <= seq) {
+    const Segment segment = segments_.front();
+    if (segments_.size() == 1) active_.Reset();
+    std::string path = SegmentPath(segment.first_seq);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, "unlink", path);
+    total_bytes_ -= segment.bytes;
+    segments_.pop_front();
+  }
+  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
+  room_cv_.SignalAll();
+  absl::Status synced = SyncDirectory(options_.path);
+  return synced.ok() ? synced : FailLocked(synced);
+}
+
+absl::StatusOr<SpoolIdentity> Spool::Rebase(int64_t base) {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(failure_);
+  Watermark next = watermark_;
+  next.spool_id = RandomSpoolId();
+  next.base = base;
+  // Nothing of the new identity is acked; what is still held before `base` need not be sent.
+  next.acked = base;
+  next.released = std::min(next.released, base);
+  RETURN_IF_ERROR(SaveWatermarkLocked(next, /*durable=*/true));
+  return SpoolIdentity{absl::BytesToHexString(watermark_.spool_id), watermark_.base};
+}
+
+absl::Status Spool::SaveWatermarkLocked(const Watermark& watermark, bool durable) {
+  absl::Status saved = watermark_file_->Write(EncodeWatermark(watermark), durable);
+  if (absl::IsResourceExhausted(saved)) return saved;
+  if (!saved.ok()) return FailLocked(saved);
+  watermark_ = watermark;
+  return absl::OkStatus();
+}
+
+absl::Status Spool::FailLocked(const absl::Status& cause) {
+  if (!failure_.ok()) return failure_;
+  failure_ = Error(absl::StatusCode::kDataLoss, "SPOOL_FAILED",
+                   absl::StrCat("the spool stopped, as the disk did not keep what was written (", cause.message(),
+                                "); check the disk of ", options_.path, " and start the drone again"),
+                   {{"path", options_.path}});
+  LogError("spool failed", {{"error", std::string(cause.message())}, {"path", options_.path}});
+  synced_cv_.SignalAll();
+  room_cv_.SignalAll();
+  return failure_;
+}
+
+SpoolIdentity Spool::identity() const {
+  absl::MutexLock lock(&mu_);
+  return SpoolIdentity{absl::BytesToHexString(watermark_.spool_id), watermark_.base};
+}
+
+int64_t Spool::acked_seq() const {
+  absl::MutexLock lock(&mu_);
+  return watermark_.acked;
+}
+
+int64_t Spool::last_seq() const {
+  absl::MutexLock lock(&mu_);
+  return synced_seq_;
+}
+
+int64_t Spool::bytes() const {
+  absl::MutexLock lock(&mu_);
+  return total_bytes_;
+}
+
+absl::Status Spool::health() const {
+  absl::MutexLock lock(&mu_);
+  return failure_;
+}
+
+void Spool::AwaitRoom(absl::Duration timeout) const {
+  absl::MutexLock lock(&mu_);
+  if (failure_.ok()) room_cv_.WaitWithTimeout(&mu_, timeout);
+}
+
+void Spool::SetListener(std::function<void()> listener) {
+  absl::MutexLock lock(&listener_mu_);
+  listener_ = std::move(listener);
+}
+
+std::string Spool::SegmentPath(int64_t first_seq) const {
+  return absl::StrCat(options_.path, "/", SegmentName(first_seq));
+}
+
+}  // namespace chartly::drone

@@ -1,0 +1,37 @@
+#include "drone/spool/watermark.h"
+
+#include <random>
+
+#include "common/status/status.h"
+#include "drone/spool/little_endian.h"
+
+namespace chartly::drone {
+
+std::string RandomSpoolId() {
+  std::random_device random;
+  std::string id;
+  while (id.size() < kSpoolIdBytes) PutFixed32(id, random());
+  return id;
+}
+
+std::string EncodeWatermark(const Watermark& watermark) {
+  std::string bytes = watermark.spool_id;
+  PutFixed64(bytes, static_cast<uint64_t>(watermark.base));
+  PutFixed64(bytes, static_cast<uint64_t>(watermark.acked));
+  PutFixed64(bytes, static_cast<uint64_t>(watermark.released));
+  return bytes;
+}
+
+absl::StatusOr<Watermark> DecodeWatermark(absl::string_view bytes) {
+  if (bytes.size() != kSpoolIdBytes + 24) {
+    return Error(absl::StatusCode::kDataLoss, "SPOOL_DAMAGED", "the watermark has the wrong size");
+  }
+  Watermark watermark;
+  watermark.spool_id = std::string(bytes.substr(0, kSpoolIdBytes));
+  watermark.base = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes));
+  watermark.acked = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 8));
+  watermark.released = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 16));
+  return watermark;
+}
+
+}  // namespace chartly::drone
