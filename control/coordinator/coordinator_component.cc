@@ -79,7 +79,7 @@ std::string CoordinatorComponent::Health() {
   if (!tick_status_.ok()) return std::string(tick_status_.message());
   if (!profiles_.in_sync()) return "the registry's profiles are not known yet";
   if (!ledger_.reachable()) return "the aggregator's ledger is out of reach";
-  return "ok";
+  return "";
 }
 
 void CoordinatorComponent::Shutdown() {

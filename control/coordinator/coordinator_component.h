@@ -44,7 +44,7 @@ class CoordinatorComponent {
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Starts the schedule, the profile watch and the ledger sync.
   absl::Status Start();
-  // "ok", or what is wrong.
+  // Empty, or what is wrong.
   std::string Health();
   void Shutdown();
 

@@ -198,7 +198,7 @@ TEST_CASE("a profile of the registry becomes a run, an order and a final state")
   }));
   CHECK(process.GetRun(id).balance().stored() == 42);
   CHECK(process.GetRun(id).balance().closed());
-  CHECK(process.component->Health() == "ok");
+  CHECK(process.component->Health() == "");
 }
 
 TEST_CASE("state outlives the process") {
@@ -233,7 +233,7 @@ TEST_CASE("a broken watch is taken up again and deletions in between are noticed
   TempDir dir;
   Process process(dir.path());
   process.registry.Add("p", false);
-  REQUIRE(Eventually([&] { return process.component->Health() == "ok"; }));
+  REQUIRE(Eventually([&] { return process.component->Health() == ""; }));
   process.registry.BreakStreams();
   process.registry.Delete("p");
   process.registry.Add("q", true);

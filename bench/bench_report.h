@@ -1,0 +1,57 @@
+// What the benchmarks share: command line, a folder on a real disk, clocks, medians. Not thread-safe.
+#ifndef CHARTLY_BENCH_BENCH_REPORT_H_
+#define CHARTLY_BENCH_BENCH_REPORT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace chartly::bench {
+
+struct BenchFlags {
+  bool quick = false;  // ends within 20 s
+  std::string dir;     // where to measure; empty: the temporary folder, or the current one if that lies in memory
+};
+
+// Reads --quick and --dir=PATH; ends the program with 2 for anything else.
+BenchFlags ParseFlags(int argc, char** argv);
+
+// A new folder on a real disk; removed at the end.
+class BenchDir {
+ public:
+  explicit BenchDir(const std::string& parent);
+  ~BenchDir();
+  BenchDir(const BenchDir&) = delete;
+  BenchDir& operator=(const BenchDir&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Wall and CPU seconds of this process since its making.
+class Stopwatch {
+ public:
+  Stopwatch();
+  double Wall() const;
+  double Cpu() const;
+
+ private:
+  std::chrono::steady_clock::time_point wall_;
+  double cpu_;
+};
+
+double Median(std::vector<double> values);
+
+// Seconds to append `bytes` in `pieces` equal writes, each followed by fdatasync; negative if it failed.
+double RawSyncedWrite(const std::string& dir, size_t bytes, size_t pieces);
+
+// Ends the program with 1 and says why it could not measure.
+void RequireOk(const absl::Status& status, const std::string& what);
+
+}  // namespace chartly::bench
+
+#endif  // CHARTLY_BENCH_BENCH_REPORT_H_

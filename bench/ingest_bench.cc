@@ -1,0 +1,228 @@
+// Headline figure: records per second from the first batch sent over gRPC to the last fsynced ack, client and server
+// on the same cores, beside what the disk alone does with the same bytes in the same pieces.
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "bench/bench_report.h"
+#include "common/batch/batch.h"
+#include "common/rpc/grpc_status.h"
+#include "common/rpc/peers.h"
+#include "common/rpc/rpc_server.h"
+#include "common/status/status.h"
+#include "common/telemetry/metrics.h"
+#include "control/aggregator/aggregator_component.h"
+
+namespace chartly::bench {
+namespace {
+
+constexpr int kRows = 8192;
+constexpr size_t kStreams = 4;
+
+struct Load {
+  std::vector<std::vector<std::string>> batches;  // by stream
+  size_t records = 0;
+  size_t bytes = 0;
+};
+
+// Hourly readings of stations: four dims, two measures; no record comes twice.
+std::string MakeBatch(size_t stream, size_t number) {
+  BatchHeader origin;
+  origin.set_tenant("default");
+  origin.set_profile_id("bench");
+  origin.set_run_id(absl::StrCat("run-", stream));
+  origin.set_drone_id(absl::StrCat("drone-", stream));
+  origin.set_source_uri("https://example.test/readings");
+  origin.set_observed_us(1760000000000000);
+  BatchBuilder builder;
+  builder.SetOrigin(origin);
+  size_t station = builder.AddColumn(Role::kDim, "station.id");
+  size_t region = builder.AddColumn(Role::kDim, "geo.region");
+  size_t day = builder.AddColumn(Role::kDim, "time.day");
+  size_t hour = builder.AddColumn(Role::kDim, "time.hour");
+  size_t value = builder.AddColumn(Role::kMeasure, "value");
+  size_t quality = builder.AddColumn(Role::kMeasure, "quality");
+  uint64_t noise = 0x9e3779b97f4a7c15 * (stream * 100003 + number + 1);
+  for (uint32_t row = 0; row < kRows; ++row) {
+    noise ^= noise << 13;
+    noise ^= noise >> 7;
+    noise ^= noise << 17;
+    uint32_t index = row / 24 % 400;
+    builder.BeginRow(1, row + 1);
+    builder.SetText(station, absl::StrCat("station-", stream, "-", index));
+    builder.SetText(region, absl::StrCat("region-", index % 17));
+    builder.SetInteger(day, static_cast<int64_t>(number));
+    builder.SetInteger(hour, row % 24);
+    builder.Set(value, Value::Of(Decimal{static_cast<int64_t>(noise % 100000), 2}));
+    builder.SetInteger(quality, static_cast<int64_t>(noise >> 40 & 3));
+    builder.EndRow();
+  }
+  absl::StatusOr<std::string> batch = builder.Finish();
+  RequireOk(batch.status(), "building a batch");
+  return *std::move(batch);
+}
+
+Load MakeLoad(size_t batches) {
+  Load load;
+  load.batches.resize(kStreams);
+  for (size_t i = 0; i < batches; ++i) {
+    load.batches[i % kStreams].push_back(MakeBatch(i % kStreams, i));
+    load.bytes += load.batches[i % kStreams].back().size();
+  }
+  load.records = batches * kRows;
+  return load;
+}
+
+double CommitCount() {
+  std::istringstream lines(ScrapeMetrics());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("chartly_ingest_commit_seconds_count", 0) == 0) return std::stod(line.substr(line.rfind(' ')));
+  }
+  return 0;
+}
+
+// One drone: sends while its window has room, until everything is acked.
+class Sender {
+ public:
+  Sender(const std::string& address, size_t stream, const std::vector<std::string>& batches)
+      : batches_(batches), stub_(v1::IngestService::NewStub(rpc::MakeChannel(address, "key"))) {
+    context_.set_wait_for_ready(true);
+    stream_ = stub_->Ingest(&context_);
+    v1::IngestRequest request;
+    request.mutable_hello()->set_drone_id(absl::StrCat("drone-", stream));
+    request.mutable_hello()->set_spool_id("spool");
+    request.mutable_hello()->set_epoch(1);
+    v1::IngestResponse response;
+    if (!stream_->Write(request) || !stream_->Read(&response)) Report();
+    window_ = response.welcome().window_bytes();
+  }
+  void Run() {
+    std::thread acks([this] { ReadAcks(); });
+    v1::IngestRequest request;
+    for (size_t i = 0; i < batches_.size(); ++i) {
+      auto size = static_cast<int64_t>(batches_[i].size());
+      {
+        absl::MutexLock lock(&mu_);
+        auto room = [this, size] { return sent_ - acked_ + size <= window_ || failed_; };
+        mu_.Await(absl::Condition(&room));
+        sent_ += size;
+      }
+      request.mutable_entry()->set_seq(static_cast<int64_t>(i) + 1);
+      request.mutable_entry()->set_batch(batches_[i]);
+      if (!stream_->Write(request)) break;
+    }
+    acks.join();
+    stream_->WritesDone();
+    absl::Status status = rpc::FromGrpcStatus(stream_->Finish());
+    RequireOk(status, "sending");
+  }
+
+ private:
+  void ReadAcks() {
+    v1::IngestResponse response;
+    for (size_t next = 0; next < batches_.size();) {
+      bool read = stream_->Read(&response);
+      absl::MutexLock lock(&mu_);
+      failed_ = !read;
+      if (failed_) return;
+      for (; next < static_cast<size_t>(response.ack().seq()); ++next) {
+        acked_ += static_cast<int64_t>(batches_[next].size());
+      }
+    }
+  }
+  void Report() { RequireOk(rpc::FromGrpcStatus(stream_->Finish()), "saying hello"); }
+
+  const std::vector<std::string>& batches_;
+  grpc::ClientContext context_;
+  std::unique_ptr<v1::IngestService::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::IngestRequest, v1::IngestResponse>> stream_;
+  absl::Mutex mu_;
+  int64_t window_ = 0;
+  int64_t sent_ = 0;
+  int64_t acked_ = 0;
+  bool failed_ = false;
+};
+
+struct Sample {
+  double wall = 0;
+  double cpu = 0;
+  size_t commits = 0;
+};
+
+void CheckStored(const std::string& address, size_t records) {
+  auto stub = v1::RecordService::NewStub(rpc::MakeChannel(address, "key"));
+  grpc::ClientContext context;
+  v1::ResultsSummary summary;
+  RequireOk(rpc::FromGrpcStatus(stub->GetResultsSummary(&context, {}, &summary)), "counting");
+  if (summary.total_results() == static_cast<int64_t>(records)) return;
+  RequireOk(absl::InternalError(absl::StrCat(summary.total_results(), " of ", records, " records are stored")),
+            "ingest");
+}
+
+Sample Measure(const std::string& dir, const Load& load) {
+  rpc::KeyAuthenticator authenticator(std::vector<std::pair<std::string, std::string>>{{"bench", "key"}});
+  aggregator::AggregatorConfig config;
+  config.data_dir = dir;
+  auto component = aggregator::AggregatorComponent::Open(config, authenticator, nullptr);
+  RequireOk(component.status(), "opening the store");
+  rpc::RpcServer server;
+  server.Listen("127.0.0.1:0");
+  for (grpc::Service* service : (*component)->services()) server.AddService(service);
+  RequireOk(server.Start(), "starting the server");
+  std::string address = absl::StrCat("127.0.0.1:", server.ports()[0]);
+  std::vector<std::unique_ptr<Sender>> senders;
+  for (size_t i = 0; i < kStreams; ++i) senders.push_back(std::make_unique<Sender>(address, i, load.batches[i]));
+  double commits = CommitCount();
+  Stopwatch watch;
+  std::vector<std::thread> threads;
+  for (auto& sender : senders) threads.emplace_back([&sender] { sender->Run(); });
+  for (std::thread& thread : threads) thread.join();
+  Sample sample{watch.Wall(), watch.Cpu(), static_cast<size_t>(CommitCount() - commits)};
+  CheckStored(address, load.records);
+  (*component)->Shutdown();
+  server.Shutdown(absl::Seconds(5));
+  return sample;
+}
+
+int Run(int argc, char** argv) {
+  BenchFlags flags = ParseFlags(argc, argv);
+  BenchDir dir(flags.dir);
+  Load load = MakeLoad(flags.quick ? 160 : 640);
+  int repeats = flags.quick ? 3 : 5;
+  double records = static_cast<double>(load.records), megabytes = static_cast<double>(load.bytes) / 1e6;
+  std::printf("ingest: %zu batches of %d records (4 dims, 2 measures), %.1f MB, %zu streams, %u cores, in %s\n",
+              load.records / kRows, kRows, megabytes, kStreams, std::thread::hardware_concurrency(),
+              dir.path().c_str());
+  std::vector<double> walls, cpus, raws;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    BenchDir store(dir.path());
+    Sample sample = Measure(store.path(), load);
+    double raw = RawSyncedWrite(store.path(), load.bytes, std::max<size_t>(sample.commits, 1));
+    if (raw <= 0) RequireOk(absl::InternalError("the raw write failed"), "raw disk");
+    std::printf("  %d: %.2f M records/s, %.2f CPU s, %zu commits; raw disk %.2f M records/s\n", repeat + 1,
+                records / sample.wall / 1e6, sample.cpu, sample.commits, records / raw / 1e6);
+    walls.push_back(sample.wall);
+    cpus.push_back(sample.cpu);
+    raws.push_back(raw);
+  }
+  double wall = Median(walls), cpu = Median(cpus), raw = Median(raws);
+  std::printf("\n%-44s %14s %10s %12s\n", "median", "records/s", "MB/s", "CPU s/M rec");
+  std::printf("%-44s %14.0f %10.1f %12.3f\n", "Chartly: batches over gRPC to fsynced ack", records / wall,
+              megabytes / wall, cpu / records * 1e6);
+  std::printf("%-44s %14.0f %10.1f %12s\n", "limit: raw disk, same bytes and syncs", records / raw, megabytes / raw,
+              "-");
+  std::printf("ratio to the limit: %.2f; bytes/record %.2f; target 500000 records/s: %s\n", raw / wall,
+              static_cast<double>(load.bytes) / records, records / wall >= 500000 ? "met" : "missed");
+  return 0;
+}
+
+}  // namespace
+}  // namespace chartly::bench
+
+int main(int argc, char** argv) { return chartly::bench::Run(argc, argv); }

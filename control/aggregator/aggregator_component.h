@@ -1,0 +1,51 @@
+// The aggregator, put together. Open, then register services(); Shutdown before the server is shut down ends the
+// streams at once, after it is fine too. Safe twice.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_COMPONENT_H_
+#define CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_COMPONENT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/clock/clock.h"
+#include "common/rpc/authenticator.h"
+#include "control/aggregator/committer.h"
+#include "control/aggregator/ingest_service.h"
+#include "control/aggregator/record_query.h"
+#include "control/aggregator/record_service.h"
+#include "control/aggregator/record_store.h"
+
+namespace chartly::aggregator {
+
+struct AggregatorConfig {
+  std::string data_dir;                     // of the process; records lie in its folder "records"
+  size_t dedupe_bytes = size_t{1} << 30;    // memory of the dedupe index
+  size_t memory_bytes = size_t{256} << 20;  // write buffers and cache of the store
+};
+
+class AggregatorComponent {
+ public:
+  // As OpenKvStore. Authenticator and sink must outlive it.
+  static absl::StatusOr<std::unique_ptr<AggregatorComponent>> Open(const AggregatorConfig& config,
+                                                                   const rpc::Authenticator& authenticator,
+                                                                   rpc::AuditSink* audit);
+  ~AggregatorComponent() { Shutdown(); }
+  std::vector<grpc::Service*> services() { return {ingest_.get(), records_.get()}; }
+  // Empty if all is well; else what is wrong, for people.
+  std::string Health() const { return committer_->Health(); }
+  void Shutdown();
+
+ private:
+  AggregatorComponent() = default;
+  SystemClock clock_;
+  std::unique_ptr<RecordStore> store_;
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<RecordQuery> query_;
+  std::unique_ptr<IngestService> ingest_;
+  std::unique_ptr<RecordService> records_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_COMPONENT_H_

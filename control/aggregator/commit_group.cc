@@ -1,0 +1,198 @@
+#include "control/aggregator/commit_group.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+
+namespace chartly::aggregator {
+namespace {
+
+// Puts the state of `key` in `states`, read from the store the first time, empty if there is none.
+template <typename State, typename Key, typename Read>
+absl::Status Load(std::map<Key, State>& states, const Key& key, Read&& read) {
+  if (states.count(key) != 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::optional<State> stored, read());
+  states[key] = stored.has_value() ? *std::move(stored) : State();
+  return absl::OkStatus();
+}
+
+absl::Status Fenced(const SpoolPosition& position, int64_t newest) {
+  return Error(absl::StatusCode::kFailedPrecondition, "EPOCH_FENCED",
+               absl::StrCat("drone ", position.drone_id, " speaks with epoch ", position.epoch, " but epoch ", newest,
+                            " took over; enrol this one again"),
+               {{"drone", position.drone_id}});
+}
+
+absl::Status Gap(const SpoolPosition& position, int64_t durable) {
+  return Error(absl::StatusCode::kOutOfRange, "INGEST_GAP",
+               absl::StrCat("entry ", position.seq, " of drone ", position.drone_id, " came where ", durable + 1,
+                            " is next; connect again and send from there"),
+               {{"drone", position.drone_id}});
+}
+
+}  // namespace
+
+size_t CommitRequest::Size() const {
+  size_t bytes = 1024;
+  for (const PreparedBatch& batch : batches) bytes += batch.Size();
+  return bytes;
+}
+
+CommitGroup::CommitGroup(const RecordStore& store, DedupeIndex& index, uint64_t last_batch, int64_t now_us)
+    : store_(store), index_(index), now_us_(now_us) {
+  write_.last_batch = last_batch;
+}
+
+CommitResult CommitGroup::Stage(CommitRequest request) {
+  CommitResult result;
+  result.status = TryStage(request, result);
+  return result;
+}
+
+absl::Status CommitGroup::TryStage(CommitRequest& request, CommitResult& result) {
+  if (request.position.has_value()) {
+    ASSIGN_OR_RETURN(bool is_new, AdmitPosition(*request.position, result));
+    if (!is_new) return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(LoadStates(request));
+  std::vector<const RecordIds*> ids;
+  for (const PreparedBatch& batch : request.batches) ids.push_back(&batch.ids);
+  RETURN_IF_ERROR(index_.Reserve(ids));
+  // From here on nothing fails.
+  dirty_ = true;
+  for (PreparedBatch& batch : request.batches) ApplyBatch(std::move(batch), result);
+  if (request.run_end.has_value()) ApplyRunEnd(*std::move(request.run_end));
+  if (request.position.has_value()) {
+    const SpoolPosition& position = *request.position;
+    write_.spools[{position.drone_id, position.spool_id}].set_seq(position.seq);
+    result.durable_seq = position.seq;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> CommitGroup::AdmitPosition(const SpoolPosition& position, CommitResult& result) {
+  std::pair<std::string, std::string> spool(position.drone_id, position.spool_id);
+  RETURN_IF_ERROR(Load(write_.drones, position.drone_id, [&] { return store_.Drone(position.drone_id); }));
+  RETURN_IF_ERROR(Load(write_.spools, spool, [&] { return store_.Spool(position.drone_id, position.spool_id); }));
+  DroneState& drone = write_.drones[position.drone_id];
+  result.durable_seq = write_.spools[spool].seq();
+  if (position.epoch < drone.epoch()) return Fenced(position, drone.epoch());
+  if (position.epoch > drone.epoch()) {
+    drone.set_epoch(position.epoch);
+    dirty_ = true;
+  }
+  if (position.seq <= result.durable_seq) return false;
+  if (position.seq != result.durable_seq + 1) return Gap(position, result.durable_seq);
+  return true;
+}
+
+absl::Status CommitGroup::LoadStates(const CommitRequest& request) {
+  auto load_run = [&](const std::string& run_id) {
+    return Load(write_.runs, run_id, [&] { return store_.Run(run_id); });
+  };
+  for (const PreparedBatch& batch : request.batches) {
+    const BatchHeader& header = batch.header;
+    RETURN_IF_ERROR(load_run(header.run_id()));
+    RETURN_IF_ERROR(Load(write_.profiles, header.profile_id(), [&] { return store_.Profile(header.profile_id()); }));
+    if (header.drone_id().empty()) continue;
+    RETURN_IF_ERROR(Load(write_.drones, header.drone_id(), [&] { return store_.Drone(header.drone_id()); }));
+  }
+  if (request.run_end.has_value()) RETURN_IF_ERROR(load_run(request.run_end->run_id()));
+  return absl::OkStatus();
+}
+
+RunState& CommitGroup::TouchRun(const std::string& run_id, const std::string& profile_id, const std::string& drone_id) {
+  RunState& run = write_.runs[run_id];
+  if (run.ordinal() == 0) {
+    run.set_ordinal(write_.last_batch);
+    run.set_profile_id(profile_id);
+    run.set_drone_id(drone_id);
+  }
+  return run;
+}
+
+void CommitGroup::ApplyBatch(PreparedBatch batch, CommitResult& result) {
+  const BatchHeader& header = batch.header;
+  uint64_t number = ++write_.last_batch;
+  DedupeOutcome outcome = index_.Apply(batch.ids, header.observed_us(), number);
+  auto duplicates = static_cast<int64_t>(outcome.duplicates.size());
+  rows_ += batch.ids.ids.size();
+
+  RunState& run = TouchRun(header.run_id(), header.profile_id(), header.drone_id());
+  run.set_batches(run.batches() + 1);
+  run.set_stored(run.stored() + outcome.stored_count);
+  run.set_duplicate(run.duplicate() + duplicates);
+  run.set_filtered(run.filtered() + header.filtered());
+  run.set_quarantined(run.quarantined() + header.quarantined_size());
+  ProfileState& profile = write_.profiles[header.profile_id()];
+  profile.set_records(profile.records() + outcome.stored_count);
+  profile.set_quarantined(profile.quarantined() + header.quarantined_size());
+  if (outcome.stored_count > 0) profile.set_batches(profile.batches() + 1);
+  if (!header.drone_id().empty()) {
+    DroneState& drone = write_.drones[header.drone_id()];
+    drone.set_records(drone.records() + outcome.stored_count);
+  }
+  result.stored += outcome.stored_count;
+  result.duplicate += duplicates;
+  result.stored_batches += outcome.stored_count > 0 ? 1 : 0;
+
+  FileQuarantine(header, run.ordinal(), number);
+  FileRunRows(header, number, outcome);
+  marks_.push_back({header.profile_id(), std::move(outcome.superseded)});
+  if (outcome.stored_count > 0) FileChunk(batch, number, outcome);
+}
+
+void CommitGroup::FileRunRows(const BatchHeader& header, uint64_t batch, DedupeOutcome& outcome) {
+  std::map<uint64_t, RowSet> chunks;
+  if (outcome.stored_count > 0) chunks[batch] = outcome.stored;
+  RowSet* rows = nullptr;
+  uint64_t rows_chunk = 0;  // neighbours mostly lie in the same chunk
+  for (RowLocation location : outcome.duplicates) {
+    if (rows == nullptr || LocationChunk(location) != rows_chunk) {
+      rows_chunk = LocationChunk(location);
+      rows = &chunks[rows_chunk];
+    }
+    rows->Add(LocationRow(location));
+  }
+  for (auto& [chunk, set] : chunks) write_.run_rows.push_back({header.run_id(), chunk, batch, std::move(set)});
+}
+
+void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeOutcome& outcome) {
+  const BatchHeader& header = batch.header;
+  StoreWrite::Chunk chunk;
+  chunk.id = number;
+  chunk.meta.set_profile_id(header.profile_id());
+  chunk.meta.set_run_id(header.run_id());
+  chunk.meta.set_drone_id(header.drone_id());
+  chunk.meta.set_observed_us(header.observed_us());
+  chunk.meta.set_acked_us(now_us_);
+  chunk.meta.set_rows(header.rows());
+  chunk.meta.set_stored(outcome.stored_count);
+  if (outcome.stored_count != header.rows()) chunk.meta.set_stored_rows(outcome.stored.ToBits(header.rows()));
+  chunk.meta.set_size_bytes(static_cast<int64_t>(batch.bytes.size()));
+  chunk.batch = std::move(batch.bytes);
+  write_.chunks.push_back(std::move(chunk));
+}
+
+void CommitGroup::FileQuarantine(const BatchHeader& header, uint64_t run_ordinal, uint64_t batch) {
+  for (int i = 0; i < header.quarantined_size(); ++i) {
+    StoreWrite::Quarantine entry;
+    entry.run_ordinal = run_ordinal;
+    entry.batch = batch;
+    entry.index = static_cast<uint32_t>(i);
+    entry.row.set_profile_id(header.profile_id());
+    entry.row.set_run_id(header.run_id());
+    entry.row.set_observed_us(header.observed_us());
+    *entry.row.mutable_row() = header.quarantined(i);
+    write_.quarantine.push_back(std::move(entry));
+  }
+}
+
+void CommitGroup::ApplyRunEnd(v1::RunEnd end) {
+  ++write_.last_batch;
+  RunState& run = TouchRun(end.run_id(), end.profile_id(), end.drone_id());
+  if (!run.has_end()) *run.mutable_end() = std::move(end);
+}
+
+}  // namespace chartly::aggregator

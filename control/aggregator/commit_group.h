@@ -1,0 +1,85 @@
+// The requests of one group commit, staged in order: fences, positions, dedupe and ledgers turn them into one
+// StoreWrite. Nothing is visible to readers before the write succeeded and the marks were published.
+//
+// Not thread-safe; made and thrown away by the committer.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_COMMIT_GROUP_H_
+#define CHARTLY_CONTROL_AGGREGATOR_COMMIT_GROUP_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chartly/v1/aggregator.pb.h"
+#include "control/aggregator/dedupe_index.h"
+#include "control/aggregator/prepared_batch.h"
+#include "control/aggregator/record_store.h"
+#include "control/aggregator/version_map.h"
+
+namespace chartly::aggregator {
+
+// A place in the spool of a drone.
+struct SpoolPosition {
+  std::string drone_id;
+  std::string spool_id;
+  int64_t epoch = 0;
+  int64_t seq = 0;  // 0: only takes the epoch and asks for the durable position
+};
+
+// What is committed as one: all of it, or nothing.
+struct CommitRequest {
+  std::optional<SpoolPosition> position;
+  std::vector<PreparedBatch> batches;
+  std::optional<v1::RunEnd> run_end;
+  size_t Size() const;
+};
+
+// OutOfRange (INGEST_GAP): entries before it are missing. FailedPrecondition (EPOCH_FENCED): a newer drone took over.
+// ResourceExhausted (DEDUPE_INDEX_FULL, STORE_FULL): may be tried again.
+struct CommitResult {
+  absl::Status status;
+  int64_t durable_seq = 0;     // of the spool, after the commit
+  int64_t stored_batches = 0;  // batches with at least one stored row
+  int64_t stored = 0;
+  int64_t duplicate = 0;
+};
+
+class CommitGroup {
+ public:
+  // `last_batch` is the highest batch number so far; `now_us` becomes the time of the ack.
+  CommitGroup(const RecordStore& store, DedupeIndex& index, uint64_t last_batch, int64_t now_us);
+
+  // Takes the request into the group. On an error nothing of it is in the group.
+  CommitResult Stage(CommitRequest request);
+
+  // Whether there is anything to write.
+  bool dirty() const { return dirty_; }
+  uint64_t last_batch() const { return write_.last_batch; }
+  size_t rows() const { return rows_; }
+  StoreWrite TakeWrite() { return std::move(write_); }
+  const std::vector<VersionMap::Marks>& marks() const { return marks_; }
+
+ private:
+  absl::Status TryStage(CommitRequest& request, CommitResult& result);
+  // Whether the entry is new; says so by nothing for one that is durable already.
+  absl::StatusOr<bool> AdmitPosition(const SpoolPosition& position, CommitResult& result);
+  absl::Status LoadStates(const CommitRequest& request);
+  void ApplyBatch(PreparedBatch batch, CommitResult& result);
+  void FileRunRows(const BatchHeader& header, uint64_t batch, DedupeOutcome& outcome);
+  void FileChunk(PreparedBatch& batch, uint64_t number, const DedupeOutcome& outcome);
+  void FileQuarantine(const BatchHeader& header, uint64_t run_ordinal, uint64_t batch);
+  void ApplyRunEnd(v1::RunEnd end);
+  RunState& TouchRun(const std::string& run_id, const std::string& profile_id, const std::string& drone_id);
+
+  const RecordStore& store_;
+  DedupeIndex& index_;
+  const int64_t now_us_;
+  StoreWrite write_;
+  std::vector<VersionMap::Marks> marks_;
+  bool dirty_ = false;
+  size_t rows_ = 0;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_COMMIT_GROUP_H_

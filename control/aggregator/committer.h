@@ -1,0 +1,87 @@
+// The group commit: one thread takes what waits, stages it in order, makes it durable with one synced write, and then
+// answers. It owns the dedupe index, so that deciding what is new needs no lock.
+//
+// Thread-safe. Callbacks run on the commit thread and must be quick. After a write fails the index is as before it;
+// after Shutdown requests are answered with Unavailable (AGGREGATOR_STOPPING).
+#ifndef CHARTLY_CONTROL_AGGREGATOR_COMMITTER_H_
+#define CHARTLY_CONTROL_AGGREGATOR_COMMITTER_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/clock/clock.h"
+#include "control/aggregator/commit_group.h"
+#include "control/aggregator/record_store.h"
+#include "control/aggregator/version_map.h"
+
+namespace chartly::aggregator {
+
+// Batches of one commit, and of all that wait for one.
+inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;
+inline constexpr size_t kMaxPendingBytes = size_t{64} << 20;
+
+class Committer {
+ public:
+  using Done = std::function<void(const CommitResult&)>;
+
+  // Rebuilds the index from the chunks and starts the thread. Damaged chunks are left out and counted: their records
+  // are stored anew when they are sent again. The store and the clock must outlive it.
+  static absl::StatusOr<std::unique_ptr<Committer>> Open(RecordStore& store, const Clock& clock, size_t dedupe_bytes);
+  ~Committer() { Shutdown(); }
+
+  // `done` is called once, from the commit thread or at once. Requests of one caller commit in the order given.
+  void Submit(CommitRequest request, Done done);
+  // Waits for room, submits, waits for the result.
+  CommitResult Commit(CommitRequest request);
+  // True if less than kMaxPendingBytes wait; else false, and `room` is called once when there is room again.
+  bool HasRoom(std::function<void()> room);
+
+  const VersionMap& versions() const { return versions_; }
+  // Empty if all is well; else what is wrong with the store, for people.
+  std::string Health() const;
+  // Commits what waits and ends the thread. Safe twice.
+  void Shutdown();
+
+ private:
+  struct Pending {
+    CommitRequest request;
+    size_t bytes = 0;
+    Done done;
+  };
+  Committer(RecordStore& store, const Clock& clock, size_t dedupe_bytes)
+      : store_(store), clock_(clock), index_(dedupe_bytes) {}
+  absl::Status Rebuild();
+  absl::Status ReplayChunk(uint64_t chunk, const ChunkMeta& meta, std::vector<RowLocation>& superseded);
+  void Run();
+  std::vector<Pending> TakeGroup();
+  void CommitPending(std::vector<Pending>& pending);
+  absl::Status Write(CommitGroup& group);
+  void Release(size_t bytes);
+
+  RecordStore& store_;
+  const Clock& clock_;
+  DedupeIndex index_;        // of the commit thread
+  uint64_t last_batch_ = 0;  // of the commit thread
+  VersionMap versions_;
+
+  mutable absl::Mutex mu_;
+  std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);
+  size_t pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::function<void()>> waiting_for_room_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status last_write_ ABSL_GUARDED_BY(mu_);
+  size_t damaged_chunks_ ABSL_GUARDED_BY(mu_) = 0;
+  std::string first_damage_ ABSL_GUARDED_BY(mu_);
+  std::thread thread_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_COMMITTER_H_

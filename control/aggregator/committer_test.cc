@@ -1,0 +1,388 @@
+#include "control/aggregator/committer.h"
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "common/status/status.h"
+#include "control/aggregator/aggregator_test_batches.h"
+#include "control/aggregator/kv_record_store.h"
+#include "control/aggregator/record_query.h"
+
+namespace chartly::aggregator {
+namespace {
+
+using testing::TempDir;
+using Content = std::pair<int64_t, int64_t>;
+
+struct Aggregator {
+  explicit Aggregator(const std::string& path, size_t dedupe_bytes = size_t{64} << 20) : path_(path) {
+    auto opened = KvRecordStore::Open(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
+    REQUIRE_OK(opened);
+    store = *std::move(opened);
+    auto made = Committer::Open(*store, clock, dedupe_bytes);
+    REQUIRE_OK(made);
+    committer = *std::move(made);
+    query = std::make_unique<RecordQuery>(*store, committer->versions());
+  }
+  CommitResult Send(const TestBatch& batch, int64_t seq = 0, int64_t epoch = 1) {
+    CommitRequest request;
+    request.batches.push_back(Prepare(batch));
+    if (seq > 0) request.position = SpoolPosition{batch.drone_id, "s", epoch, seq};
+    return committer->Commit(std::move(request));
+  }
+  std::vector<v1::Record> Records(v1::ListRecordsRequest request) {
+    std::vector<v1::Record> all;
+    do {
+      auto page = query->ListRecords(request, [] { return false; });
+      REQUIRE_OK(page);
+      all.insert(all.end(), page->records().begin(), page->records().end());
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    return all;
+  }
+  v1::Balance Balance(const std::string& run) {
+    auto ledger = query->Ledger("runs/" + run);
+    REQUIRE_OK(ledger);
+    return ledger->balance();
+  }
+  std::string path_;
+  FakeClock clock;
+  std::unique_ptr<RecordStore> store;
+  std::unique_ptr<Committer> committer;
+  std::unique_ptr<RecordQuery> query;
+};
+
+Content ContentOf(const v1::Record& record) {
+  return {record.dims().at("place").integer(), record.measures().at("value").integer()};
+}
+
+v1::ListRecordsRequest OfProfile(const std::string& profile_id, bool all_versions = false, int limit = 7) {
+  v1::ListRecordsRequest request;
+  request.set_profile_id(profile_id);
+  request.set_all_versions(all_versions);
+  request.set_limit(limit);
+  return request;
+}
+
+v1::ListRecordsRequest OfRun(const std::string& run_id, int limit = 5) {
+  v1::ListRecordsRequest request;
+  request.set_run_id(run_id);
+  request.set_limit(limit);
+  return request;
+}
+
+// What the aggregator should know, kept in the plainest way.
+struct Model {
+  struct Record {
+    int64_t value;
+    int64_t observed_us;
+    std::set<int64_t> before;
+  };
+  struct Run {
+    int64_t stored = 0, duplicate = 0, filtered = 0, quarantined = 0;
+    std::set<Content> contents;
+  };
+  std::map<std::string, std::map<int64_t, Record>> profiles;
+  std::map<std::string, int64_t> versions;  // by profile
+  std::map<std::string, Run> runs;
+
+  bool Store(const std::string& profile_id, Content content, int64_t observed_us) {
+    auto [found, added] = profiles[profile_id].try_emplace(content.first, Record{content.second, observed_us, {}});
+    Record& record = found->second;
+    if (added) return true;
+    if (record.value == content.second) return false;
+    if (observed_us < record.observed_us) return record.before.insert(content.second).second;
+    record.before.insert(record.value);
+    record.value = content.second;
+    record.observed_us = observed_us;
+    return true;
+  }
+  void Add(const TestBatch& batch) {
+    Run& run = runs[batch.run_id];
+    for (const Content& content : batch.rows) {
+      bool stored = Store(batch.profile_id, content, batch.observed_us);
+      ++(stored ? run.stored : run.duplicate);
+      versions[batch.profile_id] += stored ? 1 : 0;
+      run.contents.insert(content);
+    }
+    run.filtered += batch.filtered;
+    run.quarantined += batch.quarantined;
+  }
+};
+
+void CheckAgainst(Aggregator& aggregator, Model& model) {
+  int64_t total = 0;
+  for (auto& [profile_id, records] : model.profiles) {
+    std::map<int64_t, int64_t> expected, found;
+    for (const auto& [place, record] : records) expected[place] = record.value;
+    for (const v1::Record& record : aggregator.Records(OfProfile(profile_id))) {
+      CHECK(found.insert(ContentOf(record)).second);
+    }
+    CHECK(found == expected);
+    CHECK(static_cast<int64_t>(aggregator.Records(OfProfile(profile_id, true, 100)).size()) ==
+          model.versions[profile_id]);
+    size_t current = 0;
+    CHECK_OK(aggregator.query->ScanBatches(profile_id, [&](const v1::ScanBatchesResponse& response) {
+      auto batch = Batch::Parse(response.batch());
+      REQUIRE_OK(batch);
+      current += response.current().empty() ? batch->rows() : RowSet::FromBits(response.current()).Count();
+      return true;
+    }));
+    CHECK(current == expected.size());
+    total += model.versions[profile_id];
+  }
+  int64_t quarantined = 0;
+  for (auto& [run_id, run] : model.runs) {
+    v1::Balance balance = aggregator.Balance(run_id);
+    CHECK(balance.stored() == run.stored);
+    CHECK(balance.duplicate() == run.duplicate);
+    CHECK(balance.filtered() == run.filtered);
+    CHECK(balance.quarantined() == run.quarantined);
+    CHECK(balance.fetched() == run.stored + run.duplicate + run.filtered + run.quarantined);
+    CHECK(balance.closed());
+    std::set<Content> found;
+    // A content may come twice: as a version, and as a later one that went back to it.
+    for (const v1::Record& record : aggregator.Records(OfRun(run_id))) found.insert(ContentOf(record));
+    CHECK(found == run.contents);
+    quarantined += run.quarantined;
+  }
+  auto summary = aggregator.query->Summary();
+  REQUIRE_OK(summary);
+  CHECK(summary->total_results() == total);
+  CHECK(summary->quarantined() == quarantined);
+}
+
+TEST_CASE("random batches, resends and reopens give what the plain rules give") {
+  TempDir dir;
+  std::mt19937 random(17);
+  Model model;
+  auto aggregator = std::make_unique<Aggregator>(dir.File("db"));
+  std::map<std::string, int64_t> seqs;
+  std::map<std::string, TestBatch> last;
+  for (int step = 1; step <= 150; ++step) {
+    std::string drone = "d" + std::to_string(random() % 2);
+    if (random() % 5 == 0 && last.count(drone) != 0) {  // sent again after a lost ack
+      CommitResult result = aggregator->Send(last[drone], seqs[drone]);
+      REQUIRE_OK(result.status);
+      CHECK(result.durable_seq == seqs[drone]);
+      CHECK(result.stored + result.duplicate == 0);
+      continue;
+    }
+    TestBatch batch;
+    batch.drone_id = drone;
+    batch.profile_id = "p" + std::to_string(random() % 2);
+    // A run belongs to one profile here, so that contents can be told apart.
+    batch.run_id = batch.profile_id + "-r" + std::to_string(random() % 6);
+    batch.observed_us = static_cast<int64_t>(random() % 40);
+    int64_t first = random() % 60;
+    bool plain = random() % 2 == 0;
+    for (unsigned i = random() % 30; i > 0; --i) {
+      batch.rows.emplace_back(plain ? first + i : random() % 60, plain ? 0 : random() % 3);
+    }
+    batch.filtered = static_cast<int>(random() % 3);
+    batch.quarantined = static_cast<int>(random() % 2);
+    if (batch.rows.empty() && batch.filtered + batch.quarantined == 0) continue;
+    CommitResult result = aggregator->Send(batch, ++seqs[drone]);
+    REQUIRE_OK(result.status);
+    model.Add(batch);
+    last[drone] = batch;
+    if (step % 50 == 0) {
+      CheckAgainst(*aggregator, model);
+      aggregator.reset();
+      aggregator = std::make_unique<Aggregator>(dir.File("db"));
+      CheckAgainst(*aggregator, model);
+    }
+  }
+  CheckAgainst(*aggregator, model);
+}
+
+TEST_CASE("a run that only found known records still lists them") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  TestBatch batch;
+  for (int i = 0; i < 20; ++i) batch.rows.emplace_back(i, i * i);
+  REQUIRE_OK(aggregator.Send(batch).status);
+  batch.run_id = "r2";
+  CommitResult again = aggregator.Send(batch);
+  CHECK(again.duplicate == 20);
+  CHECK(again.stored_batches == 0);
+  auto records = aggregator.Records(OfRun("r2"));
+  REQUIRE(records.size() == 20);
+  CHECK(records[0].provenance().run_id() == "r1");
+}
+
+TEST_CASE("a value that goes back to what it was is a version of its own") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  for (int64_t value : {10, 11, 10}) {
+    TestBatch batch;
+    batch.observed_us = 1000 + static_cast<int64_t>(aggregator.Records(OfProfile("p", true)).size());
+    batch.rows = {{1, value}};
+    CHECK(aggregator.Send(batch).stored == 1);
+  }
+  CHECK(aggregator.Records(OfProfile("p", true)).size() == 3);
+  auto newest = aggregator.Records(OfProfile("p"));
+  REQUIRE(newest.size() == 1);
+  CHECK(ContentOf(newest[0]) == Content{1, 10});
+}
+
+TEST_CASE("a late older value is kept but never shown as the newest") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  TestBatch batch;
+  batch.rows = {{1, 20}};
+  batch.observed_us = 2000;
+  REQUIRE_OK(aggregator.Send(batch).status);
+  batch.rows = {{1, 19}};
+  batch.observed_us = 1000;
+  CHECK(aggregator.Send(batch).stored == 1);
+  CHECK(aggregator.Send(batch).duplicate == 1);
+  CHECK(ContentOf(aggregator.Records(OfProfile("p")).at(0)) == Content{1, 20});
+  CHECK(aggregator.Records(OfProfile("p", true)).size() == 2);
+}
+
+TEST_CASE("numbers past 2^53 stay apart and exact") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  TestBatch batch;
+  batch.rows = {{9007199254740992, 9223372036854775807}, {9007199254740993, -9223372036854775807 - 1}};
+  CHECK(aggregator.Send(batch).stored == 2);
+  auto records = aggregator.Records(OfProfile("p"));
+  REQUIRE(records.size() == 2);
+  CHECK(ContentOf(records[0]) == batch.rows[0]);
+  CHECK(ContentOf(records[1]) == batch.rows[1]);
+}
+
+TEST_CASE("gaps and old epochs are refused, and positions survive a reopen") {
+  TempDir dir;
+  TestBatch batch;
+  batch.rows = {{1, 1}};
+  {
+    Aggregator aggregator(dir.File("db"));
+    CHECK(Reason(aggregator.Send(batch, 2).status) == "INGEST_GAP");
+    CHECK(aggregator.Send(batch, 1, 3).durable_seq == 1);
+    CHECK(Reason(aggregator.Send(batch, 2, 2).status) == "EPOCH_FENCED");
+  }
+  Aggregator aggregator(dir.File("db"));
+  CommitRequest hello;
+  hello.position = SpoolPosition{"d1", "s", 4, 0};
+  CHECK(aggregator.committer->Commit(hello).durable_seq == 1);
+  CommitResult fenced = aggregator.Send(batch, 2, 3);
+  CHECK(fenced.status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Reason(fenced.status) == "EPOCH_FENCED");
+  CHECK(aggregator.Send(batch, 2, 4).durable_seq == 2);
+}
+
+TEST_CASE("the first end of a run holds, and rows that never came stay open") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  TestBatch batch;
+  batch.rows = {{1, 1}, {2, 2}};
+  REQUIRE_OK(aggregator.Send(batch).status);
+  for (int64_t fetched : {3, 2}) {
+    CommitRequest end;
+    end.run_end.emplace();
+    end.run_end->set_run_id("r1");
+    end.run_end->set_fetched(fetched);
+    REQUIRE_OK(aggregator.committer->Commit(end).status);
+  }
+  v1::Balance balance = aggregator.Balance("r1");
+  CHECK(balance.fetched() == 3);
+  CHECK(balance.in_spool() == 1);
+  CHECK(balance.closed());
+}
+
+TEST_CASE("filters hold on the fields of records and name what they do not know") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  TestBatch batch;
+  for (int i = 0; i < 100; ++i) batch.rows.emplace_back(i, i * 10);
+  REQUIRE_OK(aggregator.Send(batch).status);
+  v1::ListRecordsRequest request = OfProfile("p");
+  request.add_filter("dims.place >= 90");
+  request.add_filter("measures.value < 950 and dims.place != 91");
+  CHECK(aggregator.Records(request).size() == 4);
+  request.add_filter("place = 1");
+  auto refused = aggregator.query->ListRecords(request, [] { return false; });
+  CHECK(Reason(refused.status()) == "FILTER_NAME_UNKNOWN");
+  CHECK(std::string(refused.status().message()).find("dims.place") != std::string::npos);
+  request = OfProfile("p");
+  request.set_page_token("junk");
+  CHECK(Reason(aggregator.query->ListRecords(request, [] { return false; }).status()) == "PAGE_TOKEN_INVALID");
+}
+
+TEST_CASE("quarantined rows list newest run first, by run and by profile, in pages") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  for (int run = 0; run < 3; ++run) {
+    TestBatch batch;
+    batch.profile_id = run == 1 ? "other" : "p";
+    batch.run_id = "r" + std::to_string(run);
+    batch.quarantined = 3;
+    REQUIRE_OK(aggregator.Send(batch).status);
+  }
+  auto list = [&](const std::string& profile_id, const std::string& run_id) {
+    v1::ListQuarantineRequest request;
+    request.set_profile_id(profile_id);
+    request.set_run_id(run_id);
+    request.set_limit(2);
+    std::string runs;
+    do {
+      auto page = aggregator.query->ListQuarantine(request);
+      REQUIRE_OK(page);
+      for (const v1::QuarantineRow& row : page->rows()) runs += row.run_id().substr(1) + std::to_string(row.row());
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    return runs;
+  };
+  CHECK(list("", "") == "212223111213010203");
+  CHECK(list("p", "") == "212223010203");
+  CHECK(list("", "r1") == "111213");
+  CHECK(list("p", "r1").empty());
+}
+
+TEST_CASE("stored batches list newest first") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  for (int i = 0; i < 5; ++i) {
+    TestBatch batch;
+    batch.drone_id = i % 2 == 0 ? "even" : "odd";
+    batch.rows = {{i, i}};
+    REQUIRE_OK(aggregator.Send(batch).status);
+  }
+  v1::ListResultsRequest request;
+  request.set_drone_id("even");
+  request.set_limit(2);
+  auto page = aggregator.query->ListResults(request);
+  REQUIRE_OK(page);
+  REQUIRE(page->results_size() == 2);
+  CHECK(page->results(0).seq() == 5);
+  CHECK(page->results(1).seq() == 3);
+  request.set_page_token(page->next_page_token());
+  page = aggregator.query->ListResults(request);
+  REQUIRE_OK(page);
+  REQUIRE(page->results_size() == 1);
+  CHECK(page->results(0).seq() == 1);
+  CHECK(aggregator.query->Summary()->unique_drones() == 2);
+}
+
+TEST_CASE("a full index answers so and takes nothing of the request") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"), 300 << 10);
+  TestBatch batch;
+  CommitResult result;
+  for (int64_t seq = 1; result.status.ok() && seq < 100; ++seq) {
+    batch.rows.clear();
+    for (int i = 0; i < 1000; ++i) batch.rows.emplace_back(seq * 1000 + i, i);
+    result = aggregator.Send(batch, seq);
+  }
+  CHECK(result.status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(result.status) == "DEDUPE_INDEX_FULL");
+  v1::Balance balance = aggregator.Balance("r1");
+  CHECK(balance.stored() % 1000 == 0);
+  CHECK(aggregator.Records(OfProfile("p", false, 1000)).size() == static_cast<size_t>(balance.stored()));
+}
+
+}  // namespace
+}  // namespace chartly::aggregator

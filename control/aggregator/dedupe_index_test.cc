@@ -1,0 +1,143 @@
+#include "control/aggregator/dedupe_index.h"
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "common/status/status.h"
+#include "test/support/test.h"
+
+namespace chartly::aggregator {
+namespace {
+
+uint64_t Mix(uint64_t number) {
+  number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+  number = (number ^ number >> 27) * 0x94d049bb133111eb;
+  return number ^ number >> 31;
+}
+
+Hash128 Hash(uint64_t a, uint64_t b) { return {Mix(a * 1000003 + b), Mix(b * 7919 + a + 17)}; }
+
+struct Row {
+  uint64_t key;
+  uint64_t content;
+};
+
+RecordIds Ids(const std::vector<Row>& rows) {
+  RecordIds ids;
+  for (const Row& row : rows) {
+    ids.keys.push_back(Hash(row.key, 1));
+    ids.ids.push_back(Hash(row.key, row.content + 100));
+  }
+  return ids;
+}
+
+// The rule, written down plainly.
+struct Model {
+  struct Record {
+    uint64_t content;
+    int64_t observed_us;
+    std::set<uint64_t> before;
+  };
+  std::map<uint64_t, Record> records;
+  bool Store(const Row& row, int64_t observed_us) {
+    auto found = records.find(row.key);
+    if (found == records.end()) {
+      records[row.key] = {row.content, observed_us, {}};
+      return true;
+    }
+    Record& record = found->second;
+    if (record.content == row.content) return false;
+    if (observed_us >= record.observed_us) {
+      record.before.insert(record.content);
+      record.content = row.content;
+      record.observed_us = observed_us;
+      return true;
+    }
+    return record.before.insert(row.content).second;
+  }
+};
+
+TEST_CASE("the index decides as the plain rule does, also after an undo and a replay") {
+  std::mt19937 random(5);
+  DedupeIndex index(size_t{64} << 20);
+  Model model;
+  struct Chunk {
+    std::vector<Row> rows;
+    int64_t observed_us;
+    RowSet stored;
+  };
+  std::map<uint64_t, Chunk> chunks;
+  for (uint64_t chunk = 1; chunk < 400; ++chunk) {
+    std::vector<Row> rows;
+    for (unsigned i = random() % 100; i > 0; --i) rows.push_back({random() % 500, random() % 4});
+    auto observed_us = static_cast<int64_t>(random() % 50);
+    bool fails = random() % 4 == 0;
+    Model before = model;
+    REQUIRE_OK(index.Reserve({}));
+    RecordIds ids = Ids(rows);
+    REQUIRE_OK(index.Reserve({&ids}));
+    DedupeOutcome outcome = index.Apply(ids, observed_us, chunk);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      CHECK(outcome.stored.Contains(static_cast<uint32_t>(i)) == model.Store(rows[i], observed_us));
+    }
+    CHECK(outcome.stored.Count() == outcome.stored_count);
+    CHECK(outcome.stored_count + outcome.duplicates.size() == rows.size());
+    if (fails) {
+      index.Undo();
+      model = before;
+    } else {
+      index.Commit();
+      chunks[chunk] = {rows, observed_us, outcome.stored};
+      // A duplicate points at a row with its content.
+      size_t duplicate = 0;
+      for (size_t i = 0; i < rows.size(); ++i) {
+        if (outcome.stored.Contains(static_cast<uint32_t>(i))) continue;
+        RowLocation at = outcome.duplicates[duplicate++];
+        const Row& original = chunks[LocationChunk(at)].rows[LocationRow(at)];
+        CHECK(original.key == rows[i].key);
+        CHECK(original.content == rows[i].content);
+      }
+    }
+    CHECK(index.size() == model.records.size());
+  }
+  DedupeIndex again(0);
+  std::set<RowLocation> superseded;
+  for (const auto& [chunk, content] : chunks) {
+    for (RowLocation at : again.Replay(Ids(content.rows), content.observed_us, chunk, content.stored)) {
+      superseded.insert(at);
+    }
+  }
+  size_t current = 0;
+  for (const auto& [chunk, content] : chunks) {
+    for (uint32_t row = 0; row < content.rows.size(); ++row) {
+      if (!content.stored.Contains(row) || superseded.count(MakeLocation(chunk, row)) != 0) continue;
+      ++current;
+      CHECK(model.records[content.rows[row].key].content == content.rows[row].content);
+    }
+  }
+  CHECK(current == model.records.size());
+}
+
+TEST_CASE("a full index refuses more and still knows what it has") {
+  DedupeIndex index(256 << 10);
+  uint64_t next = 0;
+  absl::Status status;
+  uint64_t chunk = 0;
+  for (; status.ok() && chunk < 1000;) {
+    std::vector<Row> rows;
+    for (int i = 0; i < 100; ++i) rows.push_back({next++, 0});
+    RecordIds ids = Ids(rows);
+    status = index.Reserve({&ids});
+    if (!status.ok()) break;
+    CHECK(index.Apply(ids, 1, ++chunk).stored_count == 100);
+    index.Commit();
+  }
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(status) == "DEDUPE_INDEX_FULL");
+  CHECK(index.bytes() <= size_t{256} << 10);
+  CHECK(index.size() * 48 > size_t{100} << 10);
+}
+
+}  // namespace
+}  // namespace chartly::aggregator

@@ -1,0 +1,44 @@
+#include "control/aggregator/page_token.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/kv/kv_store.h"
+#include "common/status/status.h"
+
+namespace chartly::aggregator {
+
+std::string ToHex(absl::string_view bytes) { return absl::BytesToHexString(bytes); }
+
+absl::StatusOr<std::string> FromPageToken(absl::string_view token, size_t size) {
+  if (token.empty()) return std::string();
+  bool hex = std::all_of(token.begin(), token.end(), [](char c) { return absl::ascii_isxdigit(c); });
+  if (!hex || token.size() != size * 2) {
+    return Error(absl::StatusCode::kInvalidArgument, "PAGE_TOKEN_INVALID",
+                 "page_token is not one that this list gave; leave it out to begin at the start");
+  }
+  return absl::HexStringToBytes(token);
+}
+
+std::string LocationToken(RowLocation location) {
+  std::string bytes;
+  AppendBigEndian64(bytes, location);
+  return ToHex(bytes);
+}
+
+absl::StatusOr<RowLocation> ParseLocationToken(absl::string_view token) {
+  ASSIGN_OR_RETURN(std::string bytes, FromPageToken(token, sizeof(RowLocation)));
+  return bytes.empty() ? RowLocation{0} : ReadBigEndian64(bytes);
+}
+
+absl::StatusOr<int> PageLimit(int limit, int default_limit, int max) {
+  if (limit < 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "LIMIT_INVALID",
+                 absl::StrCat("limit must not be negative; it is ", limit));
+  }
+  return limit == 0 ? default_limit : std::min(limit, max);
+}
+
+}  // namespace chartly::aggregator

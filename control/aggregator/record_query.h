@@ -1,0 +1,41 @@
+// Answers questions about stored records. Thread-safe; a read sees a commit whole or not at all.
+//
+// DataLoss (STORE_CORRUPT, BATCH_CORRUPT) if a question meets damage: an answer is never silently short.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_QUERY_H_
+#define CHARTLY_CONTROL_AGGREGATOR_RECORD_QUERY_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "chartly/v1/aggregator.pb.h"
+#include "control/aggregator/record_store.h"
+#include "control/aggregator/version_map.h"
+
+namespace chartly::aggregator {
+
+class RecordQuery {
+ public:
+  RecordQuery(const RecordStore& store, const VersionMap& versions) : store_(store), versions_(versions) {}
+
+  // Returns true once the caller has gone; a long scan then ends with Cancelled.
+  using Gone = std::function<bool()>;
+
+  absl::StatusOr<v1::ListRecordsResponse> ListRecords(const v1::ListRecordsRequest& request, const Gone& gone) const;
+  absl::StatusOr<v1::ListResultsResponse> ListResults(const v1::ListResultsRequest& request) const;
+  absl::StatusOr<v1::ResultsSummary> Summary() const;
+  absl::StatusOr<v1::ListQuarantineResponse> ListQuarantine(const v1::ListQuarantineRequest& request) const;
+  // NotFound (RUN_NOT_FOUND) if no entry of the run ever arrived.
+  absl::StatusOr<v1::RunLedger> Ledger(const std::string& name) const;
+  // Calls `send` for each batch of a profile that has current rows; stops when it returns false.
+  absl::Status ScanBatches(const std::string& profile_id,
+                           const std::function<bool(const v1::ScanBatchesResponse&)>& send) const;
+
+ private:
+  const RecordStore& store_;
+  const VersionMap& versions_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_RECORD_QUERY_H_

@@ -1,0 +1,88 @@
+#include "control/aggregator/record_service.h"
+
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+#include "control/aggregator/posted_results.h"
+
+namespace chartly::aggregator {
+namespace {
+
+std::string NewRunId() {
+  std::random_device random;
+  return absl::StrCat("post-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
+}  // namespace
+
+RecordService::RecordService(Committer& committer, const RecordQuery& query, const Clock& clock,
+                             const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+    : committer_(committer), query_(query), clock_(clock), guard_("chartly.v1.RecordService", authenticator, audit) {}
+
+absl::StatusOr<v1::CreateResultsResponse> RecordService::Store(const v1::CreateResultsRequest& request) {
+  std::string run_id = request.run_id().empty() ? NewRunId() : request.run_id();
+  RETURN_IF_ERROR(CheckName("run_id", run_id));
+  ASSIGN_OR_RETURN(std::vector<std::string> batches,
+                   BuildPostedBatches(request, run_id, absl::ToUnixMicros(clock_.Now())));
+  CommitRequest commit;
+  for (std::string& batch : batches) {
+    ASSIGN_OR_RETURN(PreparedBatch prepared, PrepareBatch(std::move(batch)));
+    commit.batches.push_back(std::move(prepared));
+  }
+  CommitResult result = committer_.Commit(std::move(commit));
+  RETURN_IF_ERROR(result.status);
+  v1::CreateResultsResponse response;
+  response.set_inserted_results(result.stored > 0 ? 1 : 0);
+  response.set_inserted_records(result.stored);
+  response.set_deduped_records(result.duplicate);
+  response.set_run_id(run_id);
+  return response;
+}
+
+grpc::Status RecordService::CreateResults(grpc::ServerContext* context, const v1::CreateResultsRequest* request,
+                                          v1::CreateResultsResponse* response) {
+  return guard_.Unary(context, "CreateResults", *request, response,
+                      [&](const rpc::Caller&) { return Store(*request); });
+}
+
+grpc::Status RecordService::ListResults(grpc::ServerContext* context, const v1::ListResultsRequest* request,
+                                        v1::ListResultsResponse* response) {
+  return guard_.Unary(context, "ListResults", *request, response,
+                      [&](const rpc::Caller&) { return query_.ListResults(*request); });
+}
+
+grpc::Status RecordService::GetResultsSummary(grpc::ServerContext* context, const v1::GetResultsSummaryRequest* request,
+                                              v1::ResultsSummary* response) {
+  return guard_.Unary(context, "GetResultsSummary", *request, response,
+                      [&](const rpc::Caller&) { return query_.Summary(); });
+}
+
+grpc::Status RecordService::ListRecords(grpc::ServerContext* context, const v1::ListRecordsRequest* request,
+                                        v1::ListRecordsResponse* response) {
+  return guard_.Unary(context, "ListRecords", *request, response, [&](const rpc::Caller&) {
+    return query_.ListRecords(*request, [context] { return context->IsCancelled(); });
+  });
+}
+
+grpc::Status RecordService::ListQuarantine(grpc::ServerContext* context, const v1::ListQuarantineRequest* request,
+                                           v1::ListQuarantineResponse* response) {
+  return guard_.Unary(context, "ListQuarantine", *request, response,
+                      [&](const rpc::Caller&) { return query_.ListQuarantine(*request); });
+}
+
+grpc::Status RecordService::GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,
+                                         v1::RunLedger* response) {
+  return guard_.Unary(context, "GetRunLedger", *request, response,
+                      [&](const rpc::Caller&) { return query_.Ledger(request->name()); });
+}
+
+grpc::Status RecordService::ScanBatches(grpc::ServerContext* context, const v1::ScanBatchesRequest* request,
+                                        grpc::ServerWriter<v1::ScanBatchesResponse>* writer) {
+  return guard_.Stream(context, "ScanBatches", [&](const rpc::Caller&) {
+    return query_.ScanBatches(request->profile_id(),
+                              [&](const v1::ScanBatchesResponse& batch) { return writer->Write(batch); });
+  });
+}
+
+}  // namespace chartly::aggregator

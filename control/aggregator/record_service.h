@@ -1,0 +1,45 @@
+// gRPC adapter of v1::RecordService. Thread-safe.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_SERVICE_H_
+#define CHARTLY_CONTROL_AGGREGATOR_RECORD_SERVICE_H_
+
+#include "chartly/v1/aggregator.grpc.pb.h"
+#include "common/clock/clock.h"
+#include "common/rpc/guard.h"
+#include "control/aggregator/committer.h"
+#include "control/aggregator/record_query.h"
+
+namespace chartly::aggregator {
+
+class RecordService final : public v1::RecordService::Service {
+ public:
+  // All must outlive the service.
+  RecordService(Committer& committer, const RecordQuery& query, const Clock& clock,
+                const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+
+  grpc::Status CreateResults(grpc::ServerContext* context, const v1::CreateResultsRequest* request,
+                             v1::CreateResultsResponse* response) override;
+  grpc::Status ListResults(grpc::ServerContext* context, const v1::ListResultsRequest* request,
+                           v1::ListResultsResponse* response) override;
+  grpc::Status GetResultsSummary(grpc::ServerContext* context, const v1::GetResultsSummaryRequest* request,
+                                 v1::ResultsSummary* response) override;
+  grpc::Status ListRecords(grpc::ServerContext* context, const v1::ListRecordsRequest* request,
+                           v1::ListRecordsResponse* response) override;
+  grpc::Status ListQuarantine(grpc::ServerContext* context, const v1::ListQuarantineRequest* request,
+                              v1::ListQuarantineResponse* response) override;
+  grpc::Status GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,
+                            v1::RunLedger* response) override;
+  grpc::Status ScanBatches(grpc::ServerContext* context, const v1::ScanBatchesRequest* request,
+                           grpc::ServerWriter<v1::ScanBatchesResponse>* writer) override;
+
+ private:
+  absl::StatusOr<v1::CreateResultsResponse> Store(const v1::CreateResultsRequest& request);
+
+  Committer& committer_;
+  const RecordQuery& query_;
+  const Clock& clock_;
+  const rpc::Guard guard_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_RECORD_SERVICE_H_

@@ -1,0 +1,73 @@
+#include "control/aggregator/store_keys.h"
+
+#include "common/kv/kv_store.h"
+
+namespace chartly::aggregator {
+
+StoreKeys::StoreKeys(absl::string_view tenant) : tenant_(tenant) { tenant_.push_back('\0'); }
+
+std::string StoreKeys::Kind(char kind) const {
+  std::string key = tenant_;
+  key.push_back(kind);
+  return key;
+}
+
+std::string StoreKeys::Number(char kind, uint64_t number) const {
+  std::string key = Kind(kind);
+  AppendBigEndian64(key, number);
+  return key;
+}
+
+std::string StoreKeys::Name(char kind, absl::string_view name) const {
+  std::string key = Kind(kind);
+  key.append(name.data(), name.size());
+  key.push_back('\0');
+  return key;
+}
+
+std::string StoreKeys::ProfileChunk(absl::string_view profile_id, uint64_t chunk) const {
+  std::string key = ProfileChunkPrefix(profile_id);
+  AppendBigEndian64(key, chunk);
+  return key;
+}
+
+std::string StoreKeys::RunRows(absl::string_view run_id, uint64_t chunk, uint64_t batch) const {
+  std::string key = RunRowsPrefix(run_id);
+  AppendBigEndian64(key, chunk);
+  AppendBigEndian64(key, batch);
+  return key;
+}
+
+std::string StoreKeys::Spool(absl::string_view drone_id, absl::string_view spool_id) const {
+  std::string key = Name('d', drone_id);
+  key.append(spool_id.data(), spool_id.size());
+  key.push_back('\0');
+  return key;
+}
+
+std::string StoreKeys::QuarantineRunPrefix(uint64_t run_ordinal) {
+  std::string id;
+  AppendBigEndian64(id, ~run_ordinal);
+  return id;
+}
+
+std::string StoreKeys::QuarantineId(uint64_t run_ordinal, uint64_t batch, uint32_t index) {
+  std::string id = QuarantineRunPrefix(run_ordinal);
+  AppendBigEndian64(id, batch);
+  for (int shift = 24; shift >= 0; shift -= 8) id.push_back(static_cast<char>(index >> shift));
+  return id;
+}
+
+std::string StoreKeys::ProfileQuarantine(absl::string_view profile_id, absl::string_view id) const {
+  return Name('x', profile_id).append(id.data(), id.size());
+}
+
+absl::string_view KeyName(absl::string_view key, size_t prefix) {
+  key.remove_prefix(prefix);
+  if (!key.empty()) key.remove_suffix(1);
+  return key;
+}
+
+uint64_t KeyNumber(absl::string_view key) { return key.size() < 8 ? 0 : ReadBigEndian64(key.substr(key.size() - 8)); }
+
+}  // namespace chartly::aggregator

@@ -1,0 +1,54 @@
+#include "control/gateway/health_report.h"
+
+#include <map>
+#include <string>
+
+#include "chartly/v1/observer.pb.h"
+#include "common/status/status.h"
+
+namespace chartly::gateway {
+namespace {
+
+using google::protobuf::Message;
+
+constexpr absl::Duration kTimeout = absl::Seconds(5);
+
+std::string Problem(const v1::PartStatus& part) {
+  if (part.health() == v1::PART_HEALTH_SERVING) return "";
+  return part.message().empty() ? "does not serve" : part.message();
+}
+
+std::map<std::string, std::string> Services(const http::AdminDeps& admin,
+                                            const absl::StatusOr<std::unique_ptr<Message>>& answer) {
+  std::map<std::string, std::string> services;
+  if (!answer.ok()) {
+    if (admin.health) services = admin.health();
+    services["observer"] = std::string(answer.status().message());
+    return services;
+  }
+  for (const v1::PartStatus& part : static_cast<const v1::SystemStatus&>(**answer).parts()) {
+    services[part.part()] = Problem(part);
+  }
+  return services;
+}
+
+}  // namespace
+
+void SendHealth(RpcCaller& caller, const http::AdminDeps& admin, std::shared_ptr<http::Reply> reply) {
+  static const google::protobuf::MethodDescriptor& method =
+      *v1::SystemStatus::descriptor()->file()->FindServiceByName("ObserverService")->FindMethodByName("GetStatus");
+  CallOptions options;
+  options.timeout = kTimeout;
+  std::shared_ptr<Call> call = caller.Unary(Part::kObserver, method, v1::GetStatusRequest(), options,
+                                            [admin, reply](absl::StatusOr<std::unique_ptr<Message>> answer) {
+                                              http::AdminDeps deps = admin;
+                                              deps.health = [services = Services(admin, answer)] { return services; };
+                                              http::Request request;
+                                              request.method = "GET";
+                                              request.path = "/health";
+                                              http::ServeAdmin(deps, request, *reply);
+                                            });
+  reply->OnGone([call] { call->Cancel(); });
+}
+
+}  // namespace chartly::gateway

@@ -1,0 +1,19 @@
+// GET /health of the gateway: the roll-up of all parts as the observer sees them. Thread-safe.
+#ifndef CHARTLY_CONTROL_GATEWAY_HEALTH_REPORT_H_
+#define CHARTLY_CONTROL_GATEWAY_HEALTH_REPORT_H_
+
+#include <memory>
+
+#include "common/http/admin.h"
+#include "common/http/http_server.h"
+#include "control/gateway/rpc_caller.h"
+
+namespace chartly::gateway {
+
+// {"status","version","services":{name:{"status":"ok"} or {"status":"failing","message"}}}, 200 or 503. If the observer
+// does not answer, what this process knows of itself, with the observer failing. Does not block.
+void SendHealth(RpcCaller& caller, const http::AdminDeps& admin, std::shared_ptr<http::Reply> reply);
+
+}  // namespace chartly::gateway
+
+#endif  // CHARTLY_CONTROL_GATEWAY_HEALTH_REPORT_H_

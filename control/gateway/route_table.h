@@ -1,0 +1,50 @@
+// All REST routes, read from the google.api.http annotations of the services of api/chartly/v1. There is no other list.
+//
+// Immutable after Build and so thread-safe. Literals win over variables, verbs over none.
+#ifndef CHARTLY_CONTROL_GATEWAY_ROUTE_TABLE_H_
+#define CHARTLY_CONTROL_GATEWAY_ROUTE_TABLE_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/config/parts.h"
+#include "control/gateway/path_template.h"
+#include "google/protobuf/descriptor.h"
+
+namespace chartly::gateway {
+
+struct Route {
+  std::string http_method;  // "GET"
+  PathTemplate path;
+  std::string shape;      // of the path
+  bool has_body = false;  // body: "*"
+  Part part = Part::kRegistry;
+  const google::protobuf::MethodDescriptor* method = nullptr;
+  std::string raw_body_field;  // takes the body as text; empty if the body is JSON
+};
+
+struct RouteMatch {
+  const Route* route = nullptr;               // null if nothing fits
+  std::map<std::string, std::string> fields;  // decoded variables of the path
+  std::string allow;                          // if only the method does not fit: what does, for the Allow header
+};
+
+class RouteTable {
+ public:
+  // Internal (ROUTES_INVALID) names the method whose annotation is not supported or is taken twice.
+  static absl::StatusOr<RouteTable> Build();
+
+  // HEAD finds the GET route. `path` as sent.
+  RouteMatch Find(absl::string_view http_method, absl::string_view path) const;
+  const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  std::vector<Route> routes_;  // in order of shape
+};
+
+}  // namespace chartly::gateway
+
+#endif  // CHARTLY_CONTROL_GATEWAY_ROUTE_TABLE_H_

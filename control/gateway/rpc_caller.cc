@@ -1,0 +1,188 @@
+#include "control/gateway/rpc_caller.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/client_callback.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/grpc_status.h"
+#include "common/rpc/guard.h"
+#include "common/rpc/rpc_server.h"
+#include "common/status/status.h"
+#include "control/gateway/request_builder.h"
+
+namespace chartly::gateway {
+namespace {
+
+using google::protobuf::Message;
+using google::protobuf::MethodDescriptor;
+
+std::string PathOf(const MethodDescriptor& method) {
+  return absl::StrCat("/", method.service()->full_name(), "/", method.name());
+}
+
+absl::StatusOr<grpc::ByteBuffer> Serialize(const Message& message) {
+  std::string bytes;
+  if (!message.SerializeToString(&bytes)) {
+    return Error(absl::StatusCode::kInvalidArgument, "REQUEST_INVALID", "the request cannot be encoded");
+  }
+  if (bytes.size() > static_cast<size_t>(rpc::kMaxMessageBytes)) {
+    return Error(absl::StatusCode::kResourceExhausted, "MESSAGE_TOO_LARGE",
+                 absl::StrCat("the request is ", bytes.size(), " bytes; at most ", rpc::kMaxMessageBytes,
+                              " fit; send less at a time"));
+  }
+  grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+bool Parse(grpc::ByteBuffer& buffer, Message& message) {
+  grpc::ProtoBufferReader reader(&buffer);
+  return reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
+}
+
+absl::Status NotParsed(const MethodDescriptor& method) {
+  return Error(absl::StatusCode::kInternal, "ANSWER_INVALID",
+               absl::StrCat("the answer of ", method.full_name(), " cannot be read"));
+}
+
+absl::Status FromCall(const grpc::Status& status, Part part) {
+  absl::Status converted = rpc::FromGrpcStatus(status);
+  if (converted.code() != absl::StatusCode::kUnavailable || !Reason(converted).empty()) return converted;
+  return Error(absl::StatusCode::kUnavailable, "PART_UNREACHABLE",
+               absl::StrCat("the ", InfoOf(part).name, " does not answer: ", status.error_message()),
+               {{"part", InfoOf(part).name}});
+}
+
+void Prepare(grpc::ClientContext& context, const CallOptions& options) {
+  if (options.timeout < absl::InfiniteDuration()) {
+    rpc::Prepare(context, options.timeout, options.request_id);
+  } else if (!options.request_id.empty()) {
+    context.AddMetadata(rpc::kRequestIdMetadata, options.request_id);
+  }
+  if (!options.api_key.empty()) context.AddMetadata(rpc::kApiKeyMetadata, options.api_key);
+}
+
+class UnaryCall final : public Call {
+ public:
+  void Cancel() override { context.TryCancel(); }
+
+  grpc::ClientContext context;
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer response;
+};
+
+// A server stream through the only streaming form of the generic stub: one message out, then many in.
+class StreamCall final : public Call, public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  void Cancel() override { context.TryCancel(); }
+
+  void Start(std::shared_ptr<StreamCall> self) {
+    self_ = std::move(self);
+    // All before StartCall: after it, the call may end, and the object with it, at any moment.
+    StartWriteLast(&request, grpc::WriteOptions());
+    StartRead(&incoming_);
+    StartCall();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    std::unique_ptr<Message> message = NewMessage(*method->output_type());
+    bool parsed = Parse(incoming_, *message);
+    if (parsed && on_message(*message)) return StartRead(&incoming_);
+    failure_ = parsed ? absl::CancelledError("the reader left") : NotParsed(*method);
+    context.TryCancel();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    on_end(failure_.ok() ? FromCall(status, part) : failure_);
+    // Nothing comes after this; whoever can still cancel holds the object too.
+    on_message = nullptr;
+    on_end = nullptr;
+    auto self = std::move(self_);
+  }
+
+  grpc::ClientContext context;
+  grpc::ByteBuffer request;
+  const MethodDescriptor* method = nullptr;
+  Part part = Part::kRegistry;
+  std::function<bool(const Message&)> on_message;
+  std::function<void(absl::Status)> on_end;
+
+ private:
+  grpc::ByteBuffer incoming_;
+  absl::Status failure_;
+  std::shared_ptr<StreamCall> self_;
+};
+
+}  // namespace
+
+void RpcCaller::AwaitIdle() {
+  absl::MutexLock lock(&mu_);
+  auto none = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return under_way_ == 0; };
+  mu_.Await(absl::Condition(&none));
+}
+
+void RpcCaller::Started() {
+  absl::MutexLock lock(&mu_);
+  ++under_way_;
+}
+
+void RpcCaller::Ended() {
+  absl::MutexLock lock(&mu_);
+  --under_way_;
+}
+
+std::shared_ptr<Call> RpcCaller::Unary(Part part, const MethodDescriptor& method, const Message& request,
+                                       const CallOptions& options, Done done) {
+  auto call = std::make_shared<UnaryCall>();
+  absl::StatusOr<grpc::ByteBuffer> bytes = Serialize(request);
+  if (!bytes.ok()) {
+    done(bytes.status());
+    return call;
+  }
+  call->request = *std::move(bytes);
+  Prepare(call->context, options);
+  Started();
+  grpc::GenericStub stub(peers_.Channel(part));
+  stub.UnaryCall(&call->context, PathOf(method), grpc::StubOptions(), &call->request, &call->response,
+                 [this, call, part, &method, done = std::move(done)](grpc::Status status) {
+                   MessagePtr answer = NewMessage(*method.output_type());
+                   if (!status.ok()) {
+                     done(FromCall(status, part));
+                   } else if (!Parse(call->response, *answer)) {
+                     done(NotParsed(method));
+                   } else {
+                     done(std::move(answer));
+                   }
+                   Ended();
+                 });
+  return call;
+}
+
+std::shared_ptr<Call> RpcCaller::Stream(Part part, const MethodDescriptor& method, const Message& request,
+                                        const CallOptions& options, std::function<bool(const Message&)> on_message,
+                                        std::function<void(absl::Status)> on_end) {
+  auto call = std::make_shared<StreamCall>();
+  absl::StatusOr<grpc::ByteBuffer> bytes = Serialize(request);
+  if (!bytes.ok()) {
+    on_end(bytes.status());
+    return call;
+  }
+  call->request = *std::move(bytes);
+  call->method = &method;
+  call->part = part;
+  call->on_message = std::move(on_message);
+  Started();
+  call->on_end = [this, on_end = std::move(on_end)](absl::Status status) {
+    on_end(std::move(status));
+    Ended();
+  };
+  Prepare(call->context, options);
+  grpc::GenericStub stub(peers_.Channel(part));
+  stub.PrepareBidiStreamingCall(&call->context, PathOf(method), grpc::StubOptions(), call.get());
+  call->Start(call);
+  return call;
+}
+
+}  // namespace chartly::gateway

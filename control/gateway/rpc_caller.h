@@ -1,0 +1,65 @@
+// Calls methods of the parts by descriptor, without generated stubs and without blocking a thread. Thread-safe.
+#ifndef CHARTLY_CONTROL_GATEWAY_RPC_CALLER_H_
+#define CHARTLY_CONTROL_GATEWAY_RPC_CALLER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/config/parts.h"
+#include "common/rpc/peers.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
+namespace chartly::gateway {
+
+struct CallOptions {
+  std::string api_key;
+  std::string request_id;
+  absl::Duration timeout = absl::InfiniteDuration();
+};
+
+// A call under way. Cancel may come at any time, from any thread, also after its end.
+class Call {
+ public:
+  virtual ~Call() = default;
+  virtual void Cancel() = 0;
+};
+
+class RpcCaller {
+ public:
+  using MessagePtr = std::unique_ptr<google::protobuf::Message>;
+  using Done = std::function<void(absl::StatusOr<MessagePtr>)>;
+
+  // `peers` must outlive the caller and its calls.
+  explicit RpcCaller(const rpc::Peers& peers) : peers_(peers) {}
+  ~RpcCaller() { AwaitIdle(); }
+  // Waits for the calls under way. Requires: they were cancelled or will end.
+  void AwaitIdle();
+
+  // `done` is called once, on a thread of gRPC, and must not block. ResourceExhausted (MESSAGE_TOO_LARGE) if the
+  // request does not fit one message; Unavailable (PART_UNREACHABLE) names the part.
+  std::shared_ptr<Call> Unary(Part part, const google::protobuf::MethodDescriptor& method,
+                              const google::protobuf::Message& request, const CallOptions& options, Done done);
+  // Calls `on_message` for each message, in order, until it says false (then the call is cancelled), and `on_end` once.
+  std::shared_ptr<Call> Stream(Part part, const google::protobuf::MethodDescriptor& method,
+                               const google::protobuf::Message& request, const CallOptions& options,
+                               std::function<bool(const google::protobuf::Message&)> on_message,
+                               std::function<void(absl::Status)> on_end);
+
+ private:
+  void Started();
+  void Ended();
+
+  const rpc::Peers& peers_;
+  absl::Mutex mu_;
+  int under_way_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace chartly::gateway
+
+#endif  // CHARTLY_CONTROL_GATEWAY_RPC_CALLER_H_

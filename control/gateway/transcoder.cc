@@ -1,0 +1,99 @@
+#include "control/gateway/transcoder.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/http/error_body.h"
+#include "common/status/status.h"
+#include "control/gateway/http_error.h"
+#include "control/gateway/json_writer.h"
+
+namespace chartly::gateway {
+namespace {
+
+using google::protobuf::Message;
+
+void SendError(http::Reply& reply, const absl::Status& status, const std::string& request_id) {
+  http::Response answer = ErrorAnswer(status, request_id);
+  // The one code whose HTTP status depends on the reason: the body, not the caller, is over a limit.
+  if (Reason(status) == "MESSAGE_TOO_LARGE") answer.status = 413;
+  reply.Send(WithApiHeaders(std::move(answer), request_id));
+}
+
+// What is answered where no route fits, or OPTIONS asks.
+http::Response NoRoute(const http::Request& request, const RouteMatch& match, const std::string& request_id) {
+  if (match.allow.empty()) {
+    return http::ErrorResponse(404, "NOT_FOUND", "ROUTE_UNKNOWN",
+                               absl::StrCat("no route ", request.path, "; see /api/openapi.json"), request_id,
+                               {{"path", request.path}});
+  }
+  http::Response answer{204, {}, ""};
+  if (request.method != "OPTIONS") {
+    answer = http::ErrorResponse(
+        405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED",
+        absl::StrCat(request.path, " does not answer ", request.method, "; it answers ", match.allow), request_id,
+        {{"allow", match.allow}, {"method", request.method}, {"path", request.path}});
+  }
+  answer.headers.emplace_back("Allow", match.allow);
+  return answer;
+}
+
+}  // namespace
+
+http::Response WithApiHeaders(http::Response response, const std::string& request_id) {
+  response.headers.emplace_back("X-Request-Id", request_id);
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+Transcoder::Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOptions options)
+    : routes_(routes),
+      caller_(caller),
+      options_(options),
+      streams_(options.heartbeat_interval, options.max_event_streams) {}
+
+void Transcoder::Handle(const http::Request& request, const std::string& request_id,
+                        std::shared_ptr<http::Reply> reply) {
+  RouteMatch match = routes_.Find(request.method, request.path);
+  if (match.route == nullptr) return reply->Send(WithApiHeaders(NoRoute(request, match, request_id), request_id));
+  const Route& route = *match.route;
+  absl::StatusOr<std::string> api_key = ApiKeyOf(request);
+  if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id);
+  absl::StatusOr<std::unique_ptr<Message>> message = BuildRequest(request, match);
+  if (!message.ok()) return SendError(*reply, message.status(), request_id);
+  CallOptions options{*std::move(api_key), request_id, options_.call_timeout};
+  if (!route.method->server_streaming()) return CallUnary(route, **message, options, reply);
+  if (request.method == "HEAD") {
+    return reply->Send(WithApiHeaders(http::Response{200, {{"Content-Type", "text/event-stream"}}, ""}, request_id));
+  }
+  options.timeout = absl::InfiniteDuration();
+  CallStream(route, **message, options, reply);
+}
+
+void Transcoder::CallUnary(const Route& route, const Message& message, const CallOptions& options,
+                           const std::shared_ptr<http::Reply>& reply) {
+  auto done = [reply, request_id = options.request_id](absl::StatusOr<std::unique_ptr<Message>> answer) {
+    if (!answer.ok()) return SendError(*reply, answer.status(), request_id);
+    http::Response response{200, {{"Content-Type", "application/json"}}, WriteJson(**answer)};
+    response.body += '\n';
+    reply->Send(WithApiHeaders(std::move(response), request_id));
+  };
+  std::shared_ptr<Call> call = caller_.Unary(route.part, *route.method, message, options, std::move(done));
+  reply->OnGone([call] { call->Cancel(); });
+}
+
+void Transcoder::CallStream(const Route& route, const Message& message, const CallOptions& options,
+                            const std::shared_ptr<http::Reply>& reply) {
+  auto stream = std::make_shared<EventStream>(reply, options.request_id);
+  absl::Status added = streams_.Add(stream);
+  if (!added.ok()) return SendError(*reply, added, options.request_id);
+  auto call = caller_.Stream(
+      route.part, *route.method, message, options, [stream](const Message& event) { return stream->OnMessage(event); },
+      [this, stream](absl::Status status) {
+        stream->OnEnd(status);
+        streams_.Remove(stream);
+      });
+  stream->SetCall(call);
+  reply->OnGone([call] { call->Cancel(); });
+}
+
+}  // namespace chartly::gateway

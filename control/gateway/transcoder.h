@@ -1,0 +1,53 @@
+// REST to gRPC: finds the route, builds the request message, calls the part, writes the answer as JSON or as
+// server-sent events. Knows no method by name.
+//
+// Handle is thread-safe and does not block; the answer comes from a thread of gRPC.
+#ifndef CHARTLY_CONTROL_GATEWAY_TRANSCODER_H_
+#define CHARTLY_CONTROL_GATEWAY_TRANSCODER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/http/http_server.h"
+#include "control/gateway/event_stream.h"
+#include "control/gateway/request_builder.h"
+#include "control/gateway/route_table.h"
+#include "control/gateway/rpc_caller.h"
+
+namespace chartly::gateway {
+
+struct TranscoderOptions {
+  absl::Duration call_timeout = absl::Seconds(60);
+  absl::Duration heartbeat_interval = absl::Seconds(15);
+  int max_event_streams = 1000;
+};
+
+class Transcoder {
+ public:
+  // Both references must outlive the transcoder.
+  Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOptions options);
+
+  // 404 ROUTE_UNKNOWN, 405 METHOD_NOT_ALLOWED with Allow, else what the part answers.
+  void Handle(const http::Request& request, const std::string& request_id, std::shared_ptr<http::Reply> reply);
+  // Ends all event streams and takes no new ones.
+  void Shutdown() { streams_.Shutdown(); }
+
+ private:
+  void CallUnary(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
+                 const std::shared_ptr<http::Reply>& reply);
+  void CallStream(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
+                  const std::shared_ptr<http::Reply>& reply);
+
+  const RouteTable& routes_;
+  RpcCaller& caller_;
+  const TranscoderOptions options_;
+  EventStreams streams_;
+};
+
+// The answer with what every answer of the gateway carries: its request id, nosniff, no-store.
+http::Response WithApiHeaders(http::Response response, const std::string& request_id);
+
+}  // namespace chartly::gateway
+
+#endif  // CHARTLY_CONTROL_GATEWAY_TRANSCODER_H_

@@ -1,0 +1,110 @@
+// The REST API of the gateway: the messages that the page uses, calls, and the key for writes.
+import {byId} from './dom.js';
+
+// A number whose digits a double would change comes as text.
+export type Scalar = string | number | boolean | null;
+export interface Part { part: string; plane: string; health: string; address: string; message: string; latency_us: number }
+export interface Status { status: string; version: string; parts: Part[] }
+export interface Profile {
+  id: string; display_name: string; description: string; version: string; labels: Record<string, string>; enabled: boolean;
+  paused: boolean; interval?: string;
+}
+export interface Balance {
+  fetched: number; stored: number; duplicate: number; filtered: number; quarantined: number; in_spool: number; closed: boolean;
+}
+export interface Run {
+  run_id: string; profile_id: string; drone_id: string; status: string; create_time?: string; started_at?: string;
+  finished_at?: string; rows_out: number; duration_ms: number; error: string; balance?: Balance;
+}
+export interface ProfileStatus { last_run?: Run; next_run_time?: string; drone_id: string }
+export interface Fields { dims: string[]; measures: string[]; attrs: string[]; key: string[] }
+export interface Record_ {
+  id: string; dims: Record<string, Scalar>; measures: Record<string, Scalar>; attrs: Record<string, Scalar>;
+  provenance?: {source_uri: string; page: number; row: number; run_id: string; revision: string; observed_at?: string};
+}
+export interface Side { profile_id: string; measure: string; records: number; null_measures: number; unmatched: number; unmatched_examples: string[] }
+export interface Report {
+  columns: string[]; rows: {values: Scalar[]}[]; row_count: number; truncated: boolean; limit: number; n: number;
+  pearson?: number; spearman?: number; sides: Side[]; warnings: string[];
+}
+
+export class ApiError extends Error {
+  constructor(message: string, readonly status: number, readonly reason: string) {
+    super(message);
+  }
+}
+
+// In memory only: a stored key would outlive the person at the keyboard.
+let key = '';
+
+// Keeps the digits of numbers that a double cannot hold, where the browser tells them.
+function parse(text: string): unknown {
+  const keepDigits = (_name: string, value: unknown, context?: {source?: string}): unknown => {
+    const source = context?.source;
+    return typeof value === 'number' && source !== undefined && String(value) !== source ? source : value;
+  };
+  return JSON.parse(text, keepDigits as (name: string, value: unknown) => unknown);
+}
+
+async function call<T>(method: string, path: string, body?: unknown, withKey = false): Promise<T> {
+  const headers: Record<string, string> = {Accept: 'application/json'};
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (withKey) headers['X-API-Key'] = key;
+  const init: RequestInit = {method, headers};
+  if (body !== undefined) init.body = JSON.stringify(body);
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch {
+    throw new ApiError('The gateway does not answer.', 0, 'UNREACHABLE');
+  }
+  const text = await response.text();
+  let answer: unknown;
+  try {
+    answer = parse(text);
+  } catch {
+    throw new ApiError(`${response.status} ${response.statusText}`, response.status, 'NOT_JSON');
+  }
+  if (response.ok) return answer as T;
+  const error = (answer as {error?: {message?: string; reason?: string}}).error;
+  throw new ApiError(error?.message ?? response.statusText, response.status, error?.reason ?? '');
+}
+
+// `query`: empty values are left out.
+export function get<T>(path: string, query: Record<string, string | number | undefined> = {}): Promise<T> {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return call<T>('GET', text ? `${path}?${text}` : path);
+}
+
+export function report(question: unknown): Promise<Report> {
+  return call<Report>('POST', '/api/reports', question);
+}
+
+function askForKey(): Promise<string> {
+  const dialog = byId('key-dialog') as HTMLDialogElement;
+  const input = byId('key-input') as HTMLInputElement;
+  input.value = '';
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      resolve(dialog.returnValue === 'ok' ? input.value.trim() : '');
+      input.value = '';
+    }, {once: true});
+  });
+}
+
+// A change. Asks for the key if there is none, and again if it is refused. Undefined if the person cancelled.
+export async function change<T>(path: string, body: unknown = {}): Promise<T | undefined> {
+  for (;;) {
+    if (!key) key = await askForKey();
+    if (!key) return undefined;
+    try {
+      return await call<T>('POST', path, body, true);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      key = '';
+    }
+  }
+}

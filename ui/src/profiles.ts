@@ -1,0 +1,80 @@
+// The profiles: state, last run, and the two things to do with them.
+import {change, get, type Profile, type ProfileStatus, type Run} from './api.js';
+import {byId, h, toast} from './dom.js';
+import {ago, count, duration} from './format.js';
+import {statusTag} from './runs.js';
+
+const PAGE = 25;
+let tokens = [''];  // of the pages up to this one
+const lastRuns = new Map<string, Run>();
+
+function stateOf(profile: Profile): HTMLElement {
+  if (profile.paused) return h('span', {class: 'tag warn-text'}, 'paused');
+  if (!profile.enabled) return h('span', {class: 'tag soft'}, 'by hand');
+  return h('span', {class: 'tag'}, `every ${duration(profile.interval)}`);
+}
+
+function lastRunCell(run: Run | undefined): HTMLElement {
+  if (!run) return h('td', {class: 'soft'}, 'none yet');
+  return h('td', {title: run.error || undefined}, statusTag(run.status),
+    h('div', {class: 'hint'}, `${count(run.rows_out)} records, ${ago(run.finished_at ?? run.started_at ?? run.create_time)}`));
+}
+
+async function act(path: string, done: string): Promise<void> {
+  try {
+    if (await change(path) === undefined) return;
+    toast(done);
+    await refreshProfiles();
+  } catch (error) {
+    toast((error as Error).message);
+  }
+}
+
+function row(profile: Profile): HTMLElement {
+  const path = `/api/profiles/${encodeURIComponent(profile.id)}`;
+  const verb = profile.paused ? 'resume' : 'pause';
+  return h('tr', {},
+    h('td', {}, h('div', {title: profile.description || undefined}, profile.display_name || profile.id),
+      h('div', {class: 'hint'}, `${profile.id} ${profile.version}`)),
+    h('td', {}, stateOf(profile)),
+    lastRunCell(lastRuns.get(profile.id)),
+    h('td', {}, h('div', {class: 'pair'},
+      h('button', {'aria-label': `Run ${profile.id} now`, click: () => void act(`${path}:runNow`, `${profile.id} is on its way`)}, 'Run now'),
+      h('button', {'aria-label': `${verb} ${profile.id}`, click: () => void act(`${path}:${verb}`, `${profile.id}: ${verb}d`)},
+        verb === 'pause' ? 'Pause' : 'Resume'))));
+}
+
+function pager(next: string): HTMLElement | null {
+  if (!next && tokens.length === 1) return null;
+  const go = (change_: () => void) => (): void => { change_(); void refreshProfiles(); };
+  return h('p', {class: 'pager'},
+    h('button', {disabled: tokens.length === 1, click: go(() => tokens.pop())}, 'Back'),
+    h('button', {disabled: !next, click: go(() => tokens.push(next))}, 'Next'),
+    h('span', {class: 'hint'}, `Page ${tokens.length}`));
+}
+
+// All profiles, for the choices elsewhere on the page; at most 1000.
+export async function allProfiles(): Promise<Profile[]> {
+  return (await get<{profiles: Profile[]}>('/api/profiles', {page_size: 1000})).profiles;
+}
+
+export async function refreshProfiles(): Promise<void> {
+  const place = byId('profiles');
+  try {
+    const page = await get<{profiles: Profile[]; next_page_token: string}>(
+      '/api/profiles', {page_size: PAGE, page_token: tokens[tokens.length - 1]});
+    await Promise.all(page.profiles.map(async (profile) => {
+      const status = await get<ProfileStatus>(`/api/profiles/${encodeURIComponent(profile.id)}/status`).catch(() => undefined);
+      if (status?.last_run) lastRuns.set(profile.id, status.last_run);
+    }));
+    if (page.profiles.length === 0) {
+      place.replaceChildren(h('p', {class: 'soft'}, 'No profiles yet. Create one with: chartly profile apply FILE'));
+      return;
+    }
+    const heads = ['Profile', 'Schedule', 'Last run', 'Actions'].map((text) => h('th', {scope: 'col'}, text));
+    place.replaceChildren(h('div', {class: 'scroll'},
+      h('table', {}, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...page.profiles.map(row)))), pager(page.next_page_token) ?? '');
+  } catch (error) {
+    place.replaceChildren(h('p', {class: 'bad-text'}, (error as Error).message));
+  }
+}
