@@ -71,9 +71,7 @@ absl::Status PrepareFolder(const std::string& path) {
 class ControlProcess final : public Control {
  public:
   explicit ControlProcess(const ControlConfig& config)
-      : config_(config),
-        peers_(config.peers, ""),
-        gateway_peers_(config.peers, "") {}
+      : config_(config), peers_(config.peers, ""), gateway_peers_(config.peers, "") {}
 
   ~ControlProcess() override { Shutdown(); }
 
@@ -159,14 +157,16 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kObserver: {
-        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open({Runs(Part::kGateway) ? config_.listen : ""}, *authenticator_, sink, peers_, clock_));
+        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open({Runs(Part::kGateway) ? config_.listen : ""},
+                                                                        *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kReleases: {
         ASSIGN_OR_RETURN(auto opened, releases::ReleasesComponent::Open({data}, *authenticator_, sink, clock_));
         return Wrap(part, std::move(opened), server_);
       }
-      case Part::kGateway: break;
+      case Part::kGateway:
+        break;
     }
     return absl::InternalError("no such part");
   }
@@ -215,10 +215,11 @@ class ControlProcess final : public Control {
       Part first = Runs(Part::kGateway) ? Part::kGateway : config_.parts.front();
       admin_listen = Address{config_.rpc_host, AdminPortFor(InfoOf(first), listen.port)}.ToString();
     }
-    admin_ = http::HttpServer::Create([deps = MakeAdminDeps()](http::Request request, std::shared_ptr<http::Reply> reply) {
-      if (http::ServeAdmin(deps, request, *reply)) return;
-      reply->Send({404, {{"Content-Type", "text/plain"}}, "this port serves /health, /ready and /metrics\n"});
-    });
+    admin_ =
+        http::HttpServer::Create([deps = MakeAdminDeps()](http::Request request, std::shared_ptr<http::Reply> reply) {
+          if (http::ServeAdmin(deps, request, *reply)) return;
+          reply->Send({404, {{"Content-Type", "text/plain"}}, "this port serves /health, /ready and /metrics\n"});
+        });
     return admin_->Start(admin_listen);
   }
 
@@ -233,7 +234,8 @@ class ControlProcess final : public Control {
     std::string text = absl::StrCat("{\"admin\":\"", config_.rpc_host, ":", admin_->port(), "\"");
     if (gateway_ != nullptr) absl::StrAppend(&text, ",\"gateway\":\"", GatewayAddress(), "\"");
     for (size_t i = 0; i < parts_.size(); ++i) {
-      absl::StrAppend(&text, ",\"", InfoOf(parts_[i].part).name, "\":\"", config_.rpc_host, ":", server_.ports()[i], "\"");
+      absl::StrAppend(&text, ",\"", InfoOf(parts_[i].part).name, "\":\"", config_.rpc_host, ":", server_.ports()[i],
+                      "\"");
     }
     std::string temporary = config_.ports_file + ".new";
     std::ofstream(temporary) << text << "}\n";

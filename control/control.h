@@ -16,16 +16,16 @@
 namespace chartly::control {
 
 struct ControlConfig {
-  std::vector<Part> parts;                  // which run in this process
-  std::string data_dir = ".chartly";        // every part keeps its state in a folder below
-  std::string listen = "127.0.0.1:8090";    // the gateway; the ports of the other parts follow its port
-  std::string rpc_host = "127.0.0.1";       // where gRPC and the admin port listen
-  std::map<Part, std::string> rpc_listen;   // overrides, one part each
-  std::map<Part, std::string> peers;        // parts in other processes
-  std::string admin_listen;                 // empty: the default admin port of the first part
-  std::string key_file;                     // empty: data_dir/admin.key
-  std::string registry_api_key;             // from REGISTRY_API_KEY; accepted beside the admin key
-  std::string ports_file;                   // if set, the bound addresses are written there as JSON
+  std::vector<Part> parts;                 // which run in this process
+  std::string data_dir = ".chartly";       // every part keeps its state in a folder below
+  std::string listen = "127.0.0.1:8090";   // the gateway; the ports of the other parts follow its port
+  std::string rpc_host = "127.0.0.1";      // where gRPC and the admin port listen
+  std::map<Part, std::string> rpc_listen;  // overrides, one part each
+  std::map<Part, std::string> peers;       // parts in other processes
+  std::string admin_listen;                // empty: the default admin port of the first part
+  std::string key_file;                    // empty: data_dir/admin.key
+  std::string registry_api_key;            // from REGISTRY_API_KEY; accepted beside the admin key
+  std::string ports_file;                  // if set, the bound addresses are written there as JSON
   absl::Duration heartbeat_interval = absl::Seconds(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;

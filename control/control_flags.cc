@@ -34,7 +34,8 @@ void Declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--rpc", flags.rpc_listen, "PART=HOST:PORT where a part of this process listens instead; repeatable");
   app.add_option("--peer", flags.peers, "PART=HOST:PORT of a part that runs in another process; repeatable");
-  app.add_option("--admin", flags.config.admin_listen, "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
+  app.add_option("--admin", flags.config.admin_listen,
+                 "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
   app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)")
       ->envname("CHARTLY_KEY_FILE");
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
@@ -79,7 +80,8 @@ int Fail(const absl::Status& status, int code) {
 
 int RunControl(int argc, char** argv) {
   BlockStopSignals();
-  CLI::App app("The control plane of Chartly: profiles, drones, runs, records, reports and the page.", "chartly-control");
+  CLI::App app("The control plane of Chartly: profiles, drones, runs, records, reports and the page.",
+               "chartly-control");
   app.set_version_flag("--version", kVersion);
   Flags flags;
   Declare(app, flags);

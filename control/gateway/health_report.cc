@@ -29,6 +29,10 @@ std::map<std::string, std::string> Services(const http::AdminDeps& admin,
   for (const v1::PartStatus& part : static_cast<const v1::SystemStatus&>(**answer).parts()) {
     services[part.part()] = Problem(part);
   }
+  // What this process knows of its own parts is nearer than what the observer was told.
+  if (admin.health) {
+    for (auto& [name, problem] : admin.health()) services[name] = problem;
+  }
   return services;
 }
 

@@ -35,25 +35,14 @@ void LogChanges(const std::optional<v1::SystemStatus>& before, const v1::SystemS
 
 }  // namespace
 
-// The gateway speaks HTTP only and cannot be asked by gRPC. In this process it is there if we are; elsewhere it is not
-// known from here, and its own /health tells.
-void Observer::DescribeGateway(v1::PartStatus& part) const {
-  if (!deps_.gateway_address.empty()) {
-    part.set_address(deps_.gateway_address);
-    part.set_health(v1::PART_HEALTH_SERVING);
-    return;
-  }
-  part.set_address(deps_.address(Part::kGateway));
-  part.set_health(v1::PART_HEALTH_UNSPECIFIED);
-  part.set_message("not asked: it speaks HTTP only; its own /health tells");
-}
-
 v1::PartStatus Observer::Ask(const PartInfo& info) const {
   v1::PartStatus part;
   part.set_part(info.name);
   part.set_plane(info.plane);
-  if (info.part == Part::kGateway) {
-    DescribeGateway(part);
+  if (info.part == Part::kGateway && !deps_.gateway_address.empty()) {
+    // In this process: it is there if we are.
+    part.set_address(deps_.gateway_address);
+    part.set_health(v1::PART_HEALTH_SERVING);
     return part;
   }
   part.set_address(deps_.address(info.part));

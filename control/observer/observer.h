@@ -22,7 +22,8 @@ inline constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
 inline constexpr absl::Duration kStatusAge = absl::Milliseconds(500);
 
 struct ObserverDeps {
-  // Asks a part; at most kProbeTimeout. FailedPrecondition: it answers and does not serve. Called from many threads.
+  // Asks a part; at most kProbeTimeout; the gateway by HTTP, the others by gRPC. FailedPrecondition: it answers and
+  // does not serve. Called from many threads.
   std::function<absl::Status(Part)> probe;
   // Where a part is, for people.
   std::function<std::string(Part)> address;
@@ -40,7 +41,6 @@ class Observer {
  private:
   v1::SystemStatus AskAll() const;
   v1::PartStatus Ask(const PartInfo& info) const;
-  void DescribeGateway(v1::PartStatus& part) const;
 
   const ObserverDeps deps_;
   Clock& clock_;

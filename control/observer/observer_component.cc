@@ -1,15 +1,36 @@
 #include "control/observer/observer_component.h"
 
+#include "absl/strings/str_cat.h"
+#include "common/net/http_client.h"
 #include "common/rpc/health_check.h"
+#include "common/status/status.h"
 
 namespace chartly::observer {
+namespace {
+
+// The gateway speaks HTTP only; it is asked the question that a load balancer would ask.
+absl::Status ProbeGateway(net::HttpClient& http, const std::string& address) {
+  net::HttpRequest request;
+  request.url = absl::StrCat("http://", address, "/ready");
+  request.timeout = kProbeTimeout;
+  request.max_redirects = 0;
+  request.max_bytes = 64 << 10;
+  ASSIGN_OR_RETURN(net::HttpResponse response, http.Send(request));
+  if (response.status == 200) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("/ready answered with status ", response.status));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<ObserverComponent>> ObserverComponent::Open(const ObserverConfig& config,
                                                                            const rpc::Authenticator& authenticator,
                                                                            rpc::AuditSink* audit,
                                                                            const rpc::Peers& peers, Clock& clock) {
   ObserverDeps deps;
-  deps.probe = [&peers](Part part) {
+  // The address comes from this process's own flags, not from a request, so every range is allowed.
+  std::shared_ptr<net::HttpClient> http = net::MakeHttpClient(net::EgressPolicy::AllowAll());
+  deps.probe = [&peers, http](Part part) {
+    if (part == Part::kGateway) return ProbeGateway(*http, peers.Address(part));
     return rpc::CheckHealth(peers.Channel(part), InfoOf(part).service, kProbeTimeout);
   };
   deps.address = [&peers](Part part) { return peers.Address(part); };

@@ -60,13 +60,17 @@ TEST_CASE("a part that answers no, or not at all, makes the system degraded and 
   CHECK(fixture.observer.GetStatus().status() == "ok");
 }
 
-TEST_CASE("a gateway in another process is not asked and does not count") {
+TEST_CASE("a gateway in another process is asked like any part, one of this process is there if we are") {
   ObserverFixture fixture;
-  Observer observer(fixture.MakeDeps(""), fixture.clock);
-  v1::SystemStatus status = observer.GetStatus();
+  Observer elsewhere(fixture.MakeDeps(""), fixture.clock);
+  v1::SystemStatus status = elsewhere.GetStatus();
   CHECK(status.status() == "ok");
-  CHECK(fixture.PartOf(status, "gateway").health() == v1::PART_HEALTH_UNSPECIFIED);
+  CHECK(fixture.PartOf(status, "gateway").health() == v1::PART_HEALTH_SERVING);
   CHECK(fixture.PartOf(status, "gateway").address() == "host:8090");
+  fixture.faults[Part::kGateway] = absl::UnavailableError("connection refused");
+  fixture.clock.Advance(absl::Seconds(1));
+  CHECK(fixture.PartOf(elsewhere.GetStatus(), "gateway").health() == v1::PART_HEALTH_UNREACHABLE);
+  CHECK(fixture.PartOf(fixture.observer.GetStatus(), "gateway").health() == v1::PART_HEALTH_SERVING);
 }
 
 TEST_CASE("one round serves every caller of half a second, also those that come at once") {

@@ -104,7 +104,7 @@ class Cluster:
 
     def make_controls(self):
         rpc = [f"--rpc={part}=127.0.0.1:{port}" for part, port in self.rpc.items()]
-        peers = [f"--peer={part}=127.0.0.1:{port}" for part, port in self.rpc.items()]
+        peers = [f"--peer={part}=127.0.0.1:{port}" for part, port in [*self.rpc.items(), ("gateway", self.http_port)]]
         common = ["--data", self.data, "--listen", f"127.0.0.1:{self.http_port}", "--heartbeat-ms", "100", *self.flags]
         if not self.split:
             self.controls = [Process("chartly-control", self.folder / "control.log",

@@ -103,8 +103,8 @@ def test_rows_that_break_their_contract_wait_in_quarantine(single, source):
     assert run["status"] == "partial", run
     assert (run["balance"]["stored"], run["balance"]["quarantined"]) == (1, 3) and run["balance"]["closed"]
     rows = single.get("/api/quarantine", profile_id="rows")["rows"]
-    assert {(r["reason_code"], r["field"]) for r in rows} >= {("mapping.missing_required_field", "dims.name"),
-                                                             ("mapping.type_coercion_failed", "measures.value")}
+    assert {(r["reason_code"], r["field"]) for r in rows} >= {("mapping.missing_required_field", "name"),
+                                                             ("mapping.type_coercion_failed", "value")}
     assert all(r["raw"].startswith("{") for r in rows)
 
 

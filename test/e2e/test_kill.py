@@ -112,7 +112,8 @@ def test_kill_in_mid_run_loses_nothing_and_doubles_nothing(single, source, victi
             first = single.wait_run(run_id, 90)
             interrupted += first["status"] == "failed"
             if first["status"] == "failed":
-                assert first["error_reason"] == "DRONE_RESTARTED", first
+                # Lost, where the drone had not yet told that it began; the ledger then tells better.
+                assert first["error_reason"] in ("DRONE_RESTARTED", "DRONE_LOST"), first
         else:
             single.kill_control()
             single.start_control()

@@ -99,7 +99,8 @@ void Mutex::Await(const Condition& condition) {
 }
 
 bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
-  static auto* real = RealAs<bool(Mutex*, const Condition&, Duration)>("5Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
+  static auto* real =
+      RealAs<bool(Mutex*, const Condition&, Duration)>("5Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
   __tsan_release(this);
   bool held = real(this, condition, timeout);
   __tsan_acquire(this);
@@ -107,7 +108,8 @@ bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
 }
 
 bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
-  static auto* real = RealAs<bool(Mutex*, const Condition&, Time)>("5Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
+  static auto* real =
+      RealAs<bool(Mutex*, const Condition&, Time)>("5Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
   __tsan_release(this);
   bool held = real(this, condition, deadline);
   __tsan_acquire(this);
@@ -150,14 +152,16 @@ void Notification::WaitForNotification() const {
 }
 
 bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
-  static auto* real = RealAs<bool(const Notification*, Duration)>("12Notification30WaitForNotificationWithTimeoutENS0_8DurationE", "K");
+  static auto* real =
+      RealAs<bool(const Notification*, Duration)>("12Notification30WaitForNotificationWithTimeoutENS0_8DurationE", "K");
   bool notified = real(this, timeout);
   if (notified) __tsan_acquire(const_cast<Notification*>(this));
   return notified;
 }
 
 bool Notification::WaitForNotificationWithDeadline(Time deadline) const {
-  static auto* real = RealAs<bool(const Notification*, Time)>("12Notification31WaitForNotificationWithDeadlineENS0_4TimeE", "K");
+  static auto* real =
+      RealAs<bool(const Notification*, Time)>("12Notification31WaitForNotificationWithDeadlineENS0_4TimeE", "K");
   bool notified = real(this, deadline);
   if (notified) __tsan_acquire(const_cast<Notification*>(this));
   return notified;
