@@ -3,6 +3,7 @@
 #include <set>
 
 #include "common/status/status.h"
+#include "test/support/generated_doc.h"
 #include "test/support/test.h"
 
 namespace chartly {
@@ -36,6 +37,24 @@ TEST_CASE("an unknown part is refused with the known ones") {
   CHECK(Reason(parts.status()) == "PART_UNKNOWN");
   CHECK(std::string(parts.status().message()).find("aggregator") != std::string::npos);
   CHECK(Reason(ParseParts(" , ").status()) == "PART_UNKNOWN");
+}
+
+TEST_CASE("docs/ports.md is the table of the code") {
+  std::string text =
+      "# Parts and ports\n\nThe defaults; with another `--listen` all ports move by the same distance. A part's admin "
+      "port (`/health`, `/ready`, `/metrics`) is used when it runs in a process of its own; all parts in one process "
+      "use "
+      "the gateway's. Generated from `common/config/parts.cc`.\n\n"
+      "| Part | Port | Protocol | Admin port | Plane | In the seed documents | What it does |\n"
+      "|---|---|---|---|---|---|---|\n";
+  for (const PartInfo& info : Parts()) {
+    text += std::string("| ") + info.name + " | " + std::to_string(info.port) +
+            (info.part == Part::kGateway ? " | HTTP | " : " | gRPC | ") + std::to_string(info.admin_port) + " | " +
+            info.plane + " | " + info.seed_name + " | " + info.description + " |\n";
+  }
+  text += "| drone |  |  | " + std::to_string(kDroneAdminPort) +
+          " | data | connector hub, normalizer | fetches and delivers |\n";
+  testing::CheckGeneratedDoc("docs/ports.md", text);
 }
 
 }  // namespace chartly

@@ -94,7 +94,7 @@ TEST_CASE("one round serves every caller of half a second, also those that come 
 TEST_CASE("parts are asked at the same time") {
   FakeClock clock;
   // Only if all probes run at once does each get past the barrier.
-  absl::Barrier barrier(static_cast<int>(Parts().size()) - 1);
+  absl::Barrier barrier(static_cast<int>(Parts().size()));
   Observer observer({[&](Part) {
                        barrier.Block();
                        return absl::OkStatus();
