@@ -15,7 +15,7 @@ version: 1.0.0
 source: {{type: http_rest, url: "{url}", format: {format}, records: "{records}"}}
 schedule: {{enabled: false, interval: 1d}}
 retry: {{max_attempts: 1, backoff: 50ms}}
-limits: {{timeout: 5s}}
+limits: {{timeout: 5s, max_bytes: 1GiB}}
 mapping:
   name: {{to: dims.name, required: true}}
   value: {{to: measures.value, type: integer}}
@@ -168,7 +168,7 @@ def test_the_cli_says_when_nothing_answers():
 def small_disk(tmp_path):
     mount = tmp_path / "small"
     mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], capture_output=True, text=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=224m", "tmpfs", str(mount)], capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"a small disk needs the right to mount: {done.stderr.strip()}")
     yield mount
@@ -178,8 +178,8 @@ def small_disk(tmp_path):
 def test_a_full_disk_pushes_back_and_loses_nothing(small_disk, tmp_path, source):
     from harness import Cluster
     def page(query):
-        rows = ",".join('{"name":"%s-%d-%s","value":%d}' % (query["page"], i, os.urandom(450).hex(), i) for i in range(200))
-        return 200, "application/json", ('{"pages":200,"rows":[%s]}' % rows).encode()
+        rows = ",".join('{"name":"%s-%d-%s","value":%d}' % (query["page"], i, os.urandom(900).hex(), i) for i in range(300))
+        return 200, "application/json", ('{"pages":300,"rows":[%s]}' % rows).encode()
     source.routes["/big"] = page
     cluster = Cluster(small_disk)
     try:
@@ -193,9 +193,9 @@ def test_a_full_disk_pushes_back_and_loses_nothing(small_disk, tmp_path, source)
         before = cluster.get("/api/results/summary")["total_results"]
         assert before > 0 and cluster.controls[0].alive() and cluster.drones["d1"].alive()
         # Room comes back: the drone delivers the rest by itself.
-        subprocess.run(["mount", "-o", "remount,size=256m", str(small_disk)], check=True)
+        subprocess.run(["mount", "-o", "remount,size=1g", str(small_disk)], check=True)
         run = cluster.wait_run(run_id, 120)
-        assert run["balance"]["closed"] and run["balance"]["stored"] == 200 * 200, run
-        assert cluster.get("/api/results/summary")["total_results"] == 200 * 200
+        assert run["balance"]["closed"] and run["balance"]["stored"] == 300 * 300, run
+        assert cluster.get("/api/results/summary")["total_results"] == 300 * 300
     finally:
         cluster.close()
