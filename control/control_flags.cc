@@ -36,8 +36,7 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--peer", flags.peers, "PART=HOST:PORT of a part that runs in another process; repeatable");
   app.add_option("--admin", flags.config.admin_listen,
                  "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
-  app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)")
-      ->envname("CHARTLY_KEY_FILE");
+  app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)");
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
   app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
       ->check(CLI::Range(50, 60000))
