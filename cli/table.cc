@@ -3,15 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "common/text/utf8.h"
 
 namespace chartly::cli {
 namespace {
-
-bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-size_t CountCharacters(absl::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !IsContinuation(c); }));
-}
 
 std::string Printable(const std::string& text) {
   std::string out;
@@ -71,7 +66,7 @@ std::string Shorten(absl::string_view text, size_t width) {
   size_t characters = 0;
   size_t end = 0;
   for (; end < text.size(); ++end) {
-    if (!IsContinuation(text[end]) && characters++ == width - 1) break;
+    if (!IsUtf8Tail(text[end]) && characters++ == width - 1) break;
   }
   return std::string(text.substr(0, end)) + "…";
 }

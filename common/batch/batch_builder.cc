@@ -8,8 +8,8 @@
 #include "common/batch/batch.h"
 #include "common/batch/batch_layout.h"
 #include "common/batch/column_builder.h"
-#include "common/batch/utf8.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 namespace {

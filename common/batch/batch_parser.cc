@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/batch/batch_layout.h"
-#include "common/batch/utf8.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <xxhash.h>
 
-#include "common/batch/utf8.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 

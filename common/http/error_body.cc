@@ -1,26 +1,10 @@
 #include "common/http/error_body.h"
 
-#include <cstdint>
-
 #include "absl/strings/str_format.h"
+#include "common/text/utf8.h"
 
 namespace chartly::http {
 namespace {
-
-// Length of the UTF-8 sequence at the start of `text`; 0 if it is malformed, overlong or a surrogate.
-size_t Utf8Length(absl::string_view text) {
-  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  size_t length = byte(0) < 0x80 ? 1 : byte(0) >> 5 == 6 ? 2 : byte(0) >> 4 == 14 ? 3 : byte(0) >> 3 == 30 ? 4 : 0;
-  if (length == 0 || length > text.size()) return 0;
-  uint32_t point = length == 1 ? byte(0) : byte(0) & (0x7F >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if (byte(i) >> 6 != 2) return 0;
-    point = point << 6 | (byte(i) & 0x3F);
-  }
-  static constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (point < kSmallest[length] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return 0;
-  return length;
-}
 
 void AppendEscaped(std::string& out, char c) {
   switch (c) {

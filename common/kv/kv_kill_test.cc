@@ -40,8 +40,9 @@ TEST_CASE("writer that is killed", "[.writer]") {
   }
 }
 
-// Kills the writer `microseconds` after its first word and returns the last number it said was stored, or `before`.
-int64_t RunAndKill(const std::string& path, unsigned microseconds, int64_t before) {
+// Kills the writer once it said `writes` times that something is stored; it is somewhere in a later write then. Returns
+// the last number it named, or `before`.
+int64_t RunAndKill(const std::string& path, unsigned writes, int64_t before) {
   int out[2];
   REQUIRE(::pipe(out) == 0);
   pid_t child = ::fork();
@@ -55,8 +56,7 @@ int64_t RunAndKill(const std::string& path, unsigned microseconds, int64_t befor
   }
   ::close(out[1]);
   int64_t number = 0, last = before;
-  if (::read(out[0], &number, sizeof number) == sizeof number) last = number;  // it is at work now
-  ::usleep(microseconds);
+  for (unsigned i = 0; i < writes && ::read(out[0], &number, sizeof number) == sizeof number; ++i) last = number;
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   while (::read(out[0], &number, sizeof number) == sizeof number) last = number;
@@ -69,7 +69,7 @@ TEST_CASE("whatever a killed process acknowledged is there, and the store opens 
   std::mt19937 random(23);
   int64_t acked = -1;
   for (int round = 0; round < 25; ++round) {
-    acked = RunAndKill(dir.File("db"), random() % 100000, acked);
+    acked = RunAndKill(dir.File("db"), 1 + random() % 60, acked);
     auto store = OpenKvStore(dir.File("db"), {.memory_bytes = size_t{4} << 20, .large_values = true});
     REQUIRE_OK(store);
     for (int64_t number = std::max<int64_t>(acked - 50, 0); number <= acked; ++number) {

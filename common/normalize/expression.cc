@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/normalize/expression_node.h"
 #include "common/normalize/expression_token.h"
-#include "common/normalize/utf8.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 namespace {

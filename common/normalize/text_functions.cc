@@ -7,8 +7,8 @@
 #include "absl/strings/strip.h"
 #include "common/normalize/function.h"
 #include "common/normalize/regex.h"
-#include "common/normalize/utf8.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 namespace {

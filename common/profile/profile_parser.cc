@@ -1,13 +1,11 @@
 #include "common/profile/profile_parser.h"
 
-#include <openssl/evp.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 #include <set>
 #include <tuple>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/profile/mapping_reader.h"
@@ -15,6 +13,7 @@
 #include "common/profile/source_reader.h"
 #include "common/profile/yaml_document.h"
 #include "common/status/status.h"
+#include "common/text/sha256.h"
 
 namespace chartly {
 namespace {
@@ -242,12 +241,7 @@ absl::StatusOr<Profile> ParseProfileOrError(absl::string_view filename, absl::st
   return Error(absl::StatusCode::kInvalidArgument, "PROFILE_INVALID", FormatFaults(filename, result.faults));
 }
 
-std::string ContentHash(absl::string_view yaml) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(yaml.data(), yaml.size(), digest, &size, EVP_sha256(), nullptr);
-  return absl::StrCat("sha256:", absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size)));
-}
+std::string ContentHash(absl::string_view yaml) { return absl::StrCat("sha256:", Sha256Hex(yaml)); }
 
 std::vector<std::pair<std::string, std::string>> FlattenProfile(absl::string_view yaml) {
   std::vector<ProfileFault> faults;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 namespace {
@@ -193,31 +194,13 @@ class TreeBuilder : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// Length of the UTF-8 sequence at `text[at]`; 0 if it is malformed, an overlong form, a surrogate or past U+10FFFF.
-size_t Utf8Length(absl::string_view text, size_t at) {
-  auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto tail = [&](size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  unsigned first = byte(at), second = byte(at + 1);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return tail(at + 1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    bool fits = !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second >= 0xA0);
-    return fits && tail(at + 1) && tail(at + 2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    bool fits = !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second >= 0x90);
-    return fits && tail(at + 1) && tail(at + 2) && tail(at + 3) ? 4 : 0;
-  }
-  return 0;
-}
-
 // yaml-cpp guesses encodings and mends broken ones; a profile has one meaning or none.
 bool CheckCharacters(absl::string_view text, std::vector<ProfileFault>& faults) {
   int line = 1;
   size_t line_start = 0;
   for (size_t at = 0; at < text.size();) {
     unsigned char c = static_cast<unsigned char>(text[at]);
-    size_t length = Utf8Length(text, at);
+    size_t length = Utf8Length(text.substr(at));
     bool control = (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7F;
     if (length == 0 || control) {
       faults.push_back({line, static_cast<int>(at - line_start) + 1, "", "PROFILE_NOT_UTF8",

@@ -8,8 +8,8 @@
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
+#include "control/aggregator/aggregator_batches_test.h"
 #include "control/aggregator/aggregator_component.h"
-#include "control/aggregator/aggregator_test_batches.h"
 
 namespace chartly::aggregator {
 namespace {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "common/status/status.h"
-#include "control/aggregator/aggregator_test_batches.h"
+#include "control/aggregator/aggregator_batches_test.h"
 #include "control/aggregator/kv_record_store.h"
 #include "control/aggregator/record_query.h"
 

@@ -1,10 +1,10 @@
 #include "control/aggregator/record_page.h"
 
 #include "common/batch/record_id.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "common/value/value.h"
 #include "control/aggregator/page_token.h"
-#include "control/aggregator/proto_time.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -21,8 +21,8 @@ void FillProvenance(const Batch& batch, const ChunkMeta& meta, uint32_t row, v1:
   out.set_revision(header.revision());
   out.set_drone_id(header.drone_id());
   out.set_run_id(header.run_id());
-  SetTime(header.observed_us(), *out.mutable_observed_at());
-  SetTime(meta.acked_us(), *out.mutable_acked_at());
+  *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(header.observed_us()));
+  *out.mutable_acked_at() = ToTimestamp(absl::FromUnixMicros(meta.acked_us()));
 }
 
 void FillFields(const Batch& batch, uint32_t row, v1::Record& record) {

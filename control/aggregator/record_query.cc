@@ -4,10 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/clock/proto_time.h"
 #include "common/kv/kv_store.h"
 #include "common/status/status.h"
 #include "control/aggregator/page_token.h"
-#include "control/aggregator/proto_time.h"
 #include "control/aggregator/record_filter.h"
 #include "control/aggregator/record_page.h"
 
@@ -39,8 +39,8 @@ void FillResult(uint64_t chunk, const ChunkMeta& meta, v1::Result& result) {
   result.set_profile_id(meta.profile_id());
   result.set_run_id(meta.run_id());
   result.set_records(meta.stored());
-  SetTime(meta.observed_us(), *result.mutable_observed_at());
-  SetTime(meta.acked_us(), *result.mutable_acked_at());
+  *result.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(meta.observed_us()));
+  *result.mutable_acked_at() = ToTimestamp(absl::FromUnixMicros(meta.acked_us()));
   result.set_size_bytes(meta.size_bytes());
 }
 
@@ -54,7 +54,7 @@ void FillQuarantineRow(absl::string_view id, const StoredQuarantine& stored, v1:
   row.set_raw(stored.row().raw());
   row.set_page(stored.row().page());
   row.set_row(stored.row().row());
-  SetTime(stored.observed_us(), *row.mutable_observed_at());
+  *row.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(stored.observed_us()));
 }
 
 }  // namespace

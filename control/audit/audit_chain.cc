@@ -1,11 +1,9 @@
 #include "control/audit/audit_chain.h"
 
-#include <openssl/sha.h>
-
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/state/state_page.h"
 #include "common/status/status.h"
+#include "common/text/sha256.h"
 
 namespace chartly::audit {
 namespace {
@@ -68,12 +66,7 @@ absl::StatusOr<v1::AuditEvent> DecodeEvent(const StateEntry& entry) {
                {{"key", entry.key}});
 }
 
-std::string HashOf(const v1::AuditEvent& event) {
-  const std::string bytes = CanonicalForm(event);
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
-}
+std::string HashOf(const v1::AuditEvent& event) { return Sha256Hex(CanonicalForm(event)); }
 
 absl::StatusOr<ChainEnd> VerifyChain(const StateStore& store) {
   ChainEnd end;

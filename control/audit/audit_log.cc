@@ -7,6 +7,7 @@
 #include "common/state/retry.h"
 #include "common/state/state_page.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace chartly::audit {
@@ -16,9 +17,7 @@ using google::protobuf::util::TimeUtil;
 
 std::string Cut(const std::string& text) {
   if (text.size() <= AuditLog::kMaxFieldBytes) return text;
-  size_t end = AuditLog::kMaxFieldBytes - 3;
-  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not inside a UTF-8 character
-  return absl::StrCat(absl::string_view(text).substr(0, end), "...");
+  return absl::StrCat(CutAtCharacter(text, AuditLog::kMaxFieldBytes - 3), "...");
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
-#include "control/coordinator/proto_time.h"
 #include "control/coordinator/run_outcome.h"
 
 namespace chartly::coordinator {

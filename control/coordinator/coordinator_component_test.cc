@@ -27,6 +27,7 @@ class FixedRegistry final : public v1::RegistryService::Service {
     int stream = ++streams;
     std::set<std::string> sent;
     while (!context->IsCancelled() && broken_before < stream) {
+      int told = changes_;
       for (const v1::Profile& profile : Profiles()) {
         if (!sent.insert(profile.id()).second) continue;
         v1::WatchProfilesResponse change;
@@ -36,7 +37,7 @@ class FixedRegistry final : public v1::RegistryService::Service {
       v1::WatchProfilesResponse synced;
       synced.set_in_sync(true);
       writer->Write(synced);
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      Eventually([&] { return context->IsCancelled() || broken_before >= stream || changes_ != told; });
     }
     return grpc::Status::OK;
   }
@@ -57,6 +58,7 @@ class FixedRegistry final : public v1::RegistryService::Service {
     profile.set_enabled(enabled);
     profile.mutable_interval()->set_seconds(3600);
     profile.set_generation(1);
+    ++changes_;
   }
   void Delete(const std::string& id) {
     absl::MutexLock lock(&mu_);
@@ -75,6 +77,7 @@ class FixedRegistry final : public v1::RegistryService::Service {
   }
   absl::Mutex mu_;
   std::map<std::string, v1::Profile> profiles_;
+  std::atomic<int> changes_{0};
 };
 
 class FixedLedger final : public v1::RecordService::Service {
@@ -234,8 +237,8 @@ TEST_CASE("a broken watch is taken up again and deletions in between are noticed
   Process process(dir.path());
   process.registry.Add("p", false);
   REQUIRE(Eventually([&] { return process.component->Health() == ""; }));
+  process.registry.Delete("p");  // no stream tells of it
   process.registry.BreakStreams();
-  process.registry.Delete("p");
   process.registry.Add("q", true);
   REQUIRE(Eventually([&] {
     v1::ListRunsResponse runs;
@@ -245,8 +248,10 @@ TEST_CASE("a broken watch is taken up again and deletions in between are noticed
   v1::GetProfileStatusRequest request;
   request.set_profile("profiles/p");
   v1::ProfileStatus status;
-  CHECK(process.Call(&v1::CoordinatorService::Stub::GetProfileStatus, request, status).code() ==
-        absl::StatusCode::kNotFound);
+  CHECK(Eventually([&] {
+    return process.Call(&v1::CoordinatorService::Stub::GetProfileStatus, request, status).code() ==
+           absl::StatusCode::kNotFound;
+  }));
 }
 
 TEST_CASE("a drone that falls silent goes offline and comes back with a heartbeat") {

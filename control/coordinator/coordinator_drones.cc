@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/profile/profile.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "control/coordinator/coordinator.h"
-#include "control/coordinator/proto_time.h"
 #include "control/coordinator/run_outcome.h"
 
 namespace chartly::coordinator {

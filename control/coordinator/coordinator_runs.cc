@@ -5,9 +5,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "control/coordinator/coordinator.h"
-#include "control/coordinator/proto_time.h"
 #include "control/coordinator/run_outcome.h"
 
 namespace chartly::coordinator {

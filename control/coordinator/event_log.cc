@@ -5,8 +5,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
-#include "control/coordinator/proto_time.h"
 
 namespace chartly::coordinator {
 namespace {

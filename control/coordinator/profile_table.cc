@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/profile/profile_parser.h"
-#include "control/coordinator/proto_time.h"
 
 namespace chartly::coordinator {
 namespace {

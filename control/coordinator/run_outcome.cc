@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "control/coordinator/proto_time.h"
+#include "common/clock/proto_time.h"
 
 namespace chartly::coordinator {
 namespace {

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "chartly/storage/v1/coordinator.pb.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
-#include "control/coordinator/proto_time.h"
 
 namespace chartly::coordinator {
 namespace {

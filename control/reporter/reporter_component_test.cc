@@ -18,9 +18,7 @@ class FixedRecords final : public v1::RecordService::Service {
                            grpc::ServerWriter<v1::ScanBatchesResponse>* writer) override {
     if (request->profile_id() == "none") return grpc::Status::OK;
     if (request->profile_id() == "gone") return grpc::Status(grpc::StatusCode::UNAVAILABLE, "store is shut");
-    while (request->profile_id() == "slow" && !context->IsCancelled()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    if (request->profile_id() == "slow") testing::Eventually([&] { return context->IsCancelled(); });
     BatchBuilder builder;
     size_t key = builder.AddColumn(Role::kDim, "t");
     size_t number = builder.AddColumn(Role::kMeasure, "v");

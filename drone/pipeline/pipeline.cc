@@ -6,14 +6,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/clock/proto_time.h"
 #include "common/normalize/normalizer.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
+#include "common/text/sha256.h"
 #include "drone/decode/decoder.h"
 #include "drone/fetch/source.h"
 #include "drone/pipeline/page_rows.h"
-#include "drone/pipeline/proto_time.h"
-#include "drone/pipeline/sha256.h"
 
 namespace chartly::drone {
 
@@ -27,9 +27,9 @@ class Pipeline::Impl {
     end.set_profile_id(spec_.profile.id);
     end.set_revision(Revision());
     end.set_drone_id(spec_.drone_id);
-    *end.mutable_started_at() = ToProto(deps_.clock.Now());
+    *end.mutable_started_at() = ToTimestamp(deps_.clock.Now());
     Describe(RunPages(), end);
-    *end.mutable_finished_at() = ToProto(deps_.clock.Now());
+    *end.mutable_finished_at() = ToTimestamp(deps_.clock.Now());
     return end;
   }
 

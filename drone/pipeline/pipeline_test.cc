@@ -7,7 +7,7 @@
 #include "common/batch/batch.h"
 #include "common/profile/profile_parser.h"
 #include "common/status/status.h"
-#include "drone/pipeline/sha256.h"
+#include "common/text/sha256.h"
 #include "test/support/http_fixture.h"
 #include "test/support/test.h"
 

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/profile/profile_parser.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
-#include "drone/pipeline/proto_time.h"
 
 namespace chartly::drone {
 namespace {
@@ -74,7 +74,7 @@ void RunExecutor::Start(const v1::RunOrder& order) {
   info.set_profile_id(order.profile_id());
   info.set_revision(order.revision());
   info.set_drone_id(deps_.drone_id);
-  *info.mutable_started_at() = ToProto(deps_.clock.Now());
+  *info.mutable_started_at() = ToTimestamp(deps_.clock.Now());
   absl::Status begun = deps_.spool.BeginRun(info);
   if (!begun.ok()) {
     LogWarn("run not begun; waiting for its order to be repeated",
@@ -119,7 +119,7 @@ void RunExecutor::Work(Active& run, const v1::RunOrder& order) {
 
 v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order) {
   v1::RunEnd end;
-  *end.mutable_started_at() = ToProto(deps_.clock.Now());
+  *end.mutable_started_at() = ToTimestamp(deps_.clock.Now());
   absl::StatusOr<Profile> profile = ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content());
   if (profile.ok()) {
     auto progress = [&run](int64_t fetched, int64_t, int pages) {
@@ -140,7 +140,7 @@ v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order) {
   } else {
     end.set_error_reason(Reason(profile.status()));
     end.set_error(std::string(profile.status().message()));
-    *end.mutable_finished_at() = ToProto(deps_.clock.Now());
+    *end.mutable_finished_at() = ToTimestamp(deps_.clock.Now());
   }
   end.set_run_id(order.run_id());
   end.set_profile_id(order.profile_id());
@@ -198,7 +198,7 @@ void RunExecutor::Tidy() {
   }
   for (std::unique_ptr<Active>& run : ended) run->thread.join();
   for (v1::RunEnd& end : cut_off) {
-    *end.mutable_finished_at() = ToProto(deps_.clock.Now());
+    *end.mutable_finished_at() = ToTimestamp(deps_.clock.Now());
     absl::Status appended = deps_.spool.EndRun(end).status();
     if (appended.ok()) {
       LogEnd(end);

@@ -43,6 +43,7 @@ class SmallCoordinator final : public v1::CoordinatorService::Service {
     }
     for (const auto& [id, order] : orders_) *response->add_orders() = order;
     for (const std::string& id : cancels_) response->add_cancel_run_ids(id);
+    ++beats_;
     return grpc::Status::OK;
   }
 
@@ -73,6 +74,11 @@ class SmallCoordinator final : public v1::CoordinatorService::Service {
   bool Finished(const std::string& run_id) {
     return Eventually([&] { return Progress(run_id).finished(); });
   }
+  // Waits for that many more heartbeats; the drone has acted on the answers of all but the last then.
+  bool Beats(int more) {
+    int enough = beats_ + more;
+    return Eventually([&] { return beats_ >= enough; });
+  }
   int64_t epoch() {
     absl::MutexLock lock(&mu_);
     return epoch_;
@@ -81,6 +87,7 @@ class SmallCoordinator final : public v1::CoordinatorService::Service {
   std::atomic<bool> always_repeat = false;
 
  private:
+  std::atomic<int> beats_ = 0;
   absl::Mutex mu_;
   int64_t epoch_ = 0;
   bool forget_ = false;
@@ -176,7 +183,7 @@ TEST_CASE("an ordered run is done once, however often the order is repeated, and
   CHECK(rig.coordinator.Progress("r1").fetched() == 2);
   CHECK(rig.coordinator.Progress("r1").spooled() == 2);
   CHECK(rig.coordinator.registered.labels().at("site") == "north");
-  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // several repeated orders
+  REQUIRE(rig.coordinator.Beats(5));  // each repeats the orders
   CHECK(rig.server.Count("/people") == 1);
   auto ends = rig.Ends();
   CHECK(ends["r1"].fetched() == 2);
@@ -187,8 +194,8 @@ TEST_CASE("an ordered run is done once, however often the order is repeated, and
   // Another process knows them from the spool.
   rig.StopDrone();
   rig.StartDrone();
+  REQUIRE(rig.coordinator.Beats(5));
   REQUIRE(rig.coordinator.Finished("r1"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   CHECK(rig.server.Count("/people") == 1);
   CHECK(rig.Ends().size() == 2);
 }
@@ -201,7 +208,7 @@ TEST_CASE("no more runs than the capacity at once; a cancelled one ends as cance
   rig.coordinator.Order("r2", rig.Profile("/2"));
   REQUIRE(Eventually([&] { return rig.server.Count("/1") + rig.server.Count("/2") == 2; }));
   rig.coordinator.Order("r3", rig.Profile("/3"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  REQUIRE(rig.coordinator.Beats(5));  // each repeats the order
   CHECK(rig.server.Count("/3") == 0);
   rig.coordinator.CancelRun("r1");
   REQUIRE(rig.coordinator.Finished("r1"));
@@ -280,7 +287,7 @@ TEST_CASE("a full spool holds the run up until there is room, and no row is lost
   rig.StartDrone(options);
   rig.coordinator.Order("r1", rig.Profile("/people"));
   REQUIRE(Eventually([&] { return rig.spool->bytes() > 50'000; }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  REQUIRE(rig.coordinator.Beats(10));
   CHECK_FALSE(rig.coordinator.Progress("r1").finished());
   CHECK(rig.spool->bytes() <= options.max_bytes);
   int64_t next = 1;

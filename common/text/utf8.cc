@@ -1,30 +1,24 @@
-#include "common/batch/utf8.h"
+#include "common/text/utf8.h"
 
 #include <cstdint>
 #include <cstring>
 
 namespace chartly {
-namespace {
 
-bool IsContinuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
-
-// Length of the character at the begin of a non-empty text, 0 if it is none.
-size_t CharacterLength(absl::string_view text) {
+size_t Utf8Length(absl::string_view text) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char first = byte(0);
   if (first < 0x80) return 1;
   size_t length = first >= 0xF0 ? 4 : (first >= 0xE0 ? 3 : 2);
   if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
   for (size_t i = 1; i < length; ++i) {
-    if (!IsContinuation(byte(i))) return 0;
+    if (!IsUtf8Tail(text[i])) return 0;
   }
   bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
   bool surrogate = first == 0xED && byte(1) > 0x9F;
   bool too_large = first == 0xF4 && byte(1) > 0x8F;
   return overlong || surrogate || too_large ? 0 : length;
 }
-
-}  // namespace
 
 bool IsUtf8(absl::string_view text) {
   while (!text.empty()) {
@@ -37,7 +31,7 @@ bool IsUtf8(absl::string_view text) {
         continue;
       }
     }
-    size_t length = CharacterLength(text);
+    size_t length = Utf8Length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
@@ -48,7 +42,7 @@ std::string ToUtf8(absl::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    size_t length = CharacterLength(text);
+    size_t length = Utf8Length(text);
     if (length == 0) {
       result.append("\xEF\xBF\xBD");
       length = 1;
@@ -62,8 +56,23 @@ std::string ToUtf8(absl::string_view text) {
 
 absl::string_view CutAtCharacter(absl::string_view text, size_t bytes) {
   if (text.size() <= bytes) return text;
-  while (bytes > 0 && IsContinuation(static_cast<unsigned char>(text[bytes]))) --bytes;
+  while (bytes > 0 && IsUtf8Tail(text[bytes])) --bytes;
   return text.substr(0, bytes);
+}
+
+size_t CountCharacters(absl::string_view text) {
+  size_t count = 0;
+  for (char c : text) count += IsUtf8Tail(c) ? 0 : 1;
+  return count;
+}
+
+size_t SkipCharacters(absl::string_view text, size_t count) {
+  size_t at = 0;
+  for (; count > 0 && at < text.size(); --count) {
+    ++at;
+    while (at < text.size() && IsUtf8Tail(text[at])) ++at;
+  }
+  return at;
 }
 
 }  // namespace chartly

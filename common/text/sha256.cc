@@ -1,10 +1,10 @@
-#include "drone/pipeline/sha256.h"
+#include "common/text/sha256.h"
 
 #include <openssl/evp.h>
 
 #include "absl/strings/escaping.h"
 
-namespace chartly::drone {
+namespace chartly {
 
 std::string Sha256Hex(absl::string_view bytes) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -13,4 +13,4 @@ std::string Sha256Hex(absl::string_view bytes) {
   return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), size));
 }
 
-}  // namespace chartly::drone
+}  // namespace chartly

@@ -1,13 +1,14 @@
-// absl::Time to and from google.protobuf.Timestamp. Unset stands for "not yet", as absl::InfiniteFuture does.
-#ifndef CHARTLY_CONTROL_COORDINATOR_PROTO_TIME_H_
-#define CHARTLY_CONTROL_COORDINATOR_PROTO_TIME_H_
+// absl::Time and absl::Duration to and from the messages of protobuf. Pure, thread-safe.
+#ifndef CHARTLY_COMMON_CLOCK_PROTO_TIME_H_
+#define CHARTLY_COMMON_CLOCK_PROTO_TIME_H_
 
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 
-namespace chartly::coordinator {
+namespace chartly {
 
+// Nanoseconds count from the second before, also before 1970. `time` is finite.
 inline google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   google::protobuf::Timestamp out;
   int64_t seconds = absl::ToUnixSeconds(time);
@@ -24,6 +25,6 @@ inline absl::Duration FromDuration(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
-}  // namespace chartly::coordinator
+}  // namespace chartly
 
-#endif  // CHARTLY_CONTROL_COORDINATOR_PROTO_TIME_H_
+#endif  // CHARTLY_COMMON_CLOCK_PROTO_TIME_H_

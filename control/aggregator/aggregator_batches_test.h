@@ -1,6 +1,6 @@
 // Batches for the tests of this folder.
-#ifndef CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_TEST_BATCHES_H_
-#define CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_TEST_BATCHES_H_
+#ifndef CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_BATCHES_TEST_H_
+#define CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_BATCHES_TEST_H_
 
 #include <string>
 #include <utility>
@@ -58,4 +58,4 @@ inline PreparedBatch Prepare(const TestBatch& batch) {
 
 }  // namespace chartly::aggregator
 
-#endif  // CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_TEST_BATCHES_H_
+#endif  // CHARTLY_CONTROL_AGGREGATOR_AGGREGATOR_BATCHES_TEST_H_
