@@ -27,6 +27,8 @@ elseif(CHARTLY_SANITIZE STREQUAL "thread")
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
   # gcc does not support the fences of Asio under this sanitizer; without them Asio uses what it supports.
   add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+  # Protobuf's headers add a member to messages when they see this macro, which the packaged library does not have.
+  add_compile_options(-U__SANITIZE_THREAD__)
   add_link_options(-fsanitize=thread)
 endif()
 

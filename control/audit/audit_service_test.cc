@@ -6,7 +6,7 @@
 
 namespace chartly::audit {
 
-TEST_CASE("only callers with a key append; everyone may read") {
+TEST_CASE("only callers with a key append, everyone may read") {
   testing::TempDir dir;
   FakeClock clock;
   rpc::KeyAuthenticator authenticator{{{"admin", "test-key"}}};

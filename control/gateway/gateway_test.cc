@@ -228,7 +228,7 @@ TEST_CASE("a raw body is taken as text whatever its type says") {
   Has(stack.Ask("POST /api/profiles", "X-API-Key: secret\r\n", "\xFF").body, "TEXT_NOT_UTF8");
 }
 
-TEST_CASE("a JSON body fills the message; the path wins; no body is an empty object") {
+TEST_CASE("a JSON body fills the message, the path wins, no body is an empty object") {
   Stack stack;
   Answer answer =
       stack.Ask("POST /api/profiles/x:setSchedule", "", R"({"interval":"5m","enabled":true,"name":"profiles/y"})");
@@ -286,7 +286,7 @@ TEST_CASE("a stream arrives as events and resumes after the last id") {
   CHECK(testing::Eventually([&] { return stack.coordinator.open == 0; }));
 }
 
-TEST_CASE("a stream that is refused is a plain error; one that breaks says so") {
+TEST_CASE("a stream that is refused is a plain error, one that breaks says so") {
   Stack stack;
   Answer refused = stack.Ask("GET /api/events?last_event_id=bad");
   CHECK(refused.status == 400);
@@ -314,7 +314,7 @@ TEST_CASE("streams over the limit are refused, and shutdown ends the others at o
   CHECK_FALSE(stack.gateway->Health().empty());
 }
 
-TEST_CASE("health rolls up all parts; ready, metrics, document and page answer") {
+TEST_CASE("health rolls up all parts, ready, metrics, document and page answer") {
   Stack stack;
   Answer good = stack.Ask("GET /health");
   CHECK(good.status == 200);

@@ -66,7 +66,7 @@ TEST_CASE("the table holds every annotation of every service, and nothing intern
   }
 }
 
-TEST_CASE("paths find their methods; literals win over variables") {
+TEST_CASE("paths find their methods, literals win over variables") {
   RouteTable table = Table();
   CHECK(MethodOf(table, "GET", "/api/profiles") == "ListProfiles");
   CHECK(MethodOf(table, "POST", "/api/profiles") == "CreateProfile");

@@ -29,7 +29,7 @@ TEST_CASE("a created profile has the fields of its text and its content hash as 
   CHECK(got->SerializeAsString() == created->SerializeAsString());
 }
 
-TEST_CASE("the same content again returns what is there; other content under the id is refused") {
+TEST_CASE("the same content again returns what is there, other content under the id is refused") {
   RegistryFixture fixture;
   REQUIRE_OK(fixture.Create(ProfileText("gdp")));
   auto again = fixture.Create(ProfileText("gdp"));
@@ -142,7 +142,7 @@ TEST_CASE("a deleted profile is out of use, its revisions stay, and it can be br
   CHECK_FALSE(back->paused());
 }
 
-TEST_CASE("pause and schedule override the text; a pause outlives the next revision, a schedule does not") {
+TEST_CASE("pause and schedule override the text, a pause outlives the next revision, a schedule does not") {
   RegistryFixture fixture;
   REQUIRE_OK(fixture.Create(ProfileText("gdp")));
   fixture.clock.Advance(absl::Seconds(60));

@@ -108,7 +108,7 @@ TEST_CASE("a shelved deployment says why, also after it was resumed") {
   CHECK(fixture.Resume(name)->shelve_reason() == "prod is frozen");
 }
 
-TEST_CASE("the same request id gives the first answer, also after a restart; with another content it is refused") {
+TEST_CASE("the same request id gives the first answer, also after a restart, with another content it is refused") {
   LedgerFixture fixture;
   auto first = fixture.Open("1.0.0", "dev", "r-1");
   REQUIRE_OK(first);

@@ -147,7 +147,7 @@ TEST_CASE("lines of JSON are rows, a bad one among them is set aside") {
   CHECK(Reason(Decode(source, {"a"}, "{\"a\":1}\n{\"a\":").status) == "PAYLOAD_TRUNCATED");
 }
 
-TEST_CASE("CSV is read by column name; empty fields are null, rows of another width are bad") {
+TEST_CASE("CSV is read by column name, empty fields are null, rows of another width are bad") {
   SourceConfig source;
   source.format = Format::kCsv;
   std::string body =

@@ -115,7 +115,7 @@ TEST_CASE("a large page becomes several batches and no row is lost between them"
   CHECK(world.sink.total == 20000);
 }
 
-TEST_CASE("limits.max_records cuts off and says so; exactly as many rows are no cut") {
+TEST_CASE("limits.max_records cuts off and says so, exactly as many rows are no cut") {
   World world;
   world.server.Map("/data", Json(Rows(0, 10)));
   v1::RunEnd cut = world.Run("limits: {max_records: 7}");

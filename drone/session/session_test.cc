@@ -200,7 +200,7 @@ TEST_CASE("an ordered run is done once, however often the order is repeated, and
   CHECK(rig.Ends().size() == 2);
 }
 
-TEST_CASE("no more runs than the capacity at once; a cancelled one ends as cancelled and makes room") {
+TEST_CASE("no more runs than the capacity at once, a cancelled one ends as cancelled and makes room") {
   Rig rig;
   for (const char* path : {"/1", "/2", "/3"}) rig.server.Map(path, Answer("[]", 20'000));
   rig.StartDrone();

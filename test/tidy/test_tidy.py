@@ -113,6 +113,15 @@ def test_tests_wait_for_conditions():
     assert not faults, "\n".join(faults)
 
 
+def test_names_of_test_cases_survive_cmake():
+    # CMake splits lists at semicolons: such a case would be registered as two that match nothing, and pass.
+    faults = [f"{path}:{number} has a semicolon or bracket in the name of a test case; use a comma"
+              for path in tracked("*_test.cc", "*_battery.h")
+              for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+              if re.search(r'TEST_CASE\("[^"]*[;\[\]]', line)]
+    assert not faults, "\n".join(faults)
+
+
 def test_relative_links_of_the_documents_lead_somewhere():
     faults = []
     for path in tracked("*.md"):
