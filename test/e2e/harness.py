@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -33,14 +34,19 @@ def wait_until(condition, what, limit=60.0):
 
 
 def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    """Ports that were free a moment ago, all different. They lie below the range from which the system takes ports for
+    outgoing connections: a restarted server must find its port free, and a client that retries must not meet itself."""
+    ports = []
+    while len(ports) < count:
+        port = random.randint(15000, 32000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
     return ports
 
 
