@@ -27,8 +27,10 @@ elseif(CHARTLY_SANITIZE STREQUAL "thread")
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
   # gcc does not support the fences of Asio under this sanitizer; without them Asio uses what it supports.
   add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
-  # Protobuf's headers add a member to messages when they see this macro, which the packaged library does not have.
+  # Protobuf's headers add a member to messages when they see this macro, which the packaged library does not have;
+  # libstdc++ takes its own from it, to leave out shortcuts in shared_ptr that the sanitizer cannot follow.
   add_compile_options(-U__SANITIZE_THREAD__)
+  add_compile_definitions(_GLIBCXX_TSAN=1)
   add_link_options(-fsanitize=thread)
 endif()
 
