@@ -15,26 +15,104 @@
 
 namespace chartly {
 
-enum class SourceType { kHttpRest, kFile };
-enum class Format { kAuto, kJson, kNdjson, kCsv, kTsv };
-// How rows lie in a JSON payload: objects; arrays whose first row names the columns.
-enum class RowShape { kObjects, kHeaderRow };
-enum class PaginationType { kNone, kPage, kNextUrl };
+enum class SourceType { kHttpRest, kFile, kWebhook, kPostgres };
+// kGeoJson: the features are the rows. kJsonStat: the cells of a JSON-stat 1 or 2 cube. kRss: RSS and Atom alike.
+enum class Format { kAuto, kJson, kNdjson, kCsv, kTsv, kXml, kGeoJson, kJsonStat, kRss };
+// How rows lie in a JSON payload. kObjects: one value a row. kHeaderRow: arrays, the first of which names the columns.
+// kZipped: an object of arrays of the same length; row i holds element i of each. kKeyed: an object whose members are
+// the rows; the path $key is the member's name.
+enum class RowShape { kObjects, kHeaderRow, kZipped, kKeyed };
+enum class PaginationType { kNone, kPage, kOffset, kCursor, kLinkHeader, kNextUrl };
 
 struct PaginationConfig {
   PaginationType type = PaginationType::kNone;
-  std::string param = "page";  // page: query parameter that carries the page number
-  int64_t start = 1;           // page: first number
-  std::string size_param;      // page: query parameter that carries the page size; none if empty
-  int64_t size = 0;
-  std::string pages;  // page: path of the total number of pages; else pages end at the first empty one
-  std::string next;   // next_url: path of the next address; absent, null or empty ends
+  // page: query parameter with the number of the page; offset: with the number of rows before it; cursor: with the
+  // cursor. The parser's defaults: page, offset, cursor.
+  std::string param = "page";
+  int64_t start = 1;       // page: first number; offset: first offset (there the parser's default is 0)
+  std::string size_param;  // page, offset, cursor: query parameter that carries the size of a page; none if empty
+  int64_t size = 0;        // offset: also the step, if given; else the rows that came
+  std::string pages;       // page: path of the total number of pages; else pages end at the first empty one
+  // next_url: path of the next address; cursor: path of the next cursor. Absent, null or empty ends.
+  std::string next;
+};
+
+// Where a secret lies: file `key` in folder `name` of the drone's secrets, or its environment (drone/fetch/secrets.h).
+struct SecretRef {
+  std::string name;
+  std::string key;
+  bool empty() const { return name.empty(); }
+};
+
+// kMtls needs no more than its certificate. Secrets are references, never values.
+enum class AuthType { kNone, kBasic, kBearer, kHeader, kQuery, kOauth2, kMtls };
+
+struct AuthConfig {
+  AuthType type = AuthType::kNone;
+  SecretRef secret;                 // bearer, header, query: the value; basic: the password; oauth2: the client secret
+  std::string username;             // basic; oauth2: the client id
+  std::string name;                 // header: its name (default X-API-Key); query: the parameter (default api_key)
+  std::string prefix;               // header: goes before the value
+  std::string token_url;            // oauth2: client credentials are sent there; its host may be asked, too
+  std::vector<std::string> scopes;  // oauth2
+  SecretRef certificate;            // mtls: PEM
+  SecretRef private_key;            // mtls: PEM
+};
+
+// Only what is new since the last run. `field` names a target of the mapping or a field of the source row; its largest
+// value of a run that ended well (or, with ascending order, of what is durable) less `lookback` is sent as `param`.
+struct IncrementalConfig {
+  std::string field;               // dims.time.observed; empty: everything each time
+  std::string param;               // query parameter
+  std::string format = "rfc3339";  // rfc3339, date, epoch_s, epoch_ms, text
+  std::string initial;             // sent by the first run; nothing is sent if empty
+  absl::Duration lookback = absl::ZeroDuration();
+  bool ascending = false;  // the source gives the oldest first
+};
+
+// How a table is written. All single bytes.
+struct CsvConfig {
+  std::optional<char> delimiter;  // csv: ',', tsv: tab
+  std::optional<char> quote;      // '"'; '\0' (none in the profile): quotes are text
+  std::optional<char> comment;    // lines that begin with it are no rows
+  int64_t skip_lines = 0;         // lines before the header
+  bool header = true;             // false: columns are named by `columns`
+  std::vector<std::string> columns;
+};
+
+// Makes long rows of wide ones: for every column that is neither in `keep` nor in `skip`, one row with the kept
+// columns, the column's name as field `name` and its value as field `value`. Off if `name` is empty.
+struct UnpivotConfig {
+  std::vector<std::string> keep;
+  std::vector<std::string> skip;
+  std::string name;
+  std::string value;
+};
+
+// A query of rows that are read in order of its watermark column; source.incremental works on it, too.
+struct PostgresConfig {
+  std::string host;
+  int64_t port = 5432;
+  std::string database;
+  std::string user;
+  SecretRef password;
+  std::string query;                // one SELECT; $1 is the watermark if source.incremental is given
+  std::string tls = "verify-full";  // verify-full, require, disable (only to addresses allowed by --egress-allow)
+};
+
+// Payloads that the source posts to the gateway, at /api/webhooks/{profile}.
+struct WebhookConfig {
+  SecretRef key;                                // HMAC-SHA256 over "id.timestamp.body"
+  SecretRef previous;                           // accepted beside `key` while keys are rotated
+  absl::Duration tolerance = absl::Minutes(5);  // of the timestamp, both ways
 };
 
 struct SourceConfig {
   SourceType type = SourceType::kHttpRest;
-  std::string url;   // http_rest
-  std::string path;  // file: one file; relative to the drone's --source-dir, never outside it
+  std::string url;  // http_rest
+  // file: relative to the drone's --source-dir, never outside it. The last parts may hold * and ?, then every file that
+  // fits is a page, in order of name; .gz, .zst and members of .zip are unpacked.
+  std::string path;
   std::string method = "GET";
   std::map<std::string, std::string> headers;
   std::map<std::string, std::string> query;
@@ -42,12 +120,25 @@ struct SourceConfig {
   Format format = Format::kAuto;
   RowShape shape = RowShape::kObjects;
   std::string records;  // path of the rows: "data[*]"; the whole payload if empty
+  std::string
+      charset;  // utf-8, iso-8859-1, windows-1252, utf-16, ...; empty: byte order mark, content type, XML, UTF-8
+  std::map<std::string, std::string> namespaces;  // xml: prefix in paths -> URI; a name without prefix fits any
+  CsvConfig csv;
+  UnpivotConfig unpivot;
+  AuthConfig auth;
+  IncrementalConfig incremental;
+  PostgresConfig postgres;
+  WebhookConfig webhook;
   PaginationConfig pagination;
   std::vector<std::string> egress_allow;  // hosts; the url's own host if empty
 };
 
+// What happens when a run is due while the one before still goes on.
+enum class Overlap { kSkip, kQueue };
+
 struct ScheduleConfig {
   bool enabled = true;
+  Overlap overlap = Overlap::kSkip;
   absl::Duration interval = absl::Hours(1);  // >= 1s
   absl::Duration jitter = absl::ZeroDuration();
 };
@@ -55,8 +146,10 @@ struct ScheduleConfig {
 struct LimitsConfig {
   int64_t max_records = 1'000'000;
   int64_t max_pages = 1000;
-  int64_t max_bytes = int64_t{64} << 20;       // of all payloads of a run, unpacked
-  absl::Duration timeout = absl::Seconds(30);  // of one request
+  int64_t max_bytes = int64_t{64} << 20;        // of all payloads of a run, unpacked
+  absl::Duration timeout = absl::Seconds(30);   // of one request
+  absl::Duration run_timeout = absl::Hours(1);  // of a whole run; past it the run is cut off
+  double rate = 0;                              // requests a second to one host; 0: as fast as it answers
 };
 
 struct RetryConfig {
@@ -73,9 +166,24 @@ struct FunctionCall {
   bool operator==(const FunctionCall&) const = default;
 };
 
+// A table of the profile: text of the field -> value. Text without an entry becomes `otherwise`, or stays, or breaks
+// the row's contract (mapping.lookup_missing).
+enum class LookupMiss { kQuarantine, kNull, kKeep, kDefault };
+struct LookupConfig {
+  std::map<std::string, std::string> table;
+  LookupMiss miss = LookupMiss::kQuarantine;
+  std::string otherwise;  // kDefault
+};
+
 // One line of the mapping: a source field, and where it goes.
 struct MappingEntry {
   std::string from;  // path in the row; empty for a constant
+  // Further paths: coalesce takes the first that is neither missing, null nor empty; concat joins all with `separator`
+  // (null if one is missing or null).
+  std::vector<std::string> coalesce;
+  std::vector<std::string> concat;
+  std::string separator;
+  std::optional<LookupConfig> lookup;  // after the functions, before the type
   FieldRole role = FieldRole::kDim;
   std::string to;                 // dotted name without the role's prefix
   std::optional<ValueType> type;  // none: text stays text, a JSON number stays a number; a measure becomes a number
@@ -91,6 +199,18 @@ struct MappingEntry {
 
 enum class OnInvalid { kQuarantine, kFailRun };
 
+// A rule of every record: `expect` must hold, or the row goes to quarantine with reason quality.<name>.
+struct CheckConfig {
+  std::string name;
+  std::string expect;  // expression
+};
+
+// What a whole run must show; otherwise it is partial with EXPECTATION_FAILED.
+struct ExpectConfig {
+  int64_t min_records = 0;
+  double max_quarantined = 1;  // part of the fetched rows
+};
+
 struct Profile {
   std::string id;
   std::string name;
@@ -105,6 +225,8 @@ struct Profile {
   std::string filter;            // expression; all rows if empty
   std::vector<std::string> key;  // dims without prefix, sorted; all dims if empty
   OnInvalid on_invalid = OnInvalid::kQuarantine;
+  std::vector<CheckConfig> checks;
+  ExpectConfig expect;
   absl::Duration freshness = absl::ZeroDuration();  // zero: not stated
   absl::Duration retention = absl::InfiniteDuration();
   std::string revision;  // "sha256:" + hex of the text, as ContentHash() gives it

@@ -31,9 +31,10 @@ class FormatDecoder final : public Decoder {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<DecodeResult> Decode(absl::string_view body, absl::string_view content_type, absl::string_view uri,
+  absl::StatusOr<DecodeResult> Decode(Body& body, absl::string_view content_type, absl::string_view uri,
                                       RowSink& sink) override {
-    Payload payload{absl::StripPrefix(body, kByteOrderMark), content_type, uri};
+    ASSIGN_OR_RETURN(std::string text, ReadAll(body, kMaxDocumentBytes));
+    Payload payload{absl::StripPrefix(text, kByteOrderMark), content_type, uri};
     if (absl::StripAsciiWhitespace(payload.body).empty()) {
       return PayloadError(payload, "PAYLOAD_EMPTY", "the payload is empty; check the address and its parameters");
     }

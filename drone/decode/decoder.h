@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "common/normalize/row.h"
 #include "common/profile/profile.h"
+#include "drone/decode/body.h"
 
 namespace chartly::drone {
 
@@ -30,6 +31,9 @@ class RowSink {
                                 uint32_t number) = 0;
 };
 
+// Formats that cannot be read row by row are read as a whole, up to this size.
+inline constexpr size_t kMaxDocumentBytes = size_t{64} << 20;
+
 // What pagination needs to know of a page.
 struct DecodeResult {
   int64_t rows = 0;                 // good and bad
@@ -43,9 +47,10 @@ class Decoder {
   static absl::StatusOr<std::unique_ptr<Decoder>> Create(const SourceConfig& source,
                                                          const std::vector<std::string>& paths);
   // `content_type` as the server gave it, may be empty; with format auto it decides, then the name's ending, then the
-  // first bytes.
-  virtual absl::StatusOr<DecodeResult> Decode(absl::string_view body, absl::string_view content_type,
-                                              absl::string_view uri, RowSink& sink) = 0;
+  // first bytes. Holds at most one row, or kMaxDocumentBytes, of it in memory. An error of the body is returned as it
+  // is.
+  virtual absl::StatusOr<DecodeResult> Decode(Body& body, absl::string_view content_type, absl::string_view uri,
+                                              RowSink& sink) = 0;
   virtual ~Decoder() = default;
 };
 

@@ -65,7 +65,8 @@ Decoded Decode(const SourceConfig& source, const std::vector<std::string>& paths
   auto decoder = Decoder::Create(source, paths);
   REQUIRE_OK(decoder);
   Collector sink(paths.size());
-  auto result = (*decoder)->Decode(body, content_type, uri, sink);
+  TextBody bytes(body);
+  auto result = (*decoder)->Decode(bytes, content_type, uri, sink);
   return {result.status(), result.ok() ? *result : DecodeResult{}, sink.rows, sink.raws};
 }
 
@@ -207,7 +208,8 @@ TEST_CASE("the sink may stop the decoder") {
   REQUIRE_OK(decoder);
   Collector sink(1);
   sink.stop_after = 2;
-  auto result = (*decoder)->Decode("[1,2,3]", "", "", sink);
+  TextBody body("[1,2,3]");
+  auto result = (*decoder)->Decode(body, "", "", sink);
   CHECK(result.status().code() == absl::StatusCode::kCancelled);
   CHECK(sink.rows.size() == 2);
 }

@@ -120,7 +120,7 @@ absl::StatusOr<std::optional<Page>> FileSource::Next(const DecodeResult*) {
   if (done_) return std::nullopt;
   ASSIGN_OR_RETURN(std::string content, ReadFile(path_, root_, max_bytes_));
   done_ = true;
-  return Page{1, absl::StrCat("file:", name_), "", std::move(content), clock_.Now()};
+  return Page{1, absl::StrCat("file:", name_), "", std::make_unique<TextBody>(std::move(content)), clock_.Now()};
 }
 
 }  // namespace chartly::drone

@@ -94,6 +94,9 @@ absl::StatusOr<bool> HttpSource::Advance(const DecodeResult& previous) {
     case PaginationType::kNextUrl:
       return AdvanceToNextUrl(previous);
     case PaginationType::kPage:
+    case PaginationType::kOffset:
+    case PaginationType::kCursor:
+    case PaginationType::kLinkHeader:
       break;
   }
   if (previous.pages ? pages_ >= *previous.pages : previous.rows == 0) return false;
@@ -138,8 +141,8 @@ absl::StatusOr<std::optional<Page>> HttpSource::Fetch() {
   ++pages_;
   bytes_ += static_cast<int64_t>(response->body.size());
   current_url_ = response->url;
-  return Page{pages_, RedactUrl(response->url), HeaderOf(*response, "content-type"), std::move(response->body),
-              clock_.Now()};
+  return Page{pages_, RedactUrl(response->url), HeaderOf(*response, "content-type"),
+              std::make_unique<TextBody>(std::move(response->body)), clock_.Now()};
 }
 
 absl::StatusOr<net::HttpResponse> HttpSource::FetchWithRetries() {

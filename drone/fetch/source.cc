@@ -11,8 +11,11 @@ absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const
       return FileSource::Open(profile, deps);
     case SourceType::kHttpRest:
       return HttpSource::Open(profile, deps);
+    case SourceType::kWebhook:
+    case SourceType::kPostgres:
+      break;
   }
-  return absl::InternalError("unknown source type");
+  return absl::UnimplementedError("no source of this type");
 }
 
 }  // namespace chartly::drone

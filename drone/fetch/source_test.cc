@@ -29,7 +29,7 @@ struct World {
   Profile profile;
 
   std::unique_ptr<Source> Open() {
-    auto source = OpenSource(profile, {*http, clock, dir.path()});
+    auto source = OpenSource(profile, {*http, clock, dir.path(), nullptr, {}});
     REQUIRE_OK(source);
     return *std::move(source);
   }
@@ -46,7 +46,10 @@ DecodeResult Rows(int64_t rows, std::optional<int64_t> pages = std::nullopt,
 
 std::string BodyOf(const absl::StatusOr<std::optional<Page>>& page) {
   REQUIRE_OK(page);
-  return page->has_value() ? (*page)->body : "(end)";
+  if (!page->has_value()) return "(end)";
+  auto body = ReadAll(*(*page)->body, 1 << 20);
+  REQUIRE_OK(body);
+  return *body;
 }
 
 TEST_CASE("a source without pagination is one page that says where and when it came from") {

@@ -10,12 +10,19 @@
 #include "common/normalize/normalizer.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
-#include "common/text/sha256.h"
 #include "drone/decode/decoder.h"
 #include "drone/fetch/source.h"
+#include "drone/pipeline/page_body.h"
 #include "drone/pipeline/page_rows.h"
 
 namespace chartly::drone {
+
+namespace {
+
+// Large payloads whose hash the end of a run tells; a run with more of them is cut off by its limits long before.
+constexpr size_t kMaxPayloadsNoted = 1000;
+
+}  // namespace
 
 class Pipeline::Impl {
  public:
@@ -49,7 +56,7 @@ class Pipeline::Impl {
     ASSIGN_OR_RETURN(std::unique_ptr<Normalizer> normalizer, Normalizer::Create(spec_.profile));
     ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(spec_.profile.source, normalizer->paths()));
     ASSIGN_OR_RETURN(std::unique_ptr<Source> source,
-                     OpenSource(spec_.profile, {deps_.http, deps_.clock, deps_.source_dir}));
+                     OpenSource(spec_.profile, {deps_.http, deps_.clock, deps_.source_dir, deps_.secrets, {}}));
     SetSource(source.get());
     PageRows rows(spec_.profile, *normalizer,
                   [this](std::string batch, int64_t fetched) { return HandOn(std::move(batch), fetched); });
@@ -72,11 +79,15 @@ class Pipeline::Impl {
       if (cancelled_) return absl::CancelledError("the run was cancelled");
       ASSIGN_OR_RETURN(std::optional<Page> page, source.Next(previous ? &*previous : nullptr));
       if (!page) return absl::OkStatus();
-      Count("chartly_fetch_bytes_total", static_cast<double>(page->body.size()));
       ++pages_;
       TellProgress(rows.fetched());
-      rows.BeginPage(Origin(*page), page->number, &cancelled_);
-      absl::StatusOr<DecodeResult> decoded = decoder.Decode(page->body, page->content_type, page->uri, rows);
+      PageBody body(*page->body);
+      body.ReadAhead(kReadAheadBytes);
+      bool known = body.whole();
+      rows.BeginPage(Origin(*page, body.sha256()), page->number, &cancelled_);
+      absl::StatusOr<DecodeResult> decoded = decoder.Decode(body, page->content_type, page->uri, rows);
+      Count("chartly_fetch_bytes_total", static_cast<double>(body.bytes()));
+      if (!known && body.whole()) NotePayload(*page, body);
       // Rows before an error count as fetched, so they go on first.
       absl::Status flushed = rows.Flush();
       TellProgress(rows.fetched());
@@ -87,7 +98,7 @@ class Pipeline::Impl {
     }
   }
 
-  BatchHeader Origin(const Page& page) const {
+  BatchHeader Origin(const Page& page, const std::string& sha256) const {
     BatchHeader origin;
     origin.set_tenant("default");
     origin.set_profile_id(spec_.profile.id);
@@ -95,10 +106,20 @@ class Pipeline::Impl {
     origin.set_run_id(spec_.run_id);
     origin.set_drone_id(spec_.drone_id);
     origin.set_source_uri(page.uri);
-    origin.set_payload_sha256(Sha256Hex(page.body));
+    origin.set_payload_sha256(sha256);
     origin.set_observed_us(absl::ToUnixMicros(page.fetched_at));
     for (const std::string& dim : spec_.profile.key) origin.add_key(dim);
     return origin;
+  }
+
+  // Batches of a large payload are on their way before its hash is known; the end of the run tells it.
+  void NotePayload(const Page& page, const PageBody& body) {
+    if (payloads_.size() >= kMaxPayloadsNoted) return;
+    v1::RunPayload& payload = payloads_.emplace_back();
+    payload.set_page(page.number);
+    payload.set_source_uri(page.uri);
+    payload.set_sha256(body.sha256());
+    payload.set_bytes(body.bytes());
   }
 
   absl::Status HandOn(std::string batch, int64_t fetched) {
@@ -117,6 +138,7 @@ class Pipeline::Impl {
     // What could not be handed on was not taken: the next run fetches it again.
     end.set_fetched(handed_on_);
     end.set_pages(pages_);
+    for (v1::RunPayload& payload : payloads_) *end.add_payloads() = std::move(payload);
     if (status.ok()) {
       end.set_truncated(!truncated_by_.empty());
       if (end.truncated()) end.set_error(absl::StrCat(truncated_by_, " of the profile cut the run off"));
@@ -139,6 +161,7 @@ class Pipeline::Impl {
   std::atomic<bool> cancelled_ = false;
   int64_t handed_on_ = 0;
   int32_t pages_ = 0;
+  std::vector<v1::RunPayload> payloads_;
   std::string truncated_by_;
   absl::Mutex mu_;
   Source* source_ ABSL_GUARDED_BY(mu_) = nullptr;

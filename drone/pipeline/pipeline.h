@@ -13,6 +13,7 @@
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
+#include "drone/fetch/secrets.h"
 
 namespace chartly::drone {
 
@@ -37,7 +38,8 @@ struct PipelineDeps {
   std::string source_dir;
   BatchSink& sink;
   // Told after every page and batch: rows fetched, rows handed on, pages. May be empty.
-  std::function<void(int64_t fetched, int64_t handed_on, int pages)> progress;
+  std::function<void(int64_t fetched, int64_t handed_on, int pages)> progress = nullptr;
+  const Secrets* secrets = nullptr;  // as in SourceDeps
 };
 
 class Pipeline {

@@ -1,0 +1,29 @@
+// The secrets of a drone. A profile names them (secretRef) and never holds them; they lie on the drone's host and do
+// not leave it: no log, error or metric shows one. Thread-safe.
+#ifndef CHARTLY_DRONE_FETCH_SECRETS_H_
+#define CHARTLY_DRONE_FETCH_SECRETS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/profile/profile.h"
+
+namespace chartly::drone {
+
+class Secrets {
+ public:
+  // `dir` holds one folder a secret and one file a key, as Kubernetes mounts them; empty: only the environment.
+  explicit Secrets(std::string dir) : dir_(std::move(dir)) {}
+
+  // The text of file DIR/NAME/KEY without its last line end, read anew each time so that rotation needs no restart;
+  // else of the variable CHARTLY_SECRET_NAME_KEY (upper case, other characters as _). NotFound (SECRET_NOT_FOUND) names
+  // both places; PermissionDenied (SECRET_EXPOSED) if others than the drone's user may read the file.
+  absl::StatusOr<std::string> Get(const SecretRef& ref) const;
+
+ private:
+  std::string dir_;
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_FETCH_SECRETS_H_
