@@ -149,8 +149,9 @@ def test_health_readiness_metrics_and_page(cluster):
     for part, port in cluster.admin.items():
         if not cluster.split and part != "gateway":
             continue
-        for path in ("/health", "/ready"):
-            assert fetch(f"http://127.0.0.1:{port}{path}")[0] == 200
+        # Each process is ready in its own time: the cluster waits for the gateway alone.
+        wait_until(lambda: ready(f"127.0.0.1:{port}"), f"{part} to be ready")
+        assert fetch(f"http://127.0.0.1:{port}/health")[0] == 200
         assert b"# TYPE chartly_" in fetch(f"http://127.0.0.1:{port}/metrics")[2]
     drone = cluster.drone()
     admin = next(a for a in reversed(drone.arguments) if re.fullmatch(r"127\.0\.0\.1:\d+", a))
