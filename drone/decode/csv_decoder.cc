@@ -49,9 +49,9 @@ std::string WhyBad(const CsvReader& reader, size_t width) {
   return absl::StrCat("line ", reader.line(), " has ", reader.size(), " fields, the header ", width);
 }
 
-absl::Status ReadRows(const Payload& payload, char delimiter, const std::vector<std::string>& paths, RowSink& sink,
+absl::Status ReadRows(absl::string_view text, char delimiter, const std::vector<std::string>& paths, RowSink& sink,
                       int64_t& rows) {
-  CsvReader reader(payload.body, delimiter);
+  CsvReader reader(text, delimiter);
   size_t width = 0;
   ASSIGN_OR_RETURN(std::vector<size_t> columns, ReadHeader(reader, paths, width));
   CsvRow row(reader, columns);
@@ -66,22 +66,32 @@ absl::Status ReadRows(const Payload& payload, char delimiter, const std::vector<
   }
 }
 
+class CsvDecoder final : public PageDecoder {
+ public:
+  explicit CsvDecoder(const std::vector<std::string>& paths) : paths_(paths) {}
+
+  absl::StatusOr<DecodeResult> Decode(Body& body, const PageInfo& page, RowSink& sink) override {
+    if (LooksLikeMarkup(page.first_bytes)) {
+      return PayloadError(page, "PAYLOAD_NOT_CSV", "a web page or other markup came instead of CSV");
+    }
+    ASSIGN_OR_RETURN(std::string text, ReadAll(body, kMaxDocumentBytes));
+    size_t bad_utf8 = FindInvalidUtf8(text);
+    if (bad_utf8 != absl::string_view::npos) return DescribePayload(page, NotUtf8Error(text, bad_utf8));
+    DecodeResult result;
+    char delimiter = page.format == Format::kCsv ? ',' : '\t';
+    absl::Status status = ReadRows(text, delimiter, paths_, sink, result.rows);
+    if (!status.ok()) return DescribePayload(page, status);
+    return result;
+  }
+
+ private:
+  const std::vector<std::string> paths_;
+};
+
 }  // namespace
 
-absl::StatusOr<DecodeResult> DecodeCsv(const Payload& payload, char delimiter, const std::vector<std::string>& paths,
-                                       RowSink& sink) {
-  if (LooksLikeMarkup(payload.body)) {
-    return PayloadError(payload, "PAYLOAD_NOT_CSV", "a web page or other markup came instead of CSV");
-  }
-  size_t bad_utf8 = FindInvalidUtf8(payload.body);
-  if (bad_utf8 != absl::string_view::npos) {
-    return DescribePayload(payload, NotUtf8Error(payload.body, bad_utf8));
-  }
-  DecodeResult result;
-  absl::Status status = ReadRows(payload, delimiter, paths, sink, result.rows);
-  if (Reason(status).rfind("PAYLOAD_", 0) == 0) return DescribePayload(payload, status);
-  RETURN_IF_ERROR(status);
-  return result;
+std::unique_ptr<PageDecoder> MakeCsvDecoder(const SourceConfig&, const std::vector<std::string>& paths) {
+  return std::make_unique<CsvDecoder>(paths);
 }
 
 }  // namespace chartly::drone

@@ -2,19 +2,17 @@
 #ifndef CHARTLY_DRONE_DECODE_CSV_DECODER_H_
 #define CHARTLY_DRONE_DECODE_CSV_DECODER_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "drone/decode/decoder.h"
-#include "drone/decode/payload.h"
+#include "drone/decode/page_decoder.h"
 
 namespace chartly::drone {
 
 // Gives every row to `sink`; an empty field is null, since CSV has no other way to write it. A row with another number
 // of fields than the header is a bad row; an empty line is none, unless there is only one column.
-absl::StatusOr<DecodeResult> DecodeCsv(const Payload& payload, char delimiter, const std::vector<std::string>& paths,
-                                       RowSink& sink);
+std::unique_ptr<PageDecoder> MakeCsvDecoder(const SourceConfig& source, const std::vector<std::string>& paths);
 
 }  // namespace chartly::drone
 

@@ -1,70 +1,88 @@
 #include "drone/decode/decoder.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/match.h"
 #include "common/status/status.h"
 #include "drone/decode/csv_decoder.h"
 #include "drone/decode/json_decoder.h"
+#include "drone/decode/page_decoder.h"
 #include "drone/decode/payload.h"
+#include "drone/decode/peeked_body.h"
 
 namespace chartly::drone {
 namespace {
 
 constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
 
+// The one list of formats and who reads them.
+absl::StatusOr<std::unique_ptr<PageDecoder>> MakePageDecoder(Format format, const SourceConfig& source,
+                                                             const std::vector<std::string>& paths) {
+  switch (format) {
+    case Format::kCsv:
+    case Format::kTsv:
+      return MakeCsvDecoder(source, paths);
+    case Format::kAuto:
+    case Format::kJson:
+    case Format::kNdjson:
+      return JsonDecoder::Create(source, paths);
+    case Format::kXml:
+    case Format::kGeoJson:
+    case Format::kJsonStat:
+    case Format::kRss:
+      break;
+  }
+  return Error(absl::StatusCode::kUnimplemented, "FORMAT_UNKNOWN", "this drone cannot read source.format yet");
+}
+
 // Chooses the format page by page: with auto, an error page may come where data came before.
 class FormatDecoder final : public Decoder {
  public:
-  FormatDecoder(const SourceConfig& source, const std::vector<std::string>& paths)
-      : format_(source.format), needs_json_(!source.pagination.next.empty()), paths_(paths) {}
+  FormatDecoder(const SourceConfig& source, const std::vector<std::string>& paths) : source_(source), paths_(paths) {}
 
-  // Paths of a CSV source are column names, which need not parse as paths.
-  absl::Status Prepare(const SourceConfig& source) {
-    absl::StatusOr<JsonDecoder> json = JsonDecoder::Create(source, paths_);
-    bool only_table = format_ == Format::kCsv || format_ == Format::kTsv;
-    bool maybe_table = format_ == Format::kAuto;
-    if (!json.ok() && !only_table && !maybe_table) return json.status();
-    json_status_ = json.status();
-    if (json.ok()) json_ = std::make_unique<JsonDecoder>(*std::move(json));
-    return absl::OkStatus();
+  absl::StatusOr<PageDecoder*> For(Format format) {
+    std::unique_ptr<PageDecoder>& decoder = decoders_[format];
+    if (decoder == nullptr) {
+      ASSIGN_OR_RETURN(decoder, MakePageDecoder(format, source_, paths_));
+    }
+    return decoder.get();
   }
 
   absl::StatusOr<DecodeResult> Decode(Body& body, absl::string_view content_type, absl::string_view uri,
                                       RowSink& sink) override {
-    ASSIGN_OR_RETURN(std::string text, ReadAll(body, kMaxDocumentBytes));
-    Payload payload{absl::StripPrefix(text, kByteOrderMark), content_type, uri};
-    if (absl::StripAsciiWhitespace(payload.body).empty()) {
-      return PayloadError(payload, "PAYLOAD_EMPTY", "the payload is empty; check the address and its parameters");
+    PeekedBody peeked(body);
+    ASSIGN_OR_RETURN(absl::string_view begin, Begin(peeked));
+    // The peeked piece ends with the first Read of the page; errors are told later.
+    const std::string first_bytes(begin);
+    PageInfo page{Format::kAuto, content_type, uri, first_bytes};
+    bool blank = absl::StripAsciiWhitespace(first_bytes).empty();
+    if (blank && first_bytes.size() < kPeekedBytes) {
+      return PayloadError(page, "PAYLOAD_EMPTY", "the payload is empty; check the address and its parameters");
     }
-    Format format = DetectFormat(format_, payload);
-    if (format == Format::kCsv || format == Format::kTsv)
-      return Table(payload, format == Format::kCsv ? ',' : '\t', sink);
-    RETURN_IF_ERROR(json_status_);
-    if (LooksLikeMarkup(payload.body)) {
-      return PayloadError(
-          payload, "PAYLOAD_NOT_JSON",
-          "a web page or other markup came instead of JSON; open the address in a browser to see what it says");
+    page.format = DetectFormat(source_.format, page);
+    bool table = page.format == Format::kCsv || page.format == Format::kTsv;
+    if (table && !source_.pagination.next.empty()) {
+      return PayloadError(page, "PAGINATION_NEEDS_JSON",
+                          "source.pagination.next is a path into JSON, but a table came");
     }
-    if (format == Format::kNdjson) return json_->DecodeLines(payload, sink);
-    return json_->DecodeDocument(payload, sink);
+    ASSIGN_OR_RETURN(PageDecoder * decoder, For(page.format));
+    return decoder->Decode(peeked, page, sink);
   }
 
  private:
-  absl::StatusOr<DecodeResult> Table(const Payload& payload, char delimiter, RowSink& sink) {
-    if (needs_json_) {
-      return PayloadError(payload, "PAGINATION_NEEDS_JSON",
-                          "source.pagination.next is a path into JSON, but a table came");
-    }
-    return DecodeCsv(payload, delimiter, paths_, sink);
+  // The first bytes after a byte order mark, which is left out. What follows this is UTF-8: conversion goes below it.
+  static absl::StatusOr<absl::string_view> Begin(PeekedBody& body) {
+    ASSIGN_OR_RETURN(absl::string_view begin, body.Peek(kPeekedBytes));
+    if (absl::StartsWith(begin, kByteOrderMark)) body.Skip(kByteOrderMark.size());
+    ASSIGN_OR_RETURN(begin, body.Peek(kPeekedBytes));
+    return begin.substr(0, kPeekedBytes);
   }
 
-  const Format format_;
-  const bool needs_json_;
+  const SourceConfig source_;
   const std::vector<std::string> paths_;
-  std::unique_ptr<JsonDecoder> json_;
-  absl::Status json_status_;
+  std::map<Format, std::unique_ptr<PageDecoder>> decoders_;
 };
 
 }  // namespace
@@ -72,7 +90,8 @@ class FormatDecoder final : public Decoder {
 absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(const SourceConfig& source,
                                                          const std::vector<std::string>& paths) {
   auto decoder = std::make_unique<FormatDecoder>(source, paths);
-  RETURN_IF_ERROR(decoder->Prepare(source));
+  // With auto, a path may be the name of a column, which need not parse as a path: the page will tell.
+  if (source.format != Format::kAuto) RETURN_IF_ERROR(decoder->For(source.format).status());
   return decoder;
 }
 

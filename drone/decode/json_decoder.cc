@@ -89,34 +89,45 @@ absl::StatusOr<std::vector<std::string>> HeaderNames(const JsonTree& tree, Index
 
 }  // namespace
 
-absl::StatusOr<JsonDecoder> JsonDecoder::Create(const SourceConfig& source, const std::vector<std::string>& paths) {
-  JsonDecoder decoder;
-  decoder.shape_ = source.shape;
-  decoder.path_texts_ = paths;
-  ASSIGN_OR_RETURN(decoder.records_, Path::Parse(source.records));
-  if (decoder.records_.levels_up() > 0) {
+absl::StatusOr<std::unique_ptr<PageDecoder>> JsonDecoder::Create(const SourceConfig& source,
+                                                                 const std::vector<std::string>& paths) {
+  std::unique_ptr<JsonDecoder> decoder(new JsonDecoder);
+  decoder->shape_ = source.shape;
+  decoder->path_texts_ = paths;
+  ASSIGN_OR_RETURN(decoder->records_, Path::Parse(source.records));
+  if (decoder->records_.levels_up() > 0) {
     return Error(absl::StatusCode::kInvalidArgument, "PATH_INVALID",
                  "source.records begins at the payload; ^ leads nowhere");
   }
-  ASSIGN_OR_RETURN(decoder.pages_, ParsePlainPath(source.pagination.pages, "source.pagination.pages"));
-  ASSIGN_OR_RETURN(decoder.next_, ParsePlainPath(source.pagination.next, "source.pagination.next"));
+  ASSIGN_OR_RETURN(decoder->pages_, ParsePlainPath(source.pagination.pages, "source.pagination.pages"));
+  ASSIGN_OR_RETURN(decoder->next_, ParsePlainPath(source.pagination.next, "source.pagination.next"));
   if (source.shape == RowShape::kHeaderRow) return decoder;
   for (const std::string& text : paths) {
     ASSIGN_OR_RETURN(Path path, ParsePlainPath(text, "mapping"));
-    decoder.paths_.push_back(std::move(path));
+    decoder->paths_.push_back(std::move(path));
   }
   return decoder;
 }
 
-absl::StatusOr<DecodeResult> JsonDecoder::DecodeDocument(const Payload& payload, RowSink& sink) {
-  absl::Status parsed = tree_->Parse(payload.body);
-  if (!parsed.ok()) return DescribePayload(payload, parsed);
+absl::StatusOr<DecodeResult> JsonDecoder::Decode(Body& body, const PageInfo& page, RowSink& sink) {
+  if (LooksLikeMarkup(page.first_bytes)) {
+    return PayloadError(
+        page, "PAYLOAD_NOT_JSON",
+        "a web page or other markup came instead of JSON; open the address in a browser to see what it says");
+  }
+  ASSIGN_OR_RETURN(std::string text, ReadAll(body, kMaxDocumentBytes));
   DecodeResult result;
-  absl::Status rows = Rows(sink, result.rows);
-  if (Reason(rows).rfind("PAYLOAD_", 0) == 0) return DescribePayload(payload, rows);
-  RETURN_IF_ERROR(rows);
-  ReadPagination(result);
+  absl::Status status =
+      page.format == Format::kNdjson ? DecodeLines(text, sink, result.rows) : DecodeDocument(text, sink, result);
+  if (!status.ok()) return DescribePayload(page, status);
   return result;
+}
+
+absl::Status JsonDecoder::DecodeDocument(absl::string_view text, RowSink& sink, DecodeResult& result) {
+  RETURN_IF_ERROR(tree_->Parse(text));
+  RETURN_IF_ERROR(Rows(sink, result.rows));
+  ReadPagination(result);
+  return absl::OkStatus();
 }
 
 absl::Status JsonDecoder::Rows(RowSink& sink, int64_t& rows) {
@@ -156,20 +167,15 @@ absl::Status JsonDecoder::HeaderRows(RowSink& sink, int64_t& rows) {
   return ForEachRow(*tree_, records_, on_row, bad_row);
 }
 
-absl::StatusOr<DecodeResult> JsonDecoder::DecodeLines(const Payload& payload, RowSink& sink) {
-  DecodeResult result;
-  absl::string_view rest = payload.body;
-  while (!rest.empty()) {
-    size_t end = rest.find('\n');
+absl::Status JsonDecoder::DecodeLines(absl::string_view text, RowSink& sink, int64_t& rows) {
+  while (!text.empty()) {
+    size_t end = text.find('\n');
     bool cut_off = end == absl::string_view::npos;
-    absl::string_view line = absl::StripAsciiWhitespace(rest.substr(0, end));
-    rest = cut_off ? absl::string_view() : rest.substr(end + 1);
-    if (line.empty()) continue;
-    absl::Status status = Line(line, cut_off, sink, result.rows);
-    if (Reason(status).rfind("PAYLOAD_", 0) == 0) return DescribePayload(payload, status);
-    RETURN_IF_ERROR(status);
+    absl::string_view line = absl::StripAsciiWhitespace(text.substr(0, end));
+    text = cut_off ? absl::string_view() : text.substr(end + 1);
+    if (!line.empty()) RETURN_IF_ERROR(Line(line, cut_off, sink, rows));
   }
-  return result;
+  return absl::OkStatus();
 }
 
 absl::Status JsonDecoder::Line(absl::string_view line, bool cut_off, RowSink& sink, int64_t& rows) {

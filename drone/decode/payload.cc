@@ -59,37 +59,38 @@ Format FromFirstBytes(absl::string_view body) {
   return absl::StrContains(line, ",") ? Format::kCsv : Format::kJson;
 }
 
-std::string Describe(const Payload& payload) {
+std::string Describe(const PageInfo& page) {
   std::string begins =
-      payload.body.empty()
+      page.first_bytes.empty()
           ? std::string("it is empty")
-          : absl::StrCat("it begins with \"", absl::Utf8SafeCHexEscape(payload.body.substr(0, kFirstBytes)), "\"");
-  return absl::StrCat(
-      " (", payload.content_type.empty() ? "" : absl::StrCat("content type ", payload.content_type, "; "), begins, ")");
+          : absl::StrCat("it begins with \"", absl::Utf8SafeCHexEscape(page.first_bytes.substr(0, kFirstBytes)), "\"");
+  return absl::StrCat(" (", page.content_type.empty() ? "" : absl::StrCat("content type ", page.content_type, "; "),
+                      begins, ")");
 }
 
 }  // namespace
 
-Format DetectFormat(Format configured, const Payload& payload) {
+Format DetectFormat(Format configured, const PageInfo& page) {
   if (configured != Format::kAuto) return configured;
-  if (auto format = FromContentType(payload.content_type)) return *format;
-  if (auto format = FromEnding(payload.uri)) return *format;
-  return FromFirstBytes(payload.body);
+  if (auto format = FromContentType(page.content_type)) return *format;
+  if (auto format = FromEnding(page.uri)) return *format;
+  return FromFirstBytes(page.first_bytes);
 }
 
-bool LooksLikeMarkup(absl::string_view body) {
-  absl::string_view text = absl::StripLeadingAsciiWhitespace(body).substr(0, 16);
+bool LooksLikeMarkup(absl::string_view text) {
+  text = absl::StripLeadingAsciiWhitespace(text).substr(0, 16);
   constexpr absl::string_view kBegins[] = {"<!doctype", "<html", "<head", "<body", "<?xml", "<!--"};
   return std::any_of(std::begin(kBegins), std::end(kBegins),
                      [&](absl::string_view begin) { return absl::StartsWithIgnoreCase(text, begin); });
 }
 
-absl::Status PayloadError(const Payload& payload, absl::string_view reason, absl::string_view message) {
-  return Error(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(message, Describe(payload)));
+absl::Status PayloadError(const PageInfo& page, absl::string_view reason, absl::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(message, Describe(page)));
 }
 
-absl::Status DescribePayload(const Payload& payload, const absl::Status& status) {
-  absl::Status described(status.code(), absl::StrCat(status.message(), Describe(payload)));
+absl::Status DescribePayload(const PageInfo& page, const absl::Status& status) {
+  if (Reason(status).rfind("PAYLOAD_", 0) != 0) return status;
+  absl::Status described(status.code(), absl::StrCat(status.message(), Describe(page)));
   status.ForEachPayload([&](absl::string_view url, const absl::Cord& cord) { described.SetPayload(url, cord); });
   return described;
 }

@@ -8,24 +8,28 @@
 
 namespace chartly::drone {
 
-// Views of what the caller of Decoder::Decode holds.
-struct Payload {
-  absl::string_view body;  // without a UTF-8 byte order mark
+// Bytes of a payload that are looked at before it is read.
+inline constexpr size_t kPeekedBytes = 1024;
+
+// Views of what the caller of Decoder::Decode holds, except for the first bytes.
+struct PageInfo {
+  Format format = Format::kAuto;  // what it turned out to be
   absl::string_view content_type;
   absl::string_view uri;
+  absl::string_view first_bytes;  // kPeekedBytes, or all if it has less; lives as long as the page is decoded
 };
 
 // `configured`, or if that is auto: what the content type says, then the ending of the address, then the first bytes.
 // JSON if nothing tells, so that an HTML error page is reported as what it is.
-Format DetectFormat(Format configured, const Payload& payload);
+Format DetectFormat(Format configured, const PageInfo& page);
 
-// Whether the body is a web page or other markup.
-bool LooksLikeMarkup(absl::string_view body);
+// Whether the text is a web page or other markup.
+bool LooksLikeMarkup(absl::string_view text);
 
 // InvalidArgument with `reason`: message, content type and first bytes.
-absl::Status PayloadError(const Payload& payload, absl::string_view reason, absl::string_view message);
-// The same around an error that was found inside the payload.
-absl::Status DescribePayload(const Payload& payload, const absl::Status& status);
+absl::Status PayloadError(const PageInfo& page, absl::string_view reason, absl::string_view message);
+// Says content type and first bytes, too, if `status` is about the payload (PAYLOAD_...); else as it is.
+absl::Status DescribePayload(const PageInfo& page, const absl::Status& status);
 
 }  // namespace chartly::drone
 
