@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/profile/lookup_reader.h"
 #include "common/status/status.h"
 
 namespace chartly {
@@ -13,6 +14,7 @@ namespace {
 constexpr size_t kMaxMappingEntries = 256;
 constexpr size_t kMaxTargetBytes = 128;
 constexpr size_t kMaxFunctions = 32;
+constexpr size_t kMaxPaths = 16;
 
 // "_", "_1", "_2", ...: keys that stand for no source field.
 bool IsConstantKey(absl::string_view key) {
@@ -96,13 +98,16 @@ class MappingReader {
                      {"max", [&](const NodeAt& value) { reader_.Number(value, entry.max.emplace()); }},
                      {"unit", [&](const NodeAt& value) { reader_.Text(value, entry.unit, 64); }},
                      {"value", [&](const NodeAt& value) { ReadValue(value, entry); }},
-                     {"lookup", nullptr},
-                     {"coalesce", nullptr}});
+                     {"coalesce", [&](const NodeAt& value) { ReadPaths(value, entry.coalesce); }},
+                     {"concat", [&](const NodeAt& value) { ReadPaths(value, entry.concat); }},
+                     {"separator", [&](const NodeAt& value) { reader_.LongText(value, entry.separator, 64); }},
+                     {"lookup", [&](const NodeAt& value) { ReadLookup(value, reader_, entry.lookup.emplace()); }}});
     reader_.Require(at, "to", "dims.geo.name");
+    CheckPaths(at, entry);
     if (entry.constant) {
       CheckConstant(at, entry);
     } else if (IsConstantKey(entry.from)) {
-      reader_.Require(at, "value", "BLS");
+      TakeFirstPath(at, entry);
     }
     if (entry.min && entry.max && *entry.min > *entry.max) reader_.Invalid(Child(at, "min"), "min is greater than max");
     return target;
@@ -110,9 +115,29 @@ class MappingReader {
 
   void CheckConstant(const NodeAt& at, MappingEntry& entry) {
     entry.from.clear();
-    for (absl::string_view key : {"using", "required", "min", "max"}) {
-      if (at.node->Find(key) != nullptr) reader_.Invalid(Child(at, key), "a constant (value:) does not use this key");
+    for (absl::string_view key : {"using", "required", "min", "max", "coalesce", "concat", "lookup"}) {
+      reader_.RefuseKey(at, key, "a constant (value:) does not use this key");
     }
+  }
+
+  void ReadPaths(const NodeAt& at, std::vector<std::string>& out) {
+    reader_.TextList(at, out);
+    if (out.size() > kMaxPaths) reader_.Invalid(at, absl::StrCat("more than ", kMaxPaths, " fields; use fewer"));
+  }
+
+  void CheckPaths(const NodeAt& at, const MappingEntry& entry) {
+    if (at.node->Find("coalesce") != nullptr) {
+      reader_.RefuseKey(at, "concat", "coalesce takes one of several fields and concat joins them; write one of both");
+    }
+    if (entry.concat.empty()) reader_.RefuseKey(at, "separator", "only concat uses this key");
+  }
+
+  // A field that is made of several needs none to stand for it: _: {to: dims.id, concat: [a, b]}.
+  void TakeFirstPath(const NodeAt& at, MappingEntry& entry) {
+    std::vector<std::string>& paths = entry.coalesce.empty() ? entry.concat : entry.coalesce;
+    if (paths.empty()) return reader_.Require(at, "value", "BLS");
+    entry.from = paths[0];
+    paths.erase(paths.begin());
   }
 
   void ReadValue(const NodeAt& at, MappingEntry& entry) {

@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/profile/nearest.h"
 
 namespace chartly {
@@ -58,7 +59,7 @@ bool NodeReader::Map(const NodeAt& at, const std::vector<Key>& keys) {
   for (const YamlEntry& entry : at.node->entries) {
     const Key* key = FindKey(keys, entry.key);
     if (key == nullptr || !key->read) {
-      RefuseKey(at, entry, keys);
+      RefuseEntry(at, entry, keys);
     } else {
       key->read({&entry.value, JoinPath(at.path, entry.key)});
     }
@@ -66,10 +67,14 @@ bool NodeReader::Map(const NodeAt& at, const std::vector<Key>& keys) {
   return true;
 }
 
-void NodeReader::RefuseKey(const NodeAt& map, const YamlEntry& entry, const std::vector<Key>& keys) {
+void NodeReader::RefuseKey(const NodeAt& map, absl::string_view key, absl::string_view why) {
+  if (map.node->Find(key) != nullptr) Invalid(Child(map, key), why);
+}
+
+void NodeReader::RefuseEntry(const NodeAt& map, const YamlEntry& entry, const std::vector<Key>& keys) {
   std::vector<std::string> known;
   for (const Key& key : keys) {
-    if (key.read) known.push_back(key.name);
+    if (key.read && key.listed) known.push_back(key.name);
   }
   std::string list = absl::StrJoin(known, ", ");
   std::string path = JoinPath(map.path, entry.key);
@@ -156,6 +161,23 @@ void NodeReader::ByteSize(const NodeAt& at, int64_t most, int64_t& out) {
     return Invalid(at, absl::StrCat("must be from 1 to ", most, " bytes, not ", at.node->text));
   }
   out = *size;
+}
+
+void NodeReader::Rate(const NodeAt& at, double& out) {
+  if (!Scalar(at, "a rate")) return;
+  absl::StatusOr<double> rate = ParseRate(at.node->text);
+  if (!rate.ok()) return Invalid(at, rate.status().message());
+  out = *rate;
+}
+
+void NodeReader::Share(const NodeAt& at, double& out) {
+  if (!Scalar(at, "a share")) return;
+  absl::string_view digits = at.node->text;
+  bool percent = absl::ConsumeSuffix(&digits, "%");
+  double number = 0;
+  bool is_number = absl::SimpleAtod(digits, &number) && number >= 0 && number <= (percent ? 100 : 1);
+  if (!is_number) return Invalid(at, absl::StrCat(Quote(at.node->text), " is not a share; write 5% or 0.05"));
+  out = percent ? number / 100 : number;
 }
 
 void NodeReader::TextMap(const NodeAt& at, std::map<std::string, std::string>& out) {

@@ -28,7 +28,8 @@ class NodeReader {
   using ReadValue = std::function<void(const NodeAt&)>;
   struct Key {
     std::string name;
-    ReadValue read;  // empty: the key is planned and not known yet
+    ReadValue read;      // empty: the key is planned and not known yet
+    bool listed = true;  // false: read only to be refused well, and no message offers it
   };
   template <typename T>
   using Choices = std::vector<std::pair<std::string, T>>;
@@ -56,27 +57,35 @@ class NodeReader {
   void Number(const NodeAt& at, double& out);
   void Duration(const NodeAt& at, absl::Duration least, absl::Duration most, absl::Duration& out);
   void ByteSize(const NodeAt& at, int64_t most, int64_t& out);
+  void Rate(const NodeAt& at, double& out);
+  // A part of a whole: "5%" or 0.05, from 0 to 1.
+  void Share(const NodeAt& at, double& out);
   void TextMap(const NodeAt& at, std::map<std::string, std::string>& out);
   void TextList(const NodeAt& at, std::vector<std::string>& out);
   // Calls `read` for each item of a list; a single value counts as a list of one.
   void Items(const NodeAt& at, const ReadValue& read);
 
+  // True if the value is one of the choices.
   template <typename T>
-  void Choice(const NodeAt& at, const Choices<T>& choices, T& out) {
+  bool Choice(const NodeAt& at, const Choices<T>& choices, T& out) {
     std::vector<std::string> names;
     for (const auto& [name, value] : choices) {
       if (at.node->kind == YamlNode::Kind::kScalar && at.node->text == name) {
         out = value;
-        return;
+        return true;
       }
       names.push_back(name);
     }
     RefuseChoice(at, names);
+    return false;
   }
+
+  // Files a fault at `key` of a map if the map has it.
+  void RefuseKey(const NodeAt& map, absl::string_view key, absl::string_view why);
 
  private:
   bool Scalar(const NodeAt& at, absl::string_view expected);
-  void RefuseKey(const NodeAt& map, const YamlEntry& entry, const std::vector<Key>& keys);
+  void RefuseEntry(const NodeAt& map, const YamlEntry& entry, const std::vector<Key>& keys);
   void RefuseChoice(const NodeAt& at, const std::vector<std::string>& names);
 
   std::vector<ProfileFault>& faults_;

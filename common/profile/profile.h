@@ -237,6 +237,8 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 std::string DurationText(absl::Duration duration);
 // "1MiB", "64KiB", "2GiB", "500" (bytes).
 absl::StatusOr<int64_t> ParseByteSize(absl::string_view text);
+// "10/s", "5/m", "100/h", as events a second.
+absl::StatusOr<double> ParseRate(absl::string_view text);
 // ^[a-z0-9][a-z0-9._-]{0,62}$
 bool IsValidId(absl::string_view id);
 absl::string_view FieldRolePrefix(FieldRole role);  // "dims", "measures", "attrs"

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/profile/mapping_reader.h"
 #include "common/profile/node_reader.h"
+#include "common/profile/quality_reader.h"
 #include "common/profile/source_reader.h"
 #include "common/profile/yaml_document.h"
 #include "common/status/status.h"
@@ -47,6 +48,8 @@ class ProfileReader {
                {"filter", [&](const NodeAt& value) { reader_.LongText(value, profile.filter, 4096); }},
                {"key", [&](const NodeAt& value) { key_ = value; }},
                {"on_invalid", [&](const NodeAt& value) { ReadOnInvalid(value); }},
+               {"checks", [&](const NodeAt& value) { ReadChecks(value, reader_, profile.checks); }},
+               {"expect", [&](const NodeAt& value) { ReadExpect(value, reader_, profile.expect); }},
                {"freshness", [&](const NodeAt& value) { ReadPeriod(value, profile.freshness); }},
                {"retention", [&](const NodeAt& value) { ReadPeriod(value, profile.retention); }}});
     if (!is_map) return;
@@ -55,6 +58,7 @@ class ProfileReader {
     reader_.Require(root, "source", "{type: http_rest, url: https://api.example.gov/data.json}");
     reader_.Require(root, "mapping", "{FIELD: dims.geo.name}");
     CheckDims(root);
+    CheckWatermark(root);
     ReadKey();
     if (profile.name.empty()) profile.name = profile.id;
   }
@@ -96,14 +100,18 @@ class ProfileReader {
                           [&](const NodeAt& value) {
                             reader_.Duration(value, absl::ZeroDuration(), absl::Hours(24), schedule.jitter);
                           }},
+                         {"overlap", [&](const NodeAt& value) { ReadOverlap(value); }},
                          {"cron", nullptr},
                          {"timezone", nullptr},
-                         {"overlap", nullptr},
                          {"catch_up", nullptr}});
     if (is_map && schedule.jitter > schedule.interval) {
       reader_.Invalid(Child(at, "jitter"),
                       absl::StrCat("jitter is longer than the interval of ", DurationText(schedule.interval)));
     }
+  }
+
+  void ReadOverlap(const NodeAt& at) {
+    reader_.Choice<Overlap>(at, {{"skip", Overlap::kSkip}, {"queue", Overlap::kQueue}}, profile_.schedule.overlap);
   }
 
   void ReadLimits(const NodeAt& at) {
@@ -117,7 +125,11 @@ class ProfileReader {
           [&](const NodeAt& value) {
             reader_.Duration(value, absl::Milliseconds(100), absl::Minutes(10), limits.timeout);
           }},
-         {"rate", nullptr}});
+         {"run_timeout",
+          [&](const NodeAt& value) {
+            reader_.Duration(value, absl::Seconds(1), absl::Hours(24 * 7), limits.run_timeout);
+          }},
+         {"rate", [&](const NodeAt& value) { reader_.Rate(value, limits.rate); }}});
   }
 
   void ReadRetry(const NodeAt& at) {
@@ -135,6 +147,26 @@ class ProfileReader {
   }
 
   void ReadPeriod(const NodeAt& at, absl::Duration& out) { reader_.Duration(at, absl::Seconds(1), kLongest, out); }
+
+  bool HasTarget(absl::string_view target) const {
+    return std::any_of(profile_.mapping.begin(), profile_.mapping.end(), [&](const MappingEntry& entry) {
+      return target == absl::StrCat(FieldRolePrefix(entry.role), ".", entry.to);
+    });
+  }
+
+  // The watermark is a field of the record or, without a role's prefix, of the source row.
+  void CheckWatermark(const NodeAt& root) {
+    const std::string& field = profile_.source.incremental.field;
+    bool of_record = false;
+    for (FieldRole role : {FieldRole::kDim, FieldRole::kMeasure, FieldRole::kAttr}) {
+      std::string prefix = absl::StrCat(FieldRolePrefix(role), ".");
+      of_record = of_record || field.compare(0, prefix.size(), prefix) == 0;
+    }
+    if (!of_record || HasTarget(field)) return;
+    reader_.Fault(
+        Child(Child(Child(root, "source"), "incremental"), "field"), "PROFILE_KEY_NOT_MAPPED",
+        absl::StrCat("\"", field.substr(0, 64), "\" is not mapped; map it, or name a field of the source row"));
+  }
 
   bool HasDim(absl::string_view name) const {
     return std::any_of(profile_.mapping.begin(), profile_.mapping.end(),
@@ -194,7 +226,7 @@ void VisitNodes(const YamlNode& node, const std::string& path, const Visit& visi
 // Paths can be much longer than the text of their values, so only as many are kept as a good mapping can have.
 void KeepPositions(const YamlNode& root, ProfileParseResult& result) {
   constexpr size_t kMaxPositions = 16384;
-  for (const char* key : {"filter", "mapping"}) {
+  for (const char* key : {"filter", "checks", "mapping"}) {
     const YamlNode* node = root.Find(key);
     if (node == nullptr) continue;
     VisitNodes(*node, key, [&](const std::string& path, const YamlNode& value) {

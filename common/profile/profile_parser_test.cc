@@ -42,7 +42,7 @@ Profile Good(const std::string& name) {
 
 TEST_CASE("every fault is told with its place, its cause and what to do") {
   std::vector<fs::path> files = Files(kTestdata, ".yaml");
-  CHECK(files.size() >= 30);
+  CHECK(files.size() >= 60);
   for (const fs::path& path : files) {
     std::string expected = ReadFile(fs::path(path).replace_extension(".expected"));
     ProfileParseResult result = ParseProfile(ReadFile(path));
@@ -110,6 +110,131 @@ TEST_CASE("both forms of the mapping are read") {
   CHECK(*mapping[5].constant == Value::Integer(5));
   CHECK(*mapping[6].constant == Value::Text("5"));
   CHECK(*mapping[7].constant == Value::Boolean(true));
+}
+
+TEST_CASE("every key of an http source is read into its field") {
+  Profile profile = Good("http_source.yaml");
+  const SourceConfig& source = profile.source;
+  CHECK(source.format == Format::kXml);
+  CHECK(source.charset == "windows-1252");
+  CHECK(source.namespaces.at("g") == "http://www.example.org/generic");
+  CHECK(source.auth.type == AuthType::kOauth2);
+  CHECK(source.auth.token_url == "https://login.example.gov/token");
+  CHECK(source.auth.username == "chartly");
+  CHECK(source.auth.scopes == std::vector<std::string>{"read", "list"});
+  CHECK(source.auth.secret.name == "portal");
+  CHECK(source.auth.secret.key == "client_secret");
+  CHECK(source.incremental.field == "dims.time.observed");
+  CHECK(source.incremental.param == "since");
+  CHECK(source.incremental.format == "date");
+  CHECK(source.incremental.initial == "2020-01-01");
+  CHECK(source.incremental.lookback == absl::Hours(24));
+  CHECK(source.incremental.ascending);
+  CHECK(source.pagination.type == PaginationType::kCursor);
+  CHECK(source.pagination.param == "cursor");
+  CHECK(source.pagination.size == 500);
+  CHECK(source.pagination.next == "meta.next");
+  CHECK(profile.schedule.overlap == Overlap::kQueue);
+  CHECK(profile.limits.run_timeout == absl::Hours(2));
+  CHECK(profile.limits.rate == 5.0 / 60);
+  REQUIRE(profile.checks.size() == 2);
+  CHECK(profile.checks[0].name == "positive");
+  CHECK(profile.checks[0].expect == "measures.value > 0");
+  CHECK(profile.expect.min_records == 100);
+  CHECK(profile.expect.max_quarantined == 0.05);
+}
+
+TEST_CASE("fields of several columns and lookups are read") {
+  std::vector<MappingEntry> mapping = Good("http_source.yaml").mapping;
+  REQUIRE(mapping.size() == 8);
+  CHECK(mapping[0].from == "TIME");
+  CHECK(mapping[0].coalesce == std::vector<std::string>{"DATE", "OLD DATE"});
+  CHECK(mapping[1].from == "FREQ");
+  CHECK(mapping[1].concat == std::vector<std::string>{"AREA"});
+  CHECK(mapping[1].separator == ".");
+  CHECK(mapping[2].from == "PLACE");
+  CHECK(mapping[2].coalesce == std::vector<std::string>{"CITY"});
+  CHECK(mapping[3].lookup->table.at("M") == "Monthly");
+  CHECK(mapping[3].lookup->miss == LookupMiss::kQuarantine);
+  CHECK(mapping[4].lookup->miss == LookupMiss::kKeep);
+  CHECK(mapping[5].lookup->miss == LookupMiss::kNull);
+  CHECK(mapping[6].lookup->miss == LookupMiss::kDefault);
+  CHECK(mapping[6].lookup->otherwise == "other");
+  CHECK_FALSE(mapping[7].lookup);
+}
+
+TEST_CASE("every type of source is read") {
+  SourceConfig webhook = Good("webhook.yaml").source;
+  CHECK(webhook.type == SourceType::kWebhook);
+  CHECK(webhook.webhook.key.key == "current");
+  CHECK(webhook.webhook.previous.key == "previous");
+  CHECK(webhook.webhook.tolerance == absl::Minutes(1));
+  SourceConfig postgres = Good("postgres.yaml").source;
+  CHECK(postgres.type == SourceType::kPostgres);
+  CHECK(postgres.postgres.host == "db.example.gov");
+  CHECK(postgres.postgres.port == 5433);
+  CHECK(postgres.postgres.database == "statistics");
+  CHECK(postgres.postgres.user == "reader");
+  CHECK(postgres.postgres.password.name == "pg");
+  CHECK(postgres.postgres.query.find("ORDER BY observed") != std::string::npos);
+  CHECK(postgres.postgres.tls == "require");
+  SourceConfig table = Good("table.yaml").source;
+  CHECK(table.path == "in/2024-*/table?.csv.gz");
+  CHECK(table.csv.delimiter == '\t');
+  CHECK(table.csv.quote == '\0');
+  CHECK(table.csv.comment == '#');
+  CHECK(table.csv.skip_lines == 3);
+  CHECK_FALSE(table.csv.header);
+  CHECK(table.csv.columns.size() == 3);
+  CHECK(table.unpivot.keep == std::vector<std::string>{"place"});
+  CHECK(table.unpivot.skip == std::vector<std::string>{"1961"});
+  CHECK(table.unpivot.name == "year");
+  CHECK(table.unpivot.value == "population");
+}
+
+namespace {
+
+SourceConfig HttpSource(const std::string& more) {
+  std::string text = "id: x\nversion: 1.0.0\nsource:\n  type: http_rest\n  url: https://a.example.gov/d\n  " + more +
+                     "\nmapping: {a: dims.a}\n";
+  absl::StatusOr<Profile> profile = ParseProfileOrError("x.yaml", text);
+  REQUIRE_OK(profile);
+  return profile->source;
+}
+
+}  // namespace
+
+TEST_CASE("each type of auth is read with its defaults") {
+  CHECK(HttpSource("auth: none").auth.type == AuthType::kNone);
+  AuthConfig basic = HttpSource("auth: {type: basic, username: u, secretRef: {name: n, key: k}}").auth;
+  CHECK(basic.type == AuthType::kBasic);
+  CHECK(basic.username == "u");
+  CHECK(basic.secret.key == "k");
+  CHECK(HttpSource("auth: {type: bearer, secretRef: {name: n, key: k}}").auth.type == AuthType::kBearer);
+  AuthConfig header = HttpSource("auth: {type: header, prefix: 'Key ', secretRef: {name: n, key: k}}").auth;
+  CHECK(header.name == "X-API-Key");
+  CHECK(header.prefix == "Key ");
+  CHECK(HttpSource("auth: {type: header, name: X-T, secretRef: {name: n, key: k}}").auth.name == "X-T");
+  CHECK(HttpSource("auth: {type: query, secretRef: {name: n, key: k}}").auth.name == "api_key");
+  AuthConfig mtls =
+      HttpSource("auth: {type: mtls, certificate: {name: n, key: c}, private_key: {name: n, key: k}}").auth;
+  CHECK(mtls.type == AuthType::kMtls);
+  CHECK(mtls.certificate.key == "c");
+  CHECK(mtls.private_key.key == "k");
+}
+
+TEST_CASE("each type of pagination is read with its defaults") {
+  PaginationConfig page = HttpSource("pagination: {type: page}").pagination;
+  CHECK(page.param == "page");
+  CHECK(page.start == 1);
+  PaginationConfig offset = HttpSource("pagination: {type: offset, size: 100}").pagination;
+  CHECK(offset.type == PaginationType::kOffset);
+  CHECK(offset.param == "offset");
+  CHECK(offset.start == 0);
+  CHECK(offset.size == 100);
+  CHECK(HttpSource("pagination: {type: cursor, param: c, next: n}").pagination.param == "c");
+  CHECK(HttpSource("pagination: {type: link_header}").pagination.type == PaginationType::kLinkHeader);
+  CHECK(HttpSource("pagination: {type: next_url, next: n}").pagination.next == "n");
 }
 
 TEST_CASE("defaults stand where a profile says nothing") {

@@ -33,6 +33,16 @@ TEST_CASE("byte sizes are read") {
   }
 }
 
+TEST_CASE("rates are read") {
+  CHECK(*ParseRate("10/s") == 10);
+  CHECK(*ParseRate("6/m") == 0.1);
+  CHECK(*ParseRate("36/h") == 0.01);
+  for (const char* text : {"", "10", "/s", "0/s", "-1/s", "1.5/s", "10/d", "10 /s"}) {
+    INFO(text);
+    CHECK(Reason(ParseRate(text).status()) == "RATE_INVALID");
+  }
+}
+
 TEST_CASE("ids are short, lower-case and begin with a letter or digit") {
   for (const char* id : {"a", "0", "bls-unemployment", "a.b_c-d"}) CHECK(IsValidId(id));
   for (const char* id : {"", "-a", ".a", "A", "a b", "a/b", "é"}) CHECK_FALSE(IsValidId(id));
