@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <optional>
 
 #include "absl/strings/match.h"
@@ -33,7 +34,7 @@ struct Scan {
   bool damaged() const { return !header || sound.size() > 1; }
 };
 
-absl::StatusOr<Scan> ScanSegment(const std::string& path, int64_t first_seq,
+absl::StatusOr<Scan> ScanSegment(const std::string& path, int64_t first_seq, int64_t max_seq,
                                  const std::function<void(const RecordHeader&)>& on_record) {
   Scan scan;
   scan.segment = {first_seq, first_seq - 1, 0};
@@ -53,10 +54,10 @@ absl::StatusOr<Scan> ScanSegment(const std::string& path, int64_t first_seq,
   scan.sound.push_back({kSegmentHeaderBytes, kSegmentHeaderBytes});
   while (true) {
     int64_t expected = scan.segment.last_seq + 1;
-    ASSIGN_OR_RETURN(Result result, reader.Next(expected));
+    ASSIGN_OR_RETURN(Result result, reader.Next(expected, max_seq));
     if (result == Result::kEnd) break;
     if (result == Result::kDamaged) {
-      ASSIGN_OR_RETURN(bool found, reader.Resync(expected));
+      ASSIGN_OR_RETURN(bool found, reader.Resync(expected, max_seq));
       if (!found) {
         scan.tail_damaged = true;
         break;
@@ -130,17 +131,22 @@ void ReportLost(const std::string& path, int64_t first, int64_t last, RecoveryRe
 
 }  // namespace
 
-absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory,
+absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory, const RecoveryLimits& limits,
                                                     const std::function<void(const RecordHeader&)>& on_record,
                                                     SegmentHeader* newest_header, RecoveryReport* report) {
   ASSIGN_OR_RETURN(std::vector<int64_t> firsts, ListSegments(directory));
   std::deque<Segment> segments;
+  bool front_gone = limits.known && !firsts.empty() && firsts[0] > limits.released + 1;
+  if (front_gone) ReportLost(directory, limits.released + 1, firsts[0] - 1, report);
   for (size_t i = 0; i < firsts.size(); ++i) {
     bool last = i + 1 == firsts.size();
+    // No record of a segment can be as new as those of the next one.
+    int64_t max_seq = last ? std::numeric_limits<int64_t>::max() - 1 : firsts[i + 1] - 1;
     std::string path = absl::StrCat(directory, "/", SegmentName(firsts[i]));
-    ASSIGN_OR_RETURN(Scan scan, ScanSegment(path, firsts[i], on_record));
-    // Only the last segment can have a torn tail: a segment is on disk before the next one is made.
-    bool torn = last && scan.tail_damaged && !scan.damaged();
+    ASSIGN_OR_RETURN(Scan scan, ScanSegment(path, firsts[i], max_seq, on_record));
+    // Only the last segment can have a torn tail: a segment is on disk before the next one is made. And only entries
+    // that were never on disk can be in it.
+    bool torn = last && scan.tail_damaged && !scan.damaged() && scan.segment.last_seq >= limits.synced;
     if (torn) {
       RETURN_IF_ERROR(CutTail(path, scan, report));
     } else if (scan.damaged() || scan.tail_damaged) {
@@ -149,11 +155,13 @@ absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory
       // On a full disk the file stays as it is: it is read around the damage all the same.
       if (!aside.ok() && !absl::IsResourceExhausted(aside)) return aside;
     }
-    if (!last && scan.segment.last_seq + 1 < firsts[i + 1]) {
-      ReportLost(path, scan.segment.last_seq + 1, firsts[i + 1] - 1, report);
-    }
+    int64_t must_have = last ? limits.synced : max_seq;
+    if (scan.segment.last_seq < must_have) ReportLost(path, scan.segment.last_seq + 1, must_have, report);
     if (scan.header) *newest_header = *scan.header;
     if (scan.segment.bytes > 0) segments.push_back(scan.segment);
+  }
+  if (firsts.empty() && limits.synced > limits.released) {
+    ReportLost(directory, limits.released + 1, limits.synced, report);
   }
   return segments;
 }

@@ -30,9 +30,16 @@ struct RecoveryReport {
   std::vector<std::pair<int64_t, int64_t>> lost;
 };
 
+// What the watermark says must be there.
+struct RecoveryLimits {
+  int64_t released = 0;  // entries up to it may be gone
+  int64_t synced = 0;    // entries up to it were on disk
+  bool known = false;    // whether there is a watermark at all
+};
+
 // The segments of `directory` in order of seq. `on_record` sees every sound record once, in order.
 // `newest_header` gets the header of the last readable segment; its spool_id stays empty if there is none.
-absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory,
+absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory, const RecoveryLimits& limits,
                                                     const std::function<void(const RecordHeader&)>& on_record,
                                                     SegmentHeader* newest_header, RecoveryReport* report);
 

@@ -1,7 +1,6 @@
 #include "drone/spool/run_table.h"
 
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 
@@ -18,12 +16,6 @@ namespace {
 
 constexpr char kRunSuffix[] = ".run";
 constexpr size_t kMaxRunIdBytes = 255;
-
-// Run ids come from outside, so the file is named after a hash.
-std::string FileName(const std::string& run_id) {
-  XXH128_hash_t hash = XXH3_128bits(run_id.data(), run_id.size());
-  return absl::StrFormat("%016x%016x%s", hash.high64, hash.low64, kRunSuffix);
-}
 
 }  // namespace
 
@@ -53,6 +45,11 @@ absl::StatusOr<RunTable> RunTable::Open(const std::string& directory, int64_t* d
   return table;
 }
 
+std::string RunTable::ProfileOf(const std::string& run_id) const {
+  auto found = runs_.find(run_id);
+  return found == runs_.end() ? "" : found->second.info.profile_id();
+}
+
 absl::Status RunTable::Begin(const v1::RunEnd& run) {
   std::string content = run.SerializeAsString();
   if (run.run_id().empty() || run.run_id().size() > kMaxRunIdBytes ||
@@ -68,7 +65,7 @@ absl::Status RunTable::Begin(const v1::RunEnd& run) {
   }
   Run entry;
   entry.info = run;
-  ASSIGN_OR_RETURN(entry.file, SlotFile::Create(directory_, FileName(run.run_id()), content));
+  ASSIGN_OR_RETURN(entry.file, SlotFile::Create(directory_, HashedFileName(run.run_id(), kRunSuffix), content));
   runs_.emplace(run.run_id(), std::move(entry));
   return absl::OkStatus();
 }

@@ -25,6 +25,8 @@ class RunTable {
   static absl::StatusOr<RunTable> Open(const std::string& directory, int64_t* damaged);
 
   bool Contains(const std::string& run_id) const { return runs_.count(run_id) > 0; }
+  // The profile of a run; empty if the run is unknown.
+  std::string ProfileOf(const std::string& run_id) const;
   // Durable when it returns. AlreadyExists (RUN_EXISTS); InvalidArgument (RUN_INVALID) if the id is empty or too long.
   absl::Status Begin(const v1::RunEnd& run);
   // Adds to the counts of a run and gives the totals. Requires: Contains.

@@ -19,11 +19,14 @@ constexpr char kMagic[] = "CHSPOOL\n";
 constexpr size_t kMagicBytes = 8;
 constexpr size_t kNameDigits = 20;
 
+bool IsKnownVersion(uint32_t version) { return version >= 1 && version <= kSpoolFormatVersion; }
+
 // Lengths of the record that begins at `bytes`, if its fixed part can be one.
 struct RecordShape {
   size_t run_id_bytes;
+  size_t cursor_bytes;
   size_t payload_bytes;
-  size_t total() const { return kRecordHeaderBytes + run_id_bytes + payload_bytes; }
+  size_t total() const { return kRecordHeaderBytes + run_id_bytes + cursor_bytes + payload_bytes; }
 };
 
 std::optional<RecordShape> ShapeOf(absl::string_view bytes) {
@@ -32,10 +35,11 @@ std::optional<RecordShape> ShapeOf(absl::string_view bytes) {
   uint32_t payload_bytes = GetFixed32(data + 8);
   uint8_t kind = static_cast<uint8_t>(data[12]);
   uint8_t run_id_bytes = static_cast<uint8_t>(data[13]);
+  uint32_t cursor_bytes = GetFixed32(data + 36);
   bool plausible = payload_bytes <= kMaxPayloadBytes && (kind == 1 || kind == 2) && GetFixed(data + 14, 2) == 0 &&
-                   GetFixed32(data + 36) == 0;
+                   cursor_bytes <= kMaxCursorBytes;
   if (!plausible) return std::nullopt;
-  return RecordShape{run_id_bytes, payload_bytes};
+  return RecordShape{run_id_bytes, cursor_bytes, payload_bytes};
 }
 
 }  // namespace
@@ -66,7 +70,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
 std::optional<SegmentHeader> DecodeSegmentHeader(absl::string_view bytes) {
   constexpr size_t kSummed = kSegmentHeaderBytes - 8;
   if (bytes.size() < kSegmentHeaderBytes || bytes.substr(0, kMagicBytes) != absl::string_view(kMagic, kMagicBytes) ||
-      GetFixed32(bytes.data() + 8) != kSpoolFormatVersion ||
+      !IsKnownVersion(GetFixed32(bytes.data() + 8)) ||
       GetFixed64(bytes.data() + kSummed) != XXH3_64bits(bytes.data(), kSummed)) {
     return std::nullopt;
   }
@@ -84,7 +88,7 @@ bool IsOtherVersion(absl::string_view bytes, uint32_t* version) {
     return false;
   }
   *version = GetFixed32(bytes.data() + 8);
-  return *version != kSpoolFormatVersion;
+  return !IsKnownVersion(*version);
 }
 
 std::string EncodeRecordHeader(const RecordHeader& header, absl::string_view payload) {
@@ -96,8 +100,9 @@ std::string EncodeRecordHeader(const RecordHeader& header, absl::string_view pay
   PutFixed64(rest, static_cast<uint64_t>(header.seq));
   PutFixed64(rest, static_cast<uint64_t>(header.run_fetched));
   PutFixed32(rest, static_cast<uint32_t>(header.run_pages));
-  PutFixed32(rest, 0);
+  PutFixed32(rest, static_cast<uint32_t>(header.cursor.size()));
   rest += header.run_id;
+  rest += header.cursor;
   std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
   XXH3_64bits_reset(state.get());
   XXH3_64bits_update(state.get(), rest.data(), rest.size());
@@ -118,7 +123,9 @@ std::optional<Record> DecodeRecord(absl::string_view bytes) {
   record.run_fetched = static_cast<int64_t>(GetFixed64(data + 24));
   record.run_pages = static_cast<int32_t>(GetFixed32(data + 32));
   record.run_id = std::string(bytes.substr(kRecordHeaderBytes, shape->run_id_bytes));
-  record.payload = std::string(bytes.substr(kRecordHeaderBytes + shape->run_id_bytes, shape->payload_bytes));
+  size_t cursor_at = kRecordHeaderBytes + shape->run_id_bytes;
+  record.cursor = std::string(bytes.substr(cursor_at, shape->cursor_bytes));
+  record.payload = std::string(bytes.substr(cursor_at + shape->cursor_bytes, shape->payload_bytes));
   return record;
 }
 
@@ -133,7 +140,7 @@ absl::StatusOr<SegmentReader> SegmentReader::Open(const std::string& path, int64
   return SegmentReader(std::move(file), path, offset, limit);
 }
 
-absl::StatusOr<SegmentReader::Result> SegmentReader::Next(int64_t min_seq) {
+absl::StatusOr<SegmentReader::Result> SegmentReader::Next(int64_t min_seq, int64_t max_seq) {
   if (offset_ >= limit_) return Result::kEnd;
   int64_t left = limit_ - offset_;
   if (left < static_cast<int64_t>(kRecordHeaderBytes)) return Result::kDamaged;
@@ -142,14 +149,14 @@ absl::StatusOr<SegmentReader::Result> SegmentReader::Next(int64_t min_seq) {
   if (!shape || static_cast<int64_t>(shape->total()) > left) return Result::kDamaged;
   ASSIGN_OR_RETURN(std::string bytes, ReadAt(file_.get(), offset_, shape->total(), path_));
   std::optional<Record> record = DecodeRecord(bytes);
-  if (!record || record->seq < min_seq) return Result::kDamaged;
+  if (!record || record->seq < min_seq || record->seq > max_seq) return Result::kDamaged;
   record_ = *std::move(record);
   record_offset_ = offset_;
   offset_ += static_cast<int64_t>(shape->total());
   return Result::kRecord;
 }
 
-absl::StatusOr<bool> SegmentReader::Resync(int64_t min_seq) {
+absl::StatusOr<bool> SegmentReader::Resync(int64_t min_seq, int64_t max_seq) {
   // Records have no marker to look for: the cheap test of the fixed part leaves few places whose checksum is computed.
   int64_t left = limit_ - offset_;
   if (left <= 0) return false;
@@ -158,8 +165,9 @@ absl::StatusOr<bool> SegmentReader::Resync(int64_t min_seq) {
   for (size_t i = 1; i + kRecordHeaderBytes <= all.size(); ++i) {
     absl::string_view rest = all.substr(i);
     std::optional<RecordShape> shape = ShapeOf(rest);
-    if (!shape || static_cast<int64_t>(GetFixed64(rest.data() + 16)) < min_seq) continue;
-    if (!DecodeRecord(rest)) continue;
+    if (!shape) continue;
+    int64_t seq = static_cast<int64_t>(GetFixed64(rest.data() + 16));
+    if (seq < min_seq || seq > max_seq || !DecodeRecord(rest)) continue;
     offset_ += static_cast<int64_t>(i);
     return true;
   }

@@ -14,10 +14,11 @@
 
 namespace chartly::drone {
 
-inline constexpr uint32_t kSpoolFormatVersion = 1;
+inline constexpr uint32_t kSpoolFormatVersion = 2;  // version 1 is read too: its records have no cursor
 inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kRecordHeaderBytes = 40;
 inline constexpr size_t kSpoolIdBytes = 16;
+inline constexpr size_t kMaxCursorBytes = 4000;
 inline constexpr size_t kMaxPayloadBytes = size_t{4} << 20;
 inline constexpr char kSegmentSuffix[] = ".seg";
 inline constexpr char kDamagedSuffix[] = ".damaged";
@@ -36,6 +37,7 @@ struct RecordHeader {
   std::string run_id;       // at most 255 bytes
   int64_t run_fetched = 0;  // of the run so far, this record included
   int32_t run_pages = 0;
+  std::string cursor;  // a serialized storage.v1.ProfileCursor, or empty; at most kMaxCursorBytes
 };
 
 struct Record : RecordHeader {
@@ -56,7 +58,7 @@ std::string EncodeRecordHeader(const RecordHeader& header, absl::string_view pay
 // The record that `bytes` begins with; nothing if it is not whole and sound.
 std::optional<Record> DecodeRecord(absl::string_view bytes);
 inline size_t RecordBytes(const RecordHeader& header, size_t payload_bytes) {
-  return kRecordHeaderBytes + header.run_id.size() + payload_bytes;
+  return kRecordHeaderBytes + header.run_id.size() + header.cursor.size() + payload_bytes;
 }
 
 class SegmentReader {
@@ -66,15 +68,15 @@ class SegmentReader {
   // Reads `path` from `offset` to `limit` (the size of the file if negative). Does not look at the segment's header.
   static absl::StatusOr<SegmentReader> Open(const std::string& path, int64_t offset = kSegmentHeaderBytes,
                                             int64_t limit = -1);
-  // The next record into record(). On kDamaged nothing moves. A record whose seq is below `min_seq` is damaged too.
-  absl::StatusOr<Result> Next(int64_t min_seq);
+  // The next record into record(). On kDamaged nothing moves. A record whose seq is not between the two is damaged too.
+  absl::StatusOr<Result> Next(int64_t min_seq, int64_t max_seq);
   const Record& record() const { return record_; }
   Record& record() { return record_; }
   // Where the next record begins, and where the last one began.
   int64_t offset() const { return offset_; }
   int64_t record_offset() const { return record_offset_; }
-  // After kDamaged: moves to the next sound record with seq >= min_seq; false if there is none.
-  absl::StatusOr<bool> Resync(int64_t min_seq);
+  // After kDamaged: moves to the next sound record with such a seq; false if there is none.
+  absl::StatusOr<bool> Resync(int64_t min_seq, int64_t max_seq);
 
  private:
   SegmentReader(FileDescriptor file, std::string path, int64_t offset, int64_t limit);

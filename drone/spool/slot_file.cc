@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/status/status.h"
 #include "drone/spool/little_endian.h"
 
@@ -41,6 +42,11 @@ std::optional<Slot> DecodeSlot(absl::string_view bytes) {
 }
 
 }  // namespace
+
+std::string HashedFileName(absl::string_view id, absl::string_view suffix) {
+  XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
+  return absl::StrFormat("%016x%016x%s", hash.high64, hash.low64, suffix);
+}
 
 SlotFile::SlotFile(FileDescriptor file, std::string path, uint64_t generation, std::string content)
     : file_(std::move(file)), path_(std::move(path)), generation_(generation), content_(std::move(content)) {}

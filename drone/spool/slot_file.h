@@ -40,6 +40,9 @@ class SlotFile {
   std::string content_;
 };
 
+// A file name for what has an id that comes from outside: XXH3-128 of the id in 32 hex digits, then `suffix`.
+std::string HashedFileName(absl::string_view id, absl::string_view suffix);
+
 }  // namespace chartly::drone
 
 #endif  // CHARTLY_DRONE_SPOOL_SLOT_FILE_H_

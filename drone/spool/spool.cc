@@ -20,6 +20,7 @@ namespace {
 constexpr char kLockName[] = "LOCK";
 constexpr char kWatermarkName[] = "watermark";
 constexpr char kRunsName[] = "runs";
+constexpr char kCursorsName[] = "cursors";
 constexpr int64_t kMinSegmentBytes = int64_t{64} << 10;
 
 // Small spools get small segments: space comes back a whole segment at a time.
@@ -57,28 +58,25 @@ absl::Status Spool::Recover() {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(MakeDirectory(options_.path));
   ASSIGN_OR_RETURN(lock_, LockDirectory(options_.path));
-  int64_t damaged_runs = 0;
-  ASSIGN_OR_RETURN(RunTable runs, RunTable::Open(absl::StrCat(options_.path, "/", kRunsName), &damaged_runs));
-  runs_ = std::make_unique<RunTable>(std::move(runs));
+  int64_t damaged_files = 0;
+  RETURN_IF_ERROR(OpenTables(&damaged_files));
+  RETURN_IF_ERROR(ReadWatermark());
   SegmentHeader newest;
-  auto on_record = [this](const RecordHeader& record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    runs_->Recover(record);
-    if (record.kind != EntryKind::kRunEnd) return;
-    v1::RunEnd end;
-    end.set_run_id(record.run_id);
-    end.set_fetched(record.run_fetched);
-    end.set_pages(record.run_pages);
-    ended_at_open_.push_back(std::move(end));
-  };
-  ASSIGN_OR_RETURN(segments_, RecoverSegments(options_.path, on_record, &newest, &recovery_));
-  RETURN_IF_ERROR(LoadWatermark(newest));
+  int64_t previous = watermark_.released;
+  bool hole = false;
+  auto on_record = [this, &previous, &hole](const RecordHeader& record)
+                       ABSL_NO_THREAD_SAFETY_ANALYSIS { OnRecovered(record, &previous, &hole); };
+  RecoveryLimits limits{watermark_.released, watermark_.synced, watermark_file_ != nullptr};
+  ASSIGN_OR_RETURN(segments_, RecoverSegments(options_.path, limits, on_record, &newest, &recovery_));
+  if (watermark_file_ == nullptr) RETURN_IF_ERROR(MakeWatermark(newest));
   RETURN_IF_ERROR(runs_->RemoveEnded());
   for (const Segment& segment : segments_) total_bytes_ += segment.bytes;
   // A seq is never given twice, even if the entries that had it are gone.
   int64_t last = segments_.empty() ? 0 : segments_.back().last_seq;
-  recovered_seq_ = std::max({last, watermark_.acked, watermark_.released});
+  recovered_seq_ = std::max({last, watermark_.acked, watermark_.released, watermark_.synced});
   written_seq_ = synced_seq_ = recovered_seq_;
-  int64_t lost = damaged_runs + (recovery_.watermark_damaged ? 1 : 0);
+  if (hole || recovered_seq_ > std::max(last, watermark_.released)) RETURN_IF_ERROR(SettleCursors());
+  int64_t lost = damaged_files + (recovery_.watermark_damaged ? 1 : 0);
   for (const auto& [first, end] : recovery_.lost) lost += end - first + 1;
   if (lost > 0) Count("chartly_spool_damaged_records_total", static_cast<double>(lost));
   if (recovery_.torn_bytes > 0) Count("chartly_spool_torn_tails_total");
@@ -86,7 +84,42 @@ absl::Status Spool::Recover() {
   return absl::OkStatus();
 }
 
-absl::Status Spool::LoadWatermark(const SegmentHeader& newest) {
+absl::Status Spool::OpenTables(int64_t* damaged) {
+  ASSIGN_OR_RETURN(RunTable runs, RunTable::Open(absl::StrCat(options_.path, "/", kRunsName), damaged));
+  runs_ = std::make_unique<RunTable>(std::move(runs));
+  ASSIGN_OR_RETURN(CursorTable cursors, CursorTable::Open(absl::StrCat(options_.path, "/", kCursorsName), damaged));
+  cursors_ = std::make_unique<CursorTable>(std::move(cursors));
+  return absl::OkStatus();
+}
+
+void Spool::OnRecovered(const RecordHeader& record, int64_t* previous, bool* hole) {
+  // Without a watermark the first record on disk may well be the first that was not released.
+  bool known = watermark_file_ != nullptr || *previous > 0;
+  *hole = *hole || (known && record.seq > *previous + 1 && record.seq > watermark_.repaired);
+  *previous = record.seq;
+  runs_->Recover(record);
+  cursors_->Recover(record.seq, record.cursor, *hole);
+  if (record.kind != EntryKind::kRunEnd) return;
+  v1::RunEnd end;
+  end.set_run_id(record.run_id);
+  end.set_fetched(record.run_fetched);
+  end.set_pages(record.run_pages);
+  ended_at_open_.push_back(std::move(end));
+}
+
+// Cursors behind a hole claim rows that were in it. From here on new ones count again.
+absl::Status Spool::SettleCursors() {
+  cursors_->Settle(recovered_seq_);
+  absl::Status persisted = cursors_->Persist();
+  // Until there is room, what was repaired is not noted, and the next process comes to the same result.
+  if (absl::IsResourceExhausted(persisted)) return absl::OkStatus();
+  RETURN_IF_ERROR(persisted);
+  Watermark next = watermark_;
+  next.repaired = recovered_seq_;
+  return SaveWatermarkLocked(next, /*durable=*/true);
+}
+
+absl::Status Spool::ReadWatermark() {
   absl::StatusOr<std::unique_ptr<SlotFile>> file = SlotFile::Open(options_.path, kWatermarkName);
   if (file.ok()) {
     absl::StatusOr<Watermark> watermark = DecodeWatermark((*file)->content());
@@ -98,9 +131,13 @@ absl::Status Spool::LoadWatermark(const SegmentHeader& newest) {
     file = watermark.status();
   }
   if (!absl::IsNotFound(file.status()) && !absl::IsDataLoss(file.status())) return file.status();
-  if (absl::IsDataLoss(file.status())) {
+  recovery_.watermark_damaged = absl::IsDataLoss(file.status());
+  return absl::OkStatus();
+}
+
+absl::Status Spool::MakeWatermark(const SegmentHeader& newest) {
+  if (recovery_.watermark_damaged) {
     LogError("watermark of the spool is damaged; taken from the newest segment", {{"path", options_.path}});
-    recovery_.watermark_damaged = true;
   }
   // The segments know their identity; what was acked is asked of the aggregator again.
   bool known = newest.spool_id.size() == kSpoolIdBytes && !IsZero(newest.spool_id);
@@ -125,18 +162,18 @@ absl::Status Spool::BeginRun(const v1::RunEnd& run) {
 }
 
 absl::StatusOr<int64_t> Spool::Append(const std::string& run_id, absl::string_view batch, int64_t fetched,
-                                      int32_t pages) {
+                                      int32_t pages, const storage::v1::Cursor* cursor) {
   RecordHeader header;
   header.kind = EntryKind::kBatch;
   header.run_id = run_id;
-  return AppendEntry(std::move(header), batch, fetched, pages);
+  return AppendEntry(std::move(header), batch, fetched, pages, cursor);
 }
 
-absl::StatusOr<int64_t> Spool::EndRun(const v1::RunEnd& end) {
+absl::StatusOr<int64_t> Spool::EndRun(const v1::RunEnd& end, const storage::v1::Cursor* cursor) {
   RecordHeader header;
   header.kind = EntryKind::kRunEnd;
   header.run_id = end.run_id();
-  ASSIGN_OR_RETURN(int64_t seq, AppendEntry(std::move(header), end.SerializeAsString(), 0, 0));
+  ASSIGN_OR_RETURN(int64_t seq, AppendEntry(std::move(header), end.SerializeAsString(), 0, 0, cursor));
   absl::MutexLock lock(&mu_);
   // The end is durable: a file that cannot be removed now goes at the next open.
   absl::Status removed = runs_->Remove(end.run_id());
@@ -147,6 +184,11 @@ absl::StatusOr<int64_t> Spool::EndRun(const v1::RunEnd& end) {
 std::vector<v1::RunEnd> Spool::OpenRuns() const {
   absl::MutexLock lock(&mu_);
   return runs_->Open();
+}
+
+std::optional<storage::v1::Cursor> Spool::CursorOf(const std::string& profile_id) const {
+  absl::MutexLock lock(&mu_);
+  return cursors_->Get(profile_id);
 }
 
 absl::Status Spool::Ack(int64_t seq) {
@@ -162,12 +204,16 @@ absl::Status Spool::Release(int64_t seq) {
   RETURN_IF_ERROR(failure_);
   int64_t released = std::max(watermark_.released, std::min(seq, synced_seq_));
   bool deletes = !segments_.empty() && segments_.front().last_seq <= released;
-  // The records that carry the counts of open runs are about to go. The counts may be noted only once all records they
-  // come from are on disk, and the watermark must be before anything is deleted: then every crash between is harmless.
+  // The records that carry the counts of open runs and the cursors are about to go. Those may be noted only once all
+  // records they come from are on disk, and the watermark must be before anything is deleted: then every crash between
+  // is harmless.
   if (deletes) {
     RETURN_IF_ERROR(FlushLocked());
     absl::Status persisted = runs_->Persist();
     if (!persisted.ok()) return absl::IsResourceExhausted(persisted) ? persisted : FailLocked(persisted);
+    // A cursor that finds no room is no reason to keep the disk full: without it rows are fetched again, none is lost.
+    persisted = cursors_->Persist();
+    if (!persisted.ok() && !absl::IsResourceExhausted(persisted)) return FailLocked(persisted);
   }
   if (!deletes && released == watermark_.released) return absl::OkStatus();
   Watermark next = watermark_;

@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -24,7 +25,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "chartly/storage/v1/cursor.pb.h"
 #include "chartly/v1/aggregator.pb.h"
+#include "drone/spool/cursor_table.h"
 #include "drone/spool/file.h"
 #include "drone/spool/recovery.h"
 #include "drone/spool/run_table.h"
@@ -65,12 +68,16 @@ class Spool {
   // AlreadyExists (RUN_EXISTS) if it is open.
   absl::Status BeginRun(const v1::RunEnd& run);
   // Makes `batch` durable and returns its seq. `fetched` and `pages` are what it adds to its run.
-  // FailedPrecondition (RUN_NOT_OPEN), InvalidArgument (SPOOL_ENTRY_TOO_LARGE), SPOOL_FULL, SPOOL_FAILED.
-  absl::StatusOr<int64_t> Append(const std::string& run_id, absl::string_view batch, int64_t fetched,
-                                 int32_t pages = 0);
+  // `cursor`, if there is one, becomes that of the run's profile in the same write: it is on disk with the batch or not
+  // at all. FailedPrecondition (RUN_NOT_OPEN), InvalidArgument (SPOOL_ENTRY_TOO_LARGE), SPOOL_FULL, SPOOL_FAILED.
+  absl::StatusOr<int64_t> Append(const std::string& run_id, absl::string_view batch, int64_t fetched, int32_t pages = 0,
+                                 const storage::v1::Cursor* cursor = nullptr);
   // Appends the end of a run, which is then no longer open. May use kRunEndReserveBytes past max_bytes, so that runs
-  // can end when the spool is full. Codes as of Append; on failure the run stays open.
-  absl::StatusOr<int64_t> EndRun(const v1::RunEnd& end);
+  // can end when the spool is full. Cursor and codes as of Append; on failure the run stays open.
+  absl::StatusOr<int64_t> EndRun(const v1::RunEnd& end, const storage::v1::Cursor* cursor = nullptr);
+  // How far the source of the profile was read; nothing if no run said so yet, or if entries were lost to damage since:
+  // a cursor behind a loss does not count, so that the next run fetches again what was lost.
+  std::optional<storage::v1::Cursor> CursorOf(const std::string& profile_id) const;
   // Runs that began and have not ended, with what is durable of them (fetched, pages). Right after Open these are the
   // runs that the last process left behind.
   std::vector<v1::RunEnd> OpenRuns() const;
@@ -109,12 +116,20 @@ class Spool {
  private:
   explicit Spool(SpoolOptions options);
   absl::Status Recover();
-  absl::Status LoadWatermark(const SegmentHeader& newest);
-  absl::StatusOr<int64_t> AppendEntry(RecordHeader header, absl::string_view payload, int64_t fetched, int32_t pages);
+  absl::Status OpenTables(int64_t* damaged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status ReadWatermark() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status MakeWatermark(const SegmentHeader& newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnRecovered(const RecordHeader& record, int64_t* previous, bool* hole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status SettleCursors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<int64_t> AppendEntry(RecordHeader header, absl::string_view payload, int64_t fetched, int32_t pages,
+                                      const storage::v1::Cursor* cursor);
+  absl::Status ReserveCursorLocked(RecordHeader& header, const storage::v1::Cursor& cursor)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status PrepareLocked(int64_t record_bytes, int64_t limit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RotateLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WriteLocked(RecordHeader& header, absl::string_view payload) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status SyncLocked(int64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteSyncedLocked(int64_t seq, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FlushLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CloseActiveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeleteLocked(int64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -146,6 +161,7 @@ class Spool {
   int64_t synced_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of the active segment
   bool syncing_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<RunTable> runs_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<CursorTable> cursors_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<SlotFile> watermark_file_ ABSL_GUARDED_BY(mu_);
   Watermark watermark_ ABSL_GUARDED_BY(mu_);
 

@@ -8,13 +8,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
 #include "drone/spool/spool.h"
 
 namespace chartly::drone {
 
 absl::StatusOr<int64_t> Spool::AppendEntry(RecordHeader header, absl::string_view payload, int64_t fetched,
-                                           int32_t pages) {
+                                           int32_t pages, const storage::v1::Cursor* cursor) {
   if (payload.size() > kMaxPayloadBytes) {
     return Error(absl::StatusCode::kInvalidArgument, "SPOOL_ENTRY_TOO_LARGE",
                  absl::StrCat("an entry of ", payload.size(), " bytes; at most ", kMaxPayloadBytes, " are taken"));
@@ -23,6 +24,8 @@ absl::StatusOr<int64_t> Spool::AppendEntry(RecordHeader header, absl::string_vie
   int64_t limit = options_.max_bytes + (ends ? kRunEndReserveBytes : 0);
   {
     absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(failure_);
+    if (cursor != nullptr) RETURN_IF_ERROR(ReserveCursorLocked(header, *cursor));
     RETURN_IF_ERROR(PrepareLocked(static_cast<int64_t>(RecordBytes(header, payload.size())), limit));
     if (!runs_->Contains(header.run_id)) {
       return Error(absl::StatusCode::kFailedPrecondition, "RUN_NOT_OPEN",
@@ -34,7 +37,8 @@ absl::StatusOr<int64_t> Spool::AppendEntry(RecordHeader header, absl::string_vie
       runs_->Add(header.run_id, -fetched, -pages, &header.run_fetched, &header.run_pages);
       return written;
     }
-    // Before the sync, so that a release that deletes this record knows of the end.
+    // Before the sync, so that a release that deletes this record knows of the end and of the cursor.
+    if (cursor != nullptr) cursors_->Set(runs_->ProfileOf(header.run_id), *cursor, header.seq);
     if (ends) runs_->MarkEnded(header.run_id);
     RETURN_IF_ERROR(SyncLocked(header.seq));
   }
@@ -42,6 +46,20 @@ absl::StatusOr<int64_t> Spool::AppendEntry(RecordHeader header, absl::string_vie
   absl::MutexLock lock(&listener_mu_);
   if (listener_) listener_();
   return header.seq;
+}
+
+absl::Status Spool::ReserveCursorLocked(RecordHeader& header, const storage::v1::Cursor& cursor) {
+  storage::v1::ProfileCursor bytes;
+  bytes.set_profile_id(runs_->ProfileOf(header.run_id));
+  *bytes.mutable_cursor() = cursor;
+  header.cursor = bytes.SerializeAsString();
+  if (header.cursor.size() > kMaxCursorBytes) {
+    return Error(absl::StatusCode::kInvalidArgument, "SPOOL_ENTRY_TOO_LARGE",
+                 absl::StrCat("a cursor of ", header.cursor.size(), " bytes; at most ", kMaxCursorBytes, " are taken"));
+  }
+  if (!runs_->Contains(header.run_id)) return absl::OkStatus();
+  absl::Status reserved = cursors_->Reserve(bytes.profile_id());
+  return reserved.ok() || absl::IsResourceExhausted(reserved) ? reserved : FailLocked(reserved);
 }
 
 absl::Status Spool::PrepareLocked(int64_t record_bytes, int64_t limit) {
@@ -69,10 +87,20 @@ absl::Status Spool::FlushLocked() {
   RETURN_IF_ERROR(failure_);
   if (written_seq_ == synced_seq_) return absl::OkStatus();
   if (Sync(active_.get()) != 0) return FailLocked(ErrnoError(errno, "fdatasync", options_.path));
-  synced_seq_ = written_seq_;
-  synced_bytes_ = segments_.back().bytes;
+  NoteSyncedLocked(written_seq_, segments_.back().bytes);
   synced_cv_.SignalAll();
   return absl::OkStatus();
+}
+
+void Spool::NoteSyncedLocked(int64_t seq, int64_t bytes) {
+  synced_seq_ = seq;
+  synced_bytes_ = bytes;
+  // What the watermark says was on disk and is not there at the next open was lost. Without an fsync of its own it may
+  // lag behind, but never ahead.
+  Watermark next = watermark_;
+  next.synced = seq;
+  absl::Status saved = SaveWatermarkLocked(next, /*durable=*/false);
+  if (!saved.ok()) LogWarn("watermark of the spool not written", {{"error", std::string(saved.message())}});
 }
 
 absl::Status Spool::CloseActiveLocked() {
@@ -136,8 +164,7 @@ absl::Status Spool::SyncLocked(int64_t seq) {
     syncing_ = false;
     synced_cv_.SignalAll();
     if (error != 0) return FailLocked(ErrnoError(error, "fdatasync", options_.path));
-    synced_seq_ = target;
-    synced_bytes_ = target_bytes;
+    NoteSyncedLocked(target, target_bytes);
   }
   return absl::OkStatus();
 }

@@ -41,9 +41,20 @@ std::map<int64_t, std::string> Fill(const std::string& path) {
   return written;
 }
 
+// As if the process had died before entries behind `seq` were on disk.
+void ForgetSynced(const std::string& path, int64_t seq) {
+  auto file = SlotFile::Open(path, "watermark");
+  REQUIRE_OK(file);
+  auto watermark = DecodeWatermark((*file)->content());
+  REQUIRE_OK(watermark);
+  watermark->synced = seq;
+  REQUIRE_OK((*file)->Write(EncodeWatermark(*watermark), /*durable=*/false));
+}
+
 TEST_CASE("a torn tail is cut to the last good record, wherever it tore") {
   TempDir dir;
   auto written = Fill(dir.File("whole"));
+  ForgetSynced(dir.File("whole"), 9);
   std::string last = FilesWith(dir.File("whole"), ".seg").back();
   auto size = fs::file_size(last);
   size_t record = kRecordHeaderBytes + 1 + 500;
@@ -146,7 +157,7 @@ TEST_CASE("a spool of another format version is refused and left as it is") {
   Fill(dir.path());
   std::string victim = FilesWith(dir.path(), ".seg")[0];
   std::string bytes = Slurp(victim);
-  bytes[8] = 2;
+  bytes[8] = kSpoolFormatVersion + 1;
   std::string sum;
   PutFixed64(sum, XXH3_64bits(bytes.data(), 56));
   Overwrite(victim, bytes.replace(56, 8, sum));

@@ -56,14 +56,14 @@ bool Spool::ReadSegment(const Segment& segment, int64_t* next_seq, size_t max_by
     return false;
   }
   while (true) {
-    absl::StatusOr<Result> result = reader->Next(cursor_.next_seq);
+    absl::StatusOr<Result> result = reader->Next(cursor_.next_seq, segment.last_seq);
     if (result.ok() && *result == Result::kDamaged) {
       if (damage_seen_.insert({segment.first_seq, reader->offset()}).second) {
         Count("chartly_spool_damaged_records_total");
         LogError("spool record is damaged; it is left out",
                  {{"path", SegmentPath(segment.first_seq)}, {"offset", absl::StrCat(reader->offset())}});
       }
-      absl::StatusOr<bool> found = reader->Resync(cursor_.next_seq);
+      absl::StatusOr<bool> found = reader->Resync(cursor_.next_seq, segment.last_seq);
       if (found.ok() && *found) continue;
       if (found.ok()) return true;
       result = found.status();

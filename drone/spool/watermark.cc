@@ -19,11 +19,14 @@ std::string EncodeWatermark(const Watermark& watermark) {
   PutFixed64(bytes, static_cast<uint64_t>(watermark.base));
   PutFixed64(bytes, static_cast<uint64_t>(watermark.acked));
   PutFixed64(bytes, static_cast<uint64_t>(watermark.released));
+  PutFixed64(bytes, static_cast<uint64_t>(watermark.synced));
+  PutFixed64(bytes, static_cast<uint64_t>(watermark.repaired));
   return bytes;
 }
 
 absl::StatusOr<Watermark> DecodeWatermark(absl::string_view bytes) {
-  if (bytes.size() != kSpoolIdBytes + 24) {
+  // The shorter one is of format version 1.
+  if (bytes.size() != kSpoolIdBytes + 24 && bytes.size() != kSpoolIdBytes + 40) {
     return Error(absl::StatusCode::kDataLoss, "SPOOL_DAMAGED", "the watermark has the wrong size");
   }
   Watermark watermark;
@@ -31,6 +34,10 @@ absl::StatusOr<Watermark> DecodeWatermark(absl::string_view bytes) {
   watermark.base = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes));
   watermark.acked = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 8));
   watermark.released = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 16));
+  if (bytes.size() > kSpoolIdBytes + 24) {
+    watermark.synced = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 24));
+    watermark.repaired = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 32));
+  }
   return watermark;
 }
 

@@ -21,6 +21,8 @@ struct Watermark {
   int64_t base = 0;
   int64_t acked = 0;     // highest seq ever acked
   int64_t released = 0;  // entries up to it may be gone
+  int64_t synced = 0;    // entries up to it were on disk; noted without an fsync, so it may lag behind
+  int64_t repaired = 0;  // for holes up to it, the cursors that could hide them were set back
 };
 
 std::string RandomSpoolId();
