@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "common/status/status.h"
+#include "drone/decode/charset.h"
 #include "drone/decode/csv_decoder.h"
 #include "drone/decode/json_decoder.h"
 #include "drone/decode/page_decoder.h"
@@ -14,8 +14,6 @@
 
 namespace chartly::drone {
 namespace {
-
-constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 // The one list of formats and who reads them.
 absl::StatusOr<std::unique_ptr<PageDecoder>> MakePageDecoder(Format format, const SourceConfig& source,
@@ -52,10 +50,11 @@ class FormatDecoder final : public Decoder {
 
   absl::StatusOr<DecodeResult> Decode(Body& body, absl::string_view content_type, absl::string_view uri,
                                       RowSink& sink) override {
-    PeekedBody peeked(body);
-    ASSIGN_OR_RETURN(absl::string_view begin, Begin(peeked));
+    Utf8Body utf8(body, source_.charset, content_type);
+    PeekedBody peeked(utf8);
+    ASSIGN_OR_RETURN(absl::string_view begin, peeked.Peek(kPeekedBytes));
     // The peeked piece ends with the first Read of the page; errors are told later.
-    const std::string first_bytes(begin);
+    const std::string first_bytes(begin.substr(0, kPeekedBytes));
     PageInfo page{Format::kAuto, content_type, uri, first_bytes};
     bool blank = absl::StripAsciiWhitespace(first_bytes).empty();
     if (blank && first_bytes.size() < kPeekedBytes) {
@@ -68,18 +67,12 @@ class FormatDecoder final : public Decoder {
                           "source.pagination.next is a path into JSON, but a table came");
     }
     ASSIGN_OR_RETURN(PageDecoder * decoder, For(page.format));
-    return decoder->Decode(peeked, page, sink);
+    ASSIGN_OR_RETURN(DecodeResult result, decoder->Decode(peeked, page, sink));
+    result.replaced_characters = utf8.replaced();
+    return result;
   }
 
  private:
-  // The first bytes after a byte order mark, which is left out. What follows this is UTF-8: conversion goes below it.
-  static absl::StatusOr<absl::string_view> Begin(PeekedBody& body) {
-    ASSIGN_OR_RETURN(absl::string_view begin, body.Peek(kPeekedBytes));
-    if (absl::StartsWith(begin, kByteOrderMark)) body.Skip(kByteOrderMark.size());
-    ASSIGN_OR_RETURN(begin, body.Peek(kPeekedBytes));
-    return begin.substr(0, kPeekedBytes);
-  }
-
   const SourceConfig source_;
   const std::vector<std::string> paths_;
   std::map<Format, std::unique_ptr<PageDecoder>> decoders_;

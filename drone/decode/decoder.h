@@ -39,6 +39,7 @@ struct DecodeResult {
   int64_t rows = 0;                 // good and bad
   std::optional<int64_t> pages;     // pagination.pages, if the profile names it and it is there
   std::optional<std::string> next;  // pagination.next, if it is there and not null or empty
+  int64_t replaced_characters = 0;  // could not be read in the charset of the payload and became U+FFFD
 };
 
 class Decoder {

@@ -19,12 +19,13 @@ size_t FindInvalidUtf8(absl::string_view text) {
   return absl::string_view::npos;
 }
 
-absl::Status NotUtf8Error(absl::string_view text, size_t offset) {
+absl::Status NotUtf8Error(absl::string_view text, size_t offset, int64_t before) {
+  const int64_t at = before + static_cast<int64_t>(offset);
   size_t from = offset < 16 ? 0 : offset - 16;
   return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NOT_UTF8",
-               absl::StrCat("byte ", offset, " is not UTF-8, in \"", absl::CHexEscape(text.substr(from, 32)),
-                            "\"; ask the publisher for UTF-8 or convert the file"),
-               {{"offset", absl::StrCat(offset)}});
+               absl::StrCat("byte ", at, " is not UTF-8, in \"", absl::CHexEscape(text.substr(from, 32)),
+                            "\"; set source.charset to what it is, such as windows-1252"),
+               {{"offset", absl::StrCat(at)}});
 }
 
 }  // namespace chartly::drone

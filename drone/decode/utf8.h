@@ -3,6 +3,7 @@
 #define CHARTLY_DRONE_DECODE_UTF8_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -12,8 +13,8 @@ namespace chartly::drone {
 // The offset of the first byte that does not belong to a well-formed character (RFC 3629); npos if there is none.
 size_t FindInvalidUtf8(absl::string_view text);
 
-// PAYLOAD_NOT_UTF8, with the offset and the bytes around it.
-absl::Status NotUtf8Error(absl::string_view text, size_t offset);
+// PAYLOAD_NOT_UTF8, with the offset and the bytes around it. `before`: bytes of the payload in front of the text.
+absl::Status NotUtf8Error(absl::string_view text, size_t offset, int64_t before = 0);
 
 }  // namespace chartly::drone
 
