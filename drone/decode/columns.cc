@@ -22,14 +22,15 @@ std::string Listed(const std::vector<std::string>& names) {
   return out;
 }
 
-// ["Odd name"] as Odd name; anything else as it is.
-std::string ColumnName(const std::string& path) {
-  absl::StatusOr<Path> parsed = Path::Parse(path);
-  bool quoted = parsed.ok() && path.rfind("[\"", 0) == 0 && parsed->steps().size() == 1;
-  return quoted ? parsed->steps()[0].key : path;
-}
+constexpr size_t kTwice = ~size_t{0};
 
 }  // namespace
+
+std::string ColumnName(const std::string& path) {
+  if (path.rfind("[\"", 0) != 0) return path;
+  absl::StatusOr<Path> parsed = Path::Parse(path);
+  return parsed.ok() && parsed->steps().size() == 1 ? parsed->steps()[0].key : path;
+}
 
 absl::StatusOr<std::vector<size_t>> BindColumns(const std::vector<std::string>& paths,
                                                 const std::vector<std::string>& names) {
@@ -39,10 +40,8 @@ absl::StatusOr<std::vector<size_t>> BindColumns(const std::vector<std::string>& 
   }
   std::unordered_map<std::string, size_t> index;
   for (size_t i = 0; i < names.size(); ++i) {
-    if (index.emplace(names[i], i).second) continue;
-    return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_DUPLICATE_COLUMN",
-                 absl::StrCat("two columns of the header are named \"", absl::Utf8SafeCHexEscape(names[i]), "\""),
-                 {{"column", names[i]}});
+    auto [entry, is_new] = index.emplace(names[i], i);
+    if (!is_new) entry->second = kTwice;
   }
   std::vector<size_t> columns;
   for (const std::string& path : paths) {
@@ -52,6 +51,11 @@ absl::StatusOr<std::vector<size_t>> BindColumns(const std::vector<std::string>& 
       return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NO_COLUMN",
                    absl::StrCat("there is no column \"", path, "\"; the columns are: ", Listed(names)),
                    {{"column", path}});
+    }
+    if (found->second == kTwice) {
+      return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_DUPLICATE_COLUMN",
+                   absl::StrCat("two columns of the header are named \"", absl::Utf8SafeCHexEscape(found->first), "\""),
+                   {{"column", found->first}});
     }
     columns.push_back(found->second);
   }

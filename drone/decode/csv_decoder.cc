@@ -1,25 +1,28 @@
 #include "drone/decode/csv_decoder.h"
 
+#include <optional>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/normalize/normalizer.h"
 #include "common/status/status.h"
 #include "drone/decode/columns.h"
 #include "drone/decode/csv_reader.h"
-#include "drone/decode/utf8.h"
+#include "drone/decode/unpivot.h"
 
 namespace chartly::drone {
 namespace {
 
+Field CellField(const CsvReader& reader, size_t column) {
+  absl::string_view text = reader.field(column);
+  return {text.empty() ? Field::Kind::kNull : Field::Kind::kText, text};
+}
+
+// The slots are the paths of the mapping.
 class CsvRow final : public Row {
  public:
   CsvRow(const CsvReader& reader, const std::vector<size_t>& columns) : reader_(reader), columns_(columns) {}
-
-  Field Get(size_t slot) const override {
-    absl::string_view text = reader_.field(columns_[slot]);
-    return {text.empty() ? Field::Kind::kNull : Field::Kind::kText, text};
-  }
-
+  Field Get(size_t slot) const override { return CellField(reader_, columns_[slot]); }
   std::string Raw() const override { return std::string(reader_.raw()); }
 
  private:
@@ -27,8 +30,25 @@ class CsvRow final : public Row {
   const std::vector<size_t>& columns_;
 };
 
-absl::StatusOr<std::vector<size_t>> ReadHeader(CsvReader& reader, const std::vector<std::string>& paths,
-                                               size_t& width) {
+// The slots are the columns.
+class WideRow final : public Row {
+ public:
+  explicit WideRow(const CsvReader& reader) : reader_(reader) {}
+  Field Get(size_t slot) const override { return CellField(reader_, slot); }
+  std::string Raw() const override { return std::string(reader_.raw()); }
+
+ private:
+  const CsvReader& reader_;
+};
+
+// A name behind a blank has kept its quotes, since there they are text.
+std::string CleanName(absl::string_view text, std::optional<char> quote) {
+  text = absl::StripAsciiWhitespace(text);
+  bool quoted = text.size() >= 2 && quote.has_value() && text.front() == *quote && text.back() == *quote;
+  return std::string(quoted ? absl::StripAsciiWhitespace(text.substr(1, text.size() - 2)) : text);
+}
+
+absl::StatusOr<std::vector<std::string>> ReadHeader(CsvReader& reader, std::optional<char> quote) {
   bool more = true;
   do {
     ASSIGN_OR_RETURN(more, reader.Next());
@@ -37,61 +57,83 @@ absl::StatusOr<std::vector<size_t>> ReadHeader(CsvReader& reader, const std::vec
     return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NO_HEADER",
                  absl::StrCat("no header line that names the columns", more ? ": " : "", reader.fault()));
   }
-  width = reader.size();
   std::vector<std::string> names;
-  for (size_t i = 0; i < width; ++i) names.emplace_back(absl::StripAsciiWhitespace(reader.field(i)));
-  return BindColumns(paths, names);
+  for (size_t i = 0; i < reader.size(); ++i) names.push_back(CleanName(reader.field(i), quote));
+  return names;
 }
 
 std::string WhyBad(const CsvReader& reader, size_t width) {
   if (!reader.fault().empty()) return absl::StrCat("line ", reader.line(), ": ", reader.fault());
-  if (reader.size() == width) return "";
-  return absl::StrCat("line ", reader.line(), " has ", reader.size(), " fields, the header ", width);
-}
-
-absl::Status ReadRows(absl::string_view text, char delimiter, const std::vector<std::string>& paths, RowSink& sink,
-                      int64_t& rows) {
-  CsvReader reader(text, delimiter);
-  size_t width = 0;
-  ASSIGN_OR_RETURN(std::vector<size_t> columns, ReadHeader(reader, paths, width));
-  CsvRow row(reader, columns);
-  while (true) {
-    ASSIGN_OR_RETURN(bool more, reader.Next());
-    if (!more) return absl::OkStatus();
-    if (reader.blank() && width > 1) continue;
-    uint32_t number = static_cast<uint32_t>(++rows);
-    std::string why = WhyBad(reader, width);
-    RETURN_IF_ERROR(why.empty() ? sink.OnRow(row, number)
-                                : sink.OnBadRow(kReasonUnreadableRow, why, reader.raw(), number));
-  }
+  return absl::StrCat("line ", reader.line(), " has ", reader.size(), " fields, but there are ", width, " columns");
 }
 
 class CsvDecoder final : public PageDecoder {
  public:
-  explicit CsvDecoder(const std::vector<std::string>& paths) : paths_(paths) {}
+  CsvDecoder(const SourceConfig& source, const std::vector<std::string>& paths)
+      : config_(source.csv), unpivot_(source.unpivot), paths_(paths) {}
 
   absl::StatusOr<DecodeResult> Decode(Body& body, const PageInfo& page, RowSink& sink) override {
     if (LooksLikeMarkup(page.first_bytes)) {
       return PayloadError(page, "PAYLOAD_NOT_CSV", "a web page or other markup came instead of CSV");
     }
-    ASSIGN_OR_RETURN(std::string text, ReadAll(body, kMaxDocumentBytes));
-    size_t bad_utf8 = FindInvalidUtf8(text);
-    if (bad_utf8 != absl::string_view::npos) return DescribePayload(page, NotUtf8Error(text, bad_utf8));
     DecodeResult result;
-    char delimiter = page.format == Format::kCsv ? ',' : '\t';
-    absl::Status status = ReadRows(text, delimiter, paths_, sink, result.rows);
+    CsvReader reader(body, DialectOf(page.format));
+    absl::Status status = ReadTable(reader, sink, result.rows);
     if (!status.ok()) return DescribePayload(page, status);
     return result;
   }
 
  private:
+  CsvDialect DialectOf(Format format) const {
+    CsvDialect dialect;
+    dialect.delimiter = config_.delimiter.value_or(format == Format::kTsv ? '\t' : ',');
+    dialect.quote = config_.quote.value_or('"');
+    if (*dialect.quote == '\0') dialect.quote.reset();
+    dialect.comment = config_.comment;
+    return dialect;
+  }
+
+  absl::Status ReadTable(CsvReader& reader, RowSink& sink, int64_t& rows) const {
+    RETURN_IF_ERROR(reader.SkipLines(config_.skip_lines));
+    std::vector<std::string> names = config_.columns;
+    if (config_.header) {
+      ASSIGN_OR_RETURN(names, ReadHeader(reader, config_.quote.value_or('"')));
+    }
+    if (unpivot_.name.empty()) {
+      ASSIGN_OR_RETURN(std::vector<size_t> columns, BindColumns(paths_, names));
+      CsvRow row(reader, columns);
+      return ForEachRow(reader, names.size(), sink, rows,
+                        [&] { return sink.OnRow(row, static_cast<uint32_t>(++rows)); });
+    }
+    ASSIGN_OR_RETURN(Unpivot unpivot, Unpivot::Create(unpivot_, paths_, names));
+    WideRow wide(reader);
+    return ForEachRow(reader, names.size(), sink, rows, [&] { return unpivot.Emit(wide, sink, rows); });
+  }
+
+  template <typename OnRow>
+  static absl::Status ForEachRow(CsvReader& reader, size_t width, RowSink& sink, int64_t& rows, const OnRow& on_row) {
+    while (true) {
+      ASSIGN_OR_RETURN(bool more, reader.Next());
+      if (!more) return absl::OkStatus();
+      if (reader.size() == width && reader.fault().empty()) {
+        if (reader.blank() && width > 1) continue;
+        RETURN_IF_ERROR(on_row());
+      } else if (!reader.blank()) {
+        auto number = static_cast<uint32_t>(++rows);
+        RETURN_IF_ERROR(sink.OnBadRow(kReasonUnreadableRow, WhyBad(reader, width), reader.raw(), number));
+      }
+    }
+  }
+
+  const CsvConfig config_;
+  const UnpivotConfig unpivot_;
   const std::vector<std::string> paths_;
 };
 
 }  // namespace
 
-std::unique_ptr<PageDecoder> MakeCsvDecoder(const SourceConfig&, const std::vector<std::string>& paths) {
-  return std::make_unique<CsvDecoder>(paths);
+std::unique_ptr<PageDecoder> MakeCsvDecoder(const SourceConfig& source, const std::vector<std::string>& paths) {
+  return std::make_unique<CsvDecoder>(source, paths);
 }
 
 }  // namespace chartly::drone

@@ -1,57 +1,114 @@
-// Reads rows of RFC 4180 text: quoted fields with "" and line ends inside, LF or CRLF, a last line without line end.
-// A quote inside an unquoted field is text. Holds one row at a time; the text must outlive it. Not thread-safe.
+// Reads the rows of a CSV text: RFC 4180 with the dialects that publishers write.
+//
+// Quoted fields may hold separators, line ends and doubled quotes; a quote inside an unquoted field is text. Lines end
+// with LF or CRLF, or with CR where the first window of the text has no LF at all; the last one needs no end. Holds a
+// window of the text, at least one row: 256 KiB that grow up to 16 MiB. No allocation per row. Not thread-safe.
 #ifndef CHARTLY_DRONE_DECODE_CSV_READER_H_
 #define CHARTLY_DRONE_DECODE_CSV_READER_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "drone/decode/body.h"
+#include "drone/decode/byte_mask.h"
 
 namespace chartly::drone {
 
+struct CsvDialect {
+  char delimiter = ',';
+  std::optional<char> quote = '"';  // none: quotes are text
+  std::optional<char> comment;      // lines that begin with it are no rows
+};
+
 class CsvReader {
  public:
-  CsvReader(absl::string_view text, char delimiter) : text_(text), delimiter_(delimiter) {}
+  // Requires: `body`, in UTF-8, outlives this.
+  CsvReader(Body& body, const CsvDialect& dialect);
+
+  // Leaves out `lines` lines, whatever they hold. Errors are those of the body.
+  absl::Status SkipLines(int64_t lines);
 
   // Reads the next row; false at the end. InvalidArgument: PAYLOAD_TRUNCATED if a quote is never closed (with the line
-  // it began in), PAYLOAD_FIELD_TOO_LARGE past 1 MiB.
+  // it began in), PAYLOAD_FIELD_TOO_LARGE past 1 MiB, PAYLOAD_ROW_TOO_LARGE past 16 MiB; or the error of the body.
   absl::StatusOr<bool> Next();
 
   // Of the row that was read; valid until the next call of Next.
-  size_t size() const { return cells_.size(); }
-  absl::string_view field(size_t i) const;
-  absl::string_view raw() const { return raw_; }  // as in the text, without the line end
-  bool blank() const { return raw_.empty(); }     // an empty line
+  size_t size() const { return count_; }
+  absl::string_view field(size_t i) const {
+    const Cell& cell = cells_[i];
+    return {(cell.unescaped ? scratch_.data() : buffer_.get()) + cell.offset, cell.size};
+  }
+  // As in the text, without the line end.
+  absl::string_view raw() const { return {buffer_.get() + row_begin_, row_end_ - row_begin_}; }
+  bool blank() const { return row_begin_ == row_end_; }  // an empty line
   // What is wrong with it; empty if nothing. A row with a fault has all its fields nevertheless.
   const std::string& fault() const { return fault_; }
-  size_t line() const { return row_line_; }  // where it began, one-based
+  int64_t line() const { return row_line_; }  // where it began, one-based
 
  private:
-  // A view of the text, or of scratch_ if quotes had to be undone.
+  // Of the buffer, or of scratch_ if quotes had to be undone.
   struct Cell {
+    uint32_t offset = 0;
+    uint32_t size = 0;
     bool unescaped = false;
-    size_t offset = 0;
-    size_t size = 0;
+  };
+  // The text between the quotes of a field.
+  struct Quoted {
+    bool is = false;
+    bool doubled = false;  // holds doubled quotes
+    size_t begin = 0;
+    size_t end = 0;
   };
 
-  absl::Status ReadField();
-  absl::Status ReadQuoted();
-  void ReadPlain();
-  bool AtLineEnd() const;
-  void SkipLineEnd();
+  absl::Status Fill();
+  void Grow();
+  void ChooseLineEnd();
+  absl::StatusOr<bool> SkipLine();
+  absl::StatusOr<bool> BeginRow();
+  absl::Status TooLarge() const;
+  absl::Status FieldTooLarge() const;
 
-  absl::string_view text_;
-  char delimiter_;
-  size_t position_ = 0;
-  size_t line_ = 1;
-  size_t row_line_ = 1;
-  absl::string_view raw_;
+  bool Scan();
+  bool ScanQuoted(size_t begin, Quoted& quoted);
+  void Seek(size_t position);
+  size_t NextSpecial();
+  void EndField(size_t begin, size_t end, Quoted& quoted);
+  void Unescape(Cell& cell);
+  size_t LineEndAt(size_t position) const;
+
+  Body& body_;
+  const CsvDialect dialect_;
+  const char quote_;  // the delimiter if there are no quotes
+  char line_end_ = '\n';
+  absl::string_view piece_;  // of the body, what is not in the buffer yet
+  bool at_end_ = false;
+
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_;
+  size_t end_ = 0;   // of the text in the buffer
+  size_t next_ = 0;  // where the next row begins
+  size_t row_begin_ = 0;
+  size_t row_end_ = 0;
+  size_t open_field_ = 0;  // of a row that is not whole: where its last field begins
+
+  ByteMask mask_;
+  size_t block_ = 0;   // of the buffer, whose special bytes bits_ holds
+  uint64_t bits_ = 0;  // those that are still to come
+
+  int64_t line_ = 1;
+  int64_t row_line_ = 1;
+  int64_t quote_line_ = 1;
   std::string fault_;
   std::string scratch_;
   std::vector<Cell> cells_;
+  size_t count_ = 0;
+  size_t largest_ = 0;  // bytes of a field of the row
 };
 
 }  // namespace chartly::drone
