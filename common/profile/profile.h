@@ -37,7 +37,7 @@ struct PaginationConfig {
   std::string next;
 };
 
-// Where a secret lies: file `key` in folder `name` of the drone's secrets, or its environment (drone/fetch/secrets.h).
+// Where a secret lies: file `key` in folder `name` of a host's secrets, or its environment (common/secrets/secrets.h).
 struct SecretRef {
   std::string name;
   std::string key;

@@ -20,9 +20,9 @@
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
+#include "common/secrets/secrets.h"
 #include "drone/decode/body.h"
 #include "drone/decode/decoder.h"
-#include "drone/fetch/secrets.h"
 
 namespace chartly::drone {
 

@@ -13,7 +13,7 @@
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
-#include "drone/fetch/secrets.h"
+#include "common/secrets/secrets.h"
 
 namespace chartly::drone {
 

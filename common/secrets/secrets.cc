@@ -1,4 +1,4 @@
-#include "drone/fetch/secrets.h"
+#include "common/secrets/secrets.h"
 
 #include <sys/stat.h>
 
@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
 
-namespace chartly::drone {
+namespace chartly {
 namespace {
 
 constexpr mode_t kOthers = S_IRWXO;
@@ -48,11 +48,12 @@ absl::StatusOr<std::string> Secrets::Get(const SecretRef& ref) const {
   }
   const char* value = std::getenv(variable.c_str());
   if (value != nullptr && *value != 0) return std::string(value);
-  return Error(absl::StatusCode::kNotFound, "SECRET_NOT_FOUND",
-               absl::StrCat("secretRef ", ref.name, "/", ref.key, " is not on this drone: ",
-                            dir_.empty() ? "start it with --secrets-dir FOLDER" : absl::StrCat("write it to ", path),
-                            " or set ", variable),
-               {{"name", ref.name}, {"key", ref.key}});
+  return Error(
+      absl::StatusCode::kNotFound, "SECRET_NOT_FOUND",
+      absl::StrCat("secretRef ", ref.name, "/", ref.key, " is not on this host: ",
+                   dir_.empty() ? "start the program with --secrets-dir FOLDER" : absl::StrCat("write it to ", path),
+                   " or set ", variable),
+      {{"name", ref.name}, {"key", ref.key}});
 }
 
-}  // namespace chartly::drone
+}  // namespace chartly

@@ -1,14 +1,15 @@
-// The secrets of a drone. A profile names them (secretRef) and never holds them; they lie on the drone's host and do
-// not leave it: no log, error or metric shows one. Thread-safe.
-#ifndef CHARTLY_DRONE_FETCH_SECRETS_H_
-#define CHARTLY_DRONE_FETCH_SECRETS_H_
+// The secrets of a process. A profile names them (secretRef) and never holds them; they lie on the host that needs them
+// (sources: the drone's, webhooks: the control plane's) and do not leave it: no log, error or metric shows one.
+// Thread-safe.
+#ifndef CHARTLY_COMMON_SECRETS_SECRETS_H_
+#define CHARTLY_COMMON_SECRETS_SECRETS_H_
 
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "common/profile/profile.h"
 
-namespace chartly::drone {
+namespace chartly {
 
 class Secrets {
  public:
@@ -17,13 +18,13 @@ class Secrets {
 
   // The text of file DIR/NAME/KEY without its last line end, read anew each time so that rotation needs no restart;
   // else of the variable CHARTLY_SECRET_NAME_KEY (upper case, other characters as _). NotFound (SECRET_NOT_FOUND) names
-  // both places; PermissionDenied (SECRET_EXPOSED) if others than the drone's user may read the file.
+  // both places; PermissionDenied (SECRET_EXPOSED) if every user may read the file.
   absl::StatusOr<std::string> Get(const SecretRef& ref) const;
 
  private:
   std::string dir_;
 };
 
-}  // namespace chartly::drone
+}  // namespace chartly
 
-#endif  // CHARTLY_DRONE_FETCH_SECRETS_H_
+#endif  // CHARTLY_COMMON_SECRETS_SECRETS_H_
