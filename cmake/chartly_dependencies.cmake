@@ -17,6 +17,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(CHARTLY_RE2 REQUIRED IMPORTED_TARGET GLOBAL re2)
 pkg_check_modules(CHARTLY_ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
 pkg_check_modules(CHARTLY_XXHASH REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
+pkg_check_modules(CHARTLY_LIBPQ REQUIRED IMPORTED_TARGET GLOBAL libpq)
 
 # One name a dependency, whatever the distribution calls the target.
 function(chartly_alias NAME)
@@ -34,6 +35,7 @@ chartly_alias(yaml-cpp yaml-cpp::yaml-cpp yaml-cpp)
 chartly_alias(re2 re2::re2 PkgConfig::CHARTLY_RE2)
 chartly_alias(zstd PkgConfig::CHARTLY_ZSTD)
 chartly_alias(xxhash PkgConfig::CHARTLY_XXHASH)
+chartly_alias(libpq PkgConfig::CHARTLY_LIBPQ)
 
 # google/api/annotations.proto comes with different packages on different releases.
 find_path(GOOGLEAPIS_DIR google/api/annotations.proto PATHS

@@ -367,6 +367,8 @@ class CurlHttpClient final : public HttpClient {
     }
   }
 
+  const EgressPolicy& egress() const override { return policy_; }
+
  private:
   static absl::Status TooManyRedirects(const HttpRequest& hop, int limit) {
     absl::StatusOr<UrlParts> parts = SplitUrl(hop.url);

@@ -59,6 +59,11 @@ std::optional<AddressBytes> ParseAddress(const std::string& text, bool* is_v4 = 
   return std::nullopt;
 }
 
+// Without the zone of fe80::1%eth0.
+std::optional<AddressBytes> ParseZonedAddress(absl::string_view text) {
+  return ParseAddress(std::string(text.substr(0, text.find('%'))));
+}
+
 bool InPrefix(const unsigned char* address, const unsigned char* prefix, int bits) {
   int whole = bits / 8;
   if (std::memcmp(address, prefix, static_cast<size_t>(whole)) != 0) return false;
@@ -126,10 +131,14 @@ EgressPolicy EgressPolicy::AllowAll() {
 
 bool EgressPolicy::Allows(absl::string_view address) const {
   if (allow_all_) return true;
-  std::string text(address.substr(0, address.find('%')));  // without the zone of fe80::1%eth0
-  std::optional<AddressBytes> bytes = ParseAddress(text);
+  std::optional<AddressBytes> bytes = ParseZonedAddress(address);
+  return bytes && (IsPublic(*bytes) || Opens(address));
+}
+
+bool EgressPolicy::Opens(absl::string_view address) const {
+  if (allow_all_) return true;
+  std::optional<AddressBytes> bytes = ParseZonedAddress(address);
   if (!bytes) return false;
-  if (IsPublic(*bytes)) return true;
   auto opened = [&](const AddressBytes& candidate) {
     return std::any_of(allowed_.begin(), allowed_.end(), [&](const Range& range) {
       return InPrefix(candidate.data(), reinterpret_cast<const unsigned char*>(range.bytes.data()), range.prefix_bits);

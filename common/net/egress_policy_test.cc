@@ -50,6 +50,15 @@ TEST_CASE("a range opens what it contains and nothing beside it") {
   CHECK(EgressPolicy::AllowAll().Allows("::1"));
 }
 
+TEST_CASE("what was opened is told from what is public anyway") {
+  EgressPolicy policy = PolicyOf({"10.1.0.0/16"});
+  CHECK(policy.Opens("10.1.2.3"));
+  CHECK(policy.Opens("::ffff:10.1.2.3"));
+  CHECK_FALSE(policy.Opens("93.184.216.34"));
+  CHECK_FALSE(policy.Opens("not an address"));
+  CHECK(PolicyOf({"93.184.216.0/24"}).Opens("93.184.216.34"));
+}
+
 TEST_CASE("a range that is none is named in the error") {
   std::string text = GENERATE(as<std::string>{}, "", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "::/129", "localhost",
                               "10.0.0.0/8x", "10.0.0.0/");

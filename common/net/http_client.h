@@ -29,6 +29,8 @@ class EgressPolicy {
   static EgressPolicy AllowAll();
   // `address` is a numeric IPv4 or IPv6 address.
   bool Allows(absl::string_view address) const;
+  // Whether a CIDR here contains it; that it is public does not count.
+  bool Opens(absl::string_view address) const;
 
  private:
   struct Range {
@@ -68,6 +70,8 @@ class HttpClient {
   // URL_INVALID or CANCELLED (also if on_data said false). Messages name host and port, never path or query, where keys
   // may stand. Worth another try are the codes Unavailable, DeadlineExceeded and DataLoss.
   virtual absl::StatusOr<HttpResponse> Send(const HttpRequest& request) = 0;
+  // What may be connected. Whoever connects by other protocols on behalf of the same user holds to it, too.
+  virtual const EgressPolicy& egress() const = 0;
 };
 
 std::unique_ptr<HttpClient> MakeHttpClient(EgressPolicy policy);

@@ -2,6 +2,7 @@
 
 #include "drone/fetch/file_source.h"
 #include "drone/fetch/http_source.h"
+#include "drone/fetch/postgres_source.h"
 
 namespace chartly::drone {
 
@@ -11,8 +12,9 @@ absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const
       return FileSource::Open(profile, deps);
     case SourceType::kHttpRest:
       return HttpSource::Open(profile, deps);
-    case SourceType::kWebhook:
     case SourceType::kPostgres:
+      return PostgresSource::Open(profile, deps);
+    case SourceType::kWebhook:
       break;
   }
   return absl::UnimplementedError("no source of this type");

@@ -23,6 +23,7 @@ FENCES = {
     "simdjson": r"^drone/decode/|^control/gateway/|^cli/",
     "CLI/": r"^(control/control_flags|drone/[a-z_]+|cli/[a-z_]+)\.(cc|h)$",
     "zstd.h": r"^common/batch/",
+    "libpq-fe.h": r"^drone/postgres/",
 }
 
 
