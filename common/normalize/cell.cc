@@ -19,29 +19,31 @@ absl::Status NotA(absl::string_view text, ValueType type) {
                absl::StrCat(QuoteText(text), " is not ", article, absl::string_view(name.data(), name.size())));
 }
 
-// The integer that a decimal without a fraction stands for.
-bool IntegerOf(Decimal decimal, int64_t& out) {
+// The whole number that a decimal without a fraction stands for: an integer of 64 bits, or past that a decimal of
+// scale 0, which keeps every digit.
+bool WholeOf(Decimal decimal, Value& out) {
   absl::int128 whole = decimal.unscaled;
   for (int i = 0; i < decimal.scale; ++i) {
     if (whole % 10 != 0) return false;
     whole /= 10;
   }
-  if (whole < std::numeric_limits<int64_t>::min() || whole > std::numeric_limits<int64_t>::max()) return false;
-  out = static_cast<int64_t>(whole);
+  out = NumberOf(Decimal{whole, 0});
   return true;
 }
 
 // A parser that fails builds a message; the form of the text says beforehand which one to ask.
 absl::StatusOr<Value> IntegerFrom(absl::string_view text) {
-  if (text.find_first_of(".eE") == text.npos) {
+  constexpr size_t kSurelyFits = 18;
+  if (text.size() <= kSurelyFits && text.find_first_of(".eE") == text.npos) {
     absl::StatusOr<int64_t> integer = ParseInteger(text);
     if (!integer.ok()) return integer.status();
     return Value::Integer(*integer);
   }
   absl::StatusOr<Decimal> decimal = ParseDecimal(text);
-  int64_t integer = 0;
-  if (!decimal.ok() || !IntegerOf(*decimal, integer)) return NotA(text, ValueType::kInteger);
-  return Value::Integer(integer);
+  Value whole;
+  if (decimal.status().code() == absl::StatusCode::kOutOfRange) return decimal.status();
+  if (!decimal.ok() || !WholeOf(*decimal, whole)) return NotA(text, ValueType::kInteger);
+  return whole;
 }
 
 // Times may be given as a date alone, which is its midnight in UTC.
@@ -91,13 +93,13 @@ absl::StatusOr<Value> FromText(ValueType type, absl::string_view text) {
 // A typed value in another type, where that loses nothing (a float may round).
 absl::StatusOr<Value> FromTyped(ValueType type, const Value& value) {
   if (value.type() == type) return value;
-  int64_t integer = 0;
+  Value whole;
   if (type == ValueType::kFloat && value.is_number()) return Value::Float(value.ToDouble());
   if (type == ValueType::kDecimal && value.type() == ValueType::kInteger) {
     return Value::Of(Decimal{value.integer(), 0});
   }
-  if (type == ValueType::kInteger && value.type() == ValueType::kDecimal && IntegerOf(value.decimal(), integer)) {
-    return Value::Integer(integer);
+  if (type == ValueType::kInteger && value.type() == ValueType::kDecimal && WholeOf(value.decimal(), whole)) {
+    return whole;
   }
   if (type == ValueType::kTimestamp && value.type() == ValueType::kDate) {
     return Value::Of(Timestamp{value.date().days * kMicrosPerDay, 0});
@@ -106,6 +108,12 @@ absl::StatusOr<Value> FromTyped(ValueType type, const Value& value) {
 }
 
 }  // namespace
+
+Value NumberOf(Decimal decimal) {
+  bool is_integer = decimal.scale == 0 && decimal.unscaled >= std::numeric_limits<int64_t>::min() &&
+                    decimal.unscaled <= std::numeric_limits<int64_t>::max();
+  return is_integer ? Value::Integer(static_cast<int64_t>(decimal.unscaled)) : Value::Of(decimal);
+}
 
 absl::string_view CellText(const Cell& cell, Scratch& scratch) {
   if (cell.kind != Cell::Kind::kTyped) return cell.text;

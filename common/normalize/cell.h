@@ -48,8 +48,12 @@ class Scratch {
 // The text of a cell that is not null; written to the scratch if the cell is typed.
 absl::string_view CellText(const Cell& cell, Scratch& scratch);
 
+// The integer that a decimal of scale 0 is, if it fits 64 bits; else the decimal.
+Value NumberOf(Decimal decimal);
+
 // Makes the cell a value of `type`; null stays null, and empty text becomes null unless `type` is text. Exact: an
-// integer may be written as 5.0 or 5e2 and not as 5.5. InvalidArgument or OutOfRange with the text otherwise.
+// integer may be written as 5.0 or 5e2 and not as 5.5, and past 64 bits becomes a decimal of scale 0. InvalidArgument
+// or OutOfRange with the text otherwise.
 absl::Status CoerceCell(ValueType type, Cell& cell, Scratch& scratch);
 
 // Makes the cell an integer if its text is one, else a decimal.

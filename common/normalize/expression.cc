@@ -53,7 +53,8 @@ Operand Evaluate(const Node& node, const Expression::Lookup& lookup, std::string
   if (inner.kind == Operand::Kind::kNull || inner.kind == Operand::Kind::kOther) return inner;
   absl::string_view text = OperandText(inner, buffer);
   if (node.kind == Kind::kLength) return ValueOperand(Value::Integer(static_cast<int64_t>(CountCharacters(text))));
-  buffer = absl::AsciiStrToLower(text);
+  if (text.data() != buffer.data()) buffer.assign(text.data(), text.size());
+  absl::AsciiStrToLower(&buffer);
   return TextOperand(buffer);
 }
 

@@ -7,6 +7,7 @@
 #include "common/normalize/normalizer.h"
 #include "common/profile/nearest.h"
 #include "common/status/status.h"
+#include "common/value/quote_text.h"
 
 namespace chartly {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 const std::map<std::string, FunctionSpec>& Functions() {
   static const auto* functions = [] {
     auto* all = new std::map<std::string, FunctionSpec>;
-    for (auto& specs : {TextFunctions(), ValueFunctions()}) {
+    for (auto& specs : {TextFunctions(), ValueFunctions(), NumberFunctions(), TimeFunctions()}) {
       for (const FunctionSpec& spec : specs) all->emplace(spec.name, spec);
     }
     return all;
@@ -31,6 +32,14 @@ absl::Status Unknown(const std::string& name) {
 }
 
 }  // namespace
+
+absl::Status WrongArguments(absl::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "FUNCTION_ARGUMENTS_INVALID", message);
+}
+
+absl::Status RefusedValue(absl::string_view text, absl::string_view why) {
+  return Error(absl::StatusCode::kInvalidArgument, "VALUE_INVALID", absl::StrCat(QuoteText(text), " ", why));
+}
 
 absl::StatusOr<FunctionPtr> CompileFunction(const FunctionCall& call) {
   auto found = Functions().find(call.name);

@@ -19,8 +19,10 @@ class Function {
  public:
   virtual ~Function() = default;
   // Replaces the cell by the result. A text result may be a view of the input's text or of the scratch. An error
-  // names the text. Requires: the cell is not null.
+  // names the text. Requires: the cell is not null, or takes_null().
   virtual absl::Status Apply(Cell& cell, Scratch& scratch) const = 0;
+  // Null passes through every function but those that stand in for it.
+  virtual bool takes_null() const { return false; }
 };
 
 using FunctionPtr = std::unique_ptr<const Function>;
@@ -33,20 +35,27 @@ struct FunctionSpec {
   absl::StatusOr<FunctionPtr> (*make)(const std::vector<std::string>& arguments);
 };
 
-// Functions on text, and those that make or change typed values.
+// Functions on text, those that make typed values, those on numbers, and those on dates and times.
 std::vector<FunctionSpec> TextFunctions();
 std::vector<FunctionSpec> ValueFunctions();
+std::vector<FunctionSpec> NumberFunctions();
+std::vector<FunctionSpec> TimeFunctions();
+
+// FUNCTION_ARGUMENTS_INVALID, for `make`; and VALUE_INVALID with the text in quotes, for Apply.
+absl::Status WrongArguments(absl::string_view message);
+absl::Status RefusedValue(absl::string_view text, absl::string_view why);
 
 // InvalidArgument: FUNCTION_UNKNOWN with the nearest name, or FUNCTION_ARGUMENTS_INVALID with how to call it.
 absl::StatusOr<FunctionPtr> CompileFunction(const FunctionCall& call);
 
 // A Function of a callable (Cell&, Scratch&) -> absl::Status.
-template <typename Body>
+template <bool kTakesNull = false, typename Body>
 FunctionPtr MakeFunction(Body body) {
   class BodyFunction : public Function {
    public:
     explicit BodyFunction(Body function_body) : body_(std::move(function_body)) {}
     absl::Status Apply(Cell& cell, Scratch& scratch) const override { return body_(cell, scratch); }
+    bool takes_null() const override { return kTakesNull; }
 
    private:
     Body body_;

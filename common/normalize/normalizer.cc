@@ -23,8 +23,8 @@ Role RoleOf(FieldRole role) {
   return Role::kAttr;
 }
 
-// A number of the row in a filter; text if it is none that can be kept exactly.
-Expression::Operand FilterOperand(const Field& field) {
+// A field of the row in an expression. A number that cannot be kept exactly is text.
+Expression::Operand RowOperand(const Field& field) {
   using Kind = Expression::Operand::Kind;
   switch (field.kind) {
     case Field::Kind::kMissing:
@@ -45,7 +45,10 @@ Expression::Operand FilterOperand(const Field& field) {
   return {Kind::kOther, {}, {}};
 }
 
-class MappingNormalizer final : public Normalizer, private Expression::Lookup {
+// A value is missing if it is null or empty text.
+bool IsEmpty(const Cell& cell) { return cell.is_null() || (cell.kind == Cell::Kind::kText && cell.text.empty()); }
+
+class MappingNormalizer final : public Normalizer {
  public:
   explicit MappingNormalizer(CompiledProfile compiled)
       : compiled_(std::move(compiled)), cells_(compiled_.fields.size()), scratches_(compiled_.fields.size()) {}
@@ -64,12 +67,13 @@ class MappingNormalizer final : public Normalizer, private Expression::Lookup {
     row_ = &row;
     if (compiled_.filter) {
       if (!MapFields(true)) return Quarantine(page, row_number, builder);
-      if (!compiled_.filter->Matches(static_cast<const Expression::Lookup&>(*this))) {
+      if (!Holds(*compiled_.filter)) {
         builder.CountFiltered();
         return Outcome::kFiltered;
       }
     }
-    if (!MapFields(false) || !CheckContent()) return Quarantine(page, row_number, builder);
+    if (!MapFields(false) || !CheckContent() || !CheckKey() || !CheckQuality())
+      return Quarantine(page, row_number, builder);
     builder.BeginRow(page, row_number);
     Write(ColumnsOf(builder), builder);
     builder.EndRow();
@@ -101,18 +105,49 @@ class MappingNormalizer final : public Normalizer, private Expression::Lookup {
       CopyConstant(field, cell);
       return true;
     }
-    if (!Load(row_->Get(field.slot), cell)) {
+    if (!LoadSource(field, cell, scratches_[index])) {
       return Refuse(field, kReasonCoercionFailed, "is a list or an object; map one of its fields instead");
     }
-    absl::Status status = Convert(field, cell, scratches_[index]);
+    absl::Status status = ApplyFunctions(field, cell, scratches_[index]);
+    if (status.ok() && field.entry.lookup && !LookUp(field, cell, scratches_[index])) {
+      return Refuse(field, kReasonLookupMissing,
+                    absl::StrCat(QuoteText(CellText(cell, scratches_[index])),
+                                 " is not in the table; add it, or say otherwise: keep, null or {value: X}"));
+    }
+    if (status.ok()) status = Coerce(field, cell, scratches_[index]);
     if (!status.ok()) {
       std::string message(status.message().data(), status.message().size());
       return Refuse(field, kReasonCoercionFailed, message);
     }
-    bool empty = cell.is_null() || (cell.kind == Cell::Kind::kText && cell.text.empty());
-    if (field.entry.required && empty)
+    if (field.entry.required && IsEmpty(cell))
       return Refuse(field, kReasonMissingRequired, "is required and missing, null or empty");
     return cell.is_null() || CheckBounds(field, cell);
+  }
+
+  // The cell of one path, of the first that holds something, or of all joined. False for a list or an object.
+  bool LoadSource(const CompiledField& field, Cell& cell, Scratch& scratch) const {
+    if (!field.entry.concat.empty()) return LoadJoined(field, cell, scratch);
+    for (size_t slot : field.slots) {
+      if (!Load(row_->Get(slot), cell)) return false;
+      if (!IsEmpty(cell)) break;
+    }
+    return true;
+  }
+
+  bool LoadJoined(const CompiledField& field, Cell& cell, Scratch& scratch) const {
+    std::string& joined = scratch.Next();
+    for (size_t i = 0; i < field.slots.size(); ++i) {
+      const Field source = row_->Get(field.slots[i]);
+      if (source.kind == Field::Kind::kComposite) return false;
+      if (source.kind == Field::Kind::kMissing || source.kind == Field::Kind::kNull) {
+        cell.SetNull();
+        return true;
+      }
+      if (i > 0) joined += field.entry.separator;
+      joined.append(source.text.data(), source.text.size());
+    }
+    cell.SetText(joined);
+    return true;
   }
 
   static void CopyConstant(const CompiledField& field, Cell& cell) {
@@ -146,11 +181,38 @@ class MappingNormalizer final : public Normalizer, private Expression::Lookup {
     return false;
   }
 
-  static absl::Status Convert(const CompiledField& field, Cell& cell, Scratch& scratch) {
+  static absl::Status ApplyFunctions(const CompiledField& field, Cell& cell, Scratch& scratch) {
     for (const FunctionPtr& function : field.functions) {
-      if (cell.is_null()) return absl::OkStatus();
+      if (cell.is_null() && !function->takes_null()) continue;
       RETURN_IF_ERROR(function->Apply(cell, scratch));
     }
+    return absl::OkStatus();
+  }
+
+  // False if the text has no entry and the table says that it must have one.
+  static bool LookUp(const CompiledField& field, Cell& cell, Scratch& scratch) {
+    if (cell.is_null()) return true;
+    auto found = field.table.find(CellText(cell, scratch));
+    if (found != field.table.end()) {
+      cell.SetText(found->second);
+      return true;
+    }
+    switch (field.entry.lookup->miss) {
+      case LookupMiss::kQuarantine:
+        return false;
+      case LookupMiss::kNull:
+        cell.SetNull();
+        break;
+      case LookupMiss::kKeep:
+        break;
+      case LookupMiss::kDefault:
+        cell.SetText(field.entry.lookup->otherwise);
+        break;
+    }
+    return true;
+  }
+
+  static absl::Status Coerce(const CompiledField& field, Cell& cell, Scratch& scratch) {
     if (field.entry.type) return CoerceCell(*field.entry.type, cell, scratch);
     bool is_number = cell.kind == Cell::Kind::kNumber;
     return field.becomes_number || is_number ? CoerceToNumber(cell, scratch) : absl::OkStatus();
@@ -172,9 +234,7 @@ class MappingNormalizer final : public Normalizer, private Expression::Lookup {
   bool CheckContent() {
     for (size_t i = 0; i < cells_.size(); ++i) {
       const MappingEntry& entry = compiled_.fields[i].entry;
-      const Cell& cell = cells_[i];
-      bool empty = cell.is_null() || (cell.kind == Cell::Kind::kText && cell.text.empty());
-      if (!empty && !entry.constant && entry.role != FieldRole::kAttr) return true;
+      if (!IsEmpty(cells_[i]) && !entry.constant && entry.role != FieldRole::kAttr) return true;
     }
     last_reason_ = kReasonMissingRequired;
     last_field_.clear();
@@ -183,10 +243,52 @@ class MappingNormalizer final : public Normalizer, private Expression::Lookup {
     return false;
   }
 
+  // Rows without a key would each replace the one before.
+  bool CheckKey() {
+    if (compiled_.key_fields.empty()) return true;
+    for (size_t field : compiled_.key_fields) {
+      if (!IsEmpty(cells_[field])) return true;
+    }
+    last_reason_ = kReasonMissingKey;
+    last_field_.clear();
+    auto source = [this](std::string* out, size_t field) { out->append(compiled_.fields[field].source); };
+    last_message_ = absl::StrCat(
+        "none of the dims of the key is there, so the record could not be told apart; the row "
+        "should have some of: ",
+        absl::StrJoin(compiled_.key_fields, ", ", source));
+    return false;
+  }
+
+  bool CheckQuality() {
+    for (const CompiledCheck& check : compiled_.checks) {
+      if (Holds(check.expect)) continue;
+      last_reason_ = check.reason;
+      last_field_.clear();
+      last_message_ = absl::StrCat("does not hold: ", check.text, ValuesOf(check.expect));
+      return false;
+    }
+    return true;
+  }
+
+  // " (measures.price is -1)" for a message.
+  std::string ValuesOf(const BoundExpression& bound) const {
+    std::vector<std::string> values;
+    for (size_t i = 0; i < bound.names.size(); ++i) {
+      const Expression::Operand operand = Find(bound.names[i]);
+      using Kind = Expression::Operand::Kind;
+      std::string text = operand.kind == Kind::kText    ? QuoteText(operand.text)
+                         : operand.kind == Kind::kValue ? operand.value.ToText()
+                         : operand.kind == Kind::kNull  ? "null"
+                                                        : "a list or an object";
+      values.push_back(absl::StrCat(bound.expression.names()[i], " is ", text));
+    }
+    return values.empty() ? "" : absl::StrCat(" (", absl::StrJoin(values, ", "), ")");
+  }
+
   bool Refuse(const CompiledField& field, const char* reason, absl::string_view why) {
     last_reason_ = reason;
     last_field_ = field.entry.from;
-    last_message_ = absl::StrCat(field.entry.from, " for ", field.target, ": ", why);
+    last_message_ = absl::StrCat(field.source, " for ", field.target, ": ", why);
     return false;
   }
 
@@ -216,10 +318,23 @@ class MappingNormalizer final : public Normalizer, private Expression::Lookup {
     }
   }
 
-  Expression::Operand Find(size_t name) const override {
-    const FilterName& source = compiled_.filter_names[name];
-    if (!source.of_record) return FilterOperand(row_->Get(source.index));
-    const Cell& cell = cells_[source.index];
+  // The names of one expression in the current row.
+  struct RowLookup final : Expression::Lookup {
+    RowLookup(const MappingNormalizer& row_normalizer, const BoundExpression& row_bound)
+        : normalizer(row_normalizer), bound(row_bound) {}
+    Expression::Operand Find(size_t name) const override { return normalizer.Find(bound.names[name]); }
+    const MappingNormalizer& normalizer;
+    const BoundExpression& bound;
+  };
+
+  bool Holds(const BoundExpression& bound) const {
+    const RowLookup lookup(*this, bound);
+    return bound.expression.Matches(static_cast<const Expression::Lookup&>(lookup));
+  }
+
+  Expression::Operand Find(const BoundName& name) const {
+    if (!name.of_record) return RowOperand(row_->Get(name.index));
+    const Cell& cell = cells_[name.index];
     if (cell.is_null()) return {};
     if (cell.kind == Cell::Kind::kText) return {Expression::Operand::Kind::kText, cell.text, {}};
     return {Expression::Operand::Kind::kValue, {}, cell.value};

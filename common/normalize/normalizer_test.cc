@@ -1,5 +1,6 @@
 #include "common/normalize/normalizer.h"
 
+#include <array>
 #include <map>
 #include <random>
 
@@ -56,10 +57,13 @@ class Run {
     CHECK(Add(std::move(fields)) == Normalizer::Outcome::kQuarantined);
     return normalizer_->last_reason() + ": " + normalizer_->last_message();
   }
-  Batch Finish() {
+  std::string FinishBytes() {
     absl::StatusOr<std::string> bytes = builder_.Finish();
     REQUIRE_OK(bytes);
-    absl::StatusOr<Batch> batch = Batch::Parse(*bytes);
+    return *std::move(bytes);
+  }
+  Batch Finish() {
+    absl::StatusOr<Batch> batch = Batch::Parse(FinishBytes());
     REQUIRE_OK(batch);
     return *std::move(batch);
   }
@@ -77,10 +81,10 @@ constexpr auto kFiltered = Normalizer::Outcome::kFiltered;
 }  // namespace
 
 TEST_CASE("values without a type stay what they are and measures become numbers") {
-  Run run("mapping: {a: dims.a, b: attrs.b, m: measures.m}\n");
+  Run run("mapping: {d: dims.d, a: dims.a, b: attrs.b, m: measures.m}\n");
   CHECK(run.Add({{"a", Text("007")}, {"b", True()}, {"m", Text(" 12.50 ")}}) == kKept);
   CHECK(run.Add({{"a", Number("7")}, {"b", Number("1.50")}, {"m", Number("9007199254740993")}}) == kKept);
-  CHECK(run.Add({{"a", Text("")}, {"b", Null()}, {"m", Text("7")}}) == kKept);
+  CHECK(run.Add({{"d", Text("x")}, {"a", Text("")}, {"b", Null()}, {"m", Text("7")}}) == kKept);
   Batch batch = run.Finish();
   CHECK(batch.Get(Role::kDim, "a", 0) == Value::Text("007"));
   CHECK(batch.Get(Role::kAttr, "b", 0) == Value::Boolean(true));
@@ -154,7 +158,144 @@ TEST_CASE("a row without any mapped dim or measure is never a record") {
         "mapping.missing_required_field: none of the mapped dims and measures is there; the row should have some of: "
         "a, m, t");
   run.Refused({{"a", Text("")}, {"t", Text("only an attr")}});
-  CHECK(run.Add({{"m", Number("0")}}) == kKept);
+  CHECK(run.Add({{"a", Text("x")}, {"m", Number("0")}}) == kKept);
+}
+
+TEST_CASE("a row without any dim of its key is never a record") {
+  Run run(
+      "mapping: {a: dims.a, b: dims.b, d: dims.d, m: measures.m, _: {to: dims.c, value: x}}\nkey: [dims.a, dims.b, "
+      "dims.c]\n");
+  CHECK(run.Refused({{"d", Text("x")}, {"b", Null()}, {"a", Text("")}, {"m", Number("1")}}) ==
+        "mapping.missing_key: none of the dims of the key is there, so the record could not be told apart; the row "
+        "should have some of: a, b");
+  CHECK(run.Add({{"b", Number("1")}, {"m", Number("1")}}) == kKept);
+  Run constant("mapping: {m: measures.m, _: {to: dims.c, value: x}}\n");
+  CHECK(constant.Add({{"m", Number("1")}}) == kKept);
+}
+
+TEST_CASE("a field may be the first of several that holds something") {
+  Run run("mapping: {a: {to: dims.a, coalesce: [b, \"c d\"]}, _: {to: attrs.x, coalesce: [c d, a]}, m: measures.m}\n");
+  CHECK(run.normalizer().paths() == std::vector<std::string>{"a", "b", "c d", "m"});
+  CHECK(run.Add({{"a", Text("1")}, {"b", Text("2")}}) == kKept);
+  CHECK(run.Add({{"a", Text("")}, {"b", Null()}, {"c d", Number("3")}}) == kKept);
+  CHECK(
+      run.Refused({{"a", Null()}, {"b", Object()}}) ==
+      "mapping.type_coercion_failed: a or b or c d for dims.a: is a list or an object; map one of its fields instead");
+  Batch batch = run.Finish();
+  CHECK(batch.Get(Role::kDim, "a", 0) == Value::Text("1"));
+  CHECK(batch.Get(Role::kAttr, "x", 0) == Value::Text("1"));
+  CHECK(batch.Get(Role::kDim, "a", 1) == Value::Integer(3));
+  CHECK(batch.Get(Role::kAttr, "x", 1) == Value::Integer(3));
+}
+
+TEST_CASE("a field may be several that are joined") {
+  Run run(
+      "mapping: {y: {to: dims.month, concat: [p], using: to_year_month}, _: {to: attrs.id, concat: [a, b, c], "
+      "separator: \"-\"}}\n");
+  CHECK(run.Add({{"y", Number("2024")}, {"p", Text("M07")}, {"a", Text("x")}, {"b", True()}, {"c", Text("")}}) ==
+        kKept);
+  CHECK(run.Add({{"y", Number("2024")}, {"p", Text("M08")}, {"a", Text("x")}, {"b", Null()}, {"c", Text("z")}}) ==
+        kKept);
+  CHECK(run.Refused({{"y", Number("2024")}, {"p", Text("M13")}})
+            .find("mapping.type_coercion_failed: y + p for dims.month: \"2024M13\" is not a month") == 0);
+  Batch batch = run.Finish();
+  CHECK(batch.Get(Role::kDim, "month", 0) == Value::Text("2024-07"));
+  CHECK(batch.Get(Role::kAttr, "id", 0) == Value::Text("x-true-"));
+  CHECK(batch.Get(Role::kAttr, "id", 1).is_null());
+}
+
+TEST_CASE("texts are looked up in tables after the functions and before the type") {
+  Run run(
+      "mapping:\n  a: {to: dims.a, using: upper, lookup: {table: {A: Annual, M: Monthly}}}\n"
+      "  b: {to: dims.b, type: integer, lookup: {table: {one: 1}, otherwise: keep}}\n"
+      "  c: {to: measures.c, lookup: {table: {one: \"1.50\"}, otherwise: {value: 0}}}\n"
+      "  d: {to: attrs.d, lookup: {table: {\"1\": one}, otherwise: null}}\n");
+  CHECK(run.Add({{"a", Text("m")}, {"b", Text("one")}, {"c", Text("one")}, {"d", Number("1")}}) == kKept);
+  CHECK(run.Add({{"a", Null()}, {"b", Text("2")}, {"c", Text("two")}, {"d", Text("2")}}) == kKept);
+  CHECK(run.Refused({{"a", Text("q")}}) ==
+        "mapping.lookup_missing: a for dims.a: \"Q\" is not in the table; add it, or say otherwise: keep, null or "
+        "{value: X}");
+  Batch batch = run.Finish();
+  CHECK(batch.Get(Role::kDim, "a", 0) == Value::Text("Monthly"));
+  CHECK(batch.Get(Role::kDim, "b", 0) == Value::Integer(1));
+  CHECK(batch.Get(Role::kMeasure, "c", 0).ToText() == "1.50");
+  CHECK(batch.Get(Role::kAttr, "d", 0) == Value::Text("one"));
+  CHECK(batch.Get(Role::kDim, "b", 1) == Value::Integer(2));
+  CHECK(batch.Get(Role::kMeasure, "c", 1) == Value::Integer(0));
+  CHECK(batch.Get(Role::kAttr, "d", 1).is_null());
+}
+
+TEST_CASE("a row that a check does not hold for is quarantined under its name") {
+  Run run(
+      "mapping: {a: dims.a, low: measures.low, high: measures.high}\nfilter: a != \"skip\"\nchecks:\n"
+      "  - {name: ordered, expect: measures.low is null or measures.low <= measures.high}\n"
+      "  - {name: positive, expect: measures.high > 0 and flag != \"bad\"}\n");
+  CHECK(run.Add({{"a", Text("x")}, {"low", Text("9")}, {"high", Text("10")}, {"flag", Text("ok")}}) == kKept);
+  CHECK(run.Add({{"a", Text("x")}, {"high", Text("10")}, {"flag", Text("ok")}}) == kKept);
+  CHECK(run.Add({{"a", Text("skip")}, {"low", Text("11")}, {"high", Text("10")}}) == kFiltered);
+  CHECK(run.Refused({{"a", Text("x")}, {"low", Text("11")}, {"high", Text("10.5")}, {"flag", Text("ok")}}) ==
+        "quality.ordered: does not hold: measures.low is null or measures.low <= measures.high (measures.low is 11, "
+        "measures.high is 10.5)");
+  CHECK(run.Refused({{"a", Text("x")}, {"high", Text("1")}, {"flag", Text("bad")}}) ==
+        "quality.positive: does not hold: measures.high > 0 and flag != \"bad\" (measures.high is 1, flag is \"bad\")");
+  CHECK(run.Refused({{"a", Text("x")}}).find("quality.positive: ") == 0);
+  Batch batch = run.Finish();
+  CHECK(batch.header().quarantined(0).reason_code() == "quality.ordered");
+  CHECK(batch.fetched() == 6);
+}
+
+TEST_CASE("a measure that is no finite number goes to quarantine and leaves the batch whole") {
+  Run run("mapping: {a: dims.a, m: measures.m, f: {to: measures.f, type: float}}\n");
+  for (const char* text : {"NaN", "nan", "Infinity", "-inf", "1e999"}) {
+    INFO(text);
+    CHECK(run.Refused({{"a", Text("x")}, {"m", Text(text)}}).find("mapping.type_coercion_failed: m for") == 0);
+    CHECK(run.Refused({{"a", Text("x")}, {"f", Number(text)}}).find("mapping.type_coercion_failed: f for") == 0);
+  }
+  CHECK(run.Add({{"a", Text("x")}, {"m", Text("1")}}) == kKept);
+  Batch batch = run.Finish();
+  CHECK(batch.rows() == 1);
+  CHECK(batch.header().quarantined_size() == 10);
+}
+
+TEST_CASE("random rows give what a plain model of the mapping gives, and the same bytes each time") {
+  const std::string profile =
+      "mapping:\n  id: {to: dims.id, coalesce: [alias]}\n  n: {to: measures.n, type: integer, min: 0}\n"
+      "  c: {to: attrs.c, lookup: {table: {A: Annual}, otherwise: keep}}\n"
+      "filter: n is not null\nchecks: [{name: small, expect: measures.n < 900}]\n";
+  for (unsigned seed = 1; seed <= 5; ++seed) {
+    Run first(profile), second(profile);
+    std::mt19937 random(seed);
+    std::vector<std::array<std::string, 3>> expected;
+    int64_t filtered = 0, quarantined = 0;
+    for (int i = 0; i < 400; ++i) {
+      std::string id = random() % 3 == 0 ? "" : "id" + std::to_string(random() % 50);
+      std::string alias = random() % 3 == 0 ? "" : "alias" + std::to_string(random() % 50);
+      int number = static_cast<int>(random() % 1200) - 100;
+      std::string n = random() % 10 == 0 ? "x" : std::to_string(number);
+      std::string c = random() % 2 == 0 ? "A" : "B";
+      bool has_n = random() % 5 != 0;
+      std::map<std::string, Field> row = {{"id", Text(id)}, {"alias", Text(alias)}, {"c", Text(c)}};
+      if (has_n) row["n"] = Text(n);
+      Normalizer::Outcome outcome = first.Add(row);
+      CHECK(second.Add(row) == outcome);
+      bool good = n != "x" && number >= 0 && number < 900 && !(id.empty() && alias.empty());
+      CHECK(outcome == (!has_n ? kFiltered : good ? kKept : Normalizer::Outcome::kQuarantined));
+      if (!has_n) ++filtered;
+      if (has_n && !good) ++quarantined;
+      if (has_n && good) expected.push_back({id.empty() ? alias : id, n, c == "A" ? "Annual" : "B"});
+    }
+    std::string bytes = first.FinishBytes();
+    CHECK(second.FinishBytes() == bytes);
+    Batch batch = *Batch::Parse(bytes);
+    REQUIRE(batch.rows() == expected.size());
+    CHECK(batch.header().filtered() == filtered);
+    CHECK(batch.header().quarantined_size() == quarantined);
+    for (uint32_t row = 0; row < batch.rows(); ++row) {
+      CHECK(batch.Get(Role::kDim, "id", row).ToText() == expected[row][0]);
+      CHECK(batch.Get(Role::kMeasure, "n", row).ToText() == expected[row][1]);
+      CHECK(batch.Get(Role::kAttr, "c", row).ToText() == expected[row][2]);
+    }
+  }
 }
 
 TEST_CASE("constants keep or take their type") {

@@ -29,6 +29,8 @@ class Compiler {
   CompiledProfile Compile() {
     for (const MappingEntry& entry : profile_.mapping) CompileField(entry);
     if (!profile_.filter.empty()) CompileFilter();
+    for (size_t i = 0; i < profile_.checks.size(); ++i) CompileCheck(profile_.checks[i], i);
+    CompileKey();
     return std::move(compiled_);
   }
 
@@ -55,7 +57,8 @@ class Compiler {
     field.entry = entry;
     field.target = absl::StrCat(FieldRolePrefix(entry.role), ".", entry.to);
     if (entry.constant) return CompileConstant(field);
-    field.slot = SlotOf(entry.from);
+    CompileSource(field);
+    if (entry.lookup) field.table.insert(entry.lookup->table.begin(), entry.lookup->table.end());
     bool bounded = entry.min || entry.max;
     field.becomes_number = !entry.type && (entry.role == FieldRole::kMeasure || bounded);
     if (entry.min) field.min = BoundOf(*entry.min);
@@ -71,6 +74,15 @@ class Compiler {
         Fault(field, absl::StrCat(".using[", i, "]"), Reason(function.status()), function.status().message());
       }
     }
+  }
+
+  void CompileSource(CompiledField& field) {
+    std::vector<std::string> sources = {field.entry.from};
+    for (const auto* further : {&field.entry.coalesce, &field.entry.concat}) {
+      sources.insert(sources.end(), further->begin(), further->end());
+    }
+    for (const std::string& path : sources) field.slots.push_back(SlotOf(path));
+    field.source = absl::StrJoin(sources, field.entry.coalesce.empty() ? " + " : " or ");
   }
 
   void CompileConstant(CompiledField& field) {
@@ -95,29 +107,59 @@ class Compiler {
   }
 
   void CompileFilter() {
-    absl::StatusOr<Expression> filter = Expression::Compile(profile_.filter);
-    if (!filter.ok()) return Fault("filter", 0, Reason(filter.status()), filter.status().message());
-    for (const std::string& name : filter->names()) compiled_.filter_names.push_back(ResolveName(name));
-    compiled_.filter = *std::move(filter);
+    compiled_.filter = CompileExpression(profile_.filter, "filter");
+    if (!compiled_.filter) return;
+    for (const BoundName& name : compiled_.filter->names) {
+      if (name.of_record) compiled_.fields[name.index].in_filter = true;
+    }
   }
 
-  FilterName ResolveName(const std::string& name) {
+  void CompileCheck(const CheckConfig& check, size_t index) {
+    std::optional<BoundExpression> expect = CompileExpression(check.expect, absl::StrCat("checks[", index, "].expect"));
+    if (!expect) return;
+    compiled_.checks.push_back({absl::StrCat("quality.", check.name), check.expect, *std::move(expect)});
+  }
+
+  // Nothing if it files a fault at `path`.
+  std::optional<BoundExpression> CompileExpression(const std::string& text, const std::string& path) {
+    absl::StatusOr<Expression> expression = Expression::Compile(text);
+    if (!expression.ok()) {
+      Fault(path, 0, Reason(expression.status()), expression.status().message());
+      return std::nullopt;
+    }
+    std::vector<BoundName> names;
+    for (const std::string& name : expression->names()) {
+      std::optional<BoundName> bound = Bind(name, path);
+      if (!bound) return std::nullopt;
+      names.push_back(*bound);
+    }
+    return BoundExpression{*std::move(expression), std::move(names)};
+  }
+
+  std::optional<BoundName> Bind(const std::string& name, const std::string& path) {
     bool of_record = false;
     for (FieldRole role : {FieldRole::kDim, FieldRole::kMeasure, FieldRole::kAttr}) {
       std::string prefix = absl::StrCat(FieldRolePrefix(role), ".");
       of_record = of_record || name.compare(0, prefix.size(), prefix) == 0;
     }
-    if (!of_record) return {false, SlotOf(name)};
+    if (!of_record) return BoundName{false, SlotOf(name)};
     for (size_t i = 0; i < compiled_.fields.size(); ++i) {
-      if (compiled_.fields[i].target != name) continue;
-      compiled_.fields[i].in_filter = true;
-      return {true, i};
+      if (compiled_.fields[i].target == name) return BoundName{true, i};
     }
     auto target = [](std::string* out, const CompiledField& field) { out->append(field.target); };
-    Fault("filter", 0, "PROFILE_FILTER_NAME_UNKNOWN",
+    Fault(path, 0, kReasonNameNotMapped,
           absl::StrCat("\"", name.substr(0, 64),
                        "\" is not mapped; mapped are: ", absl::StrJoin(compiled_.fields, ", ", target)));
-    return {};
+    return std::nullopt;
+  }
+
+  void CompileKey() {
+    for (size_t i = 0; i < compiled_.fields.size(); ++i) {
+      const MappingEntry& entry = compiled_.fields[i].entry;
+      const std::vector<std::string>& key = profile_.key;
+      bool in_key = key.empty() || std::find(key.begin(), key.end(), entry.to) != key.end();
+      if (entry.role == FieldRole::kDim && in_key && !entry.constant) compiled_.key_fields.push_back(i);
+    }
   }
 
   const Profile& profile_;

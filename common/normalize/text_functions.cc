@@ -7,7 +7,6 @@
 #include "absl/strings/strip.h"
 #include "common/normalize/function.h"
 #include "common/normalize/regex.h"
-#include "common/status/status.h"
 #include "common/text/utf8.h"
 
 namespace chartly {
@@ -17,16 +16,21 @@ using Arguments = std::vector<std::string>;
 
 constexpr int64_t kMaxCount = 100'000;
 
-absl::Status Wrong(absl::string_view message) {
-  return Error(absl::StatusCode::kInvalidArgument, "FUNCTION_ARGUMENTS_INVALID", message);
-}
-
 absl::StatusOr<size_t> CountArgument(const std::string& text) {
   int64_t count = 0;
   if (!absl::SimpleAtoi(text, &count) || count < 0 || count > kMaxCount) {
-    return Wrong(absl::StrCat("\"", text.substr(0, 64), "\" is not a whole number from 0 to ", kMaxCount));
+    return WrongArguments(absl::StrCat("\"", text.substr(0, 64), "\" is not a whole number from 0 to ", kMaxCount));
   }
   return static_cast<size_t>(count);
+}
+
+// Length of the blank that the text begins with, a no-break space among them; 0 if it begins with none.
+size_t BlankBytes(absl::string_view text) {
+  if (!text.empty() && absl::ascii_isspace(static_cast<unsigned char>(text[0]))) return 1;
+  for (absl::string_view space : {"\xC2\xA0", "\xE2\x80\xAF", "\xE2\x80\x89"}) {
+    if (text.substr(0, space.size()) == space) return space.size();
+  }
+  return 0;
 }
 
 absl::StatusOr<FunctionPtr> MakeTrim(const Arguments&) {
@@ -56,7 +60,7 @@ absl::StatusOr<FunctionPtr> MakeStripSuffix(const Arguments& arguments) {
 }
 
 absl::StatusOr<FunctionPtr> MakeReplace(const Arguments& arguments) {
-  if (arguments[0].empty()) return Wrong("the text to replace is empty");
+  if (arguments[0].empty()) return WrongArguments("the text to replace is empty");
   return MakeTextFunction(
       [from = arguments[0], to = arguments[1]](absl::string_view text, Scratch& scratch, Cell& cell) {
         std::string& out = scratch.Next();
@@ -74,8 +78,8 @@ absl::StatusOr<FunctionPtr> MakeReplace(const Arguments& arguments) {
 absl::StatusOr<FunctionPtr> MakePadLeft(const Arguments& arguments) {
   absl::StatusOr<size_t> width = CountArgument(arguments[0]);
   if (!width.ok()) return width.status();
-  if (*width > 1000) return Wrong("the width is at most 1000");
-  if (CountCharacters(arguments[1]) != 1) return Wrong("the filling is one character");
+  if (*width > 1000) return WrongArguments("the width is at most 1000");
+  if (CountCharacters(arguments[1]) != 1) return WrongArguments("the filling is one character");
   return MakeTextFunction(
       [width = *width, filling = arguments[1]](absl::string_view text, Scratch& scratch, Cell& cell) {
         size_t length = CountCharacters(text);
@@ -112,7 +116,7 @@ absl::StatusOr<FunctionPtr> MakeRegex(const Arguments& arguments) {
 }
 
 absl::StatusOr<FunctionPtr> MakeSplit(const Arguments& arguments) {
-  if (arguments[0].empty()) return Wrong("the separator is empty");
+  if (arguments[0].empty()) return WrongArguments("the separator is empty");
   absl::StatusOr<size_t> index = CountArgument(arguments[1]);
   if (!index.ok()) return index.status();
   return MakeTextFunction([separator = arguments[0], index = *index](absl::string_view text, Scratch&, Cell& cell) {
@@ -134,6 +138,43 @@ absl::StatusOr<FunctionPtr> MakeNullIf(const Arguments& arguments) {
   });
 }
 
+// Every run of blanks, tabs, line ends and no-break spaces as one blank.
+absl::StatusOr<FunctionPtr> MakeNormalizeSpace(const Arguments&) {
+  return MakeTextFunction([](absl::string_view text, Scratch& scratch, Cell& cell) {
+    std::string& out = scratch.Next();
+    bool blank = false;
+    for (size_t at = 0; at < text.size();) {
+      size_t length = BlankBytes(text.substr(at));
+      blank = blank || length > 0;
+      if (length == 0) {
+        if (blank && !out.empty()) out += ' ';
+        blank = false;
+        out += text[at];
+      }
+      at += std::max<size_t>(length, 1);
+    }
+    cell.SetText(out);
+  });
+}
+
+template <bool kAtStart>
+absl::StatusOr<FunctionPtr> MakeAffix(const Arguments& arguments) {
+  return MakeTextFunction([affix = arguments[0]](absl::string_view text, Scratch& scratch, Cell& cell) {
+    std::string& out = scratch.Next();
+    if (kAtStart) out += affix;
+    out.append(text.data(), text.size());
+    if (!kAtStart) out += affix;
+    cell.SetText(out);
+  });
+}
+
+absl::StatusOr<FunctionPtr> MakeDefault(const Arguments& arguments) {
+  return MakeFunction<true>([value = arguments[0]](Cell& cell, Scratch&) {
+    if (cell.is_null() || (cell.kind == Cell::Kind::kText && cell.text.empty())) cell.SetText(value);
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 std::vector<FunctionSpec> TextFunctions() {
@@ -150,6 +191,11 @@ std::vector<FunctionSpec> TextFunctions() {
       {"regex", 1, 1, "`regex PATTERN`: the first group of the first match, or the whole match; null without one",
        MakeRegex},
       {"split", 2, 2, "`split SEP INDEX`: the part of that number, counted from 0; null if there are fewer", MakeSplit},
+      {"normalize_space", 0, 0, "`normalize_space`: every run of blanks as one, and none at both ends",
+       MakeNormalizeSpace},
+      {"prefix", 1, 1, "`prefix X`: with X before it", MakeAffix<true>},
+      {"suffix", 1, 1, "`suffix X`: with X after it", MakeAffix<false>},
+      {"default", 1, 1, "`default X`: X for null and for empty text", MakeDefault},
       {"null_if", 1, 100, "`null_if X...`: null if it is one of the texts given", MakeNullIf},
   };
 }

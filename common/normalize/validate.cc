@@ -31,7 +31,7 @@ ProfileParseResult ValidateProfile(absl::string_view yaml) {
   bool parsed = result.ok();
   for (CompileFault& fault : faults) {
     // What a mapping with faults maps is not known.
-    if (!parsed && fault.reason == "PROFILE_FILTER_NAME_UNKNOWN") continue;
+    if (!parsed && fault.reason == kReasonNameNotMapped) continue;
     auto [line, column] = PositionOf(result, fault.path, fault.line);
     std::string reason = absl::StrCat(fault.reason.compare(0, 8, "PROFILE_") == 0 ? "" : "PROFILE_", fault.reason);
     result.faults.push_back({line, column, std::move(fault.path), std::move(reason), std::move(fault.message)});

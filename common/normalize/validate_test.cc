@@ -33,7 +33,7 @@ std::vector<fs::path> YamlFiles(const std::string& folder) {
 
 TEST_CASE("faults of filter, functions and types are told with their place") {
   std::vector<fs::path> files = YamlFiles("common/normalize/testdata");
-  CHECK(files.size() >= 6);
+  CHECK(files.size() >= 8);
   for (const fs::path& path : files) {
     INFO(path.filename().string());
     std::string expected = ReadFile(fs::path(path).replace_extension(".expected"));

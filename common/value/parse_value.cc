@@ -75,39 +75,51 @@ bool SplitNumber(absl::string_view text, NumberParts& parts) {
   return TakeExponent(text, parts) && text.empty();
 }
 
-// All digits in one, without leading zeros.
-std::string SignificantDigits(const NumberParts& parts) {
-  std::string digits = absl::StrCat(parts.whole, parts.fraction);
-  size_t first = digits.find_first_not_of('0');
-  return first == std::string::npos ? std::string() : digits.substr(first);
-}
+// All digits of a number without leading zeros, read where they stand: most numbers of a source pass here.
+class SignificantDigits {
+ public:
+  explicit SignificantDigits(const NumberParts& parts)
+      : whole_(parts.whole), fraction_(parts.fraction), end_(whole_.size() + fraction_.size()) {
+    while (begin_ < end_ && At(begin_) == '0') ++begin_;
+  }
+  bool empty() const { return begin_ == end_; }
+  int size() const { return static_cast<int>(end_ - begin_); }
+  char back() const { return At(end_ - 1); }
+  void pop_back() { --end_; }
+  // Requires: size() <= 38.
+  absl::int128 Read(bool negative) const {
+    absl::int128 number = 0;
+    for (size_t i = begin_; i < end_; ++i) number = number * 10 + (At(i) - '0');
+    return negative ? -number : number;
+  }
 
-absl::int128 ReadDigits(absl::string_view digits, bool negative) {
-  absl::int128 number = 0;
-  for (char digit : digits) number = number * 10 + (digit - '0');
-  return negative ? -number : number;
-}
+ private:
+  char At(size_t i) const { return i < whole_.size() ? whole_[i] : fraction_[i - whole_.size()]; }
+
+  absl::string_view whole_;
+  absl::string_view fraction_;
+  size_t begin_ = 0;
+  size_t end_;
+};
 
 absl::StatusOr<Decimal> MakeDecimal(const NumberParts& parts, absl::string_view text) {
-  std::string digits = SignificantDigits(parts);
+  SignificantDigits digits(parts);
   int exponent = parts.exponent - static_cast<int>(parts.fraction.size());
   if (digits.empty()) {
     return Decimal{0, static_cast<uint8_t>(std::min(std::max(-exponent, 0), kMaxDecimalDigits))};
   }
   // Trailing zeros of the fraction say nothing about the value: they may go where there is no room for them.
-  auto no_room = [&] { return -exponent > kMaxDecimalDigits || static_cast<int>(digits.size()) > kMaxDecimalDigits; };
+  auto no_room = [&] { return -exponent > kMaxDecimalDigits || digits.size() > kMaxDecimalDigits; };
   while (exponent < 0 && no_room() && digits.back() == '0') {
     digits.pop_back();
     ++exponent;
   }
   bool fits = -exponent <= kMaxDecimalDigits && exponent <= kMaxDecimalDigits &&
-              static_cast<int>(digits.size()) + std::max(exponent, 0) <= kMaxDecimalDigits;
+              digits.size() + std::max(exponent, 0) <= kMaxDecimalDigits;
   if (!fits) return TooLarge(text, "a decimal of 38 digits");
-  if (exponent > 0) {
-    digits.append(static_cast<size_t>(exponent), '0');
-    exponent = 0;
-  }
-  return Decimal{ReadDigits(digits, parts.negative), static_cast<uint8_t>(-exponent)};
+  absl::int128 unscaled = digits.Read(parts.negative);
+  for (; exponent > 0; --exponent) unscaled *= 10;
+  return Decimal{unscaled, static_cast<uint8_t>(-exponent)};
 }
 
 absl::StatusOr<double> ReadDouble(const NumberParts& parts, absl::string_view text) {
@@ -123,14 +135,14 @@ absl::StatusOr<double> ReadDouble(const NumberParts& parts, absl::string_view te
 
 // Whether a double says exactly what the text says, digit for digit.
 bool IsWithoutLoss(const NumberParts& parts, double number) {
-  std::string digits = SignificantDigits(parts);
+  SignificantDigits digits(parts);
   int exponent = parts.exponent - static_cast<int>(parts.fraction.size());
   while (!digits.empty() && digits.back() == '0') {
     digits.pop_back();
     ++exponent;
   }
   if (digits.empty() || digits.size() > 17 || exponent < -400 || exponent > 400) return false;
-  CanonicalNumber exact{ReadDigits(digits, parts.negative), static_cast<int16_t>(exponent)};
+  CanonicalNumber exact{digits.Read(parts.negative), static_cast<int16_t>(exponent)};
   return exact == CanonicalOf(number);
 }
 
