@@ -186,6 +186,7 @@ void AddProfileCommands(CLI::App& root, Session& session) {
   noun.require_subcommand(1)->fallthrough();
   AddProfileValidate(noun, session);
   AddProfileTest(noun, session);
+  AddProfileSuggest(noun, session);
   auto files = std::make_shared<std::vector<std::string>>();
   AddVerb(noun, session, "apply", "Create profiles, or add a revision where the text changed",
           [&session, files] { return Apply(session, *files); })

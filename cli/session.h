@@ -61,6 +61,7 @@ void AddStatusCommand(CLI::App& root, Session& session);
 // The verbs of `profile` that need no server.
 void AddProfileValidate(CLI::App& noun, Session& session);
 void AddProfileTest(CLI::App& noun, Session& session);
+void AddProfileSuggest(CLI::App& noun, Session& session);
 
 }  // namespace chartly::cli
 
