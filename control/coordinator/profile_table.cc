@@ -21,7 +21,9 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
   entry.schedule.jitter = FromDuration(profile.jitter());
   // The registry took the text, so it parses; should it not, the defaults of a profile hold.
   ProfileParseResult parsed = ParseProfile(profile.content());
-  RetryConfig retry = parsed.ok() ? parsed.profile.retry : RetryConfig{};
+  const Profile text = parsed.ok() ? std::move(parsed.profile) : Profile{};
+  const RetryConfig& retry = text.retry;
+  entry.schedule.overlap = text.schedule.overlap;
   entry.schedule.max_attempts = retry.max_attempts;
   entry.schedule.backoff = retry.backoff;
   return entry;

@@ -19,8 +19,13 @@ std::optional<NextRun> NextScheduled(const ProfileSchedule& schedule, const Prof
   if (!history.last_scheduled) return NextRun{now, 1, kTriggerSchedule};
   // A clock that was set back must not keep a profile waiting until it catches up.
   if (*history.last_scheduled > now + absl::Minutes(1)) return NextRun{now, 1, kTriggerSchedule};
-  absl::Duration wait = std::max(schedule.interval, absl::Seconds(1)) + JitterOf(schedule, history.last_scheduled_run);
-  return NextRun{*history.last_scheduled + wait, 1, kTriggerSchedule};
+  const absl::Duration interval = std::max(schedule.interval, absl::Seconds(1));
+  absl::Time due = *history.last_scheduled + interval;
+  // What came due while a run went on is not made up for; what came due while nothing could run is.
+  if (schedule.overlap == Overlap::kSkip && history.last_finished && due < *history.last_finished) {
+    due += absl::Ceil(*history.last_finished - due, interval);
+  }
+  return NextRun{due + JitterOf(schedule, history.last_scheduled_run), 1, kTriggerSchedule};
 }
 
 std::optional<NextRun> NextRetry(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/profile/profile.h"
 
 namespace chartly::coordinator {
 
@@ -20,6 +21,7 @@ struct ProfileSchedule {
   bool paused = false;
   absl::Duration interval = absl::Hours(1);
   absl::Duration jitter = absl::ZeroDuration();
+  Overlap overlap = Overlap::kSkip;
   int max_attempts = 4;
   absl::Duration backoff = absl::Milliseconds(500);
 };
@@ -29,6 +31,7 @@ struct ProfileHistory {
   bool open = false;                         // a run is not final yet
   std::optional<absl::Time> last_scheduled;  // creation of the newest first attempt of the schedule
   std::string last_scheduled_run;            // its id; seeds the jitter
+  std::optional<absl::Time> last_finished;   // of the newest run, if it is final
   // The newest run, if it failed.
   struct Failure {
     int attempt = 1;

@@ -41,6 +41,25 @@ TEST_CASE("a profile is due one interval after its last scheduled run") {
   CHECK(NextRunOf(Hourly(), RanAt(kNow - absl::Hours(30)), kNow)->due == kNow - absl::Hours(29));
 }
 
+TEST_CASE("what came due while a run went on is skipped, or follows at once if the profile queues") {
+  ProfileHistory history = RanAt(kNow - absl::Hours(3) - absl::Minutes(30));
+  history.last_finished = kNow - absl::Minutes(5);
+  ProfileSchedule schedule = Hourly();
+  CHECK(NextRunOf(schedule, history, kNow)->due == kNow + absl::Minutes(30));
+  schedule.overlap = Overlap::kQueue;
+  CHECK(NextRunOf(schedule, history, kNow)->due < kNow);
+  // Nothing went on when these came due: no drone, or no control plane.
+  history.last_finished = kNow - absl::Hours(3);
+  schedule.overlap = Overlap::kSkip;
+  CHECK(NextRunOf(schedule, history, kNow)->due < kNow);
+}
+
+TEST_CASE("a run that ends when the next is due delays nothing") {
+  ProfileHistory history = RanAt(kNow - absl::Hours(1));
+  history.last_finished = kNow;
+  CHECK(NextRunOf(Hourly(), history, kNow)->due == kNow);
+}
+
 TEST_CASE("jitter delays by a part of its bound that a restart does not change") {
   ProfileSchedule schedule = Hourly();
   schedule.jitter = absl::Minutes(5);
