@@ -65,7 +65,9 @@ absl::StatusOr<drone::SuggestInput> Fetch(const SuggestOptions& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<drone::Source> source,
                    drone::OpenSource(file, {*http, clock, path.parent_path().string()}));
   ASSIGN_OR_RETURN(std::optional<drone::Page> page, source->Next(nullptr));
-  if (page) ASSIGN_OR_RETURN(input.payload, drone::ReadAll(*page->body, static_cast<size_t>(kMaxPayloadBytes)));
+  if (page) {
+    ASSIGN_OR_RETURN(input.payload, drone::ReadAll(*page->body, static_cast<size_t>(kMaxPayloadBytes)));
+  }
   input.type = SourceType::kFile;
   input.address = file.source.path;
   return input;

@@ -104,6 +104,8 @@ class Coordinator {
   void AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Tick
+  // One step of everything that goes by time; what it decides is on disk when it returns OK.
+  absl::Status Step() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UpdateDrones() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FollowRun(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

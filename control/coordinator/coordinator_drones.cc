@@ -66,7 +66,12 @@ absl::StatusOr<v1::Drone> Coordinator::RegisterDrone(const v1::RegisterDroneRequ
   drones_.Set(std::move(entry));
   DroneEntry& held = *drones_.Find(request.drone_id());
   Publish(held);
-  return DescribeDrone(held);
+  v1::Drone drone = DescribeDrone(held);
+  // What waits for a drone is in the answer to its first heartbeat. Should writing it fail, the next tick tries again
+  // and says so.
+  absl::Status placed = Step();
+  if (!placed.ok()) LogWarn("runs not placed at once", {{"drone", request.drone_id()}, {"error", placed.ToString()}});
+  return drone;
 }
 
 absl::StatusOr<DroneEntry*> Coordinator::Admit(const v1::HeartbeatRequest& request) {

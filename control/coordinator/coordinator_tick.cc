@@ -106,6 +106,10 @@ void Coordinator::PlaceWaitingRuns() {
 
 absl::Status Coordinator::Tick() {
   absl::MutexLock lock(&mu_);
+  return Step();
+}
+
+absl::Status Coordinator::Step() {
   UpdateDrones();
   RunTable::Sequences open = runs_.open();
   for (int64_t sequence : open) FollowRun(runs_.At(sequence));
