@@ -7,10 +7,12 @@
 #include "common/status/status.h"
 #include "drone/decode/charset.h"
 #include "drone/decode/csv_decoder.h"
+#include "drone/decode/feed_decoder.h"
 #include "drone/decode/json_decoder.h"
 #include "drone/decode/page_decoder.h"
 #include "drone/decode/payload.h"
 #include "drone/decode/peeked_body.h"
+#include "drone/decode/xml_decoder.h"
 
 namespace chartly::drone {
 namespace {
@@ -27,9 +29,11 @@ absl::StatusOr<std::unique_ptr<PageDecoder>> MakePageDecoder(Format format, cons
     case Format::kNdjson:
       return JsonDecoder::Create(source, paths);
     case Format::kXml:
+      return MakeXmlDecoder(source, paths);
+    case Format::kRss:
+      return MakeFeedDecoder(source, paths);
     case Format::kGeoJson:
     case Format::kJsonStat:
-    case Format::kRss:
       break;
   }
   return Error(absl::StatusCode::kUnimplemented, "FORMAT_UNKNOWN", "this drone cannot read source.format yet");
@@ -61,6 +65,10 @@ class FormatDecoder final : public Decoder {
       return PayloadError(page, "PAYLOAD_EMPTY", "the payload is empty; check the address and its parameters");
     }
     page.format = DetectFormat(source_.format, page);
+    // Who says where the rows are reads a feed as what it is.
+    if (source_.format == Format::kAuto && page.format == Format::kRss && !source_.records.empty()) {
+      page.format = Format::kXml;
+    }
     bool table = page.format == Format::kCsv || page.format == Format::kTsv;
     if (table && !source_.pagination.next.empty()) {
       return PayloadError(page, "PAGINATION_NEEDS_JSON",

@@ -13,12 +13,13 @@ constexpr size_t kMaxSteps = 64;
 
 class PathParser {
  public:
-  explicit PathParser(absl::string_view text) : text_(text) {}
+  PathParser(absl::string_view text, bool xml) : text_(text), xml_(xml) {}
 
   absl::StatusOr<std::vector<PathStep>> Parse(size_t& levels_up) {
     while (Take('^')) ++levels_up;
-    bool first = levels_up == 0;
     std::vector<PathStep> steps;
+    if (xml_ && text_.substr(position_) == ".") return steps;
+    bool first = levels_up == 0;
     while (position_ < text_.size()) {
       PathStep step;
       RETURN_IF_ERROR(Take('[') ? Bracket(step) : Name(first, step));
@@ -54,6 +55,8 @@ class PathParser {
   absl::Status Bracket(PathStep& step) {
     if (Take('*')) {
       step.kind = PathStep::Kind::kEach;
+    } else if (xml_ && Take('@')) {
+      RETURN_IF_ERROR(Where(step));
     } else if (Take('"')) {
       RETURN_IF_ERROR(Quoted(step.key));
     } else {
@@ -71,6 +74,15 @@ class PathParser {
     return absl::OkStatus();
   }
 
+  absl::Status Where(PathStep& step) {
+    step.kind = PathStep::Kind::kWhere;
+    size_t end = std::min(text_.find_first_of("=]\"", position_), text_.size());
+    step.key = std::string(text_.substr(position_, end - position_));
+    position_ = end;
+    if (step.key.empty() || !Take('=') || !Take('"')) return Invalid("expected [@name=\"value\"]");
+    return Quoted(step.value);
+  }
+
   absl::Status Number(PathStep& step) {
     step.kind = PathStep::Kind::kIndex;
     size_t end = std::min(text_.find_first_not_of("0123456789", position_), text_.size());
@@ -84,15 +96,20 @@ class PathParser {
   }
 
   absl::string_view text_;
+  bool xml_;
   size_t position_ = 0;
 };
 
 }  // namespace
 
-absl::StatusOr<Path> Path::Parse(absl::string_view text) {
+absl::StatusOr<Path> Path::Parse(absl::string_view text) { return Parse(text, false); }
+
+absl::StatusOr<Path> Path::ParseXml(absl::string_view text) { return Parse(text, true); }
+
+absl::StatusOr<Path> Path::Parse(absl::string_view text, bool xml) {
   Path path;
   path.text_ = std::string(text);
-  ASSIGN_OR_RETURN(path.steps_, PathParser(path.text_).Parse(path.levels_up_));
+  ASSIGN_OR_RETURN(path.steps_, PathParser(path.text_, xml).Parse(path.levels_up_));
   return path;
 }
 

@@ -5,6 +5,13 @@
 //   data[*]       every element; only in source.records
 //   ^.name        seen from the element one [*] further out, ^^.name two; the outermost is the whole payload
 //
+// In XML, where the whole payload is the root element and names are those of elements, in any namespace, also
+//
+//   a.@id                  an attribute
+//   Value[@id="A"].@value  the first such element whose attribute has this value; [n] behind it: the n-th, from zero
+//   .                      the text of the element itself
+//   p:name                 a name in the namespace that source.namespaces calls p
+//
 // Parsed once, used for every row. Immutable, thread-safe.
 #ifndef CHARTLY_DRONE_DECODE_PATH_H_
 #define CHARTLY_DRONE_DECODE_PATH_H_
@@ -19,10 +26,11 @@
 namespace chartly::drone {
 
 struct PathStep {
-  enum class Kind { kKey, kIndex, kEach };
+  enum class Kind { kKey, kIndex, kEach, kWhere };  // kWhere: [@key="value"], of the key in front of it
   Kind kind = Kind::kKey;
   std::string key;
   size_t index = 0;
+  std::string value;
   bool operator==(const PathStep&) const = default;
 };
 
@@ -30,6 +38,8 @@ class Path {
  public:
   // InvalidArgument (PATH_INVALID) with the column if the text does not parse. The empty text is the payload itself.
   static absl::StatusOr<Path> Parse(absl::string_view text);
+  // With what only XML has.
+  static absl::StatusOr<Path> ParseXml(absl::string_view text);
 
   const std::string& text() const { return text_; }
   const std::vector<PathStep>& steps() const { return steps_; }
@@ -37,6 +47,8 @@ class Path {
   bool has_each() const;                           // holds a [*]
 
  private:
+  static absl::StatusOr<Path> Parse(absl::string_view text, bool xml);
+
   std::string text_;
   std::vector<PathStep> steps_;
   size_t levels_up_ = 0;

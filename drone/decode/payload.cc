@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "drone/decode/markup.h"
 
 namespace chartly::drone {
 namespace {
@@ -52,6 +53,8 @@ std::optional<Format> FromEnding(absl::string_view uri) {
 }
 
 Format FromFirstBytes(absl::string_view body) {
+  if (MarkupOf(body) == Markup::kFeed) return Format::kRss;
+  if (MarkupOf(body) == Markup::kXml) return Format::kXml;
   absl::string_view text = absl::StripLeadingAsciiWhitespace(body);
   if (text.empty() || text[0] == '{' || text[0] == '[' || text[0] == '<') return Format::kJson;
   absl::string_view line = text.substr(0, text.find('\n'));
