@@ -177,8 +177,8 @@ class JsonSurvey {
       second_score_ = best_score_;
       best_score_ = score;
       best_ = std::move(guess);
-    } else {
-      second_score_ = std::max(second_score_, score);
+    } else if (score > second_score_) {
+      second_score_ = score;
     }
     best_.confidence = 0.6 + 0.35 * (1 - second_score_ / best_score_);
   }
