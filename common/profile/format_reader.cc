@@ -21,8 +21,9 @@ const std::vector<std::string>& Charsets() {
       "iso-8859-2",   "iso-8859-3",   "iso-8859-4",   "iso-8859-5",   "iso-8859-6",   "iso-8859-7",   "iso-8859-8",
       "iso-8859-9",   "iso-8859-10",  "iso-8859-13",  "iso-8859-14",  "iso-8859-15",  "iso-8859-16",  "windows-1250",
       "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
-      "windows-1258", "koi8-r",       "koi8-u",       "ibm866",       "macintosh",    "gbk",          "gb18030",
-      "big5",         "euc-jp",       "shift_jis",    "iso-2022-jp",  "euc-kr"};
+      "windows-1258", "koi8-r",       "koi8-u",       "ibm437",       "ibm850",       "ibm852",       "ibm866",
+      "windows-874",  "gb2312",       "macintosh",    "gbk",          "gb18030",      "big5",         "euc-jp",
+      "shift_jis",    "iso-2022-jp",  "euc-kr"};
   return *names;
 }
 
