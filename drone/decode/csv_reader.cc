@@ -38,7 +38,7 @@ absl::Status CsvReader::Fill() {
     }
     at_end_ = piece_.empty();
     size_t taken = std::min(piece_.size(), capacity_ - end_);
-    std::memcpy(buffer_.get() + end_, piece_.data(), taken);
+    piece_.copy(buffer_.get() + end_, taken);
     piece_.remove_prefix(taken);
     end_ += taken;
   }

@@ -8,7 +8,7 @@
 
 #include "common/status/status.h"
 #include "drone/decode/cut_body_for_test.h"
-#include "drone/decode/json_tree.h"
+#include "drone/decode/json_document.h"
 #include "test/support/test.h"
 
 namespace chartly::drone {
@@ -199,21 +199,28 @@ std::string ReadFile(const fs::path& path) {
 }
 
 // The expected rows of a conformance file: objects in the order of the header, in an array or alone.
-Table Expected(const std::string& json) {
-  JsonTree tree;
-  REQUIRE_OK(tree.Parse(json));
+Table Expected(std::string json) {
+  const size_t size = json.size();
+  json.append(kJsonPadding, '\0');
+  JsonIndex index;
+  REQUIRE_OK(index.Build(json.data(), size, 0));
+  JsonDocument document(index);
   Table table;
-  auto read_row = [&](JsonTree::Index row) {
+  auto read_row = [&](size_t row) {
     table.emplace_back();
-    for (auto cell = tree.FirstChild(row); cell != tree.End(row); cell = tree.Next(cell)) {
-      table.back().emplace_back(tree.text(cell));
+    for (size_t key = document.First(row); key != JsonDocument::kNone;) {
+      size_t cell = JsonDocument::ValueOf(key);
+      table.back().push_back(document.Text(cell));
+      key = document.Following(document.Skip(cell));
     }
   };
-  if (tree.kind(0) == JsonTree::Kind::kObject) {
+  if (document.IsObject(0)) {
     read_row(0);
     return table;
   }
-  for (auto row = tree.FirstChild(0); row != tree.End(0); row = tree.Next(row)) read_row(row);
+  for (size_t row = document.First(0); row != JsonDocument::kNone; row = document.Following(document.Skip(row))) {
+    read_row(row);
+  }
   return table;
 }
 

@@ -9,6 +9,7 @@
 #include "drone/decode/csv_decoder.h"
 #include "drone/decode/feed_decoder.h"
 #include "drone/decode/json_decoder.h"
+#include "drone/decode/json_stat_decoder.h"
 #include "drone/decode/page_decoder.h"
 #include "drone/decode/payload.h"
 #include "drone/decode/peeked_body.h"
@@ -27,13 +28,14 @@ absl::StatusOr<std::unique_ptr<PageDecoder>> MakePageDecoder(Format format, cons
     case Format::kAuto:
     case Format::kJson:
     case Format::kNdjson:
-      return JsonDecoder::Create(source, paths);
+    case Format::kGeoJson:
+      return MakeJsonDecoder(format, source, paths);
+    case Format::kJsonStat:
+      return MakeJsonStatDecoder(source, paths);
     case Format::kXml:
       return MakeXmlDecoder(source, paths);
     case Format::kRss:
       return MakeFeedDecoder(source, paths);
-    case Format::kGeoJson:
-    case Format::kJsonStat:
       break;
   }
   return Error(absl::StatusCode::kUnimplemented, "FORMAT_UNKNOWN", "this drone cannot read source.format yet");
@@ -69,6 +71,8 @@ class FormatDecoder final : public Decoder {
     if (source_.format == Format::kAuto && page.format == Format::kRss && !source_.records.empty()) {
       page.format = Format::kXml;
     }
+    bool plain = source_.records.empty() && source_.shape == RowShape::kObjects;
+    if (source_.format == Format::kAuto && page.format == Format::kJson && plain) page.format = DetectJsonKind(page);
     bool table = page.format == Format::kCsv || page.format == Format::kTsv;
     if (table && !source_.pagination.next.empty()) {
       return PayloadError(page, "PAGINATION_NEEDS_JSON",

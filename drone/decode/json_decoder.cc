@@ -1,202 +1,132 @@
 #include "drone/decode/json_decoder.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/normalize/normalizer.h"
 #include "common/status/status.h"
-#include "drone/decode/columns.h"
-#include "drone/decode/json_rows.h"
+#include "drone/decode/json_index.h"
+#include "drone/decode/json_lines.h"
+#include "drone/decode/json_plan.h"
+#include "drone/decode/json_row_reader.h"
+#include "drone/decode/json_stream.h"
+#include "drone/decode/json_walk.h"
+#include "drone/decode/json_window.h"
 
 namespace chartly::drone {
 namespace {
 
-using Index = JsonTree::Index;
-using Kind = JsonTree::Kind;
-
-Field FieldOf(const JsonTree& tree, Index node) {
-  if (node == JsonTree::kNone) return {};
-  switch (tree.kind(node)) {
-    case Kind::kNull:
-      return {Field::Kind::kNull, {}};
-    case Kind::kBoolean:
-      return {Field::Kind::kBoolean, tree.text(node)};
-    case Kind::kNumber:
-      return {Field::Kind::kNumber, tree.text(node)};
-    case Kind::kString:
-      return {Field::Kind::kText, tree.text(node)};
-    default:
-      return {Field::Kind::kComposite, tree.text(node)};
-  }
+// Where a text may be cut without cutting a token, unless it is inside a string: after the last such byte.
+size_t CutAfterToken(absl::string_view text) {
+  size_t last = text.find_last_of("}],");
+  return last == absl::string_view::npos ? 0 : last + 1;
 }
 
-class TreeRow final : public Row {
- public:
-  TreeRow(const JsonTree& tree, const std::vector<Path>& paths, const RowLevels& levels)
-      : tree_(tree), paths_(paths), levels_(levels) {}
-
-  Field Get(size_t slot) const override {
-    const Path& path = paths_[slot];
-    if (path.levels_up() >= levels_.size()) return {};
-    return FieldOf(tree_, tree_.Follow(levels_[levels_.size() - 1 - path.levels_up()], path.steps()));
-  }
-
-  std::string Raw() const override { return std::string(tree_.text(levels_.back())); }
-
- private:
-  const JsonTree& tree_;
-  const std::vector<Path>& paths_;
-  const RowLevels& levels_;
-};
-
-// A row of cells under a header; `cells` are nodes, `columns` says which one a slot wants.
-class CellRow final : public Row {
- public:
-  CellRow(const JsonTree& tree, Index row, const std::vector<Index>& cells, const std::vector<size_t>& columns)
-      : tree_(tree), row_(row), cells_(cells), columns_(columns) {}
-  Field Get(size_t slot) const override { return FieldOf(tree_, cells_[columns_[slot]]); }
-  std::string Raw() const override { return std::string(tree_.text(row_)); }
-
- private:
-  const JsonTree& tree_;
-  Index row_;
-  const std::vector<Index>& cells_;
-  const std::vector<size_t>& columns_;
-};
-
-absl::StatusOr<Path> ParsePlainPath(const std::string& text, absl::string_view what) {
-  absl::StatusOr<Path> path = Path::Parse(text);
-  if (!path.ok()) return Annotate(path.status(), what);
-  if (!path->has_each()) return path;
-  return Error(
-      absl::StatusCode::kInvalidArgument, "PATH_INVALID",
-      absl::StrCat(what, ": path \"", text, "\" holds [*]; every element is a row of its own only in source.records"),
-      {{"path", text}});
+void ReadPages(const Field& field, DecodeResult& result) {
+  int64_t number = 0;
+  bool scalar = field.kind == Field::Kind::kNumber || field.kind == Field::Kind::kText;
+  if (scalar && absl::SimpleAtoi(field.text, &number)) result.pages = number;
 }
 
-absl::StatusOr<std::vector<std::string>> HeaderNames(const JsonTree& tree, Index header) {
-  std::vector<std::string> names;
-  bool is_array = tree.kind(header) == Kind::kArray;
-  if (is_array) {
-    for (Index cell = tree.FirstChild(header); cell != tree.End(header); cell = tree.Next(cell)) {
-      names.emplace_back(absl::StripAsciiWhitespace(tree.text(cell)));
+void ReadNext(const Field& field, DecodeResult& result) {
+  bool scalar = field.kind == Field::Kind::kNumber || field.kind == Field::Kind::kText;
+  if (scalar && !field.text.empty()) result.next = std::string(field.text);
+}
+
+class JsonDecoder final : public PageDecoder {
+ public:
+  JsonDecoder(JsonPlan plan, const JsonSizes& sizes)
+      : plan_(std::move(plan)), sizes_(sizes), reader_(plan_), walk_(plan_, reader_), lines_(plan_, reader_, walk_) {}
+
+  absl::StatusOr<DecodeResult> Decode(Body& body, const PageInfo& page, RowSink& sink) override {
+    if (LooksLikeMarkup(page.first_bytes)) {
+      return PayloadError(
+          page, "PAYLOAD_NOT_JSON",
+          "a web page or other markup came instead of JSON; open the address in a browser to see what it says");
     }
+    JsonWindow window(body);
+    DecodeResult result;
+    absl::Status status = page.format == Format::kNdjson ? Lines(window, sink) : Document(window, sink, result);
+    if (!status.ok()) return DescribePayload(page, status);
+    result.rows = reader_.rows();
+    return result;
   }
-  if (!names.empty()) return names;
-  return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NO_HEADER",
-               "the first row is no array of column names, as shape header_row wants");
-}
+
+ private:
+  absl::Status Lines(JsonWindow& window, RowSink& sink) {
+    reader_.Begin(sink, [this](size_t level, size_t path) { return &walk_.outer(level, path); });
+    return lines_.Decode(window, sizes_.window_bytes, kMaxJsonRowBytes);
+  }
+
+  absl::Status Document(JsonWindow& window, RowSink& sink, DecodeResult& result) {
+    const bool must_be_whole = plan_.shape == RowShape::kZipped;
+    size_t whole_bytes = must_be_whole ? std::max(sizes_.whole_bytes, kMaxJsonRowBytes) : sizes_.whole_bytes;
+    RETURN_IF_ERROR(window.Fill(whole_bytes + 1));
+    if (window.at_end() && window.size() <= whole_bytes) return Whole(window, sink, result);
+    if (must_be_whole) return TooLarge("a document of shape zipped");
+    return Streamed(window, sink, result);
+  }
+
+  absl::Status Whole(JsonWindow& window, RowSink& sink, DecodeResult& result) {
+    reader_.Begin(sink, [this](size_t level, size_t path) { return &walk_.outer(level, path); });
+    size_t size = window.size();
+    RETURN_IF_ERROR(index_.Build(window.Lend(size), size, 0));
+    RETURN_IF_ERROR(walk_.Check(index_, 0));
+    if (walk_.next() != index_.size() || index_.in_string()) {
+      return NotJsonError(index_, index_.Position(walk_.next()), "more text after the end");
+    }
+    RETURN_IF_ERROR(walk_.Rows(index_, 0));
+    if (plan_.pages != JsonPlan::kNone) ReadPages(walk_.outer(0, plan_.pages), result);
+    if (plan_.next != JsonPlan::kNone) ReadNext(walk_.outer(0, plan_.next), result);
+    return absl::OkStatus();
+  }
+
+  absl::Status Streamed(JsonWindow& window, RowSink& sink, DecodeResult& result) {
+    JsonStream stream(plan_, reader_);
+    reader_.Begin(sink, [&stream](size_t level, size_t path) { return &stream.outer(level, path); });
+    while (true) {
+      bool last = window.at_end();
+      size_t cut = last ? window.size() : CutAfterToken(window.text());
+      size_t consumed = 0;
+      RETURN_IF_ERROR(index_.Build(window.Lend(cut), cut, window.offset()));
+      RETURN_IF_ERROR(stream.Feed(index_, last, consumed));
+      if (last) break;
+      size_t bytes = index_.Position(consumed);
+      window.Drop(bytes);
+      // Without progress the window doubles, so that a large row is not read again and again.
+      size_t more = bytes > 0 ? sizes_.window_bytes : std::max(window.size(), sizes_.window_bytes);
+      if (window.size() > kMaxJsonRowBytes) return TooLarge("a row");
+      RETURN_IF_ERROR(window.Fill(std::min(window.size() + more, kMaxJsonRowBytes + 1)));
+    }
+    if (plan_.pages != JsonPlan::kNone) ReadPages(stream.outer(0, plan_.pages), result);
+    if (plan_.next != JsonPlan::kNone) ReadNext(stream.outer(0, plan_.next), result);
+    return absl::OkStatus();
+  }
+
+  static absl::Status TooLarge(absl::string_view what) {
+    return Error(absl::StatusCode::kResourceExhausted, "PAYLOAD_ROW_TOO_LARGE",
+                 absl::StrCat(what, " is larger than ", kMaxJsonRowBytes,
+                              " bytes; ask for smaller pages, or check that "
+                              "source.records leads to the rows"));
+  }
+
+  const JsonPlan plan_;
+  const JsonSizes sizes_;
+  JsonRowReader reader_;
+  JsonWalk walk_;
+  JsonLines lines_;
+  JsonIndex index_;
+};
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PageDecoder>> JsonDecoder::Create(const SourceConfig& source,
-                                                                 const std::vector<std::string>& paths) {
-  std::unique_ptr<JsonDecoder> decoder(new JsonDecoder);
-  decoder->shape_ = source.shape;
-  decoder->path_texts_ = paths;
-  ASSIGN_OR_RETURN(decoder->records_, Path::Parse(source.records));
-  if (decoder->records_.levels_up() > 0) {
-    return Error(absl::StatusCode::kInvalidArgument, "PATH_INVALID",
-                 "source.records begins at the payload; ^ leads nowhere");
-  }
-  ASSIGN_OR_RETURN(decoder->pages_, ParsePlainPath(source.pagination.pages, "source.pagination.pages"));
-  ASSIGN_OR_RETURN(decoder->next_, ParsePlainPath(source.pagination.next, "source.pagination.next"));
-  if (source.shape == RowShape::kHeaderRow) return decoder;
-  for (const std::string& text : paths) {
-    ASSIGN_OR_RETURN(Path path, ParsePlainPath(text, "mapping"));
-    decoder->paths_.push_back(std::move(path));
-  }
-  return decoder;
-}
-
-absl::StatusOr<DecodeResult> JsonDecoder::Decode(Body& body, const PageInfo& page, RowSink& sink) {
-  if (LooksLikeMarkup(page.first_bytes)) {
-    return PayloadError(
-        page, "PAYLOAD_NOT_JSON",
-        "a web page or other markup came instead of JSON; open the address in a browser to see what it says");
-  }
-  ASSIGN_OR_RETURN(std::string text, ReadAll(body, kMaxDocumentBytes));
-  DecodeResult result;
-  absl::Status status =
-      page.format == Format::kNdjson ? DecodeLines(text, sink, result.rows) : DecodeDocument(text, sink, result);
-  if (!status.ok()) return DescribePayload(page, status);
-  return result;
-}
-
-absl::Status JsonDecoder::DecodeDocument(absl::string_view text, RowSink& sink, DecodeResult& result) {
-  RETURN_IF_ERROR(tree_->Parse(text));
-  RETURN_IF_ERROR(Rows(sink, result.rows));
-  ReadPagination(result);
-  return absl::OkStatus();
-}
-
-absl::Status JsonDecoder::Rows(RowSink& sink, int64_t& rows) {
-  if (shape_ == RowShape::kHeaderRow) return HeaderRows(sink, rows);
-  return ForEachRow(
-      *tree_, records_,
-      [&](const RowLevels& levels) {
-        return sink.OnRow(TreeRow(*tree_, paths_, levels), static_cast<uint32_t>(++rows));
-      },
-      [&](Index element, const std::string& why) {
-        return sink.OnBadRow(kReasonUnreadableRow, why, tree_->text(element), static_cast<uint32_t>(++rows));
-      });
-}
-
-absl::Status JsonDecoder::HeaderRows(RowSink& sink, int64_t& rows) {
-  std::vector<std::string> names;
-  std::vector<size_t> columns;
-  std::vector<Index> cells;
-  auto bad_row = [&](Index row, const std::string& why) {
-    return sink.OnBadRow(kReasonUnreadableRow, why, tree_->text(row), static_cast<uint32_t>(++rows));
-  };
-  auto on_row = [&](const RowLevels& levels) -> absl::Status {
-    Index row = levels.back();
-    if (names.empty()) {
-      ASSIGN_OR_RETURN(names, HeaderNames(*tree_, row));
-      ASSIGN_OR_RETURN(columns, BindColumns(path_texts_, names));
-      return absl::OkStatus();
-    }
-    if (tree_->kind(row) != Kind::kArray) return bad_row(row, "the row is no array");
-    cells.clear();
-    for (Index cell = tree_->FirstChild(row); cell != tree_->End(row); cell = tree_->Next(cell)) cells.push_back(cell);
-    if (cells.size() != names.size()) {
-      return bad_row(row, absl::StrCat("the row has ", cells.size(), " fields, the header ", names.size()));
-    }
-    return sink.OnRow(CellRow(*tree_, row, cells, columns), static_cast<uint32_t>(++rows));
-  };
-  return ForEachRow(*tree_, records_, on_row, bad_row);
-}
-
-absl::Status JsonDecoder::DecodeLines(absl::string_view text, RowSink& sink, int64_t& rows) {
-  while (!text.empty()) {
-    size_t end = text.find('\n');
-    bool cut_off = end == absl::string_view::npos;
-    absl::string_view line = absl::StripAsciiWhitespace(text.substr(0, end));
-    text = cut_off ? absl::string_view() : text.substr(end + 1);
-    if (!line.empty()) RETURN_IF_ERROR(Line(line, cut_off, sink, rows));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status JsonDecoder::Line(absl::string_view line, bool cut_off, RowSink& sink, int64_t& rows) {
-  absl::Status parsed = tree_->Parse(line);
-  if (parsed.ok()) return Rows(sink, rows);
-  if (cut_off && Reason(parsed) == "PAYLOAD_TRUNCATED") return parsed;
-  return sink.OnBadRow(kReasonUnreadableRow, parsed.message(), line, static_cast<uint32_t>(++rows));
-}
-
-void JsonDecoder::ReadPagination(DecodeResult& result) const {
-  if (!pages_.text().empty()) {
-    Field pages = FieldOf(*tree_, tree_->Follow(JsonTree::kRoot, pages_.steps()));
-    int64_t number = 0;
-    bool scalar = pages.kind == Field::Kind::kNumber || pages.kind == Field::Kind::kText;
-    if (scalar && absl::SimpleAtoi(pages.text, &number)) result.pages = number;
-  }
-  if (!next_.text().empty()) {
-    Field next = FieldOf(*tree_, tree_->Follow(JsonTree::kRoot, next_.steps()));
-    bool scalar = next.kind == Field::Kind::kNumber || next.kind == Field::Kind::kText;
-    if (scalar && !next.text.empty()) result.next = std::string(next.text);
-  }
+absl::StatusOr<std::unique_ptr<PageDecoder>> MakeJsonDecoder(Format format, const SourceConfig& source,
+                                                             const std::vector<std::string>& paths,
+                                                             const JsonSizes& sizes) {
+  ASSIGN_OR_RETURN(JsonPlan plan, MakeJsonPlan(source, format, paths));
+  return std::make_unique<JsonDecoder>(std::move(plan), sizes);
 }
 
 }  // namespace chartly::drone

@@ -1,5 +1,6 @@
-// Decodes JSON and NDJSON payloads: rows that are objects (or anything a path can enter), and arrays under a header
-// row. Not thread-safe.
+// Decodes JSON, NDJSON and GeoJSON, rows of any shape. A document of up to kMaxWholeJsonBytes is read as a whole and
+// checked before its first row is given; a larger one is streamed, and so are lines. Memory is bounded by
+// kMaxJsonRowBytes and their tokens, whatever the size of the payload.
 #ifndef CHARTLY_DRONE_DECODE_JSON_DECODER_H_
 #define CHARTLY_DRONE_DECODE_JSON_DECODER_H_
 
@@ -8,39 +9,24 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "drone/decode/json_tree.h"
 #include "drone/decode/page_decoder.h"
-#include "drone/decode/path.h"
 
 namespace chartly::drone {
 
-class JsonDecoder final : public PageDecoder {
- public:
-  // InvalidArgument (PATH_INVALID) if records, a pagination path or, for rows that are objects, a field path is wrong.
-  static absl::StatusOr<std::unique_ptr<PageDecoder>> Create(const SourceConfig& source,
-                                                             const std::vector<std::string>& paths);
+inline constexpr size_t kMaxWholeJsonBytes = size_t{8} << 20;
+// A row, a line, or a document of a shape that cannot be streamed (zipped, JSON-stat).
+inline constexpr size_t kMaxJsonRowBytes = size_t{16} << 20;
 
-  absl::StatusOr<DecodeResult> Decode(Body& body, const PageInfo& page, RowSink& sink) override;
-
- private:
-  JsonDecoder() : tree_(std::make_unique<JsonTree>()) {}
-  absl::Status DecodeDocument(absl::string_view text, RowSink& sink, DecodeResult& result);
-  // One document a line; source.records is applied to each. A line that is no JSON is a bad row, except a last one
-  // without line end: then the payload is truncated.
-  absl::Status DecodeLines(absl::string_view text, RowSink& sink, int64_t& rows);
-  absl::Status Rows(RowSink& sink, int64_t& rows);
-  absl::Status HeaderRows(RowSink& sink, int64_t& rows);
-  absl::Status Line(absl::string_view line, bool cut_off, RowSink& sink, int64_t& rows);
-  void ReadPagination(DecodeResult& result) const;
-
-  std::unique_ptr<JsonTree> tree_;
-  RowShape shape_ = RowShape::kObjects;
-  std::vector<std::string> path_texts_;
-  std::vector<Path> paths_;  // empty for header rows
-  Path records_;
-  Path pages_;  // empty: none
-  Path next_;
+// For tests: documents larger than `whole_bytes` are streamed through windows of `window_bytes`.
+struct JsonSizes {
+  size_t whole_bytes = kMaxWholeJsonBytes;
+  size_t window_bytes = size_t{256} << 10;
 };
+
+// InvalidArgument (PATH_INVALID) if records, a pagination path or a field path is wrong.
+absl::StatusOr<std::unique_ptr<PageDecoder>> MakeJsonDecoder(Format format, const SourceConfig& source,
+                                                             const std::vector<std::string>& paths,
+                                                             const JsonSizes& sizes = {});
 
 }  // namespace chartly::drone
 

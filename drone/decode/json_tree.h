@@ -1,5 +1,5 @@
 // A JSON document as a compact tree: 32 bytes a value in one array, strings unescaped once, numbers as the source
-// wrote them. simdjson reads it, in one pass.
+// wrote them. For those who look at a document again and again; rows are read without a tree (json_row_reader.h).
 //
 // Strict RFC 8259, in UTF-8; of duplicate member names the last one counts; nesting is at most 64 deep. All views live
 // until the next Parse or the end of the tree. Not thread-safe.
@@ -7,12 +7,13 @@
 #define CHARTLY_DRONE_DECODE_JSON_TREE_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "drone/decode/json_binder.h"
+#include "drone/decode/json_index.h"
 #include "drone/decode/path.h"
 
 namespace chartly::drone {
@@ -25,7 +26,6 @@ class JsonTree {
   static constexpr Index kNone = ~Index{0};
 
   JsonTree();
-  ~JsonTree();
   JsonTree(const JsonTree&) = delete;
   JsonTree& operator=(const JsonTree&) = delete;
 
@@ -58,11 +58,13 @@ class JsonTree {
     Index end = 0;  // the node after the last one inside this one
     Kind kind = Kind::kNull;
   };
-  class Builder;
-  struct Parser;  // keeps simdjson out of the header
+  void Add(absl::string_view key, size_t& token);
+  absl::string_view Unescaped(size_t token);
 
-  std::unique_ptr<Parser> parser_;
+  JsonIndex index_;
+  JsonBinder checker_;
   std::string buffer_;
+  std::string unescaped_;  // as large as the document from the start, so that views of it stay
   std::vector<Node> nodes_;
 };
 

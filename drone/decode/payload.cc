@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/status/status.h"
 #include "drone/decode/markup.h"
 
@@ -62,6 +63,17 @@ Format FromFirstBytes(absl::string_view body) {
   return absl::StrContains(line, ",") ? Format::kCsv : Format::kJson;
 }
 
+// Whether `key` stands in the text, then a colon, then `value`.
+bool HasMember(absl::string_view text, absl::string_view key, absl::string_view value) {
+  for (size_t at = text.find(key); at != absl::string_view::npos; at = text.find(key, at)) {
+    at += key.size();
+    absl::string_view rest = absl::StripLeadingAsciiWhitespace(text.substr(at));
+    if (!absl::ConsumePrefix(&rest, ":")) continue;
+    if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(rest), value)) return true;
+  }
+  return false;
+}
+
 std::string Describe(const PageInfo& page) {
   std::string begins =
       page.first_bytes.empty()
@@ -78,6 +90,13 @@ Format DetectFormat(Format configured, const PageInfo& page) {
   if (auto format = FromContentType(page.content_type)) return *format;
   if (auto format = FromEnding(page.uri)) return *format;
   return FromFirstBytes(page.first_bytes);
+}
+
+Format DetectJsonKind(const PageInfo& page) {
+  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(page.first_bytes), "{")) return Format::kJson;
+  if (HasMember(page.first_bytes, "\"type\"", "\"FeatureCollection\"")) return Format::kGeoJson;
+  bool dataset = HasMember(page.first_bytes, "\"class\"", "\"dataset\"");
+  return dataset && HasMember(page.first_bytes, "\"version\"", "\"2.") ? Format::kJsonStat : Format::kJson;
 }
 
 bool LooksLikeMarkup(absl::string_view text) {

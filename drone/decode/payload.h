@@ -24,6 +24,10 @@ struct PageInfo {
 // that an HTML error page is reported as what it is.
 Format DetectFormat(Format configured, const PageInfo& page);
 
+// Of a page that is JSON and whose profile says nothing of its rows: kGeoJson or kJsonStat if its first bytes say that
+// it is a FeatureCollection or a JSON-stat dataset, else kJson.
+Format DetectJsonKind(const PageInfo& page);
+
 // Whether the text is a web page or other markup.
 bool LooksLikeMarkup(absl::string_view text);
 

@@ -1,0 +1,119 @@
+#include "drone/decode/json_row_reader.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/normalize/normalizer.h"
+#include "common/status/status.h"
+#include "drone/decode/columns.h"
+#include "drone/decode/json_zip.h"
+
+namespace chartly::drone {
+
+JsonRowReader::JsonRowReader(const JsonPlan& plan)
+    : plan_(plan), binder_(std::make_unique<JsonBinder>(plan.levels.back())), fields_(plan.names.size()) {}
+
+void JsonRowReader::Begin(RowSink& sink, absl::FunctionRef<const Field*(size_t level, size_t path)> outer) {
+  sink_ = &sink;
+  rows_ = 0;
+  header_.clear();
+  for (size_t i = 0; i < plan_.slots.size(); ++i) {
+    const JsonPlan::Slot& slot = plan_.slots[i];
+    if (slot.where == JsonPlan::Where::kKey) {
+      fields_[i] = &key_;
+    } else if (slot.where == JsonPlan::Where::kNowhere) {
+      fields_[i] = &nowhere_;
+    } else if (slot.level < plan_.row_level()) {
+      fields_[i] = outer(slot.level, slot.path);
+    } else {
+      fields_[i] = &binder_->field(slot.path);
+    }
+  }
+}
+
+bool JsonRowReader::Read(const JsonIndex& index, size_t token, int depth) {
+  index_ = &index;
+  token_ = token;
+  return binder_->Read(index, token, depth);
+}
+
+void JsonRowReader::SetKey(absl::string_view key) {
+  key_text_.assign(key.data(), key.size());
+  key_ = {Field::Kind::kText, key_text_};
+}
+
+std::string JsonRowReader::Raw() const {
+  absl::string_view source = JsonDocument(*index_).Source(token_);
+  if (plan_.shape != RowShape::kKeyed) return std::string(source);
+  return absl::StrCat("{\"", absl::Utf8SafeCEscape(key_text_), "\":", source, "}");
+}
+
+absl::Status JsonRowReader::Give(const Row& row) { return sink_->OnRow(row, static_cast<uint32_t>(++rows_)); }
+
+absl::Status JsonRowReader::GiveBad(absl::string_view why, absl::string_view raw) {
+  return sink_->OnBadRow(kReasonUnreadableRow, why, raw, static_cast<uint32_t>(++rows_));
+}
+
+absl::Status JsonRowReader::Give() {
+  switch (plan_.shape) {
+    case RowShape::kObjects:
+    case RowShape::kKeyed:
+      return Give(*this);
+    case RowShape::kHeaderRow:
+      return header_.empty() ? GiveHeader() : GiveCells();
+    case RowShape::kZipped:
+      return GiveZipped();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JsonRowReader::GiveHeader() {
+  JsonDocument document(*index_);
+  if (document.IsArray(token_)) {
+    for (size_t i = document.First(token_); i != JsonDocument::kNone; i = document.Following(document.Skip(i))) {
+      header_.emplace_back(absl::StripAsciiWhitespace(document.Text(i)));
+    }
+  }
+  if (header_.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NO_HEADER",
+                 "the first row is no array of column names, as shape header_row wants");
+  }
+  ASSIGN_OR_RETURN(std::vector<size_t> columns, BindColumns(plan_.names, header_));
+  JsonPlan::Paths paths;
+  for (size_t column : columns) paths.push_back({PathStep{PathStep::Kind::kIndex, "", column}});
+  // The binder just read the header; what it says of it must stay true until the next Read.
+  auto cells = std::make_unique<JsonBinder>(paths);
+  cells->Read(*index_, token_, 0);
+  binder_ = std::move(cells);
+  for (size_t i = 0; i < columns.size(); ++i) fields_[i] = &binder_->field(i);
+  return absl::OkStatus();
+}
+
+absl::Status JsonRowReader::GiveCells() {
+  if (index_->At(token_) != '[') return GiveBad("the row is no array", Raw());
+  if (binder_->width() == header_.size()) return Give(*this);
+  return GiveBad(absl::StrCat("the row has ", binder_->width(), " fields, the header ", header_.size()), Raw());
+}
+
+absl::Status JsonRowReader::GiveZipped() {
+  if (index_->At(token_) != '{') {
+    return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NO_RECORDS",
+                 "shape zipped wants an object of arrays of the same length");
+  }
+  std::vector<JsonZip::Column> columns;
+  for (size_t i = 0; i < plan_.slots.size(); ++i) {
+    const JsonPlan::Slot& slot = plan_.slots[i];
+    bool zipped = slot.where == JsonPlan::Where::kLevel && slot.level == plan_.row_level();
+    bool there = zipped && fields_[i]->kind != Field::Kind::kMissing && fields_[i]->kind != Field::Kind::kNull;
+    columns.push_back(
+        {plan_.names[i], there ? binder_->token(slot.path) : JsonDocument::kNone, zipped ? nullptr : fields_[i]});
+  }
+  JsonZip zip(*index_, std::move(columns));
+  RETURN_IF_ERROR(zip.Check());
+  while (zip.Next()) RETURN_IF_ERROR(Give(zip));
+  return absl::OkStatus();
+}
+
+}  // namespace chartly::drone

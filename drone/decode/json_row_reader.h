@@ -1,0 +1,66 @@
+// Reads the rows of JSON pages, one value at a time, and gives them to the sink in the shape that the profile says.
+// Those who find the rows (JsonWalk, JsonStream, the lines of NDJSON) share it. Not thread-safe.
+#ifndef CHARTLY_DRONE_DECODE_JSON_ROW_READER_H_
+#define CHARTLY_DRONE_DECODE_JSON_ROW_READER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "drone/decode/decoder.h"
+#include "drone/decode/json_binder.h"
+#include "drone/decode/json_document.h"
+#include "drone/decode/json_plan.h"
+
+namespace chartly::drone {
+
+class JsonRowReader final : private Row {
+ public:
+  // Requires: the plan outlives this.
+  explicit JsonRowReader(const JsonPlan& plan);
+
+  // Before each page: `outer` gives the field at a path of a level outside the rows, whose address stays.
+  void Begin(RowSink& sink, absl::FunctionRef<const Field*(size_t level, size_t path)> outer);
+
+  // Reads the value at `token` and checks it; then Give() makes a row of it (a header, or all rows of a zipped object).
+  // Without Give, nothing was seen of it. See JsonBinder for what false means.
+  bool Read(const JsonIndex& index, size_t token, int depth);
+  size_t next() const { return binder_->next(); }
+  bool incomplete() const { return binder_->incomplete(); }
+  absl::Status status() const { return binder_->status(); }
+  absl::Status Give();
+
+  // The name of the member that is read next, for shape keyed.
+  void SetKey(absl::string_view key);
+  absl::Status GiveBad(absl::string_view why, absl::string_view raw);
+
+  int64_t rows() const { return rows_; }
+
+ private:
+  Field Get(size_t slot) const override { return *fields_[slot]; }
+  std::string Raw() const override;
+
+  absl::Status Give(const Row& row);
+  absl::Status GiveHeader();
+  absl::Status GiveCells();
+  absl::Status GiveZipped();
+
+  const JsonPlan& plan_;
+  std::unique_ptr<JsonBinder> binder_;
+  std::vector<std::string> header_;  // of this page, empty before it was read
+  std::vector<const Field*> fields_;
+  RowSink* sink_ = nullptr;
+  int64_t rows_ = 0;
+  const JsonIndex* index_ = nullptr;
+  size_t token_ = 0;
+  std::string key_text_;
+  Field key_;
+  const Field nowhere_;
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_DECODE_JSON_ROW_READER_H_
