@@ -109,6 +109,7 @@ int RunCommandLine(int argc, const char* const* argv, const Environment& environ
   AddReportCommands(root, session);
   AddDroneCommands(root, session);
   AddStatusCommand(root, session);
+  AddDoctorCommand(root, session);
   AddAuditCommands(root, session);
   AddDeploymentCommands(root, session);
   root.footer(kFooter);

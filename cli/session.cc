@@ -23,11 +23,15 @@ bool ReadKey(const std::string& path, std::string& key) {
 
 absl::StatusOr<ApiClient*> Session::Api() {
   if (api_ == nullptr) {
-    std::string address = url.empty() ? environment_.get("CHARTLY_URL") : url;
     ASSIGN_OR_RETURN(std::string key, FindKey());
-    ASSIGN_OR_RETURN(api_, ApiClient::Create(address.empty() ? kDefaultUrl : address, key));
+    ASSIGN_OR_RETURN(api_, ApiClient::Create(Url(), key));
   }
   return api_.get();
+}
+
+std::string Session::Url() const {
+  std::string address = url.empty() ? environment_.get("CHARTLY_URL") : url;
+  return address.empty() ? kDefaultUrl : address;
 }
 
 absl::StatusOr<std::string> Session::FindKey() const {

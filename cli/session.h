@@ -22,6 +22,10 @@ class Session {
 
   // The client for CHARTLY_URL with the key, made on first use. InvalidArgument if the address or key file is no good.
   absl::StatusOr<ApiClient*> Api();
+  // The address of the control plane: --url, CHARTLY_URL or the default.
+  std::string Url() const;
+  // A variable of the environment; empty if unset.
+  std::string Variable(const char* name) const { return environment_.get(name); }
   bool json() const { return output_format == "json"; }
   // Prints one JSON document on a line of its own.
   void PrintJson(const Json& document) { out << document.ToText() << "\n"; }
@@ -58,6 +62,7 @@ void AddReportCommands(CLI::App& root, Session& session);
 void AddDeploymentCommands(CLI::App& root, Session& session);
 void AddAuditCommands(CLI::App& root, Session& session);
 void AddStatusCommand(CLI::App& root, Session& session);
+void AddDoctorCommand(CLI::App& root, Session& session);
 // The verbs of `profile` that need no server.
 void AddProfileValidate(CLI::App& noun, Session& session);
 void AddProfileTest(CLI::App& noun, Session& session);
