@@ -36,6 +36,7 @@ std::string BalanceText(const Json& balance) {
   return absl::StrCat("fetched ", Count(balance["fetched"]), " = stored ", Count(balance["stored"]), " + duplicate ",
                       Count(balance["duplicate"]), " + filtered ", Count(balance["filtered"]), " + quarantined ",
                       Count(balance["quarantined"]), " + in spool ", Count(balance["in_spool"]),
+                      balance["lost"].integer() > 0 ? absl::StrCat(" + lost ", Count(balance["lost"])) : "",
                       balance["closed"].boolean() ? " (closed)" : " (not closed)");
 }
 

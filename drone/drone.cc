@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock/clock.h"
 #include "common/config/parts.h"
+#include "common/config/signals.h"
 #include "common/http/admin.h"
 #include "common/http/http_server.h"
 #include "common/net/http_client.h"
@@ -60,11 +61,12 @@ class ComposedDrone final : public Drone {
     shut_down_ = true;
     // Sources before sinks: first no new rows, then what is left goes to the aggregator.
     session_.Shutdown();
-    uplink_.Shutdown(kDrain);
+    uplink_.Shutdown(spool_->health().ok() ? kDrain : absl::ZeroDuration());
     if (admin_) admin_->Shutdown(kAdminDrain);
     LogInfo("drone stopped", {{"unsent", absl::StrCat(spool_->last_seq() - spool_->acked_seq())}});
   }
 
+  absl::Status health() const override { return spool_->health(); }
   int admin_port() const override { return admin_ ? admin_->port() : 0; }
 
  private:
@@ -114,6 +116,7 @@ absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
   SpoolOptions options;
   options.path = absl::StrCat(config.data_dir, "/spool");
   options.max_bytes = config.spool_bytes;
+  options.on_failure = RaiseStopSignal;
   ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));
   auto drone = std::make_unique<ComposedDrone>(config, *std::move(egress), std::move(spool));
   RETURN_IF_ERROR(drone->Begin());

@@ -37,6 +37,8 @@ class Drone {
   // Takes no more orders, ends the runs (DRONE_STOPPED), sends what is in the spool as far as time allows, within 10 s.
   // What could not be sent stays on disk for the next start.
   virtual void Shutdown() = 0;
+  // OK, or why the spool stopped: then SIGTERM was raised, and the process should end with a failure and start anew.
+  virtual absl::Status health() const = 0;
   // The port of the admin server; 0 if there is none.
   virtual int admin_port() const = 0;
 };

@@ -156,7 +156,8 @@ int RunDrone(int argc, char** argv) {
   int signal = WaitForStopSignal();
   LogInfo("stopping", {{"signal", std::to_string(signal)}});
   (*drone)->Shutdown();
-  return 0;
+  absl::Status health = (*drone)->health();
+  return health.ok() ? 0 : Fail(health, 1);
 }
 
 }  // namespace chartly::drone

@@ -1,6 +1,7 @@
 #include "common/config/signals.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -30,5 +31,7 @@ int WaitForStopSignal() {
   }
   return signal;
 }
+
+void RaiseStopSignal() { ::kill(::getpid(), SIGTERM); }
 
 }  // namespace chartly

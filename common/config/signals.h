@@ -9,6 +9,8 @@ namespace chartly {
 void BlockStopSignals();
 // Returns the number of the signal that came.
 int WaitForStopSignal();
+// Ends the wait of WaitForStopSignal from within, with SIGTERM: the process cannot go on.
+void RaiseStopSignal();
 
 }  // namespace chartly
 

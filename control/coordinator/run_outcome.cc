@@ -9,6 +9,8 @@
 namespace chartly::coordinator {
 namespace {
 
+constexpr char kSpoolDamaged[] = "SPOOL_DAMAGED";
+
 int64_t Received(const v1::Balance& balance) {
   return balance.stored() + balance.duplicate() + balance.filtered() + balance.quarantined();
 }
@@ -27,7 +29,11 @@ v1::Balance FinalBalance(const v1::RunLedger& ledger) {
   v1::Balance balance = ledger.balance();
   balance.set_fetched(ledger.end().fetched());
   balance.set_in_spool(0);
-  balance.set_closed(balance.fetched() == Received(balance));
+  // Only the drone knows that its disk lost rows. Whatever else is missing stays an open balance.
+  if (ledger.end().error_reason() == kSpoolDamaged) {
+    balance.set_lost(std::max<int64_t>(0, balance.fetched() - Received(balance)));
+  }
+  balance.set_closed(balance.fetched() == Received(balance) + balance.lost());
   return balance;
 }
 

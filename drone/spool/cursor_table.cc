@@ -93,17 +93,6 @@ void CursorTable::Settle(int64_t seq) {
   }
 }
 
-void CursorTable::Forget(int64_t lost_seq, int64_t seq) {
-  for (auto& [id, entry] : entries_) {
-    if (entry.value.seq() < lost_seq || !entry.value.has_cursor()) continue;
-    entry.value.clear_cursor();
-    entry.value.set_seq(seq);
-    entry.changed = true;
-    LogWarn("rows of a profile may be lost to disk damage; its cursor was removed to fetch them again",
-            {{"profile", id}});
-  }
-}
-
 absl::Status CursorTable::Persist() {
   absl::Status full;
   for (auto& [id, entry] : entries_) {

@@ -36,8 +36,6 @@ class CursorTable {
   // After recovery: profiles with cursors behind a hole stay at what they had before it; records up to `seq` say
   // nothing about them any more.
   void Settle(int64_t seq);
-  // Entries from `lost_seq` on were lost: forgets the cursors that came with it or later, up to `seq`.
-  void Forget(int64_t lost_seq, int64_t seq);
 
   // Makes all cursors durable. Requires: the records they come from are durable. On a full disk (ResourceExhausted)
   // those that need no new space are durable all the same.

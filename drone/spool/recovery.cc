@@ -123,7 +123,10 @@ absl::StatusOr<std::vector<int64_t>> ListSegments(const std::string& directory) 
   return firsts;
 }
 
-void ReportLost(const std::string& path, int64_t first, int64_t last, RecoveryReport* report) {
+void ReportLost(const std::string& path, const RecoveryLimits& limits, int64_t first, int64_t last,
+                RecoveryReport* report) {
+  first = std::max(first, limits.released + 1);
+  if (first > last) return;
   report->lost.push_back({first, last});
   LogError("spool entries lost to disk damage; the file is kept under *.damaged",
            {{"path", path}, {"first_seq", absl::StrCat(first)}, {"last_seq", absl::StrCat(last)}});
@@ -137,7 +140,7 @@ absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory
   ASSIGN_OR_RETURN(std::vector<int64_t> firsts, ListSegments(directory));
   std::deque<Segment> segments;
   bool front_gone = limits.known && !firsts.empty() && firsts[0] > limits.released + 1;
-  if (front_gone) ReportLost(directory, limits.released + 1, firsts[0] - 1, report);
+  if (front_gone) ReportLost(directory, limits, limits.released + 1, firsts[0] - 1, report);
   for (size_t i = 0; i < firsts.size(); ++i) {
     bool last = i + 1 == firsts.size();
     // No record of a segment can be as new as those of the next one.
@@ -150,18 +153,19 @@ absl::StatusOr<std::deque<Segment>> RecoverSegments(const std::string& directory
     if (torn) {
       RETURN_IF_ERROR(CutTail(path, scan, report));
     } else if (scan.damaged() || scan.tail_damaged) {
-      for (const auto& [first, end] : scan.lost) ReportLost(path, first, end, report);
+      for (const auto& [first, end] : scan.lost) ReportLost(path, limits, first, end, report);
       absl::Status aside = SetAside(directory, scan);
       // On a full disk the file stays as it is: it is read around the damage all the same.
       if (!aside.ok() && !absl::IsResourceExhausted(aside)) return aside;
+      scan.segment.damaged = !aside.ok();
     }
     int64_t must_have = last ? limits.synced : max_seq;
-    if (scan.segment.last_seq < must_have) ReportLost(path, scan.segment.last_seq + 1, must_have, report);
+    if (scan.segment.last_seq < must_have) ReportLost(path, limits, scan.segment.last_seq + 1, must_have, report);
     if (scan.header) *newest_header = *scan.header;
     if (scan.segment.bytes > 0) segments.push_back(scan.segment);
   }
   if (firsts.empty() && limits.synced > limits.released) {
-    ReportLost(directory, limits.released + 1, limits.synced, report);
+    ReportLost(directory, limits, limits.released + 1, limits.synced, report);
   }
   return segments;
 }

@@ -21,6 +21,7 @@ struct Segment {
   int64_t first_seq = 0;
   int64_t last_seq = 0;  // first_seq - 1 while it is empty
   int64_t bytes = 0;     // of the file
+  bool damaged = false;  // known to be, and left as it is since the disk is full: read around it
 };
 
 struct RecoveryReport {

@@ -65,19 +65,36 @@ absl::Status RunTable::Begin(const v1::RunEnd& run) {
   }
   Run entry;
   entry.info = run;
+  entry.numbered = run.fetched() == 0;
   ASSIGN_OR_RETURN(entry.file, SlotFile::Create(directory_, HashedFileName(run.run_id(), kRunSuffix), content));
   runs_.emplace(run.run_id(), std::move(entry));
   return absl::OkStatus();
 }
 
-void RunTable::Add(const std::string& run_id, int64_t fetched, int32_t pages, int64_t* run_fetched,
-                   int32_t* run_pages) {
-  Run& run = runs_.at(run_id);
+void RunTable::Add(int64_t fetched, int32_t pages, RecordHeader* header) {
+  Run& run = runs_.at(header->run_id);
   run.info.set_fetched(run.info.fetched() + fetched);
   run.info.set_pages(run.info.pages() + pages);
   run.changed = true;
-  *run_fetched = run.info.fetched();
-  *run_pages = run.info.pages();
+  header->run_fetched = run.info.fetched();
+  header->run_pages = run.info.pages();
+  header->run_record = 0;
+  if (!run.numbered) return;
+  header->run_record = run.last_record == 0 ? uint16_t{1} : DamagedRuns::Next(run.last_record);
+  run.last_record = header->run_record;
+}
+
+void RunTable::Subtract(int64_t fetched, int32_t pages, const RecordHeader& header) {
+  Run& run = runs_.at(header.run_id);
+  run.info.set_fetched(run.info.fetched() - fetched);
+  run.info.set_pages(run.info.pages() - pages);
+  if (!run.numbered) return;
+  run.last_record = header.run_record == 1 ? uint16_t{65535} : static_cast<uint16_t>(header.run_record - 1);
+  if (run.info.fetched() == 0 && header.run_record == 1) run.last_record = 0;
+}
+
+void RunTable::ForgetNumbers() {
+  for (auto& [id, run] : runs_) run.numbered = false;
 }
 
 void RunTable::Recover(const RecordHeader& record) {
@@ -87,6 +104,8 @@ void RunTable::Recover(const RecordHeader& record) {
   info.set_fetched(std::max(info.fetched(), record.run_fetched));
   info.set_pages(std::max(info.pages(), record.run_pages));
   found->second.changed = true;
+  found->second.last_record = record.run_record;
+  found->second.numbered = record.run_record != 0;
   if (record.kind == EntryKind::kRunEnd) MarkEnded(record.run_id);
 }
 

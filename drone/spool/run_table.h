@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "chartly/v1/aggregator.pb.h"
+#include "drone/spool/damaged_runs.h"
 #include "drone/spool/segment.h"
 #include "drone/spool/slot_file.h"
 
@@ -29,8 +30,12 @@ class RunTable {
   std::string ProfileOf(const std::string& run_id) const;
   // Durable when it returns. AlreadyExists (RUN_EXISTS); InvalidArgument (RUN_INVALID) if the id is empty or too long.
   absl::Status Begin(const v1::RunEnd& run);
-  // Adds to the counts of a run and gives the totals. Requires: Contains.
-  void Add(const std::string& run_id, int64_t fetched, int32_t pages, int64_t* run_fetched, int32_t* run_pages);
+  // Adds to the counts of a run and puts the totals into the header of the record. Requires: Contains.
+  void Add(int64_t fetched, int32_t pages, RecordHeader* header);
+  // Takes an Add back: its record was not written.
+  void Subtract(int64_t fetched, int32_t pages, const RecordHeader& header);
+  // Records of open runs may be missing: the numbers of those to come are not known.
+  void ForgetNumbers();
   // At recovery: what a record found on disk says of its run.
   void Recover(const RecordHeader& record);
   // The end of the run is in the spool: it is no longer open, whether or not its file can be removed yet.
@@ -49,6 +54,8 @@ class RunTable {
     v1::RunEnd info;  // fetched and pages are kept here; finished_at is set once it ended
     std::unique_ptr<SlotFile> file;
     bool changed = false;
+    uint16_t last_record = 0;  // its number in the run
+    bool numbered = false;     // whether last_record is known
   };
   explicit RunTable(std::string directory) : directory_(std::move(directory)) {}
   std::string directory_;

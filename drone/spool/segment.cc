@@ -36,8 +36,7 @@ std::optional<RecordShape> ShapeOf(absl::string_view bytes) {
   uint8_t kind = static_cast<uint8_t>(data[12]);
   uint8_t run_id_bytes = static_cast<uint8_t>(data[13]);
   uint32_t cursor_bytes = GetFixed32(data + 36);
-  bool plausible = payload_bytes <= kMaxPayloadBytes && (kind == 1 || kind == 2) && GetFixed(data + 14, 2) == 0 &&
-                   cursor_bytes <= kMaxCursorBytes;
+  bool plausible = payload_bytes <= kMaxPayloadBytes && (kind == 1 || kind == 2) && cursor_bytes <= kMaxCursorBytes;
   if (!plausible) return std::nullopt;
   return RecordShape{run_id_bytes, cursor_bytes, payload_bytes};
 }
@@ -96,7 +95,7 @@ std::string EncodeRecordHeader(const RecordHeader& header, absl::string_view pay
   PutFixed32(rest, static_cast<uint32_t>(payload.size()));
   rest.push_back(static_cast<char>(header.kind));
   rest.push_back(static_cast<char>(header.run_id.size()));
-  PutFixed(rest, 0, 2);
+  PutFixed(rest, header.run_record, 2);
   PutFixed64(rest, static_cast<uint64_t>(header.seq));
   PutFixed64(rest, static_cast<uint64_t>(header.run_fetched));
   PutFixed32(rest, static_cast<uint32_t>(header.run_pages));
@@ -119,6 +118,7 @@ std::optional<Record> DecodeRecord(absl::string_view bytes) {
   if (XXH3_64bits(data + 8, shape->total() - 8) != GetFixed64(data)) return std::nullopt;
   Record record;
   record.kind = static_cast<EntryKind>(data[12]);
+  record.run_record = static_cast<uint16_t>(GetFixed(data + 14, 2));
   record.seq = static_cast<int64_t>(GetFixed64(data + 16));
   record.run_fetched = static_cast<int64_t>(GetFixed64(data + 24));
   record.run_pages = static_cast<int32_t>(GetFixed32(data + 32));

@@ -34,6 +34,7 @@ struct SegmentHeader {
 struct RecordHeader {
   int64_t seq = 0;
   EntryKind kind = EntryKind::kBatch;
+  uint16_t run_record = 0;  // number of the record in its run, from 1 round to 1 again; 0 if it is not known
   std::string run_id;       // at most 255 bytes
   int64_t run_fetched = 0;  // of the run so far, this record included
   int32_t run_pages = 0;

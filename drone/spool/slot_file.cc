@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
 #include "drone/spool/little_endian.h"
 
 namespace chartly::drone {
@@ -54,6 +55,8 @@ SlotFile::SlotFile(FileDescriptor file, std::string path, uint64_t generation, s
 absl::StatusOr<std::unique_ptr<SlotFile>> SlotFile::Create(const std::string& directory, const std::string& name,
                                                            absl::string_view content) {
   std::string bytes = EncodeSlot(2, content);
+  bytes.resize(kSlotBytes, '\0');
+  bytes += EncodeSlot(1, content);
   bytes.resize(2 * kSlotBytes, '\0');
   RETURN_IF_ERROR(WriteFileDurably(directory, name, bytes));
   return Open(directory, name);
@@ -65,18 +68,28 @@ absl::StatusOr<std::unique_ptr<SlotFile>> SlotFile::Open(const std::string& dire
   ASSIGN_OR_RETURN(FileDescriptor file, OpenFile(path, O_RDWR));
   ASSIGN_OR_RETURN(std::string bytes, ReadAt(file.get(), 0, 2 * kSlotBytes, path));
   std::optional<Slot> best;
+  bool damaged = bytes.size() != 2 * kSlotBytes;
   for (size_t i = 0; i < 2 && i * kSlotBytes < bytes.size(); ++i) {
     std::optional<Slot> slot = DecodeSlot(absl::string_view(bytes).substr(i * kSlotBytes, kSlotBytes));
+    damaged = damaged || (!slot && bytes[i * kSlotBytes] != '\0');
     if (slot && (!best || slot->generation > best->generation)) best = std::move(slot);
   }
   if (!best) {
     return Error(absl::StatusCode::kDataLoss, "SPOOL_DAMAGED", absl::StrCat(path, ": no valid content"),
                  {{"path", path}});
   }
+  if (damaged)
+    LogWarn("one of the two slots of a file is damaged or half-written; the other one counts", {{"path", path}});
   return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), path, best->generation, std::move(best->content)));
 }
 
 absl::Status SlotFile::Write(absl::string_view content, bool durable) {
+  RETURN_IF_ERROR(WriteSlot(content, durable));
+  // What must not be lost lies in both slots, so that damage to one of them costs nothing.
+  return durable ? WriteSlot(content, durable) : absl::OkStatus();
+}
+
+absl::Status SlotFile::WriteSlot(absl::string_view content, bool durable) {
   // The generation decides the slot, so the newest valid content is never the one being overwritten.
   uint64_t generation = generation_ + 1;
   int64_t offset = static_cast<int64_t>((generation % 2) * kSlotBytes);

@@ -29,10 +29,11 @@ class SlotFile {
 
   const std::string& content() const { return content_; }
   const std::string& path() const { return path_; }
-  // Replaces the content; survives the end of the process. With `durable` it is on disk when this returns.
+  // Replaces the content; survives the end of the process. With `durable` it is on disk, twice, when this returns.
   absl::Status Write(absl::string_view content, bool durable);
 
  private:
+  absl::Status WriteSlot(absl::string_view content, bool durable);
   SlotFile(FileDescriptor file, std::string path, uint64_t generation, std::string content);
   FileDescriptor file_;
   std::string path_;

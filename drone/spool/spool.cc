@@ -10,6 +10,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/batch/batch.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -21,6 +22,7 @@ constexpr char kLockName[] = "LOCK";
 constexpr char kWatermarkName[] = "watermark";
 constexpr char kRunsName[] = "runs";
 constexpr char kCursorsName[] = "cursors";
+constexpr size_t kMaxEndedAtOpen = 10'000;
 constexpr int64_t kMinSegmentBytes = int64_t{64} << 10;
 
 // Small spools get small segments: space comes back a whole segment at a time.
@@ -58,9 +60,20 @@ absl::Status Spool::Recover() {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(MakeDirectory(options_.path));
   ASSIGN_OR_RETURN(lock_, LockDirectory(options_.path));
+  ASSIGN_OR_RETURN(uint64_t place, PlaceOf(lock_.get(), options_.path));
   int64_t damaged_files = 0;
   RETURN_IF_ERROR(OpenTables(&damaged_files));
   RETURN_IF_ERROR(ReadWatermark());
+  // A copy may be of a moment between an entry and the note that it was written, or the other way round.
+  if (watermark_.place != place) watermark_.synced = 0;
+  RETURN_IF_ERROR(RecoverEntries());
+  RETURN_IF_ERROR(NotePlace(place));
+  ReportRecovery(damaged_files);
+  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
+  return absl::OkStatus();
+}
+
+absl::Status Spool::RecoverEntries() {
   SegmentHeader newest;
   int64_t previous = watermark_.released;
   bool hole = false;
@@ -69,19 +82,81 @@ absl::Status Spool::Recover() {
   RecoveryLimits limits{watermark_.released, watermark_.synced, watermark_file_ != nullptr};
   ASSIGN_OR_RETURN(segments_, RecoverSegments(options_.path, limits, on_record, &newest, &recovery_));
   if (watermark_file_ == nullptr) RETURN_IF_ERROR(MakeWatermark(newest));
-  RETURN_IF_ERROR(runs_->RemoveEnded());
   for (const Segment& segment : segments_) total_bytes_ += segment.bytes;
   // A seq is never given twice, even if the entries that had it are gone.
-  int64_t last = segments_.empty() ? 0 : segments_.back().last_seq;
-  recovered_seq_ = std::max({last, watermark_.acked, watermark_.released, watermark_.synced});
+  int64_t last = std::max(segments_.empty() ? 0 : segments_.back().last_seq, watermark_.released);
+  recovered_seq_ = std::max({last, watermark_.acked, watermark_.synced});
   written_seq_ = synced_seq_ = recovered_seq_;
-  if (hole || recovered_seq_ > std::max(last, watermark_.released)) RETURN_IF_ERROR(SettleCursors());
+  if (watermark_.acked > last) acked_gone_ = last = watermark_.acked;
+  bool tail_lost = recovered_seq_ > last;
+  if (tail_lost) OnTailLost(last);
+  RETURN_IF_ERROR(ReopenRuns());
+  RETURN_IF_ERROR(runs_->RemoveEnded());
+  return hole || tail_lost ? SettleCursors() : absl::OkStatus();
+}
+
+void Spool::OnTailLost(int64_t last) {
+  damaged_runs_.OnLost({last + 1, recovered_seq_});
+  for (const v1::RunEnd& run : runs_->Open()) damaged_runs_.Add(run.run_id());
+  runs_->ForgetNumbers();
+}
+
+// A run that left records but neither an end nor a file lost one of the two. It is open again, so that it gets an end.
+absl::Status Spool::ReopenRuns() {
+  for (const auto& [run_id, record] : damaged_runs_.unended()) {
+    bool end_acked = record.seq < acked_gone_ && !damaged_runs_.any_lost();
+    if (runs_->Contains(run_id) || end_acked) continue;
+    ASSIGN_OR_RETURN(v1::RunEnd run, DescribeRun(record));
+    if (damaged_runs_.any_lost()) damaged_runs_.Add(run_id);
+    absl::Status begun = runs_->Begin(run);
+    // Without room for its file the next process does it.
+    if (!begun.ok() && !absl::IsResourceExhausted(begun)) return begun;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::RunEnd> Spool::DescribeRun(const RecordHeader& record) const {
+  v1::RunEnd run;
+  run.set_run_id(record.run_id);
+  run.set_fetched(record.run_fetched);
+  run.set_pages(record.run_pages);
+  for (const Segment& segment : segments_) {
+    if (record.seq < segment.first_seq || record.seq > segment.last_seq) continue;
+    ASSIGN_OR_RETURN(SegmentReader reader, SegmentReader::Open(SegmentPath(segment.first_seq)));
+    ASSIGN_OR_RETURN(bool found, reader.Resync(record.seq, record.seq));
+    if (!found) break;
+    ASSIGN_OR_RETURN(SegmentReader::Result result, reader.Next(record.seq, record.seq));
+    if (result != SegmentReader::Result::kRecord) break;
+    absl::StatusOr<BatchHeader> header = Batch::ParseHeader(reader.record().payload);
+    if (!header.ok()) break;
+    run.set_profile_id(header->profile_id());
+    run.set_revision(header->revision());
+    run.set_drone_id(header->drone_id());
+  }
+  return run;
+}
+
+// A folder that was copied, or put back from a copy, is another spool from here on: what the other one has appended
+// since then lies under the same numbers.
+absl::Status Spool::NotePlace(uint64_t place) {
+  if (watermark_.place == place) return absl::OkStatus();
+  Watermark next = watermark_;
+  next.place = place;
+  next.synced = recovered_seq_;
+  if (watermark_.place != 0) {
+    next.fork = watermark_.fork > 0 ? std::min(watermark_.fork, recovered_seq_) : recovered_seq_;
+    LogWarn(
+        "this spool is a copy of another one; it takes an identity of its own once the aggregator has what both hold",
+        {{"path", options_.path}, {"last_common_seq", absl::StrCat(next.fork)}});
+  }
+  return SaveWatermarkLocked(next, /*durable=*/true);
+}
+
+void Spool::ReportRecovery(int64_t damaged_files) {
   int64_t lost = damaged_files + (recovery_.watermark_damaged ? 1 : 0);
   for (const auto& [first, end] : recovery_.lost) lost += end - first + 1;
   if (lost > 0) Count("chartly_spool_damaged_records_total", static_cast<double>(lost));
   if (recovery_.torn_bytes > 0) Count("chartly_spool_torn_tails_total");
-  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
-  return absl::OkStatus();
 }
 
 absl::Status Spool::OpenTables(int64_t* damaged) {
@@ -95,16 +170,23 @@ absl::Status Spool::OpenTables(int64_t* damaged) {
 void Spool::OnRecovered(const RecordHeader& record, int64_t* previous, bool* hole) {
   // Without a watermark the first record on disk may well be the first that was not released.
   bool known = watermark_file_ != nullptr || *previous > 0;
-  *hole = *hole || (known && record.seq > *previous + 1 && record.seq > watermark_.repaired);
+  // What is acked is missing here and nowhere else.
+  int64_t first_lost = std::max(*previous, watermark_.acked) + 1;
+  if (known && record.seq > *previous + 1) acked_gone_ = std::min(record.seq - 1, watermark_.acked);
+  if (known && record.seq > first_lost) {
+    damaged_runs_.OnLost({first_lost, record.seq - 1});
+    *hole = *hole || record.seq > watermark_.repaired;
+  }
   *previous = record.seq;
   runs_->Recover(record);
   cursors_->Recover(record.seq, record.cursor, *hole);
+  damaged_runs_.OnRecord(record);
   if (record.kind != EntryKind::kRunEnd) return;
-  v1::RunEnd end;
+  v1::RunEnd& end = ended_at_open_.emplace_back();
   end.set_run_id(record.run_id);
   end.set_fetched(record.run_fetched);
   end.set_pages(record.run_pages);
-  ended_at_open_.push_back(std::move(end));
+  if (ended_at_open_.size() > kMaxEndedAtOpen) ended_at_open_.pop_front();
 }
 
 // Cursors behind a hole claim rows that were in it. From here on new ones count again.
@@ -158,7 +240,8 @@ absl::Status Spool::BeginRun(const v1::RunEnd& run) {
   info.set_revision(run.revision());
   info.set_drone_id(run.drone_id());
   if (run.has_started_at()) *info.mutable_started_at() = run.started_at();
-  return runs_->Begin(info);
+  absl::Status begun = runs_->Begin(info);
+  return absl::IsUnavailable(begun) ? FailLocked(begun) : begun;
 }
 
 absl::StatusOr<int64_t> Spool::Append(const std::string& run_id, absl::string_view batch, int64_t fetched,
@@ -247,6 +330,7 @@ absl::StatusOr<SpoolIdentity> Spool::Rebase(int64_t base) {
   // Nothing of the new identity is acked; what is still held before `base` need not be sent.
   next.acked = base;
   next.released = std::min(next.released, base);
+  next.fork = 0;
   RETURN_IF_ERROR(SaveWatermarkLocked(next, /*durable=*/true));
   return SpoolIdentity{absl::BytesToHexString(watermark_.spool_id), watermark_.base};
 }
@@ -268,12 +352,23 @@ absl::Status Spool::FailLocked(const absl::Status& cause) {
   LogError("spool failed", {{"error", std::string(cause.message())}, {"path", options_.path}});
   synced_cv_.SignalAll();
   room_cv_.SignalAll();
+  if (options_.on_failure) options_.on_failure();
   return failure_;
 }
 
 SpoolIdentity Spool::identity() const {
   absl::MutexLock lock(&mu_);
   return SpoolIdentity{absl::BytesToHexString(watermark_.spool_id), watermark_.base};
+}
+
+int64_t Spool::fork_seq() const {
+  absl::MutexLock lock(&mu_);
+  return watermark_.fork;
+}
+
+std::optional<SeqRange> Spool::DamageOf(const std::string& run_id) const {
+  absl::MutexLock lock(&mu_);
+  return damaged_runs_.Find(run_id);
 }
 
 int64_t Spool::acked_seq() const {

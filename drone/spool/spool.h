@@ -5,8 +5,9 @@
 // Thread-safe. One Spool owns its folder; a second opener gets FailedPrecondition (SPOOL_LOCKED).
 //
 // A full spool or a full disk is ResourceExhausted (SPOOL_FULL): nothing was written, the spool stays usable, and
-// AwaitRoom waits for space. After a failed fsync the disk cannot be believed: everything that writes is refused with
-// DataLoss (SPOOL_FAILED) until the process starts anew and checks what is there.
+// AwaitRoom waits for space. After a failed fsync, or when a record that was sound is not any more, the disk cannot be
+// believed: everything that writes is refused with DataLoss (SPOOL_FAILED) until the process starts anew and checks
+// what is there. Its owner should end it.
 #ifndef CHARTLY_DRONE_SPOOL_SPOOL_H_
 #define CHARTLY_DRONE_SPOOL_SPOOL_H_
 
@@ -15,9 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -28,6 +27,7 @@
 #include "chartly/storage/v1/cursor.pb.h"
 #include "chartly/v1/aggregator.pb.h"
 #include "drone/spool/cursor_table.h"
+#include "drone/spool/damaged_runs.h"
 #include "drone/spool/file.h"
 #include "drone/spool/recovery.h"
 #include "drone/spool/run_table.h"
@@ -41,6 +41,7 @@ struct SpoolOptions {
   std::string path;                      // made if absent
   int64_t max_bytes = int64_t{1} << 30;  // of all segment files
   int64_t segment_bytes = int64_t{16} << 20;
+  std::function<void()> on_failure;          // called once when health() stops being OK; must not use the spool
   std::function<int(int fd)> sync_for_test;  // instead of fdatasync of segments
 };
 
@@ -81,8 +82,10 @@ class Spool {
   // Runs that began and have not ended, with what is durable of them (fetched, pages). Right after Open these are the
   // runs that the last process left behind.
   std::vector<v1::RunEnd> OpenRuns() const;
-  // Runs whose end was found on disk at open; the coordinator may not have heard of it.
-  const std::vector<v1::RunEnd>& ended_at_open() const { return ended_at_open_; }
+  // The newest runs whose end was found on disk at open; the coordinator may not have heard of it.
+  const std::deque<v1::RunEnd>& ended_at_open() const { return ended_at_open_; }
+  // The lost range that holds entries of the run, or may: its end must tell so. Nothing if the run is whole.
+  std::optional<SeqRange> DamageOf(const std::string& run_id) const;
 
   // Durable entries from `from_seq` on without a gap, at least one, then until `max_bytes` of payload is reached. Empty
   // if there is none. If the first has another seq, the ones before it are gone: released, or lost to damage.
@@ -95,6 +98,9 @@ class Spool {
   absl::StatusOr<SpoolIdentity> Rebase(int64_t base);
 
   SpoolIdentity identity() const;
+  // This folder is a copy of another one, which had the same entries up to this seq and may have others behind it under
+  // the same identity; 0 if it is none. Rebase ends that.
+  int64_t fork_seq() const;
   int64_t acked_seq() const;
   // Highest durable seq, or what it was at open; the next entry gets a higher one.
   int64_t last_seq() const;
@@ -119,8 +125,14 @@ class Spool {
   absl::Status OpenTables(int64_t* damaged) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ReadWatermark() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status MakeWatermark(const SegmentHeader& newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status RecoverEntries() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnRecovered(const RecordHeader& record, int64_t* previous, bool* hole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnTailLost(int64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status ReopenRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<v1::RunEnd> DescribeRun(const RecordHeader& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status SettleCursors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status NotePlace(uint64_t place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReportRecovery(int64_t damaged_files);
   absl::StatusOr<int64_t> AppendEntry(RecordHeader header, absl::string_view payload, int64_t fetched, int32_t pages,
                                       const storage::v1::Cursor* cursor);
   absl::Status ReserveCursorLocked(RecordHeader& header, const storage::v1::Cursor& cursor)
@@ -135,6 +147,7 @@ class Spool {
   absl::Status DeleteLocked(int64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status SaveWatermarkLocked(const Watermark& watermark, bool durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FailLocked(const absl::Status& cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status FailDamaged(const Segment& segment, int64_t offset);
   int Sync(int fd) const;
   std::string SegmentPath(int64_t first_seq) const;
   // The segment that holds the first entry >= from_seq, and the bytes of it that are durable.
@@ -147,7 +160,7 @@ class Spool {
   FileDescriptor lock_;
   int64_t recovered_seq_ = 0;
   RecoveryReport recovery_;
-  std::vector<v1::RunEnd> ended_at_open_;
+  std::deque<v1::RunEnd> ended_at_open_;
 
   mutable absl::Mutex mu_;
   mutable absl::CondVar synced_cv_;
@@ -162,6 +175,8 @@ class Spool {
   bool syncing_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<RunTable> runs_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<CursorTable> cursors_ ABSL_GUARDED_BY(mu_);
+  DamagedRuns damaged_runs_ ABSL_GUARDED_BY(mu_);
+  int64_t acked_gone_ ABSL_GUARDED_BY(mu_) = 0;  // the last entry that was acked and is not on disk
   std::unique_ptr<SlotFile> watermark_file_ ABSL_GUARDED_BY(mu_);
   Watermark watermark_ ABSL_GUARDED_BY(mu_);
 
@@ -176,7 +191,6 @@ class Spool {
   };
   absl::Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   Cursor cursor_ ABSL_GUARDED_BY(read_mu_);
-  std::set<std::pair<int64_t, int64_t>> damage_seen_ ABSL_GUARDED_BY(read_mu_);
 };
 
 }  // namespace chartly::drone

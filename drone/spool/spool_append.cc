@@ -31,10 +31,10 @@ absl::StatusOr<int64_t> Spool::AppendEntry(RecordHeader header, absl::string_vie
       return Error(absl::StatusCode::kFailedPrecondition, "RUN_NOT_OPEN",
                    absl::StrCat("run ", header.run_id, " was not begun, or ended already"));
     }
-    runs_->Add(header.run_id, fetched, pages, &header.run_fetched, &header.run_pages);
+    runs_->Add(fetched, pages, &header);
     absl::Status written = WriteLocked(header, payload);
     if (!written.ok()) {
-      runs_->Add(header.run_id, -fetched, -pages, &header.run_fetched, &header.run_pages);
+      runs_->Subtract(fetched, pages, header);
       return written;
     }
     // Before the sync, so that a release that deletes this record knows of the end and of the cursor.

@@ -4,8 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
-#include "common/telemetry/log.h"
-#include "common/telemetry/metrics.h"
 #include "drone/spool/spool.h"
 
 namespace chartly::drone {
@@ -44,6 +42,14 @@ bool Spool::FindSegment(int64_t from_seq, Segment* segment) const {
   return false;
 }
 
+// It was sound when this process wrote it or checked it. The next one sets it aside and knows what is lost.
+absl::Status Spool::FailDamaged(const Segment& segment, int64_t offset) {
+  absl::MutexLock lock(&mu_);
+  return FailLocked(Error(
+      absl::StatusCode::kDataLoss, "SPOOL_DAMAGED",
+      absl::StrCat("the record at ", offset, " of ", SegmentPath(segment.first_seq), " is not what was written")));
+}
+
 // Says whether the caller may go on with the next segment.
 bool Spool::ReadSegment(const Segment& segment, int64_t* next_seq, size_t max_bytes, size_t* bytes,
                         std::vector<SpoolEntry>* entries, absl::Status* status) {
@@ -58,10 +64,9 @@ bool Spool::ReadSegment(const Segment& segment, int64_t* next_seq, size_t max_by
   while (true) {
     absl::StatusOr<Result> result = reader->Next(cursor_.next_seq, segment.last_seq);
     if (result.ok() && *result == Result::kDamaged) {
-      if (damage_seen_.insert({segment.first_seq, reader->offset()}).second) {
-        Count("chartly_spool_damaged_records_total");
-        LogError("spool record is damaged; it is left out",
-                 {{"path", SegmentPath(segment.first_seq)}, {"offset", absl::StrCat(reader->offset())}});
+      if (!segment.damaged) {
+        *status = FailDamaged(segment, reader->offset());
+        return false;
       }
       absl::StatusOr<bool> found = reader->Resync(cursor_.next_seq, segment.last_seq);
       if (found.ok() && *found) continue;

@@ -1,5 +1,10 @@
 #include "drone/spool/watermark.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <cerrno>
 #include <random>
 
 #include "common/status/status.h"
@@ -14,6 +19,18 @@ std::string RandomSpoolId() {
   return id;
 }
 
+absl::StatusOr<uint64_t> PlaceOf(int fd, const std::string& path) {
+  struct statx info = {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &info) != 0) return ErrnoError(errno, "stat", path);
+  std::string bytes;
+  PutFixed64(bytes, info.stx_ino);
+  if ((info.stx_mask & STATX_BTIME) != 0) {
+    PutFixed64(bytes, static_cast<uint64_t>(info.stx_btime.tv_sec));
+    PutFixed32(bytes, info.stx_btime.tv_nsec);
+  }
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
 std::string EncodeWatermark(const Watermark& watermark) {
   std::string bytes = watermark.spool_id;
   PutFixed64(bytes, static_cast<uint64_t>(watermark.base));
@@ -21,12 +38,14 @@ std::string EncodeWatermark(const Watermark& watermark) {
   PutFixed64(bytes, static_cast<uint64_t>(watermark.released));
   PutFixed64(bytes, static_cast<uint64_t>(watermark.synced));
   PutFixed64(bytes, static_cast<uint64_t>(watermark.repaired));
+  PutFixed64(bytes, watermark.place);
+  PutFixed64(bytes, static_cast<uint64_t>(watermark.fork));
   return bytes;
 }
 
 absl::StatusOr<Watermark> DecodeWatermark(absl::string_view bytes) {
   // The shorter one is of format version 1.
-  if (bytes.size() != kSpoolIdBytes + 24 && bytes.size() != kSpoolIdBytes + 40) {
+  if (bytes.size() != kSpoolIdBytes + 24 && bytes.size() != kSpoolIdBytes + 56) {
     return Error(absl::StatusCode::kDataLoss, "SPOOL_DAMAGED", "the watermark has the wrong size");
   }
   Watermark watermark;
@@ -37,6 +56,8 @@ absl::StatusOr<Watermark> DecodeWatermark(absl::string_view bytes) {
   if (bytes.size() > kSpoolIdBytes + 24) {
     watermark.synced = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 24));
     watermark.repaired = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 32));
+    watermark.place = GetFixed64(bytes.data() + kSpoolIdBytes + 40);
+    watermark.fork = static_cast<int64_t>(GetFixed64(bytes.data() + kSpoolIdBytes + 48));
   }
   return watermark;
 }

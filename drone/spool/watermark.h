@@ -23,9 +23,13 @@ struct Watermark {
   int64_t released = 0;  // entries up to it may be gone
   int64_t synced = 0;    // entries up to it were on disk; noted without an fsync, so it may lag behind
   int64_t repaired = 0;  // for holes up to it, the cursors that could hide them were set back
+  uint64_t place = 0;    // PlaceOf the folder; 0 if not known
+  int64_t fork = 0;      // of a copy: the last entry it has in common with what it was copied from; 0 if it is no copy
 };
 
 std::string RandomSpoolId();
+// Tells a file from every copy of it, on this disk and elsewhere; 0 if the disk does not tell.
+absl::StatusOr<uint64_t> PlaceOf(int fd, const std::string& path);
 std::string EncodeWatermark(const Watermark& watermark);
 absl::StatusOr<Watermark> DecodeWatermark(absl::string_view bytes);
 

@@ -86,7 +86,9 @@ absl::Status IngestStream::AwaitWelcome(v1::IngestWelcome* welcome) {
 absl::Status IngestStream::Resume(const v1::IngestWelcome& welcome, bool* rebased) {
   int64_t durable = welcome.durable_seq() + identity_.base;
   int64_t acked = spool_.acked_seq();
-  int64_t known = std::max({spool_.recovered_seq(), *sent_seq_, acked});
+  // A copy has in common with its original only what both had when it was made.
+  int64_t fork = spool_.fork_seq();
+  int64_t known = fork > 0 ? fork : std::max({spool_.recovered_seq(), *sent_seq_, acked});
   if (durable > known) {
     // This disk went back in time (a copy was restored, or its end was cut off): the numbers that would come next are
     // taken by entries that are gone.
@@ -103,6 +105,12 @@ absl::Status IngestStream::Resume(const v1::IngestWelcome& welcome, bool* rebase
     absl::Status noted = spool_.Ack(durable);
     if (!noted.ok()) LogWarn("ack not noted", {{"error", std::string(noted.message())}});
   }
+  if (fork > 0 && durable == fork) {
+    ASSIGN_OR_RETURN(SpoolIdentity identity, spool_.Rebase(fork));
+    Rebased(identity, "this disk is a copy, and what it has in common with its original is sent");
+    *rebased = true;
+    return absl::OkStatus();
+  }
   int64_t last = spool_.last_seq();  // before the read: what is appended meanwhile must not count as gone
   ASSIGN_OR_RETURN(std::vector<SpoolEntry> held, spool_.Read(durable + 1, 1));
   int64_t first_held = held.empty() ? last + 1 : held.front().seq;
@@ -115,6 +123,7 @@ absl::Status IngestStream::Resume(const v1::IngestWelcome& welcome, bool* rebase
   }
   absl::MutexLock lock(&mu_);
   next_seq_ = durable + 1;
+  if (fork > 0) last_seq_ = fork;
   acked_seq_ = durable;
   window_bytes_ = welcome.window_bytes() > 0 ? static_cast<size_t>(welcome.window_bytes()) : kDefaultWindowBytes;
   return absl::OkStatus();
@@ -138,8 +147,10 @@ absl::Status IngestStream::SendAll(Call& call) {
       continue;
     }
     // Behind a gap nothing can follow on this stream; the next one takes it up.
-    if (entries.front().seq != next_seq_) return AwaitAllAcked();
-    for (SpoolEntry& entry : entries) RETURN_IF_ERROR(Send(call, std::move(entry)));
+    if (entries.front().seq != next_seq_ || next_seq_ > last_seq_) return AwaitAllAcked();
+    for (SpoolEntry& entry : entries) {
+      if (entry.seq <= last_seq_) RETURN_IF_ERROR(Send(call, std::move(entry)));
+    }
   }
 }
 
@@ -154,6 +165,8 @@ absl::Status IngestStream::Send(Call& call, SpoolEntry entry) {
   } else if (!request.mutable_entry()->mutable_run_end()->ParseFromString(entry.payload)) {
     return Error(absl::StatusCode::kInternal, "RUN_END_INVALID",
                  absl::StrCat("entry ", seq, " of the spool is no end of a run"));
+  } else {
+    TellDamage(*request.mutable_entry()->mutable_run_end());
   }
   {
     // Before the write: the ack may be faster than its return.
@@ -166,6 +179,17 @@ absl::Status IngestStream::Send(Call& call, SpoolEntry entry) {
   next_seq_ = seq + 1;
   if (call.Write(request)) return absl::OkStatus();
   return Error(absl::StatusCode::kUnavailable, "INGEST_CLOSED", "the stream to the aggregator broke");
+}
+
+// The end was written before the damage was known, or by a process that knew no more than that the run was cut off.
+void IngestStream::TellDamage(v1::RunEnd& end) const {
+  std::optional<SeqRange> lost = spool_.DamageOf(end.run_id());
+  if (!lost) return;
+  end.set_cancelled(false);
+  end.set_error_reason("SPOOL_DAMAGED");
+  end.set_error(absl::StrCat("rows of the run were lost to damage of the disk of drone ", options_.drone_id,
+                             ", in entries ", lost->first, " to ", lost->second,
+                             " of its spool; run the profile again, and check that disk"));
 }
 
 absl::Status IngestStream::AwaitWork(bool* drained) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -50,6 +51,7 @@ class IngestStream {
   absl::Status Resume(const v1::IngestWelcome& welcome, bool* rebased);
   absl::Status SendAll(Call& call);
   absl::Status Send(Call& call, SpoolEntry entry);
+  void TellDamage(v1::RunEnd& end) const;
   // Waits until there may be more to send; with *drained set, until there is nothing left that is not acked.
   absl::Status AwaitWork(bool* drained);
   absl::Status AwaitWindow(size_t bytes);
@@ -67,7 +69,8 @@ class IngestStream {
   grpc::ClientContext context_;
   int64_t* sent_seq_;
   SpoolIdentity identity_;
-  int64_t next_seq_ = 1;  // only the writing thread
+  int64_t next_seq_ = 1;                                    // only the writing thread
+  int64_t last_seq_ = std::numeric_limits<int64_t>::max();  // of this identity; only the writing thread
 
   mutable absl::Mutex mu_;
   absl::CondVar changed_;

@@ -51,7 +51,8 @@ class RoughAggregator final : public v1::IngestService::Service {
         return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, absl::StrCat("gap at ", seq));
       }
       if (Chance(kill_)) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone before storing");
-      entries.push_back(request.entry().has_run_end() ? "end:" + request.entry().run_end().run_id()
+      const v1::RunEnd& end = request.entry().run_end();
+      entries.push_back(request.entry().has_run_end() ? absl::StrCat("end:", end.run_id(), ":", end.error_reason())
                                                       : request.entry().batch());
       unacked_bytes += static_cast<int64_t>(request.entry().batch().size());
       most_unacked_ = std::max(most_unacked_, unacked_bytes);
@@ -209,11 +210,17 @@ TEST_CASE("a gap in the spool does not stop what comes after it") {
   std::sort(names.begin(), names.end());
   std::filesystem::remove(names[2]);
   rig.OpenSpoolAgain();
+  v1::RunEnd whole;
+  whole.set_run_id("whole");
+  REQUIRE_OK(rig.spool->BeginRun(whole));
+  for (const v1::RunEnd& run : rig.spool->OpenRuns()) REQUIRE_OK(rig.spool->EndRun(run));
   REQUIRE(rig.spool->recovery().lost.size() == 1);
   auto [first, last] = rig.spool->recovery().lost[0];
   rig.StartUplink();
   REQUIRE(rig.AllAcked());
   rig.expected.erase(rig.expected.begin() + first - 1, rig.expected.begin() + last);
+  // The run that lost rows says so, the other one does not.
+  rig.expected.insert(rig.expected.end(), {"end:r:SPOOL_DAMAGED", "end:whole:"});
   std::vector<std::string> all = rig.aggregator.StoredAll();
   std::sort(all.begin(), all.end());
   std::sort(rig.expected.begin(), rig.expected.end());
@@ -258,6 +265,47 @@ TEST_CASE("a spool whose disk went back in time does not hide new entries behind
   REQUIRE(rig.AllAcked());
   CHECK(rig.aggregator.Stored(rig.id()) == std::vector<std::string>{"new 0", "new 1", "new 2"});
   CHECK(rig.aggregator.StoredAll().size() == 13);
+}
+
+TEST_CASE("of two copies of a spool each sends its own, and what both hold arrives once") {
+  Rig rig;
+  rig.aggregator.checkpoint_ = false;
+  for (int i = 0; i < 5; ++i) rig.Append(absl::StrCat("common ", i));
+  rig.spool.reset();
+  std::filesystem::copy(rig.dir.File("spool"), rig.dir.File("clone"), std::filesystem::copy_options::recursive);
+  // The clone appends while it is offline, over several starts, more than the original does.
+  SpoolOptions options;
+  options.path = rig.dir.File("clone");
+  for (int start = 0; start < 3; ++start) {
+    auto clone = Spool::Open(options);
+    REQUIRE_OK(clone);
+    CHECK((*clone)->fork_seq() == 5);
+    for (int i = 0; i < 3; ++i) REQUIRE_OK((*clone)->Append("r", absl::StrCat("clone ", start, i), 1));
+  }
+  rig.OpenSpoolAgain();
+  CHECK(rig.spool->fork_seq() == 0);
+  rig.StartUplink();
+  for (int i = 0; i < 4; ++i) rig.Append(absl::StrCat("original ", i));
+  bool first_sends_all = GENERATE(true, false);
+  if (first_sends_all) REQUIRE(rig.AllAcked());
+  rig.OpenSpoolAgain();
+  std::string original = rig.id();
+  rig.spool.reset();
+  std::filesystem::rename(rig.dir.File("spool"), rig.dir.File("original"));
+  std::filesystem::rename(rig.dir.File("clone"), rig.dir.File("spool"));
+  rig.OpenSpoolAgain();
+  rig.StartUplink();
+  REQUIRE(rig.AllAcked());
+  CHECK(rig.id() != original);
+  rig.uplink.reset();
+  rig.spool.reset();
+  std::filesystem::rename(rig.dir.File("spool"), rig.dir.File("clone"));
+  std::filesystem::rename(rig.dir.File("original"), rig.dir.File("spool"));
+  rig.OpenSpoolAgain();
+  rig.StartUplink();
+  REQUIRE(rig.AllAcked());
+  CHECK(rig.aggregator.Stored(original) == rig.expected);
+  CHECK(rig.aggregator.StoredAll().size() == rig.expected.size() + 9);
 }
 
 TEST_CASE("a fenced epoch is reported, and a new one goes on") {

@@ -10,7 +10,7 @@ export interface Profile {
   paused: boolean; interval?: string;
 }
 export interface Balance {
-  fetched: number; stored: number; duplicate: number; filtered: number; quarantined: number; in_spool: number; closed: boolean;
+  fetched: number; stored: number; duplicate: number; filtered: number; quarantined: number; in_spool: number; lost: number; closed: boolean;
 }
 export interface Run {
   run_id: string; profile_id: string; drone_id: string; status: string; create_time?: string; started_at?: string;

@@ -4,7 +4,7 @@ import {byId, h} from './dom.js';
 import {ago, count} from './format.js';
 
 const KEPT = 30;
-const SHARES = ['stored', 'duplicate', 'filtered', 'quarantined', 'in_spool'] as const;
+const SHARES = ['stored', 'duplicate', 'filtered', 'quarantined', 'in_spool', 'lost'] as const;
 const runs = new Map<string, Run>();  // newest first when drawn
 let drawing = 0;
 
