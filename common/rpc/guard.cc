@@ -52,6 +52,11 @@ absl::StatusOr<Caller> Guard::Admit(const grpc::ServerContextBase* context, absl
     return Error(absl::StatusCode::kPermissionDenied, "METHOD_WITHOUT_RULE",
                  absl::StrCat(service_, ".", method, " states no access rule and is refused"));
   }
+  if (access == v1::ACCESS_SIGNED) {
+    Caller signer;
+    signer.request_id = MetadataOf(*context, kRequestIdMetadata);
+    return signer;
+  }
   ASSIGN_OR_RETURN(Caller caller, authenticator_.Authenticate(MetadataOf(*context, kApiKeyMetadata)));
   caller.request_id = MetadataOf(*context, kRequestIdMetadata);
   if (access != v1::ACCESS_READ && !caller.can_write) {

@@ -72,6 +72,21 @@ class TestRegistry final : public v1::RegistryService::Service {
 
 class TestCoordinator final : public v1::CoordinatorService::Service {
  public:
+  grpc::Status ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
+                              v1::ReceiveWebhookResponse* response) override {
+    if (request->profile() == "full") {
+      return rpc::ToGrpcStatus(
+          Error(absl::StatusCode::kResourceExhausted, "WEBHOOK_BACKLOG_FULL", "full", {{"retry_after_seconds", "60"}}));
+    }
+    if (request->profile() == "large") {
+      return Refuse(absl::StatusCode::kResourceExhausted, "WEBHOOK_TOO_LARGE", "too large");
+    }
+    response->set_webhook_id(absl::StrCat(request->profile(), "|", request->webhook_id(), "|",
+                                          request->webhook_timestamp(), "|", request->webhook_signature(), "|",
+                                          request->content_type(), "|", request->body().size(), "|",
+                                          Metadata(*context, "x-api-key")));
+    return grpc::Status::OK;
+  }
   grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
                            grpc::ServerWriter<v1::Event>* writer) override {
     if (request->last_event_id() == "bad") {
@@ -178,6 +193,20 @@ bool Has(const std::string& text, const std::string& part) {
   INFO(text);
   CHECK(absl::StrContains(text, part));
   return absl::StrContains(text, part);
+}
+
+TEST_CASE("a signed route takes any bytes and the headers of its annotation, and asks for no key") {
+  Stack stack;
+  std::string headers =
+      "webhook-id: msg_1\r\nWebhook-Timestamp: 1700000000\r\nwebhook-signature: v1,AAAA v1,BBBB\r\n"
+      "Content-Type: text/csv\r\nAuthorization: Basic c2VjcmV0\r\n";
+  Answer answer = stack.Ask("POST /api/webhooks/sensors", headers, std::string("a\xff\0b", 4));
+  CHECK(answer.status == 200);
+  CHECK(absl::StrContains(answer.body, "sensors|msg_1|1700000000|v1,AAAA v1,BBBB|text/csv|4|\""));
+  Answer full = stack.Ask("POST /api/webhooks/full", headers, "{}");
+  CHECK(full.status == 429);
+  CHECK(absl::StrContains(full.head, "Retry-After: 60\r\n"));
+  CHECK(stack.Ask("POST /api/webhooks/large", headers, "{}").status == 413);
 }
 
 TEST_CASE("a read goes through to its part and back as JSON") {

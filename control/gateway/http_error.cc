@@ -1,5 +1,8 @@
 #include "control/gateway/http_error.h"
 
+#include <map>
+#include <string>
+
 #include "common/http/error_body.h"
 #include "common/status/status.h"
 
@@ -44,6 +47,9 @@ http::Response ErrorAnswer(const absl::Status& status, const std::string& reques
   if (status.code() == absl::StatusCode::kUnauthenticated) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"chartly\"");
   }
+  std::map<std::string, std::string> details = Details(status);
+  auto retry_after = details.find("retry_after_seconds");
+  if (retry_after != details.end()) response.headers.emplace_back("Retry-After", retry_after->second);
   return response;
 }
 

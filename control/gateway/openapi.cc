@@ -58,14 +58,18 @@ std::string Parameters(const Route& route, OpenApiSchemas& schemas) {
   if (!route.has_body || !route.raw_body_field.empty()) {
     AddQueryParameters(*route.method->input_type(), "", taken, schemas, out);
   }
-  if (route.method->server_streaming() && route.method->input_type()->FindFieldByName("last_event_id") != nullptr) {
-    out.push_back(Parameter("Last-Event-ID", "header", false, R"({"type":"string"})"));
+  for (const auto& [field, header] : route.header_fields) {
+    // OpenAPI gives this header by the body's content.
+    if (header != "Content-Type") out.push_back(Parameter(header, "header", false, R"({"type":"string"})"));
   }
   return absl::StrJoin(out, ",");
 }
 
 std::string RequestBody(const Route& route, OpenApiSchemas& schemas) {
   if (!route.has_body) return "";
+  if (route.raw_body_bytes) {
+    return R"(,"requestBody":{"required":true,"content":{"*/*":{"schema":{"type":"string","format":"binary"}}}})";
+  }
   if (!route.raw_body_field.empty()) {
     return R"(,"requestBody":{"required":true,"content":{"application/yaml":{"schema":{"type":"string"}}}})";
   }
@@ -76,7 +80,8 @@ std::string RequestBody(const Route& route, OpenApiSchemas& schemas) {
 std::string Operation(const Route& route, int number, OpenApiSchemas& schemas) {
   const google::protobuf::MethodDescriptor& method = *route.method;
   bool streams = method.server_streaming();
-  bool writes = method.options().GetExtension(v1::access) != v1::ACCESS_READ;
+  v1::Access access = method.options().GetExtension(v1::access);
+  bool needs_key = access != v1::ACCESS_READ && access != v1::ACCESS_SIGNED;
   std::string id = absl::StrCat(method.service()->name(), "_", method.name());
   if (number > 1) absl::StrAppend(&id, "_", number);
   return absl::StrCat("\"", absl::AsciiStrToLower(route.http_method), R"(":{"operationId":")", id, R"(","tags":[")",
@@ -84,7 +89,7 @@ std::string Operation(const Route& route, int number, OpenApiSchemas& schemas) {
                       RequestBody(route, schemas), R"(,"responses":{"200":{"description":"OK","content":{")",
                       streams ? "text/event-stream" : "application/json", R"(":{"schema":)",
                       schemas.Reference(*method.output_type()), "}}},", kErrorResponse, "}",
-                      writes ? R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])" : "", "}");
+                      needs_key ? R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])" : "", "}");
 }
 
 }  // namespace

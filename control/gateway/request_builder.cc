@@ -30,7 +30,7 @@ absl::Status RequireUtf8(absl::string_view what, const std::string& text) {
                {{"field", what}});
 }
 
-std::string Header(const http::Request& request, const char* name) {
+std::string Header(const http::Request& request, const std::string& name) {
   auto found = request.headers.find(name);
   return found == request.headers.end() ? "" : found->second;
 }
@@ -61,13 +61,14 @@ absl::Status SetParameter(Message& root, const std::string& name, const std::str
   return absl::OkStatus();
 }
 
-absl::Status SetHeaderField(const http::Request& request, const char* header, const char* field_name,
-                            Message& message) {
-  std::string value = Header(request, header);
-  const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(field_name);
-  if (value.empty() || field == nullptr) return absl::OkStatus();
-  RETURN_IF_ERROR(RequireUtf8(header, value));
-  return SetFromText(message, *field, value, field_name);
+absl::Status ReadHeaders(const http::Request& request, const Route& route, Message& message) {
+  for (const auto& [field, header] : route.header_fields) {
+    std::string value = Header(request, absl::AsciiStrToLower(header));
+    if (value.empty()) continue;
+    RETURN_IF_ERROR(RequireUtf8(header, value));
+    message.GetReflection()->SetString(&message, message.GetDescriptor()->FindFieldByName(field), value);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadBody(const http::Request& request, const Route& route, Message& message) {
@@ -77,10 +78,10 @@ absl::Status ReadBody(const http::Request& request, const Route& route, Message&
     if (absl::StripAsciiWhitespace(request.body).empty()) return absl::OkStatus();
     return ReadJson(request.body, message);
   }
-  RETURN_IF_ERROR(RequireUtf8("body", request.body));
+  if (!route.raw_body_bytes) RETURN_IF_ERROR(RequireUtf8("body", request.body));
   const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(route.raw_body_field);
   message.GetReflection()->SetString(&message, field, request.body);
-  return SetHeaderField(request, "x-filename", "filename", message);
+  return absl::OkStatus();
 }
 
 absl::Status ReadQuery(const http::Request& request, const RouteMatch& match, Message& message) {
@@ -112,9 +113,7 @@ absl::StatusOr<std::unique_ptr<Message>> BuildRequest(const http::Request& reque
   std::unique_ptr<Message> message = NewMessage(*match.route->method->input_type());
   RETURN_IF_ERROR(ReadBody(request, *match.route, *message));
   RETURN_IF_ERROR(ReadQuery(request, match, *message));
-  if (match.route->method->server_streaming()) {
-    RETURN_IF_ERROR(SetHeaderField(request, "last-event-id", "last_event_id", *message));
-  }
+  RETURN_IF_ERROR(ReadHeaders(request, *match.route, *message));
   for (const auto& [name, value] : match.fields) {
     RETURN_IF_ERROR(RequireUtf8(name, value));
     const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);

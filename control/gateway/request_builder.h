@@ -1,4 +1,4 @@
-// An HTTP request as the message of a method: body, query, path, in that order, so the path wins. Thread-safe.
+// An HTTP request as the message of a method: body, query, headers, path, in that order, so the path wins. Thread-safe.
 #ifndef CHARTLY_CONTROL_GATEWAY_REQUEST_BUILDER_H_
 #define CHARTLY_CONTROL_GATEWAY_REQUEST_BUILDER_H_
 
@@ -12,8 +12,7 @@
 
 namespace chartly::gateway {
 
-// InvalidArgument names the field: FIELD_UNKNOWN, FIELD_INVALID, JSON_MALFORMED, TEXT_NOT_UTF8. For a stream, the
-// header Last-Event-ID fills a field last_event_id; for a raw body, X-Filename fills a field filename.
+// InvalidArgument names the field: FIELD_UNKNOWN, FIELD_INVALID, JSON_MALFORMED, TEXT_NOT_UTF8.
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> BuildRequest(const http::Request& request,
                                                                         const RouteMatch& match);
 

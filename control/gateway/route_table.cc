@@ -70,6 +70,30 @@ std::pair<std::string, std::string> MethodAndPath(const google::api::HttpRule& r
   }
 }
 
+absl::Status SetRawBody(const MethodDescriptor& method, Route& route) {
+  if (route.has_body) route.raw_body_field = method.options().GetExtension(v1::raw_body_field);
+  if (route.raw_body_field.empty()) return absl::OkStatus();
+  if (!IsTextField(*method.input_type(), route.raw_body_field)) {
+    return Invalid(method, absl::StrCat("no field of text or bytes ", route.raw_body_field));
+  }
+  const FieldDescriptor* field = method.input_type()->FindFieldByName(route.raw_body_field);
+  route.raw_body_bytes = field->type() == FieldDescriptor::TYPE_BYTES;
+  return absl::OkStatus();
+}
+
+absl::Status SetHeaderFields(const MethodDescriptor& method, Route& route) {
+  for (int i = 0; i < method.input_type()->field_count(); ++i) {
+    const FieldDescriptor& field = *method.input_type()->field(i);
+    std::string header = field.options().GetExtension(v1::http_header);
+    if (header.empty()) continue;
+    if (!IsTextField(*method.input_type(), field.name())) {
+      return Invalid(method, absl::StrCat("field ", field.name(), " is filled by a header and is no text"));
+    }
+    route.header_fields.emplace_back(field.name(), std::move(header));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AddRoute(const MethodDescriptor& method, const google::api::HttpRule& rule, Part part,
                       std::vector<Route>& routes) {
   auto [http_method, path] = MethodAndPath(rule);
@@ -82,11 +106,9 @@ absl::Status AddRoute(const MethodDescriptor& method, const google::api::HttpRul
     if (!IsTextField(*method.input_type(), field)) return Invalid(method, absl::StrCat("no text field ", field));
   }
   std::string shape = parsed->Shape();
-  Route route{http_method, *std::move(parsed), std::move(shape), rule.body() == "*", part, &method, ""};
-  if (route.has_body) route.raw_body_field = method.options().GetExtension(v1::raw_body_field);
-  if (!route.raw_body_field.empty() && !IsTextField(*method.input_type(), route.raw_body_field)) {
-    return Invalid(method, absl::StrCat("no text field ", route.raw_body_field));
-  }
+  Route route{http_method, *std::move(parsed), std::move(shape), rule.body() == "*", part, &method, "", false, {}};
+  RETURN_IF_ERROR(SetRawBody(method, route));
+  RETURN_IF_ERROR(SetHeaderFields(method, route));
   routes.push_back(std::move(route));
   return absl::OkStatus();
 }

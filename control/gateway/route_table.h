@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,7 +24,10 @@ struct Route {
   bool has_body = false;  // body: "*"
   Part part = Part::kRegistry;
   const google::protobuf::MethodDescriptor* method = nullptr;
-  std::string raw_body_field;  // takes the body as text; empty if the body is JSON
+  std::string raw_body_field;   // takes the body as it is; empty if the body is JSON
+  bool raw_body_bytes = false;  // any bytes, not only UTF-8
+  // Fields that a header fills: name of the field, name of the header as documented.
+  std::vector<std::pair<std::string, std::string>> header_fields;
 };
 
 struct RouteMatch {

@@ -1,6 +1,7 @@
 #include "control/gateway/transcoder.h"
 
 #include "absl/strings/str_cat.h"
+#include "chartly/v1/options.pb.h"
 #include "common/http/error_body.h"
 #include "common/status/status.h"
 #include "control/gateway/http_error.h"
@@ -14,7 +15,8 @@ using google::protobuf::Message;
 void SendError(http::Reply& reply, const absl::Status& status, const std::string& request_id) {
   http::Response answer = ErrorAnswer(status, request_id);
   // The one code whose HTTP status depends on the reason: the body, not the caller, is over a limit.
-  if (Reason(status) == "MESSAGE_TOO_LARGE") answer.status = 413;
+  std::string reason = Reason(status);
+  if (reason == "MESSAGE_TOO_LARGE" || reason == "WEBHOOK_TOO_LARGE") answer.status = 413;
   reply.Send(WithApiHeaders(std::move(answer), request_id));
 }
 
@@ -56,7 +58,9 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
   RouteMatch match = routes_.Find(request.method, request.path);
   if (match.route == nullptr) return reply->Send(WithApiHeaders(NoRoute(request, match, request_id), request_id));
   const Route& route = *match.route;
-  absl::StatusOr<std::string> api_key = ApiKeyOf(request);
+  // Where the signature is the credential, an Authorization of another kind is none of ours.
+  bool is_signed = route.method->options().GetExtension(v1::access) == v1::ACCESS_SIGNED;
+  absl::StatusOr<std::string> api_key = is_signed ? std::string() : ApiKeyOf(request);
   if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id);
   absl::StatusOr<std::unique_ptr<Message>> message = BuildRequest(request, match);
   if (!message.ok()) return SendError(*reply, message.status(), request_id);
