@@ -140,6 +140,7 @@ class ControlProcess final : public Control {
         coordinator::CoordinatorConfig config;
         config.data_dir = data;
         config.heartbeat_interval = config_.heartbeat_interval;
+        config.secrets_dir = config_.secrets_dir;
         ASSIGN_OR_RETURN(auto opened,
                          coordinator::CoordinatorComponent::Open(config, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_);

@@ -37,6 +37,10 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--admin", flags.config.admin_listen,
                  "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
   app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)");
+  app.add_option("--secrets-dir", flags.config.secrets_dir,
+                 "Folder with the keys of webhooks: NAME/KEY, as secretRef names them. Without it, or where a file is "
+                 "absent, the variable CHARTLY_SECRET_NAME_KEY holds it")
+      ->envname("CHARTLY_SECRETS_DIR");
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
   app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
       ->check(CLI::Range(50, 60000))

@@ -16,11 +16,12 @@
 namespace chartly::coordinator {
 
 Coordinator::Coordinator(const CoordinatorOptions& options, StateStore& store, Clock& clock, EventLog& events)
-    : options_(options), store_(store), clock_(clock), events_(events) {}
+    : options_(options), store_(store), clock_(clock), events_(events), inbox_(options.webhooks, store, clock) {}
 
 absl::Status Coordinator::Load() {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(drones_.Load(store_, clock_.Now()));
+  RETURN_IF_ERROR(inbox_.Load());
   return runs_.Load(store_);
 }
 
@@ -74,8 +75,10 @@ RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& 
   *run.mutable_create_time() = ToTimestamp(clock_.Now());
   run.set_trigger(trigger);
   run.set_attempt(attempt);
+  std::vector<int64_t> deliveries = WaitingDeliveries(profile);
   RunRecord& record = runs_.Add(std::move(run));
   record.content = profile.content;
+  record.deliveries = std::move(deliveries);
   return record;
 }
 
@@ -93,6 +96,8 @@ void Coordinator::SetProfile(const v1::Profile& profile) {
 
 void Coordinator::RemoveProfile(absl::string_view profile_id) {
   absl::MutexLock lock(&mu_);
+  // What waits for a profile goes with it, but only if it was here: a registry that lost its state deletes nothing.
+  if (profiles_.Find(profile_id) != nullptr) inbox_.Forget(std::string(profile_id), runs_.along());
   profiles_.Remove(profile_id);
   CancelScheduled({std::string(profile_id)});
 }
@@ -141,6 +146,7 @@ void Coordinator::TakeLedger(const v1::RunLedger& ledger) {
   if (record == nullptr || record->external() || record->ended) return;
   bool before_final = IsFinal(record->status());
   if (!ApplyLedger(*record, ledger, clock_.Now())) return;
+  if (record->ended) SettleDeliveries(*record, ledger.end());
   if (record->ended && !before_final) return Finish(*record);
   if (record->ended) {
     LogInfo("late end of a run", {{"run", record->run.run_id()}});

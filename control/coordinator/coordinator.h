@@ -7,6 +7,7 @@
 #define CHARTLY_CONTROL_COORDINATOR_COORDINATOR_H_
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "control/coordinator/event_log.h"
 #include "control/coordinator/profile_table.h"
 #include "control/coordinator/run_table.h"
+#include "control/coordinator/webhook_inbox.h"
 
 namespace chartly::coordinator {
 
@@ -38,6 +40,7 @@ struct CoordinatorOptions {
   size_t runs_max = 10'000;
   size_t drones_max = 10'000;
   size_t open_runs_of_profile_max = 100;
+  WebhookInboxOptions webhooks;
 };
 
 class Coordinator {
@@ -69,6 +72,15 @@ class Coordinator {
   absl::StatusOr<v1::Run> CancelRun(absl::string_view run_id);
   absl::StatusOr<v1::ProfileStatus> GetProfileStatus(absl::string_view profile_id) const;
 
+  // Webhooks (coordinator_webhooks.cc). NotFound (WEBHOOK_NOT_FOUND) if there is no such profile, or its source is
+  // none.
+  absl::StatusOr<WebhookConfig> FindWebhook(absl::string_view profile_id) const;
+  // Takes a delivery that was checked; a run of its profile follows. As WebhookInbox::Take.
+  absl::StatusOr<bool> TakeDelivery(const std::string& profile_id, const v1::WebhookDelivery& delivery,
+                                    absl::Duration remember) {
+    return inbox_.Take(profile_id, delivery, remember);
+  }
+
   // What the registry tells.
   void SetProfile(const v1::Profile& profile);
   void RemoveProfile(absl::string_view profile_id);
@@ -95,6 +107,14 @@ class Coordinator {
   RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Place(RunRecord& record, std::vector<DroneSlot>& slots) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // When it runs next: by its schedule, or for the deliveries that wait.
+  std::optional<NextRun> NextOf(const ProfileEntry& profile, const ProfileHistory& history, absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<int64_t> WaitingDeliveries(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Adds what the run was given and still waits.
+  absl::Status AddDeliveries(const RunRecord& record, v1::RunOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After the end of a run arrived: lets go of its deliveries if all is well, in the transaction that writes the run.
+  void SettleDeliveries(RunRecord& record, const v1::RunEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelScheduled(const std::set<std::string>& profile_ids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Heartbeat
@@ -120,6 +140,7 @@ class Coordinator {
   StateStore& store_;
   Clock& clock_;
   EventLog& events_;
+  WebhookInbox inbox_;
   mutable absl::Mutex mu_;
   DroneTable drones_ ABSL_GUARDED_BY(mu_);
   RunTable runs_ ABSL_GUARDED_BY(mu_);

@@ -38,7 +38,9 @@ CoordinatorComponent::CoordinatorComponent(const CoordinatorConfig& config, cons
       coordinator_(options, *store_, clock, events_),
       profiles_(coordinator_, peers, clock),
       ledger_(coordinator_, peers, clock, tick_interval_),
-      service_(coordinator_, profiles_, events_, authenticator, audit) {}
+      secrets_(config.secrets_dir),
+      webhooks_(coordinator_, profiles_, secrets_, clock),
+      service_(coordinator_, profiles_, events_, webhooks_, authenticator, audit) {}
 
 absl::StatusOr<std::unique_ptr<CoordinatorComponent>> CoordinatorComponent::Open(
     const CoordinatorConfig& config, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,

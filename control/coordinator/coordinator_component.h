@@ -15,12 +15,14 @@
 #include "common/clock/clock.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
+#include "common/secrets/secrets.h"
 #include "common/state/state_store.h"
 #include "control/coordinator/coordinator.h"
 #include "control/coordinator/coordinator_service.h"
 #include "control/coordinator/event_log.h"
 #include "control/coordinator/ledger_sync.h"
 #include "control/coordinator/profile_watcher.h"
+#include "control/coordinator/webhook_receiver.h"
 
 namespace chartly::coordinator {
 
@@ -30,6 +32,7 @@ struct CoordinatorConfig {
   absl::Duration lease_min = absl::Seconds(6);
   absl::Duration lost_grace = absl::Seconds(60);
   size_t runs_max = 10'000;
+  std::string secrets_dir;  // keys of webhooks; empty: only the environment
 };
 
 class CoordinatorComponent {
@@ -61,6 +64,8 @@ class CoordinatorComponent {
   Coordinator coordinator_;
   ProfileWatcher profiles_;
   LedgerSync ledger_;
+  const Secrets secrets_;
+  WebhookReceiver webhooks_;
   CoordinatorService service_;
   absl::Notification stop_;
   absl::Mutex mu_;

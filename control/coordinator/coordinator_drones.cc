@@ -130,15 +130,20 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
       runs_.Touch(record);
       continue;  // once this is written
     }
-    bytes += record.content->size();
-    if (bytes > kMaxOrderBytes && answer.orders_size() > 0) return;
-    record.ordered = true;
-    v1::RunOrder& order = *answer.add_orders();
+    v1::RunOrder order;
     order.set_run_id(record.run.run_id());
     order.set_profile_id(record.run.profile_id());
     order.set_revision(record.run.revision());
     order.set_content(*record.content);
     order.set_lease_epoch(record.lease_epoch);
+    if (absl::Status read = AddDeliveries(record, order); !read.ok()) {
+      LogError("deliveries of a run cannot be read", {{"run", record.run.run_id()}, {"error", read.ToString()}});
+      continue;
+    }
+    bytes += order.ByteSizeLong();
+    if (bytes > kMaxOrderBytes && answer.orders_size() > 0) return;
+    record.ordered = true;
+    *answer.add_orders() = std::move(order);
   }
 }
 

@@ -182,7 +182,7 @@ absl::StatusOr<v1::ProfileStatus> Coordinator::GetProfileStatus(absl::string_vie
   bool open = std::exchange(history.open, false);
   // While a run is open the next one is that of the schedule, not earlier than now.
   if (open) history.failure.reset();
-  if (std::optional<NextRun> next = NextRunOf(profile->schedule, history, clock_.Now())) {
+  if (std::optional<NextRun> next = NextOf(*profile, history, clock_.Now())) {
     *status.mutable_next_run_time() = ToTimestamp(std::max(next->due, clock_.Now()));
   }
   std::vector<DroneSlot> slots = Slots();

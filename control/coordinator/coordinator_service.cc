@@ -19,10 +19,12 @@ constexpr int kMaxWatchers = 256;
 }  // namespace
 
 CoordinatorService::CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events,
-                                       const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+                                       WebhookReceiver& webhooks, const rpc::Authenticator& authenticator,
+                                       rpc::AuditSink* audit)
     : coordinator_(coordinator),
       profiles_(profiles),
       events_(events),
+      webhooks_(webhooks),
       guard_("chartly.v1.CoordinatorService", authenticator, audit) {}
 
 grpc::Status CoordinatorService::RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
@@ -160,6 +162,12 @@ grpc::Status CoordinatorService::GetProfileStatus(grpc::ServerContext* context,
                         RETURN_IF_ERROR(profiles_.Refresh(id));  // made a moment ago, or the registry says why not
                         return coordinator_.GetProfileStatus(id);
                       });
+}
+
+grpc::Status CoordinatorService::ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
+                                                v1::ReceiveWebhookResponse* response) {
+  return guard_.Unary(context, "ReceiveWebhook", *request, response,
+                      [&](const rpc::Caller&) { return webhooks_.Receive(*request); });
 }
 
 absl::Status CoordinatorService::SendEvents(grpc::ServerContext& context, int64_t position,

@@ -10,12 +10,13 @@
 #include "control/coordinator/coordinator.h"
 #include "control/coordinator/event_log.h"
 #include "control/coordinator/profile_watcher.h"
+#include "control/coordinator/webhook_receiver.h"
 
 namespace chartly::coordinator {
 
 class CoordinatorService final : public v1::CoordinatorService::Service {
  public:
-  CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events,
+  CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events, WebhookReceiver& webhooks,
                      const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
 
   grpc::Status RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
@@ -40,6 +41,8 @@ class CoordinatorService final : public v1::CoordinatorService::Service {
   grpc::Status CancelRun(grpc::ServerContext* context, const v1::CancelRunRequest* request, v1::Run* response) override;
   grpc::Status GetProfileStatus(grpc::ServerContext* context, const v1::GetProfileStatusRequest* request,
                                 v1::ProfileStatus* response) override;
+  grpc::Status ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
+                              v1::ReceiveWebhookResponse* response) override;
   grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
                            grpc::ServerWriter<v1::Event>* writer) override;
 
@@ -51,6 +54,7 @@ class CoordinatorService final : public v1::CoordinatorService::Service {
   Coordinator& coordinator_;
   ProfileWatcher& profiles_;
   EventLog& events_;
+  WebhookReceiver& webhooks_;
   const rpc::Guard guard_;
   std::atomic<int> watchers_{0};
 };

@@ -18,6 +18,10 @@ void Coordinator::SetGauges() const {
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_DRAINING], "draining");
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_OFFLINE], "offline");
   SetGauge("chartly_runs_active", static_cast<double>(runs_.open().size()));
+  WebhookInbox::Totals webhooks = inbox_.totals();
+  SetGauge("chartly_webhook_waiting", static_cast<double>(webhooks.waiting));
+  SetGauge("chartly_webhook_waiting_bytes", static_cast<double>(webhooks.bytes));
+  SetGauge("chartly_webhook_aside", static_cast<double>(webhooks.aside));
 }
 
 void Coordinator::UpdateDrones() {
@@ -89,7 +93,7 @@ void Coordinator::FollowRun(RunRecord& record) {
 void Coordinator::MakeDueRuns() {
   absl::Time now = clock_.Now();
   for (const auto& [id, profile] : profiles_.all()) {
-    std::optional<NextRun> next = NextRunOf(profile.schedule, runs_.HistoryOf(id), now);
+    std::optional<NextRun> next = NextOf(profile, runs_.HistoryOf(id), now);
     if (!next || next->due > now) continue;
     Publish(MakeRun(profile, next->trigger, next->attempt));
   }
@@ -117,7 +121,8 @@ absl::Status Coordinator::Step() {
   PlaceWaitingRuns();
   runs_.Prune(options_.runs_max);
   SetGauges();
-  return runs_.Flush(store_);
+  RETURN_IF_ERROR(runs_.Flush(store_));
+  return inbox_.ForgetOldIds();
 }
 
 }  // namespace chartly::coordinator

@@ -26,6 +26,8 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
   entry.schedule.overlap = text.schedule.overlap;
   entry.schedule.max_attempts = retry.max_attempts;
   entry.schedule.backoff = retry.backoff;
+  entry.limits = text.limits;
+  if (text.source.type == SourceType::kWebhook) entry.webhook = text.source.webhook;
   return entry;
 }
 

@@ -5,11 +5,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "chartly/v1/registry.pb.h"
+#include "common/profile/profile.h"
 #include "control/coordinator/scheduler.h"
 
 namespace chartly::coordinator {
@@ -20,6 +22,8 @@ struct ProfileEntry {
   std::shared_ptr<const std::string> content;  // the text of that revision
   int64_t generation = 0;
   ProfileSchedule schedule;
+  std::optional<WebhookConfig> webhook;  // of a source of that type
+  LimitsConfig limits;
 };
 
 class ProfileTable {

@@ -21,6 +21,7 @@ std::string StoredForm(const RunRecord& record) {
   stored.set_lease_epoch(record.lease_epoch);
   stored.set_cancel_requested(record.cancel_requested);
   stored.set_ended(record.ended);
+  for (int64_t sequence : record.deliveries) stored.add_deliveries(sequence);
   return stored.SerializeAsString();
 }
 
@@ -36,6 +37,7 @@ absl::StatusOr<std::unique_ptr<RunRecord>> ParseStored(const StateEntry& entry) 
   record->lease_epoch = stored.lease_epoch();
   record->cancel_requested = stored.cancel_requested();
   record->ended = stored.ended();
+  record->deliveries.assign(stored.deliveries().begin(), stored.deliveries().end());
   record->stored = true;
   // Whether its drone was told of it is not known any more: take it that it was.
   record->ordered = !record->run.drone_id().empty();
@@ -135,7 +137,7 @@ void RunTable::Remove(RunRecord& record) {
   dirty_.erase(sequence);
   auto drone = open_by_drone_.find(record.run.drone_id());
   if (drone != open_by_drone_.end()) drone->second.erase(sequence);
-  if (record.stored) deletes_.push_back(KeyOf(sequence));
+  if (record.stored) along_.deletes.push_back(KeyOf(sequence));
   by_id_.erase(record.run.run_id());
   runs_.erase(sequence);
 }
@@ -209,15 +211,14 @@ void RunTable::Prune(size_t max_runs) {
 }
 
 absl::Status RunTable::Flush(StateStore& store) {
-  if (dirty_.empty() && deletes_.empty()) return absl::OkStatus();
-  StateTransaction transaction;
+  if (dirty_.empty() && along_.puts.empty() && along_.deletes.empty()) return absl::OkStatus();
+  StateTransaction transaction = along_;
   for (int64_t sequence : dirty_) transaction.puts.push_back({KeyOf(sequence), StoredForm(At(sequence))});
-  transaction.deletes = deletes_;
   absl::StatusOr<int64_t> revision = store.Commit(transaction);
   if (!revision.ok()) return Annotate(revision.status(), "write runs");
   for (int64_t sequence : dirty_) At(sequence).stored = true;
   dirty_.clear();
-  deletes_.clear();
+  along_ = StateTransaction();
   return absl::OkStatus();
 }
 

@@ -30,7 +30,8 @@ struct RunRecord {
   v1::Run run;              // its balance is set once it is final
   int64_t lease_epoch = 0;  // of the drone it was given to
   bool cancel_requested = false;
-  bool ended = false;  // the aggregator has its end
+  bool ended = false;               // the aggregator has its end
+  std::vector<int64_t> deliveries;  // of a webhook, by sequence
 
   // In memory only.
   std::shared_ptr<const std::string> content;         // profile text of its revision; null after a restart
@@ -86,6 +87,8 @@ class RunTable {
                                      absl::string_view drone_id) const;
   // Forgets the oldest final runs over `max_runs`; what the schedule of a profile rests on stays.
   void Prune(size_t max_runs);
+  // What is written in one transaction with the runs by the next Flush.
+  StateTransaction& along() { return along_; }
   // Writes what changed in one transaction. On failure nothing is forgotten; call again.
   absl::Status Flush(StateStore& store);
   size_t size() const { return runs_.size(); }
@@ -109,7 +112,7 @@ class RunTable {
   Sequences open_;
   Sequences unended_;
   Sequences dirty_;
-  std::vector<std::string> deletes_;
+  StateTransaction along_;
   int64_t next_sequence_ = 1;
 };
 

@@ -40,7 +40,8 @@ std::optional<NextRun> NextRetry(const ProfileSchedule& schedule, const ProfileH
 }  // namespace
 
 bool IsRetryable(absl::string_view error_reason) {
-  for (absl::string_view permanent : {"PROFILE_", "PAYLOAD_", "EXPRESSION_", "EGRESS_", "MAPPING_", "ROW_"}) {
+  for (absl::string_view permanent :
+       {"PROFILE_", "PAYLOAD_", "EXPRESSION_", "EGRESS_", "MAPPING_", "ROW_", "SOURCE_TOO_LARGE"}) {
     if (absl::StartsWith(error_reason, permanent)) return false;
   }
   return true;
@@ -58,6 +59,14 @@ std::optional<NextRun> NextRunOf(const ProfileSchedule& schedule, const ProfileH
   std::optional<NextRun> retry = NextRetry(schedule, history, now);
   if (!scheduled || !retry) return scheduled ? scheduled : retry;
   return retry->due < scheduled->due ? retry : scheduled;
+}
+
+std::optional<NextRun> NextWebhookRun(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
+  if (history.open || !schedule.enabled || schedule.paused) return std::nullopt;
+  if (!history.failure) return NextRun{now, 1, kTriggerWebhook};
+  const ProfileHistory::Failure& failure = *history.failure;
+  absl::Time due = std::min(failure.finished, now) + RetryDelay(schedule.backoff, failure.attempt);
+  return NextRun{due, failure.attempt + 1, kTriggerWebhook};
 }
 
 }  // namespace chartly::coordinator

@@ -14,6 +14,7 @@ namespace chartly::coordinator {
 
 // Who asked for a run.
 inline constexpr char kTriggerSchedule[] = "schedule";
+inline constexpr char kTriggerWebhook[] = "webhook";    // deliveries wait
 inline constexpr char kTriggerExternal[] = "external";  // recorded, not done by us
 
 struct ProfileSchedule {
@@ -57,6 +58,10 @@ absl::Duration RetryDelay(absl::Duration backoff, int attempt);
 // The next run: the retry of a failed one or the next of the schedule, whichever is due first; nothing if neither
 // will come, or while a run is open.
 std::optional<NextRun> NextRunOf(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now);
+
+// The next run of a webhook for which deliveries wait: at once, or after a pause that grows with each failure but never
+// gives up, since what was taken must arrive. Nothing while the profile is off or a run is open.
+std::optional<NextRun> NextWebhookRun(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now);
 
 }  // namespace chartly::coordinator
 
