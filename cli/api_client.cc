@@ -162,6 +162,14 @@ absl::StatusOr<Json> ApiClient::SendProfile(const std::string& method, const std
   return Send(request);
 }
 
+absl::StatusOr<Json> ApiClient::PostBytes(const std::string& path, const std::map<std::string, std::string>& headers,
+                                          const std::string& body) {
+  net::HttpRequest request = Request("POST", path, {});
+  for (const auto& [name, value] : headers) request.headers[name] = value;
+  request.body = body;
+  return Send(request);
+}
+
 absl::StatusOr<bool> ApiClient::GetPages(const std::string& path, Query query, const std::string& field,
                                          const std::function<bool(const Json& entry)>& take) {
   query.emplace_back("page_token", "");

@@ -6,6 +6,7 @@
 #define CHARTLY_CLI_API_CLIENT_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +34,9 @@ class ApiClient {
   // Sends a profile text as it is: POST or PUT.
   absl::StatusOr<Json> SendProfile(const std::string& method, const std::string& path, const std::string& filename,
                                    const std::string& text);
+  // Posts bytes as they are.
+  absl::StatusOr<Json> PostBytes(const std::string& path, const std::map<std::string, std::string>& headers,
+                                 const std::string& body);
   // Gets pages until `take` says false or there are no more; `take` gets each entry of `field`. Returns whether
   // entries were left.
   absl::StatusOr<bool> GetPages(const std::string& path, Query query, const std::string& field,

@@ -139,6 +139,10 @@ absl::Status Test(Session& session, const TestOptions& options) {
   ASSIGN_OR_RETURN(std::vector<ProfileFile> files, ReadProfileFiles(session, {options.file}));
   drone::RunSpec spec{std::move(files[0].profile), "test", "test"};
   std::string source_dir = options.source_dir;
+  if (options.input.empty() && spec.profile.source.type == SourceType::kWebhook) {
+    return Error(absl::StatusCode::kInvalidArgument, "SAMPLE_REQUIRED",
+                 "a webhook is not fetched; give a payload with --input SAMPLE");
+  }
   if (!options.input.empty()) RETURN_IF_ERROR(UseSample(options.input, spec.profile, source_dir));
   if (options.limit > 0) spec.profile.limits.max_records = std::min(spec.profile.limits.max_records, options.limit);
   ASSIGN_OR_RETURN(net::EgressPolicy policy, net::EgressPolicy::Create(options.egress_allow));
