@@ -121,6 +121,11 @@ absl::StatusOr<JsonStatCube> ReadJsonStatCube(const JsonDocument& document, size
   }
   cube.value = document.Member(dataset, "value");
   cube.status = document.Member(dataset, "status");
+  // Eurostat's first service put the statuses of the cells beside a legend of their codes.
+  if (cube.status != kNone && document.IsObject(cube.status)) {
+    size_t cells = document.Member(cube.status, "value");
+    if (cells != kNone) cube.status = cells;
+  }
   if (cube.value == kNone) return NotJsonStat("it has no \"value\"");
   return cube;
 }

@@ -38,12 +38,14 @@ TEST_CASE("every cell of a JSON-stat cube is a row, the last dimension runs fast
   CHECK(Decode(JsonStat(), {"[\"geo\"]", "[\"geo\"].label"}, Cube("{}")).rows.back() == "6:FR|França");
 }
 
-TEST_CASE("the status of cells is an array, an object or one text") {
+TEST_CASE("the status of cells is an array, an object, one text, or beside a legend") {
   auto statuses = [](const std::string& status) {
     return Decode(JsonStat(), {"status"}, Cube("[1,2,3,4,5,6]", ",\"status\":" + status)).rows;
   };
   CHECK(statuses(R"(["a",null,"c","d","e","f"])") == Rows{"1:a", "2:null", "3:c", "4:d", "5:e", "6:f"});
   CHECK(statuses(R"({"1":"p"})") == Rows{"1:null", "2:p", "3:null", "4:null", "5:null", "6:null"});
+  CHECK(statuses(R"({"value":["a",null,"c","d","e","f"],"category":{"label":{"a":"actual"}}})") ==
+        Rows{"1:a", "2:null", "3:c", "4:d", "5:e", "6:f"});
   CHECK(statuses("\"e\"") == Rows{"1:e", "2:e", "3:e", "4:e", "5:e", "6:e"});
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace chartly::drone {
 namespace {
@@ -185,9 +186,18 @@ void AsText(const ColumnSurvey& column, SuggestedField& field) {
   field.why = column.IsUrl() ? "addresses" : column.distinct() <= 1 ? "the same text everywhere" : "text";
 }
 
+// The part of a path that says what the field is. In XML an attribute called value says nothing, and an element chosen
+// by an attribute is what that attribute says: ^.Key.Value[@id="AREA"].@value is about AREA.
+absl::string_view MeaningOf(absl::string_view path) {
+  if (path != "@value") absl::ConsumeSuffix(&path, ".@value");
+  size_t label = path.find("=\"");
+  return label != path.npos && absl::ConsumeSuffix(&path, "\"]") ? path.substr(label + 2) : path;
+}
+
 }  // namespace
 
-std::string TargetName(absl::string_view path) {
+std::string TargetName(absl::string_view full_path) {
+  absl::string_view path = MeaningOf(full_path);
   std::vector<std::string> parts;
   // The last two parts tell what it is; what is around them is packaging.
   for (absl::string_view part : absl::StrSplit(path, absl::ByAnyChar(".[]\"^@"), absl::SkipWhitespace())) {
@@ -202,7 +212,7 @@ std::string TargetName(absl::string_view path) {
 SuggestedField SuggestField(const std::string& from, const ColumnSurvey& column) {
   SuggestedField field;
   field.from = from;
-  Words words = WordsOf(from);
+  Words words = WordsOf(MeaningOf(from));
   if (AsTime(words, column, field) || AsCode(words, column, field) || AsMeasure(words, column, field)) return field;
   AsText(column, field);
   return field;

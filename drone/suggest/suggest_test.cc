@@ -64,6 +64,19 @@ TEST_CASE("shapes: header rows, zipped lists, objects under names, features") {
   CHECK(Target(header, "POP") == "measures.pop");
 }
 
+TEST_CASE("rows of XML are the elements that repeat, with what stands around them") {
+  Suggestion found = Suggest(R"(<g:Data xmlns:g="urn:x"><Header><ID>7</ID></Header><Set>
+      <g:Series><g:Key><g:Value id="FREQ" value="M"/><g:Value id="AREA" value="NO"/></g:Key>
+        <g:Obs><g:Time value="2024-01"/><g:Amount value="1.5"/></g:Obs>
+        <g:Obs><g:Time value="2024-02"/><g:Amount value="1.75"/></g:Obs></g:Series></Set></g:Data>)");
+  CHECK(absl::StrContains(found.yaml, "records: \"Set.Series[*].Obs[*]\""));
+  CHECK(found.rows == 2);
+  CHECK(Target(found, "Time.@value") == "dims.time.month");
+  CHECK(Target(found, "Amount.@value") == "measures.amount");
+  CHECK(Target(found, "^.Key.Value[@id=\"AREA\"].@value") == "dims.geo.area");
+  CHECK(Suggest("<list><item code=\"a\">1.5</item><item code=\"b\">2</item></list>").rows == 2);
+}
+
 TEST_CASE("tables: delimiter, lines before the header, words for not known") {
   Suggestion found = Suggest("Source: an office\nExtracted 2024\nfips;rate (%);note\n01001;5,1;a\n01003;4,9;b\n",
                              "https://example.org/t.csv");
@@ -112,6 +125,9 @@ TEST_CASE("cache headers give the schedule") {
 }
 
 TEST_CASE("what holds no rows is refused with what was found") {
+  SuggestInput lonely;
+  lonely.payload = "<a><b>1</b><c>2</c></a>";
+  CHECK(Reason(SuggestProfile(lonely).status()) == "PAYLOAD_NO_ROWS");
   std::string payload =
       GENERATE(as<std::string>{}, "", "just words", "[]", "[1,2,3]", "<html><body>no</body></html>", "{");
   SuggestInput input;

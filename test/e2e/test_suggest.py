@@ -11,10 +11,14 @@ FILES = {
     "bls_metro_unemployment.csv": 7470,
     "bts_flights_2k.json": 2000,
     "census_pep_2017_states.json": 51,
+    "ecb_EXR_M.USD.EUR.SP00.A.xml": 252,
+    "eurostat_nama_gdp_c.jsonstat.json": 3036,
+    "feeds/army_front_page.rss": 30,
     "gapminder.json": 682,
     "noaa_seattle_weather.csv": 1461,
     "nws_BMX_32_69_forecast_hourly.json": 156,
     "treasury_debt_outstanding_page3.json": 25,
+    "usgs_earthquakes_all_week.geojson": 1707,
     "worldbank_2014/SP.POP.TOTL.page1.json": 50,
 }
 
