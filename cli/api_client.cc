@@ -70,7 +70,6 @@ class EventReader {
     }
     return true;
   }
-  bool stopped() const { return stopped_; }
 
  private:
   bool TakeLine(absl::string_view line) {
@@ -188,14 +187,21 @@ absl::Status ApiClient::Follow(const std::string& path, const std::function<bool
   net::HttpRequest request = Request("GET", path, {});
   request.headers["Accept"] = "text/event-stream";
   request.timeout = absl::InfiniteDuration();
+  request.stall = absl::InfiniteDuration();
   request.max_bytes = int64_t{1} << 60;
   EventReader reader(take);
-  request.on_data = [&reader](absl::string_view piece) { return reader.Feed(piece); };
-  absl::StatusOr<net::HttpResponse> response = http_->Send(request);
-  if (reader.stopped()) return absl::OkStatus();
-  if (!response.ok()) return Unreachable(url_, response.status());
-  if (response->status != 200) return ErrorOf(request, response->status, response->body);
-  return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<net::HttpStream>> stream = http_->Open(request);
+  if (!stream.ok()) return Unreachable(url_, stream.status());
+  const bool is_stream = (*stream)->status() == 200;
+  std::string error_body;
+  while (true) {
+    absl::StatusOr<absl::string_view> piece = (*stream)->Read();
+    if (!piece.ok()) return Unreachable(url_, piece.status());
+    if (piece->empty()) break;
+    if (!is_stream) error_body.append(piece->data(), piece->size());
+    if (is_stream && !reader.Feed(*piece)) return absl::OkStatus();
+  }
+  return is_stream ? absl::OkStatus() : ErrorOf(request, (*stream)->status(), error_body);
 }
 
 }  // namespace chartly::cli

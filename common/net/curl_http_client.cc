@@ -17,9 +17,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "common/net/gunzip.h"
 #include "common/net/http_client.h"
 #include "common/net/http_rules.h"
+#include "common/net/unpacker.h"
 #include "common/net/url.h"
 #include "common/status/status.h"
 
@@ -27,16 +27,13 @@ namespace chartly::net {
 namespace {
 
 constexpr long kConnectTimeoutMs = 5000;
-// A server that sends less than this for so long has stalled. A first byte that is long in coming (some agencies
-// compute an answer for twenty seconds) must not count as a stall, so it is not shorter.
-constexpr long kLowSpeedBytesPerSecond = 1024;
-constexpr long kLowSpeedSeconds = 30;
+constexpr int64_t kStallBytesPerSecond = 1024;
 constexpr int kPollMs = 50;  // how soon a cancel is seen
 constexpr size_t kMaxIdleHandles = 16;
 constexpr size_t kMaxUrlBytes = 8 << 10;
-// A body may be 100 times what came over the wire; small ones that compress well are let through.
-constexpr int64_t kMaxRatio = 100;
-constexpr int64_t kRatioSlackBytes = 64 << 10;
+// What waits for the reader at most, packed: one more piece than this may have come before libcurl is paused.
+constexpr size_t kPieceBytes = 256 << 10;
+constexpr size_t kUnpackedBytes = 128 << 10;
 
 template <auto Free>
 struct Deleter {
@@ -102,18 +99,19 @@ absl::Status CheckAllowedHost(const Target& target, const std::vector<std::strin
                {{"host", target.host}});
 }
 
-// What the callbacks of one transfer see.
+// What the callbacks of one transfer see. Stays in one place while the transfer lives.
 struct Transfer {
+  explicit Transfer(const EgressPolicy& egress) : policy(egress) {}
   const EgressPolicy& policy;
-  const HttpRequest& request;
   CURL* easy = nullptr;
   HeaderBlock header;
-  std::string body;
-  int64_t wire = 0;                // bytes of the body as they came
-  int64_t received = 0;            // bytes of the body, unpacked
-  std::unique_ptr<Gunzip> gunzip;  // if the body is packed
-  std::string denied_address;      // set if the policy refused one
-  absl::Status stopped;            // why a callback ended the transfer
+  HeaderBlock trailer;  // after a chunked body; only its size matters
+  bool header_complete = false;
+  std::string wire;            // of the body, as it came, not yet taken by the reader
+  int64_t wire_bytes = 0;      // of the body, ever
+  bool paused = false;         // until the reader has taken what waits
+  std::string denied_address;  // set if the policy refused one
+  absl::Status stopped;        // why a callback ended the transfer
 
   int Status() const {
     long status = 0;
@@ -153,71 +151,27 @@ int OnBeforeRequest(void* user, char* remote, char*, int, int) {
 
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  if (transfer.header.AddLine(absl::string_view(data, size))) return size;
-  transfer.stopped = Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-                           "the answer has more than 64 KiB or 200 lines of header");
-  return 0;
-}
-
-absl::Status CheckSize(const Transfer& transfer) {
-  if (transfer.received > transfer.request.max_bytes) {
-    return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-                 absl::StrCat("the body is larger than the limit of ", transfer.request.max_bytes, " bytes"),
-                 {{"limit", "max_bytes"}});
+  absl::string_view line(data, size);
+  HeaderBlock& block = transfer.header_complete ? transfer.trailer : transfer.header;
+  if (!block.AddLine(line)) {
+    transfer.stopped = Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
+                             "the answer has more than 64 KiB or 200 lines of header");
+    return 0;
   }
-  if (transfer.received > kMaxRatio * (transfer.wire + kRatioSlackBytes)) {
-    return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-                 absl::StrCat("the body unpacks to more than ", kMaxRatio, " times its size"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TakeBody(Transfer& transfer, absl::string_view data) {
-  transfer.received += static_cast<int64_t>(data.size());
-  RETURN_IF_ERROR(CheckSize(transfer));
-  if (IsRedirect(transfer.Status(), transfer.header.headers())) return absl::OkStatus();
-  if (!transfer.request.on_data) {
-    transfer.body.append(data.data(), data.size());
-  } else if (!transfer.request.on_data(data)) {
-    return Error(absl::StatusCode::kCancelled, "CANCELLED", "the reader of the body stopped");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TakePackedBody(Transfer& transfer, absl::string_view data) {
-  absl::Status status;
-  Gunzip::Result result = transfer.gunzip->Feed(data, [&](absl::string_view part) {
-    status = TakeBody(transfer, part);
-    return status.ok();
-  });
-  if (result != Gunzip::Result::kCorrupt) return status;
-  return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED", "the compressed body is damaged");
-}
-
-// Only gzip was asked for; what cannot be unpacked must not pass for data.
-absl::Status BeginBody(Transfer& transfer) {
-  const auto& headers = transfer.header.headers();
-  auto found = headers.find("content-encoding");
-  std::string encoding = found == headers.end() ? "" : absl::AsciiStrToLower(found->second);
-  if (encoding.empty() || encoding == "identity") return absl::OkStatus();
-  if (encoding != "gzip" && encoding != "x-gzip") {
-    return Error(absl::StatusCode::kFailedPrecondition, "SOURCE_UNREACHABLE",
-                 absl::StrCat("the body is compressed as \"", absl::CHexEscape(encoding),
-                              "\", which was not asked for; only gzip is read"));
-  }
-  transfer.gunzip = std::make_unique<Gunzip>();
-  return absl::OkStatus();
+  bool is_end = absl::StripAsciiWhitespace(line).empty();
+  if (is_end && transfer.Status() >= 200) transfer.header_complete = true;  // interim answers are not the end
+  return size;
 }
 
 size_t OnBody(char* data, size_t, size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  if (transfer.wire == 0) transfer.stopped = BeginBody(transfer);
-  transfer.wire += static_cast<int64_t>(size);
-  absl::string_view piece(data, size);
-  if (transfer.stopped.ok()) {
-    transfer.stopped = transfer.gunzip ? TakePackedBody(transfer, piece) : TakeBody(transfer, piece);
+  if (!transfer.wire.empty() && transfer.wire.size() + size > kPieceBytes) {
+    transfer.paused = true;
+    return CURL_WRITEFUNC_PAUSE;  // the same bytes come again
   }
-  return transfer.stopped.ok() ? size : size + 1;  // any other number than size ends it
+  transfer.wire.append(data, size);
+  transfer.wire_bytes += static_cast<int64_t>(size);
+  return size;
 }
 
 bool IsCancelled(const HttpRequest& request) { return request.cancel != nullptr && request.cancel->load(); }
@@ -235,7 +189,7 @@ HeaderList MakeHeaders(const HttpRequest& request) {
     add(value.empty() ? absl::StrCat(name, ";") : absl::StrCat(name, ": ", value));
   }
   add("Expect:");  // no round trip before a body
-  add("Accept-Encoding: gzip");
+  add(absl::StrCat("Accept-Encoding: ", kAcceptEncoding));
   if (!has_agent) add("User-Agent: chartly");
   if (!has_type) add("Content-Type:");  // libcurl would claim a form
   return list;
@@ -264,16 +218,25 @@ void SetIsolation(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // see gunzip.h
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // its decoder takes half a stream for a whole one
+  // With HTTP/2 up to 32 MiB a stream would wait inside libcurl, out of reach of our bounds.
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
 }
 
-void SetLimits(CURL* easy, const HttpRequest& request) {
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
-  if (request.timeout == absl::InfiniteDuration()) return;
-  int64_t timeout_ms = std::max<int64_t>(1, absl::ToInt64Milliseconds(request.timeout));
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, kLowSpeedBytesPerSecond);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kLowSpeedSeconds);
+curl_blob BlobOf(const std::string& text) { return {const_cast<char*>(text.data()), text.size(), CURL_BLOB_COPY}; }
+
+void SetTls(CURL* easy, const HttpRequest& request, const std::string& authorities) {
+  if (!authorities.empty()) {
+    curl_blob blob = BlobOf(authorities);
+    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+  }
+  if (request.client_certificate.empty()) return;
+  curl_blob certificate = BlobOf(request.client_certificate);
+  curl_blob key = BlobOf(request.client_key);
+  curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+  curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
+  curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+  curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
 }
 
 void SetCallbacks(CURL* easy, Transfer& transfer) {
@@ -285,22 +248,6 @@ void SetCallbacks(CURL* easy, Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-}
-
-// Runs the transfer to its end, looking at `cancel` in between: curl_easy_perform looks only once a second.
-absl::StatusOr<CURLcode> Perform(const Handle& handle, const HttpRequest& request) {
-  int running = 1;
-  while (running > 0) {
-    if (IsCancelled(request)) return CancelledError();
-    CURLMcode code = curl_multi_perform(handle.multi.get(), &running);
-    if (code == CURLM_OK && running > 0) code = curl_multi_poll(handle.multi.get(), nullptr, 0, kPollMs, nullptr);
-    if (code != CURLM_OK) {
-      return Error(absl::StatusCode::kUnavailable, "SOURCE_UNREACHABLE", curl_multi_strerror(code));
-    }
-  }
-  int left = 0;
-  CURLMsg* message = curl_multi_info_read(handle.multi.get(), &left);
-  return message == nullptr ? CURLE_RECV_ERROR : message->data.result;
 }
 
 absl::Status DeniedError(const Target& target, const std::string& address) {
@@ -315,25 +262,41 @@ bool IsTlsTrust(CURLcode code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR;
 }
 
-absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target& target, absl::string_view detail) {
+absl::Status TimeoutError(const Target& target, absl::Duration limit, absl::string_view said) {
+  return Error(absl::StatusCode::kDeadlineExceeded, "SOURCE_TIMEOUT",
+               absl::StrCat(target.host_port, " did not answer in time (limit ", absl::FormatDuration(limit),
+                            "): ", said, "; raise limits.timeout if it needs longer"),
+               {{"address", target.host_port}});
+}
+
+absl::Status TooSlowError(const Target& target, absl::Duration stall) {
+  return Error(absl::StatusCode::kDeadlineExceeded, "SOURCE_TOO_SLOW",
+               absl::StrCat(target.host_port, " sent less than 1 KiB/s for ", absl::FormatDuration(stall)),
+               {{"address", target.host_port}});
+}
+
+absl::Status TooLargeError(const Target& target, int64_t max_bytes) {
+  return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
+               absl::StrCat(target.host_port, ": the body is larger than the limit of ", max_bytes, " bytes"),
+               {{"limit", "max_bytes"}});
+}
+
+absl::Status CutOffError(const Target& target, int64_t received, absl::string_view said) {
+  return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED",
+               absl::StrCat(target.host_port, " ended the answer before it was complete, after ", received,
+                            " bytes of body: ", said),
+               {{"address", target.host_port}});
+}
+
+absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target& target, absl::Duration timeout,
+                           absl::string_view detail) {
   std::string said(detail.empty() ? absl::string_view(curl_easy_strerror(code)) : detail);
   bool never_asked = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
   if (never_asked && !transfer.denied_address.empty()) return DeniedError(target, transfer.denied_address);
   if (!transfer.stopped.ok()) return Annotate(transfer.stopped, target.host_port);
-  if (code == CURLE_OPERATION_TIMEDOUT) {
-    return Error(absl::StatusCode::kDeadlineExceeded, "SOURCE_TIMEOUT",
-                 absl::StrCat(target.host_port, " did not answer in time (limit ",
-                              absl::FormatDuration(transfer.request.timeout), "): ", said,
-                              "; raise limits.timeout if it needs longer"),
-                 {{"address", target.host_port}});
-  }
-  bool broken = code == CURLE_OK || code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire > 0);
-  if (broken) {
-    return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED",
-                 absl::StrCat(target.host_port, " ended the answer before it was complete, after ", transfer.received,
-                              " bytes of body: ", code == CURLE_OK ? "the compressed body stops in the middle" : said),
-                 {{"address", target.host_port}});
-  }
+  if (code == CURLE_OPERATION_TIMEDOUT) return TimeoutError(target, timeout, said);
+  bool broken = code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire_bytes > 0);
+  if (broken) return CutOffError(target, transfer.wire_bytes, said);
   if (IsTlsTrust(code)) {
     return Error(
         absl::StatusCode::kFailedPrecondition, "SOURCE_UNREACHABLE",
@@ -347,64 +310,9 @@ absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target
       {{"address", target.host_port}});
 }
 
-class CurlHttpClient final : public HttpClient {
+// Handles that are not at work, with the connections they keep. Thread-safe.
+class HandlePool {
  public:
-  explicit CurlHttpClient(EgressPolicy policy) : policy_(std::move(policy)) {
-    static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
-    static_cast<void>(initialized);
-  }
-
-  absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
-    RETURN_IF_ERROR(CheckRequest(request));
-    const auto start = std::chrono::steady_clock::now();
-    HttpRequest hop = request;
-    for (int redirects = 0;; ++redirects) {
-      ASSIGN_OR_RETURN(HttpResponse response, SendOnce(hop));
-      if (!IsRedirect(response.status, response.headers)) return response;
-      if (redirects >= request.max_redirects) return TooManyRedirects(hop, request.max_redirects);
-      ASSIGN_OR_RETURN(hop, FollowRedirect(hop, response.status, response.headers.at("location")));
-      hop.timeout = request.timeout - absl::FromChrono(std::chrono::steady_clock::now() - start);
-    }
-  }
-
-  const EgressPolicy& egress() const override { return policy_; }
-
- private:
-  static absl::Status TooManyRedirects(const HttpRequest& hop, int limit) {
-    absl::StatusOr<UrlParts> parts = SplitUrl(hop.url);
-    return Error(absl::StatusCode::kFailedPrecondition, "SOURCE_REDIRECT",
-                 absl::StrCat(parts.ok() ? HostOf(*parts) : "the server", " redirects more than ", limit,
-                              " times; use the address it leads to in the end"));
-  }
-
-  absl::StatusOr<HttpResponse> SendOnce(const HttpRequest& request) {
-    ASSIGN_OR_RETURN(Target target, ParseTarget(request.url));
-    RETURN_IF_ERROR(CheckAllowedHost(target, request.allowed_hosts));
-    std::unique_ptr<Handle> handle = Take();
-    CURL* easy = handle->easy.get();
-    Transfer transfer{policy_, request};
-    transfer.easy = easy;
-    char detail[CURL_ERROR_SIZE] = "";
-    HeaderList headers = MakeHeaders(request);
-    SetIsolation(easy);
-    SetLimits(easy, request);
-    SetMethod(easy, request);
-    SetCallbacks(easy, transfer);
-    curl_easy_setopt(easy, CURLOPT_CURLU, target.url.get());
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
-    curl_multi_add_handle(handle->multi.get(), easy);
-    absl::StatusOr<CURLcode> code = Perform(*handle, request);
-    int status = transfer.Status();
-    curl_multi_remove_handle(handle->multi.get(), easy);
-    curl_easy_reset(easy);  // forgets pointers to this frame; connections stay
-    Return(std::move(handle));
-    RETURN_IF_ERROR(code.status());
-    bool cut_off = transfer.gunzip != nullptr && !transfer.gunzip->complete();
-    if (*code != CURLE_OK || cut_off) return TransferError(*code, transfer, target, detail);
-    return HttpResponse{status, transfer.header.headers(), std::move(transfer.body), request.url};
-  }
-
   std::unique_ptr<Handle> Take() {
     std::lock_guard<std::mutex> lock(mu_);
     if (idle_.empty()) return std::make_unique<Handle>();
@@ -418,15 +326,229 @@ class CurlHttpClient final : public HttpClient {
     if (idle_.size() < kMaxIdleHandles) idle_.push_back(std::move(handle));
   }
 
-  const EgressPolicy policy_;
+ private:
   std::mutex mu_;
   std::vector<std::unique_ptr<Handle>> idle_;  // guarded by mu_
 };
 
+// One request without its redirects. Everything moves only while the reader waits in Start or Read.
+class CurlStream final : public HttpStream {
+ public:
+  CurlStream(HandlePool& pool, const EgressPolicy& policy, const std::string& authorities, HttpRequest request,
+             Target target)
+      : pool_(pool), request_(std::move(request)), target_(std::move(target)), transfer_(policy) {
+    // A connection that showed a certificate belongs to the profile that has it.
+    shared_ = request_.client_certificate.empty();
+    handle_ = shared_ ? pool_.Take() : std::make_unique<Handle>();
+    CURL* easy = handle_->easy.get();
+    transfer_.easy = easy;
+    headers_ = MakeHeaders(request_);
+    SetIsolation(easy);
+    SetTls(easy, request_, authorities);
+    SetMethod(easy, request_);
+    SetCallbacks(easy, transfer_);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, static_cast<long>(kPieceBytes));
+    curl_easy_setopt(easy, CURLOPT_CURLU, target_.url.get());
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
+    curl_multi_add_handle(handle_->multi.get(), easy);
+  }
+  ~CurlStream() override { Release(); }
+  CurlStream(const CurlStream&) = delete;
+  CurlStream& operator=(const CurlStream&) = delete;
+
+  // Comes back when the header is whole.
+  absl::Status Start() {
+    while (!transfer_.header_complete && !done_) RETURN_IF_ERROR(Pump());
+    if (done_ && code_ != CURLE_OK && !transfer_.header_complete) return EndError();
+    status_ = transfer_.Status();
+    if (IsRedirect(status_, headers())) return absl::OkStatus();
+    auto found = headers().find("content-encoding");
+    if (found == headers().end() || request_.method == "HEAD") return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<Unpacker>> unpacker = Unpacker::Create(found->second);
+    if (!unpacker.ok()) return Annotate(unpacker.status(), target_.host_port);
+    unpacker_ = *std::move(unpacker);
+    return absl::OkStatus();
+  }
+
+  int status() const override { return status_; }
+  const std::map<std::string, std::string>& headers() const override { return transfer_.header.headers(); }
+  const std::string& url() const override { return request_.url; }
+  absl::Duration waited() const { return waited_; }
+
+  absl::StatusOr<absl::string_view> Read() override {
+    if (!failed_.ok()) return failed_;
+    absl::StatusOr<absl::string_view> piece = NextPiece();
+    if (piece.ok()) return piece;
+    failed_ = piece.status();
+    Release();
+    return failed_;
+  }
+
+ private:
+  absl::StatusOr<absl::string_view> NextPiece() {
+    while (true) {
+      if (IsCancelled(request_)) return CancelledError();
+      if (over_limit_) return TooLargeError(target_, request_.max_bytes);
+      if (input_.empty() && !transfer_.wire.empty()) {
+        std::swap(taken_, transfer_.wire);
+        transfer_.wire.clear();
+        input_ = taken_;
+      }
+      ASSIGN_OR_RETURN(absl::string_view piece, Unpacked());
+      if (!piece.empty()) return Admit(piece);
+      if (!input_.empty() || !transfer_.wire.empty()) continue;
+      if (done_) return End();
+      RETURN_IF_ERROR(Pump());
+    }
+  }
+
+  absl::StatusOr<absl::string_view> Unpacked() {
+    if (!unpacker_) {
+      absl::string_view piece = input_.substr(0, kPieceBytes);
+      input_.remove_prefix(piece.size());
+      return piece;
+    }
+    output_.resize(kUnpackedBytes);
+    absl::StatusOr<size_t> size = unpacker_->Unpack(input_, output_.data(), output_.size());
+    if (!size.ok()) return Annotate(size.status(), target_.host_port);
+    return absl::string_view(output_).substr(0, *size);
+  }
+
+  // Cuts the body at its limit, to the byte, so that a run gives the same rows however the pieces came.
+  absl::StatusOr<absl::string_view> Admit(absl::string_view piece) {
+    auto room = static_cast<size_t>(request_.max_bytes - received_);
+    over_limit_ = piece.size() > room;
+    piece = piece.substr(0, room);
+    if (piece.empty()) return TooLargeError(target_, request_.max_bytes);
+    received_ += static_cast<int64_t>(piece.size());
+    if (!unpacker_) return piece;
+    auto waiting = static_cast<int64_t>(transfer_.wire.size() + input_.size());
+    absl::Status ratio = CheckRatio(transfer_.wire_bytes - waiting, received_);
+    if (!ratio.ok()) return Annotate(ratio, target_.host_port);
+    return piece;
+  }
+
+  absl::StatusOr<absl::string_view> End() {
+    if (code_ != CURLE_OK) return EndError();
+    bool whole = !unpacker_ || unpacker_->complete() || transfer_.wire_bytes == 0;
+    if (!whole) return CutOffError(target_, received_, "the compressed body stops in the middle");
+    Release();
+    return absl::string_view();
+  }
+
+  absl::Status EndError() const { return TransferError(code_, transfer_, target_, request_.timeout, detail_); }
+
+  // Lets the transfer go on for a moment, at most kPollMs if nothing comes.
+  absl::Status Pump() {
+    if (IsCancelled(request_)) return CancelledError();
+    const auto start = std::chrono::steady_clock::now();
+    if (std::exchange(transfer_.paused, false)) curl_easy_pause(transfer_.easy, CURLPAUSE_CONT);
+    int running = 1;
+    CURLMcode code = curl_multi_perform(handle_->multi.get(), &running);
+    bool idle = running > 0 && transfer_.wire.empty() && !transfer_.paused;
+    if (code == CURLM_OK && idle) code = curl_multi_poll(handle_->multi.get(), nullptr, 0, kPollMs, nullptr);
+    if (code != CURLM_OK) {
+      return Error(absl::StatusCode::kUnavailable, "SOURCE_UNREACHABLE", curl_multi_strerror(code));
+    }
+    if (running == 0) {
+      int left = 0;
+      CURLMsg* message = curl_multi_info_read(handle_->multi.get(), &left);
+      code_ = message == nullptr ? CURLE_RECV_ERROR : message->data.result;
+      done_ = true;
+      return absl::OkStatus();
+    }
+    return CountWait(absl::FromChrono(std::chrono::steady_clock::now() - start));
+  }
+
+  // A first byte that is long in coming (some agencies compute an answer for twenty seconds) is no stall.
+  absl::Status CountWait(absl::Duration wait) {
+    waited_ += wait;
+    if (waited_ > request_.timeout) return TimeoutError(target_, request_.timeout, "time is up");
+    if (transfer_.wire_bytes == 0) return absl::OkStatus();
+    window_ += wait;
+    if (window_ < request_.stall) return absl::OkStatus();
+    double bytes = static_cast<double>(transfer_.wire_bytes - window_began_at_);
+    if (bytes < absl::ToDoubleSeconds(window_) * kStallBytesPerSecond) return TooSlowError(target_, request_.stall);
+    window_ = absl::ZeroDuration();
+    window_began_at_ = transfer_.wire_bytes;
+    return absl::OkStatus();
+  }
+
+  void Release() {
+    if (!handle_) return;
+    curl_multi_remove_handle(handle_->multi.get(), transfer_.easy);
+    curl_easy_reset(transfer_.easy);  // forgets pointers to this object; connections stay
+    if (shared_) pool_.Return(std::move(handle_));
+    handle_.reset();
+  }
+
+  HandlePool& pool_;
+  const HttpRequest request_;
+  const Target target_;
+  Transfer transfer_;
+  bool shared_ = true;
+  std::unique_ptr<Handle> handle_;
+  HeaderList headers_;
+  char detail_[CURL_ERROR_SIZE] = "";
+  int status_ = 0;
+  std::unique_ptr<Unpacker> unpacker_;
+  std::string taken_;        // from transfer_.wire
+  absl::string_view input_;  // what is left of it
+  std::string output_;
+  int64_t received_ = 0;  // handed on
+  bool over_limit_ = false;
+  bool done_ = false;
+  CURLcode code_ = CURLE_OK;
+  absl::Status failed_;
+  absl::Duration waited_ = absl::ZeroDuration();
+  absl::Duration window_ = absl::ZeroDuration();  // of the stall that is perhaps going on
+  int64_t window_began_at_ = 0;
+};
+
+absl::Status TooManyRedirects(const HttpRequest& hop, int limit) {
+  absl::StatusOr<UrlParts> parts = SplitUrl(hop.url);
+  return Error(absl::StatusCode::kFailedPrecondition, "SOURCE_REDIRECT",
+               absl::StrCat(parts.ok() ? HostOf(*parts) : "the server", " redirects more than ", limit,
+                            " times; use the address it leads to in the end"));
+}
+
+class CurlHttpClient final : public HttpClient {
+ public:
+  CurlHttpClient(EgressPolicy policy, std::string authorities)
+      : policy_(std::move(policy)), authorities_(std::move(authorities)) {
+    static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
+    static_cast<void>(initialized);
+  }
+
+  absl::StatusOr<std::unique_ptr<HttpStream>> Open(const HttpRequest& request) override {
+    RETURN_IF_ERROR(CheckRequest(request));
+    HttpRequest hop = request;
+    for (int redirects = 0;; ++redirects) {
+      ASSIGN_OR_RETURN(Target target, ParseTarget(hop.url));
+      RETURN_IF_ERROR(CheckAllowedHost(target, hop.allowed_hosts));
+      auto stream = std::make_unique<CurlStream>(pool_, policy_, authorities_, hop, std::move(target));
+      RETURN_IF_ERROR(stream->Start());
+      if (!IsRedirect(stream->status(), stream->headers())) return stream;
+      if (redirects >= request.max_redirects) return TooManyRedirects(hop, request.max_redirects);
+      hop.timeout -= stream->waited();
+      ASSIGN_OR_RETURN(hop, FollowRedirect(hop, stream->status(), stream->headers().at("location")));
+    }
+  }
+
+  const EgressPolicy& egress() const override { return policy_; }
+
+ private:
+  const EgressPolicy policy_;
+  const std::string authorities_;
+  HandlePool pool_;
+};
+
 }  // namespace
 
-std::unique_ptr<HttpClient> MakeHttpClient(EgressPolicy policy) {
-  return std::make_unique<CurlHttpClient>(std::move(policy));
+std::unique_ptr<HttpClient> MakeHttpClient(EgressPolicy policy, std::string authorities) {
+  return std::make_unique<CurlHttpClient>(std::move(policy), std::move(authorities));
 }
 
 }  // namespace chartly::net

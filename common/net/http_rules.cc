@@ -58,8 +58,10 @@ bool HeaderBlock::AddLine(absl::string_view line) {
   if (absl::StartsWith(line, "HTTP/")) headers_.clear();  // the answer proper after an interim one
   size_t colon = line.find(':');
   if (colon != absl::string_view::npos && !absl::StartsWith(line, "HTTP/")) {
-    headers_[absl::AsciiStrToLower(line.substr(0, colon))] =
-        std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+    std::string name = absl::AsciiStrToLower(line.substr(0, colon));
+    absl::string_view value = absl::StripAsciiWhitespace(line.substr(colon + 1));
+    std::string& kept = headers_[name];
+    kept = name == "link" && !kept.empty() ? absl::StrCat(kept, ", ", value) : std::string(value);
   }
   return true;
 }
@@ -84,6 +86,8 @@ absl::StatusOr<HttpRequest> FollowRedirect(const HttpRequest& request, int statu
     next.body.clear();
   }
   if (OriginOf(from) == OriginOf(to)) return next;
+  next.client_certificate.clear();
+  next.client_key.clear();
   for (auto it = next.headers.begin(); it != next.headers.end();) {
     it = MayGoToOtherOrigin(it->first) ? std::next(it) : next.headers.erase(it);
   }

@@ -32,8 +32,8 @@ class HeaderBlock {
 bool IsRedirect(int status, const std::map<std::string, std::string>& headers);
 
 // What to send after a redirect from request.url: the new address, GET where HTTP says so, and nothing but harmless
-// headers if the origin (scheme, host, port) changed. SOURCE_REDIRECT if https would become http, URL_INVALID if the
-// Location is no http address.
+// headers and no client certificate if the origin (scheme, host, port) changed. SOURCE_REDIRECT if https would become
+// http, URL_INVALID if the Location is no http address.
 absl::StatusOr<HttpRequest> FollowRedirect(const HttpRequest& request, int status, absl::string_view location);
 
 }  // namespace chartly::net

@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -47,6 +48,8 @@ struct FixtureResponse {
   std::chrono::milliseconds delay{0};          // before the first byte
   // If set, these bytes are sent instead of everything above, and the connection is closed.
   std::string raw;
+  // If set, gives the body in pieces, chunked, until it gives an empty one or the client is gone; `body` is ignored.
+  std::function<std::string()> stream;
 };
 
 class HttpFixture {
@@ -109,6 +112,9 @@ class HttpFixture {
     return count;
   }
 
+  // How many bytes the kernel has taken from us.
+  int64_t sent() const { return sent_; }
+
   // How many TCP connections were accepted.
   int accepted() const { return accepted_; }
 
@@ -148,7 +154,7 @@ class HttpFixture {
         Write(fd, response.raw);
         return;
       }
-      if (!Write(fd, Render(request, response))) return;
+      if (response.stream ? !WriteStream(fd, response) : !Write(fd, Render(request, response))) return;
     }
   }
 
@@ -227,14 +233,30 @@ class HttpFixture {
     return missing;
   }
 
-  static std::string Render(const FixtureRequest& request, const FixtureResponse& response) {
+  static std::string RenderHead(const FixtureResponse& response) {
     std::string out = "HTTP/1.1 " + std::to_string(response.status) + " Status\r\n";
     for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
+    return out;
+  }
+
+  bool WriteStream(int fd, const FixtureResponse& response) {
+    if (!Write(fd, RenderHead(response) + "Transfer-Encoding: chunked\r\n\r\n")) return false;
+    while (true) {
+      std::string piece = response.stream();
+      char size[32];
+      std::snprintf(size, sizeof(size), "%zx\r\n", piece.size());
+      if (!Write(fd, size + piece + "\r\n")) return false;
+      if (piece.empty()) return true;
+    }
+  }
+
+  static std::string Render(const FixtureRequest& request, const FixtureResponse& response) {
+    std::string out = RenderHead(response);
     out += "Content-Length: " + std::to_string(response.body.size()) + "\r\n\r\n";
     return request.method == "HEAD" ? out : out + response.body;
   }
 
-  bool Write(int fd, const std::string& bytes) const {
+  bool Write(int fd, const std::string& bytes) {
     size_t sent = 0;
     while (sent < bytes.size() && !stopping_) {
       pollfd entry{fd, POLLOUT, 0};
@@ -242,6 +264,7 @@ class HttpFixture {
       ssize_t count = ::send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (count < 0) return false;
       sent += static_cast<size_t>(count);
+      sent_ += count;
     }
     return sent == bytes.size();
   }
@@ -250,6 +273,7 @@ class HttpFixture {
   int port_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int> accepted_{0};
+  std::atomic<int64_t> sent_{0};
   std::thread accepter_;
   std::list<std::thread> connections_;  // touched by the accepter, and by the destructor after it
   mutable std::mutex mu_;
