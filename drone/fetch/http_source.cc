@@ -7,18 +7,23 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/net/http_rules.h"
 #include "common/net/url.h"
 #include "common/status/status.h"
+#include "common/text/sha256.h"
 #include "drone/fetch/page_url.h"
 #include "drone/fetch/retry.h"
+#include "drone/fetch/since.h"
 
 namespace chartly::drone {
 namespace {
 
 constexpr size_t kBodyBytesShown = 200;
+constexpr size_t kBodyBytesRedacted = 4 << 10;  // more than is shown: half a secret would not be recognized
+// What is fetched before a page is handed on, so that most pages that are cut off can be asked for again.
+constexpr size_t kHeadBytes = size_t{1} << 20;
 constexpr char kMaxBytesLimit[] = "limits.max_bytes";
 constexpr char kMaxPagesLimit[] = "limits.max_pages";
+constexpr char kRunTimeoutLimit[] = "limits.run_timeout";
 
 absl::Status CancelledError() {
   return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");
@@ -29,154 +34,250 @@ bool HasHeader(const std::map<std::string, std::string>& headers, absl::string_v
                      [&](const auto& header) { return absl::EqualsIgnoreCase(header.first, name); });
 }
 
-absl::StatusOr<net::HttpRequest> FirstRequest(const Profile& profile) {
-  const SourceConfig& source = profile.source;
-  net::HttpRequest request;
-  absl::StatusOr<std::string> url = PageUrl(source, source.pagination.start);
-  if (!url.ok()) return Annotate(url.status(), "source.url");
-  request.url = *std::move(url);
-  request.method = source.method;
-  request.headers = source.headers;
-  request.body = source.body;
-  request.timeout = profile.limits.timeout;
-  request.allowed_hosts = source.egress_allow;
-  if (request.allowed_hosts.empty()) request.allowed_hosts = {net::HostOf(*net::SplitUrl(request.url))};
-  bool json_body = absl::StartsWith(source.body, "{") || absl::StartsWith(source.body, "[");
-  if (json_body && !HasHeader(request.headers, "content-type")) request.headers["Content-Type"] = "application/json";
-  return request;
+std::string HeaderOf(const net::HttpStream& stream, const std::string& name) {
+  auto found = stream.headers().find(name);
+  return found == stream.headers().end() ? "" : found->second;
 }
 
-std::string HeaderOf(const net::HttpResponse& response, const std::string& name) {
-  auto found = response.headers.find(name);
-  return found == response.headers.end() ? "" : found->second;
+std::string HostAndPort(const std::string& url) {
+  absl::StatusOr<net::UrlParts> parts = net::SplitUrl(url);
+  return parts.ok() ? net::OriginOf(*parts) : "";
 }
+
+bool IsOverLimit(const absl::Status& status) { return Details(status)["limit"] == "max_bytes"; }
+
+bool NeedsContent(PaginationType type) { return type == PaginationType::kPage || type == PaginationType::kOffset; }
 
 }  // namespace
 
+// Gives the head, then the stream. Refers to its source.
+class HttpSource::PageBody final : public Body {
+ public:
+  PageBody(HttpSource& source, Answer answer) : source_(source), answer_(std::move(answer)) {
+    if (NeedsContent(source.source_.pagination.type)) hash_ = std::make_unique<Sha256>();
+  }
+
+  absl::StatusOr<absl::string_view> Read() override {
+    RETURN_IF_ERROR(source_.CheckDeadline());
+    absl::StatusOr<absl::string_view> piece = Piece();
+    if (!piece.ok()) return source_.BodyError(piece.status());
+    if (hash_ && !piece->empty()) hash_->Add(*piece);
+    if (hash_ && piece->empty()) {
+      source_.sha256_ = hash_->Hex();
+      hash_.reset();
+    }
+    source_.bytes_ += static_cast<int64_t>(piece->size());
+    return piece;
+  }
+
+ private:
+  absl::StatusOr<absl::string_view> Piece() {
+    if (!head_given_) {
+      head_given_ = true;
+      if (!answer_.head.empty()) return absl::string_view(answer_.head);
+    }
+    answer_.head = std::string();
+    RETURN_IF_ERROR(answer_.end);
+    return answer_.stream->Read();
+  }
+
+  HttpSource& source_;
+  Answer answer_;
+  bool head_given_ = false;
+  std::unique_ptr<Sha256> hash_;
+};
+
 absl::StatusOr<std::unique_ptr<Source>> HttpSource::Open(const Profile& profile, const SourceDeps& deps) {
-  ASSIGN_OR_RETURN(net::HttpRequest first, FirstRequest(profile));
-  return std::unique_ptr<Source>(new HttpSource(profile, deps, std::move(first)));
+  SourceConfig source = profile.source;
+  ASSIGN_OR_RETURN(std::optional<std::string> since, SinceText(source.incremental, deps.cursor));
+  if (since) source.query[source.incremental.param] = *since;
+  std::unique_ptr<HttpSource> opened(new HttpSource(profile, source, deps));
+  RETURN_IF_ERROR(opened->Begin(deps));
+  return opened;
 }
 
-HttpSource::HttpSource(const Profile& profile, const SourceDeps& deps, net::HttpRequest first)
-    : source_(profile.source),
+HttpSource::HttpSource(const Profile& profile, const SourceConfig& source, const SourceDeps& deps)
+    : source_(source),
       limits_(profile.limits),
       retry_(profile.retry),
       http_(deps.http),
       clock_(deps.clock),
-      request_(std::move(first)) {
+      deadline_(deps.deadline),
+      own_gate_(deps.clock),
+      gate_(deps.gate == nullptr ? own_gate_ : *deps.gate),
+      credentials_(source_, deps.secrets, deps.http, deps.tokens == nullptr ? own_tokens_ : *deps.tokens, deps.clock),
+      paginator_(source_) {}
+
+absl::Status HttpSource::Begin(const SourceDeps& deps) {
+  request_.method = source_.method;
+  request_.headers = source_.headers;
+  RETURN_IF_ERROR(paginator_.First(request_));
+  request_.allowed_hosts = source_.egress_allow;
+  if (request_.allowed_hosts.empty()) request_.allowed_hosts = {net::HostOf(*net::SplitUrl(request_.url))};
+  bool json_body = absl::StartsWith(source_.body, "{") || absl::StartsWith(source_.body, "[");
+  if (json_body && !HasHeader(request_.headers, "content-type")) request_.headers["Content-Type"] = "application/json";
   request_.cancel = &cancelled_;
-  seen_.insert(request_.url);
+  etag_ = deps.cursor.etag();
+  last_modified_ = deps.cursor.last_modified();
+  conditional_ = request_.method == "GET" && !(etag_.empty() && last_modified_.empty());
+  return absl::OkStatus();
 }
 
 void HttpSource::Cancel() {
   if (!cancelled_.exchange(true)) stop_.Notify();
 }
 
+void HttpSource::Learn(Cursor& cursor) const {
+  cursor.set_etag(etag_);
+  cursor.set_last_modified(last_modified_);
+}
+
 absl::StatusOr<std::optional<Page>> HttpSource::Next(const DecodeResult* previous) {
   if (cancelled_) return CancelledError();
   if (done_) return std::nullopt;
   if (pages_ > 0) {
-    ASSIGN_OR_RETURN(bool more, Advance(previous == nullptr ? DecodeResult() : *previous));
-    done_ = !more;
+    SeenPage seen{previous == nullptr ? DecodeResult() : *previous, current_url_, link_, sha256_};
+    absl::StatusOr<bool> more = paginator_.Advance(seen, request_);
+    if (!more.ok()) return Shown(more.status());
+    done_ = !*more;
   }
   if (!done_ && pages_ >= limits_.max_pages) truncated_by_ = kMaxPagesLimit;
   if (!done_ && pages_ > 0 && bytes_ >= limits_.max_bytes) truncated_by_ = kMaxBytesLimit;
+  if (!done_ && clock_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
   done_ = done_ || !truncated_by_.empty();
   if (done_) return std::nullopt;
   return Fetch();
 }
 
-absl::StatusOr<bool> HttpSource::Advance(const DecodeResult& previous) {
-  switch (source_.pagination.type) {
-    case PaginationType::kNone:
-      return false;
-    case PaginationType::kNextUrl:
-      return AdvanceToNextUrl(previous);
-    case PaginationType::kPage:
-    case PaginationType::kOffset:
-    case PaginationType::kCursor:
-    case PaginationType::kLinkHeader:
-      break;
-  }
-  if (previous.pages ? pages_ >= *previous.pages : previous.rows == 0) return false;
-  ASSIGN_OR_RETURN(request_.url, PageUrl(source_, source_.pagination.start + pages_));
-  return true;
-}
-
-absl::StatusOr<bool> HttpSource::AdvanceToNextUrl(const DecodeResult& previous) {
-  if (!previous.next) return false;
-  constexpr absl::string_view kWhere = "the next page named by source.pagination.next";
-  absl::StatusOr<std::string> url = net::ResolveUrl(current_url_, *previous.next);
-  if (!url.ok()) return Annotate(url.status(), kWhere);
-  // As after a redirect: no way from https to http, and credentials stay with the origin they were written for.
-  absl::StatusOr<net::HttpRequest> next = net::FollowRedirect(request_, 307, *url);
-  if (!next.ok()) return Annotate(next.status(), kWhere);
-  if (!seen_.insert(next->url).second) {
-    return Error(absl::StatusCode::kFailedPrecondition, "PAGINATION_LOOP",
-                 absl::StrCat("page ", pages_, " names ", RedactUrl(next->url),
-                              " as the next one, which this run has read already; check source.pagination.next"),
-                 {{"url", RedactUrl(next->url)}});
-  }
-  request_ = *std::move(next);
-  return true;
-}
-
 absl::StatusOr<std::optional<Page>> HttpSource::Fetch() {
   request_.max_bytes = limits_.max_bytes - bytes_;
-  absl::StatusOr<net::HttpResponse> response = FetchWithRetries();
-  if (!response.ok()) {
-    bool over_limit = Details(response.status())["limit"] == "max_bytes";
-    if (!over_limit) return response.status();
-    if (pages_ > 0) {
-      truncated_by_ = kMaxBytesLimit;
-      done_ = true;
-      return std::nullopt;
-    }
-    return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-                 absl::StrCat(RedactUrl(request_.url), " is larger than limits.max_bytes (", limits_.max_bytes,
-                              " bytes); raise it in the profile"),
-                 {{"limit", kMaxBytesLimit}});
+  absl::StatusOr<Answer> answer = FetchWithRetries();
+  if (!answer.ok() && clock_.Now() >= deadline_ && !cancelled_) truncated_by_ = kRunTimeoutLimit;
+  done_ = unmodified_ || !truncated_by_.empty();
+  if (done_) return std::nullopt;
+  if (!answer.ok()) return Shown(answer.status());
+  const net::HttpStream& stream = *answer->stream;
+  if (++pages_ == 1) {
+    etag_ = HeaderOf(stream, "etag");
+    last_modified_ = HeaderOf(stream, "last-modified");
   }
-  ++pages_;
-  bytes_ += static_cast<int64_t>(response->body.size());
-  current_url_ = response->url;
-  return Page{pages_, RedactUrl(response->url), HeaderOf(*response, "content-type"),
-              std::make_unique<TextBody>(std::move(response->body)), clock_.Now()};
+  current_url_ = stream.url();
+  link_ = HeaderOf(stream, "link");
+  sha256_.clear();
+  std::string type = HeaderOf(stream, "content-type");
+  return Page{pages_, credentials_.Redact(RedactUrl(current_url_)), std::move(type),
+              std::make_unique<PageBody>(*this, *std::move(answer)), clock_.Now()};
 }
 
-absl::StatusOr<net::HttpResponse> HttpSource::FetchWithRetries() {
+absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
+  const std::string host = HostAndPort(request_.url);
   for (int attempt = 1;; ++attempt) {
+    RETURN_IF_ERROR(gate_.Enter(host, limits_.rate, deadline_, stop_));
     Attempt result = Try();
-    const absl::Status& status = result.response.status();
-    if (status.ok()) return std::move(result.response);
+    absl::Status status = result.answer.status();
+    HostGate::Outcome outcome = cancelled_           ? HostGate::Outcome::kUnknown
+                                : result.host_failed ? HostGate::Outcome::kFailed
+                                                     : HostGate::Outcome::kAnswered;
+    gate_.Leave(host, outcome, status.ok() ? "" : Shown(status).message());
+    if (status.ok()) return std::move(result.answer);
     if (cancelled_) return CancelledError();
+    if (Details(status)["status"] == "401" && credentials_.Renew()) continue;
     bool again = IsTransient(status) && attempt < retry_.max_attempts && result.retry_after <= kMaxRetryAfter;
     if (!again) return attempt == 1 ? status : Annotate(status, absl::StrCat("after ", attempt, " attempts"));
     absl::Duration wait = std::max(result.retry_after, Backoff(retry_, attempt, random_));
-    if (clock_.WaitFor(wait, stop_)) return CancelledError();
+    if (clock_.WaitFor(std::min(wait, deadline_ - clock_.Now()), stop_)) return CancelledError();
+    if (clock_.Now() >= deadline_) return status;
   }
 }
 
 HttpSource::Attempt HttpSource::Try() {
-  absl::StatusOr<net::HttpResponse> response = http_.Send(request_);
-  if (!response.ok() || (response->status >= 200 && response->status < 300)) return {std::move(response)};
-  absl::Duration wait =
-      ParseRetryAfter(HeaderOf(*response, "retry-after"), clock_.Now()).value_or(absl::ZeroDuration());
-  return {StatusError(*response), wait};
+  net::HttpRequest request = request_;
+  request.timeout = std::min(limits_.timeout, deadline_ - clock_.Now());
+  if (pages_ == 0 && conditional_) {
+    if (!etag_.empty()) request.headers["If-None-Match"] = etag_;
+    if (!last_modified_.empty()) request.headers["If-Modified-Since"] = last_modified_;
+  }
+  absl::Status applied = credentials_.Apply(request);
+  if (!applied.ok()) return {applied};
+  absl::StatusOr<std::unique_ptr<net::HttpStream>> stream = http_.Open(request);
+  if (!stream.ok()) return {stream.status(), absl::ZeroDuration(), IsTransient(stream.status())};
+  const int status = (*stream)->status();
+  unmodified_ = status == 304 && pages_ == 0 && conditional_;
+  if ((status >= 200 && status < 300) || unmodified_) {
+    absl::StatusOr<Answer> answer = Take(*std::move(stream));
+    bool failed = !answer.ok() && IsTransient(answer.status());
+    return {std::move(answer), absl::ZeroDuration(), failed};
+  }
+  std::string retry_after = HeaderOf(**stream, "retry-after");
+  absl::Duration wait = ParseRetryAfter(retry_after, clock_.Now()).value_or(absl::ZeroDuration());
+  return {StatusError(**stream, retry_after), wait, status >= 500};
 }
 
-absl::Status HttpSource::StatusError(const net::HttpResponse& response) const {
-  absl::StatusCode code =
-      IsTransientHttpStatus(response.status) ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition;
-  std::string url = RedactUrl(response.url);
-  std::string retry_after = HeaderOf(response, "retry-after");
-  return Error(
-      code, "SOURCE_HTTP_STATUS",
-      absl::StrCat(url, " answered with HTTP status ", response.status,
-                   retry_after.empty() ? "" : absl::StrCat(", to be asked again after ", retry_after), ": \"",
-                   absl::Utf8SafeCHexEscape(absl::string_view(response.body).substr(0, kBodyBytesShown)), "\""),
-      {{"status", absl::StrCat(response.status)}, {"url", url}});
+absl::StatusOr<HttpSource::Answer> HttpSource::Take(std::unique_ptr<net::HttpStream> stream) const {
+  Answer answer;
+  answer.stream = std::move(stream);
+  while (answer.head.size() < kHeadBytes) {
+    absl::StatusOr<absl::string_view> piece = answer.stream->Read();
+    if (!piece.ok() && (IsTransient(piece.status()) || cancelled_)) return piece.status();
+    answer.end = piece.status();
+    if (!piece.ok() || piece->empty()) break;
+    answer.head.append(piece->data(), piece->size());
+  }
+  return answer;
+}
+
+absl::Status HttpSource::StatusError(net::HttpStream& stream, const std::string& retry_after) const {
+  std::string said;
+  while (said.size() < kBodyBytesRedacted) {
+    absl::StatusOr<absl::string_view> piece = stream.Read();
+    if (!piece.ok() || piece->empty()) break;
+    said.append(piece->data(), piece->size());
+  }
+  said = credentials_.Redact(said).substr(0, kBodyBytesShown);
+  const FailureClass failure = ClassOfHttpStatus(stream.status());
+  absl::StatusCode code = absl::StatusCode::kFailedPrecondition;
+  if (failure == FailureClass::kAuth) code = absl::StatusCode::kPermissionDenied;
+  if (IsTransientHttpStatus(stream.status())) code = absl::StatusCode::kUnavailable;
+  const char* reason = failure == FailureClass::kThrottled ? "SOURCE_THROTTLED"
+                       : failure == FailureClass::kAuth    ? "SOURCE_AUTH"
+                                                           : "SOURCE_HTTP_STATUS";
+  std::string url = RedactUrl(stream.url());
+  return Error(code, reason,
+               absl::StrCat(url, " answered with HTTP status ", stream.status(),
+                            retry_after.empty() ? "" : absl::StrCat(", to be asked again after ", retry_after), ": \"",
+                            absl::Utf8SafeCHexEscape(said), "\""),
+               {{"status", absl::StrCat(stream.status())}, {"url", url}, {"class", FailureClassName(failure)}});
+}
+
+// The same status, should a secret have found its way into the text.
+absl::Status HttpSource::Shown(const absl::Status& status) const {
+  std::string message = credentials_.Redact(status.message());
+  if (message == status.message()) return status;
+  std::map<std::string, std::string> details = Details(status);
+  return Error(status.code(), Reason(status), message,
+               {{"status", details["status"]}, {"url", credentials_.Redact(details["url"])}});
+}
+
+absl::Status HttpSource::BodyError(const absl::Status& status) {
+  if (cancelled_) return CancelledError();
+  if (!IsOverLimit(status)) {
+    return Annotate(Shown(status), absl::StrCat("page ", pages_, ", after ", bytes_, " bytes of the run were taken"));
+  }
+  if (pages_ > 1) {
+    truncated_by_ = kMaxBytesLimit;
+    done_ = true;
+  }
+  return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
+               absl::StrCat(credentials_.Redact(RedactUrl(current_url_)), " is larger than limits.max_bytes (",
+                            limits_.max_bytes, " bytes); raise it in the profile"),
+               {{"limit", kMaxBytesLimit}});
+}
+
+absl::Status HttpSource::CheckDeadline() {
+  if (clock_.Now() < deadline_) return absl::OkStatus();
+  truncated_by_ = kRunTimeoutLimit;
+  done_ = true;
+  return Error(absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT", "limits.run_timeout of the profile is over");
 }
 
 }  // namespace chartly::drone

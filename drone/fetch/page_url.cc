@@ -15,7 +15,16 @@
 namespace chartly::drone {
 namespace {
 
-constexpr char kPagePlaceholder[] = "{page}";
+// What stands for the position in a url or body; empty if the type of pagination has none.
+absl::string_view PlaceholderOf(PaginationType type) {
+  if (type == PaginationType::kPage) return "{page}";
+  if (type == PaginationType::kOffset) return "{offset}";
+  return type == PaginationType::kCursor ? "{cursor}" : "";
+}
+
+bool Holds(absl::string_view text, absl::string_view placeholder) {
+  return !placeholder.empty() && absl::StrContains(text, placeholder);
+}
 
 absl::string_view RawName(absl::string_view parameter) { return parameter.substr(0, parameter.find('=')); }
 
@@ -34,6 +43,12 @@ void SetParameter(std::vector<std::string>& parameters, absl::string_view name, 
   if (!set) parameters.push_back(written);
 }
 
+// Whether the body says where the page begins. Numbers only: a cursor would have to be written as the body's format
+// wants it.
+bool HasPlace(const SourceConfig& source) {
+  return source.pagination.type != PaginationType::kCursor && Holds(source.body, PlaceholderOf(source.pagination.type));
+}
+
 bool CarriesSecret(absl::string_view raw_name) {
   constexpr absl::string_view kEndings[] = {"key", "token", "secret", "password", "passwd", "signature"};
   std::string name = absl::AsciiStrToLower(net::UnescapeQuery(raw_name));
@@ -45,20 +60,36 @@ std::vector<std::string> SplitQuery(const std::string& query) { return absl::Str
 
 }  // namespace
 
-absl::StatusOr<std::string> PageUrl(const SourceConfig& source, int64_t page) {
+absl::StatusOr<std::string> PageUrl(const SourceConfig& source, absl::string_view position) {
   const PaginationConfig& pagination = source.pagination;
-  const bool by_page = pagination.type == PaginationType::kPage;
-  const bool in_place = by_page && absl::StrContains(source.url, kPagePlaceholder);
-  std::string url = in_place ? absl::StrReplaceAll(source.url, {{kPagePlaceholder, absl::StrCat(page)}}) : source.url;
+  const absl::string_view placeholder = PlaceholderOf(pagination.type);
+  const bool in_place = Holds(source.url, placeholder);
+  std::string url =
+      in_place ? absl::StrReplaceAll(source.url, {{placeholder, net::EscapeQuery(position)}}) : source.url;
   ASSIGN_OR_RETURN(net::UrlParts parts, net::SplitUrl(url));
   std::vector<std::string> parameters = SplitQuery(parts.query);
   for (const auto& [name, value] : source.query) SetParameter(parameters, name, value);
-  if (by_page && !pagination.size_param.empty() && pagination.size > 0) {
+  if (!placeholder.empty() && !pagination.size_param.empty() && pagination.size > 0) {
     SetParameter(parameters, pagination.size_param, absl::StrCat(pagination.size));
   }
-  if (by_page && !in_place) SetParameter(parameters, pagination.param, absl::StrCat(page));
+  const bool as_parameter = !placeholder.empty() && !in_place && !HasPlace(source) && !position.empty();
+  if (as_parameter) SetParameter(parameters, pagination.param, position);
   parts.query = absl::StrJoin(parameters, "&");
   parts.has_query = !parameters.empty();
+  return net::JoinUrl(parts);
+}
+
+std::string PageBodyText(const SourceConfig& source, absl::string_view position) {
+  if (!HasPlace(source)) return source.body;
+  return absl::StrReplaceAll(source.body, {{PlaceholderOf(source.pagination.type), position}});
+}
+
+absl::StatusOr<std::string> WithParameter(absl::string_view url, absl::string_view name, absl::string_view value) {
+  ASSIGN_OR_RETURN(net::UrlParts parts, net::SplitUrl(url));
+  std::vector<std::string> parameters = SplitQuery(parts.query);
+  SetParameter(parameters, name, value);
+  parts.query = absl::StrJoin(parameters, "&");
+  parts.has_query = true;
   return net::JoinUrl(parts);
 }
 

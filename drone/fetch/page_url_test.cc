@@ -18,23 +18,23 @@ TEST_CASE("query parameters are escaped and merged into the address") {
   SourceConfig source;
   source.url = "https://h/a?format=json&x=1#part";
   source.query = {{"for", "state:*"}, {"q", "a b&c"}, {"x", "2"}};
-  CHECK(*PageUrl(source, 1) == "https://h/a?format=json&x=2&for=state:*&q=a%20b%26c");
+  CHECK(*PageUrl(source, "1") == "https://h/a?format=json&x=2&for=state:*&q=a%20b%26c");
   source.url = "https://h/a";
   source.query.clear();
-  CHECK(*PageUrl(source, 1) == "https://h/a");
+  CHECK(*PageUrl(source, "1") == "https://h/a");
 }
 
 TEST_CASE("the page number goes where the profile wants it") {
-  CHECK(*PageUrl(Paged("http://h/x?format=json"), 3) == "http://h/x?format=json&page=3");
-  CHECK(*PageUrl(Paged("http://h/x?page=9&y=1&page=8"), 3) == "http://h/x?page=3&y=1");
-  CHECK(*PageUrl(Paged("http://h/page/{page}/x"), 3) == "http://h/page/3/x");
-  CHECK(*PageUrl(Paged("http://h/x?n={page}"), 3) == "http://h/x?n=3");
+  CHECK(*PageUrl(Paged("http://h/x?format=json"), "3") == "http://h/x?format=json&page=3");
+  CHECK(*PageUrl(Paged("http://h/x?page=9&y=1&page=8"), "3") == "http://h/x?page=3&y=1");
+  CHECK(*PageUrl(Paged("http://h/page/{page}/x"), "3") == "http://h/page/3/x");
+  CHECK(*PageUrl(Paged("http://h/x?n={page}"), "3") == "http://h/x?n=3");
   SourceConfig sized = Paged("http://h/x");
   sized.pagination.param = "$offset";
   sized.pagination.size_param = "$limit";
   sized.pagination.size = 50;
-  CHECK(*PageUrl(sized, 2) == "http://h/x?$limit=50&$offset=2");
-  CHECK(Reason(PageUrl(Paged("ftp://h/x"), 1).status()) == "URL_INVALID");
+  CHECK(*PageUrl(sized, "2") == "http://h/x?$limit=50&$offset=2");
+  CHECK(Reason(PageUrl(Paged("ftp://h/x"), "1").status()) == "URL_INVALID");
 }
 
 TEST_CASE("an address is shown without secrets") {

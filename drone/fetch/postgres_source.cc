@@ -124,6 +124,7 @@ PostgresSource::PostgresSource(const Profile& profile, const SourceDeps& deps, s
       retry_(profile.retry),
       http_(deps.http),
       clock_(deps.clock),
+      deadline_(deps.deadline),
       password_(std::move(password)),
       since_(std::move(since)),
       uri_(absl::StrCat("postgres://", source_.postgres.host, ":", source_.postgres.port, "/",
@@ -145,6 +146,7 @@ absl::StatusOr<std::optional<Page>> PostgresSource::Next(const DecodeResult*) {
     if (!done_) RETURN_IF_ERROR(BeginFetch());
   }
   if (!done_ && !row_waits_) End("");
+  if (!done_ && clock_.Now() >= deadline_) End(kRunTimeoutLimit);
   if (!done_ && pages_ >= limits_.max_pages) End(kMaxPagesLimit);
   if (!done_ && bytes_ >= limits_.max_bytes) End(kMaxBytesLimit);
   if (done_) return std::nullopt;
@@ -222,6 +224,7 @@ absl::Status PostgresSource::FinishFetch() {
 // Appends a row to the body of the current page; false at its end.
 absl::StatusOr<bool> PostgresSource::AppendRow(std::string& out) {
   if (interrupt_.raised()) return CancelledError();
+  if (!done_ && clock_.Now() >= deadline_) End(kRunTimeoutLimit);
   if (!row_waits_ && fetching_) {
     ASSIGN_OR_RETURN(row_waits_, NextRow());
   }

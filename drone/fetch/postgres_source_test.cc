@@ -31,6 +31,7 @@ struct World {
   FakeClock clock;
   Profile profile;
   Cursor cursor;
+  absl::Time deadline = absl::InfiniteFuture();
 
   World() {
     std::filesystem::create_directory(secrets_dir.File("db"));
@@ -47,7 +48,9 @@ struct World {
   }
 
   absl::StatusOr<std::unique_ptr<Source>> TryOpen() {
-    return OpenSource(profile, {*http, clock, "", &secrets, cursor});
+    SourceDeps deps{*http, clock, "", &secrets, cursor};
+    deps.deadline = deadline;
+    return OpenSource(profile, deps);
   }
   std::unique_ptr<Source> Open(const std::string& query) {
     profile.source.postgres.query = query;
@@ -266,6 +269,29 @@ TEST_CASE("cancel ends a query and a wait between tries") {
            "0";
   }));
   CHECK(Reason(source->Next(nullptr).status()) == "CANCELLED");
+}
+
+TEST_CASE("a run past its time is cut off after a whole row") {
+  if (PostgresFixture::Missing()) return;
+  World world;
+  world.deadline = world.clock.Now() + absl::Seconds(10);
+  auto source = world.Open("SELECT n FROM generate_series(1, 1000) n");
+  auto first = source->Next(nullptr);
+  REQUIRE_OK(first);
+  CHECK(ReadAll(*(*first)->body, 1 << 20).value().substr(0, 8) == "{\"n\":1}\n");
+  world.clock.Advance(absl::Seconds(10));
+  auto next = source->Next(nullptr);
+  REQUIRE_OK(next);
+  CHECK_FALSE(next->has_value());
+  CHECK(source->truncated_by() == "limits.run_timeout");
+
+  world.deadline = world.clock.Now() + absl::Seconds(10);
+  auto within = world.Open("SELECT n FROM generate_series(1, 1000) n");
+  auto page = within->Next(nullptr);
+  REQUIRE_OK(page);
+  world.clock.Advance(absl::Seconds(10));
+  CHECK(ReadAll(*(*page)->body, 1 << 20).value().empty());
+  CHECK(within->truncated_by() == "limits.run_timeout");
 }
 
 TEST_CASE("limits.max_bytes cuts off after a whole row") {

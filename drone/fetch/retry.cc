@@ -16,7 +16,31 @@ bool IsTransient(const absl::Status& status) {
          status.code() == absl::StatusCode::kDataLoss;
 }
 
-bool IsTransientHttpStatus(int status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
+absl::string_view FailureClassName(FailureClass failure) {
+  switch (failure) {
+    case FailureClass::kTransient:
+      return "transient";
+    case FailureClass::kThrottled:
+      return "throttled";
+    case FailureClass::kAuth:
+      return "auth";
+    case FailureClass::kPermanent:
+      break;
+  }
+  return "permanent";
+}
+
+FailureClass ClassOfHttpStatus(int status) {
+  if (status == 429) return FailureClass::kThrottled;
+  if (status == 401 || status == 403 || status == 407) return FailureClass::kAuth;
+  if (status == 408 || status == 425 || status >= 500) return FailureClass::kTransient;
+  return FailureClass::kPermanent;
+}
+
+bool IsTransientHttpStatus(int status) {
+  FailureClass failure = ClassOfHttpStatus(status);
+  return failure == FailureClass::kTransient || failure == FailureClass::kThrottled;
+}
 
 std::optional<absl::Duration> ParseRetryAfter(const std::string& header, absl::Time now) {
   int64_t seconds = 0;

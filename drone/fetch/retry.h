@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/profile/profile.h"
 
@@ -15,7 +16,13 @@ namespace chartly::drone {
 // A server that asks for a longer wait than this is left alone until the next run.
 inline constexpr absl::Duration kMaxRetryAfter = absl::Seconds(60);
 
-// Whether the failure may pass by itself: no connection, a timeout, a cut-off body, and HTTP 408, 425, 429 and 5xx.
+// What a failure says about the next try.
+enum class FailureClass { kTransient, kThrottled, kAuth, kPermanent };
+absl::string_view FailureClassName(FailureClass failure);
+// Of an HTTP status that is no success: 408, 425 and 5xx are transient, 429 is throttled, 401, 403 and 407 are auth.
+FailureClass ClassOfHttpStatus(int status);
+
+// Whether the failure may pass by itself: no connection, a timeout, a cut-off body, throttling.
 bool IsTransient(const absl::Status& status);
 bool IsTransientHttpStatus(int status);
 

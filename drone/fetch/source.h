@@ -1,10 +1,15 @@
 // Where payloads come from. A Source gives the pages of one run, one after the other. Not thread-safe, but Cancel may
 // be called from any thread.
 //
-// Errors carry a reason: SOURCE_UNREACHABLE (names host and port), SOURCE_HTTP_STATUS (names the status),
-// SOURCE_TIMEOUT, SOURCE_TRUNCATED, SOURCE_TOO_LARGE (names limits.max_bytes), EGRESS_DENIED (names the address and
-// --egress-allow), FILE_NOT_FOUND, CANCELLED, and also come from reading the body of a page. Transient ones were
-// already retried as the profile says.
+// Errors carry a reason, and also come from reading the body of a page:
+//   transient   SOURCE_UNREACHABLE (names host and port), SOURCE_TIMEOUT, SOURCE_TOO_SLOW, SOURCE_TRUNCATED,
+//               SOURCE_HTTP_STATUS (5xx, 408, 425), SOURCE_CIRCUIT_OPEN (says until when)
+//   throttled   SOURCE_THROTTLED (429; says when to ask again)
+//   auth        SOURCE_AUTH (401, 403, or no token), SECRET_NOT_FOUND, SECRET_EXPOSED
+//   permanent   SOURCE_HTTP_STATUS (others), SOURCE_TOO_LARGE (names limits.max_bytes, or a bomb), SOURCE_ENCODING,
+//               EGRESS_DENIED (names the address and --egress-allow), PAGINATION_LOOP, FILE_NOT_FOUND, CANCELLED
+// Transient and throttled ones were already tried again as the profile says, unless a part of the page was handed on:
+// then the page is not begun anew, and the next run fetches it again.
 #ifndef CHARTLY_DRONE_FETCH_SOURCE_H_
 #define CHARTLY_DRONE_FETCH_SOURCE_H_
 
@@ -23,6 +28,8 @@
 #include "common/secrets/secrets.h"
 #include "drone/decode/body.h"
 #include "drone/decode/decoder.h"
+#include "drone/fetch/host_gate.h"
+#include "drone/fetch/token_cache.h"
 
 namespace chartly::drone {
 
@@ -41,10 +48,13 @@ class Source {
  public:
   virtual ~Source() = default;
   // The next page, or nothing at the end. `previous` is what decoding the page before gave; null for the first.
-  // limits.max_pages and max_bytes hold: past them the source ends and truncated() is true.
+  // limits.max_pages, max_bytes and run_timeout hold: past them the source ends and truncated_by() says so. Within a
+  // page the body fails first; with SOURCE_TOO_LARGE alone, and truncated_by() empty, if it is the first page.
   virtual absl::StatusOr<std::optional<Page>> Next(const DecodeResult* previous) = 0;
-  // Whether a limit ended it before the source did; names the limit.
+  // The limit that ended it before the source did; empty if none.
   virtual const std::string& truncated_by() const = 0;
+  // Whether the source said that nothing is new since the cursor; there are no pages then.
+  virtual bool unmodified() const { return false; }
   // Takes up what the source itself has learnt for its next run (ETag, Last-Modified); the caller keeps it only if the
   // run came to a good end.
   virtual void Learn(Cursor& cursor) const { (void)cursor; }
@@ -59,7 +69,11 @@ struct SourceDeps {
   // Secrets of this drone; null: sources that need one are refused with SECRET_NOT_FOUND.
   const Secrets* secrets = nullptr;
   // Where the last run of this profile got to; empty for the first.
-  Cursor cursor;
+  Cursor cursor = {};
+  // Shared by all runs of the drone; null: the source has its own.
+  HostGate* gate = nullptr;
+  TokenCache* tokens = nullptr;
+  absl::Time deadline = absl::InfiniteFuture();  // limits.run_timeout
 };
 
 absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const SourceDeps& deps);

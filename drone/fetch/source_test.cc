@@ -29,7 +29,7 @@ struct World {
   Profile profile;
 
   std::unique_ptr<Source> Open() {
-    auto source = OpenSource(profile, {*http, clock, dir.path(), nullptr, {}});
+    auto source = OpenSource(profile, {*http, clock, dir.path()});
     REQUIRE_OK(source);
     return *std::move(source);
   }
@@ -201,7 +201,19 @@ TEST_CASE("a server that is not there is named after the last try") {
   CHECK(Says(failed.status(), world.profile.source.url.substr(7, 15)));
 }
 
-TEST_CASE("max_bytes counts over the whole run") {
+// What came of a body before it ended or broke off, and how it ended.
+std::pair<std::string, absl::Status> Drain(const absl::StatusOr<std::optional<Page>>& page) {
+  REQUIRE_OK(page);
+  REQUIRE(page->has_value());
+  std::string text;
+  while (true) {
+    auto piece = (*page)->body->Read();
+    if (!piece.ok() || piece->empty()) return {text, piece.status()};
+    text.append(piece->data(), piece->size());
+  }
+}
+
+TEST_CASE("max_bytes counts over the whole run and cuts to the byte") {
   World world;
   world.server.Map("/x?page=1", {.body = std::string(600, 'a')});
   world.server.Map("/x?page=2", {.body = std::string(600, 'b')});
@@ -210,13 +222,219 @@ TEST_CASE("max_bytes counts over the whole run") {
   auto source = world.At("/x").Open();
   DecodeResult full = Rows(1);
   CHECK(BodyOf(source->Next(nullptr)).size() == 600);
-  CHECK(BodyOf(source->Next(&full)) == "(end)");
+  auto [second, end] = Drain(source->Next(&full));
+  CHECK(second == std::string(400, 'b'));
+  CHECK(Reason(end) == "SOURCE_TOO_LARGE");
   CHECK(source->truncated_by() == "limits.max_bytes");
+  CHECK(BodyOf(source->Next(&full)) == "(end)");
 
   world.profile.limits.max_bytes = 500;
-  auto first = world.Open()->Next(nullptr);
-  CHECK(Reason(first.status()) == "SOURCE_TOO_LARGE");
-  CHECK(Says(first.status(), "limits.max_bytes (500 bytes)"));
+  auto limited = world.Open();
+  auto [first, failure] = Drain(limited->Next(nullptr));
+  CHECK(first == std::string(500, 'a'));
+  CHECK(Reason(failure) == "SOURCE_TOO_LARGE");
+  CHECK(Says(failure, "limits.max_bytes (500 bytes)"));
+  CHECK(limited->truncated_by().empty());
+  world.profile.limits.max_bytes = 600;
+  CHECK(BodyOf(world.Open()->Next(nullptr)).size() == 600);
+}
+
+TEST_CASE("a page is asked for again until a part of it was handed on") {
+  World world;
+  std::string large(3 << 20, 'x');
+  std::string cut = "HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n";
+  world.server.Script("/x", {{.raw = cut + "early"}, {.raw = cut + large}, {.body = "unreached"}});
+  auto source = world.At("/x").Open();
+  auto [text, end] = Drain(source->Next(nullptr));
+  CHECK(text == large);
+  CHECK(Reason(end) == "SOURCE_TRUNCATED");
+  CHECK(Says(end, "page 1"));
+  CHECK(world.server.Count("/x") == 2);
+}
+
+TEST_CASE("pages by offset, by cursor and by link") {
+  World world;
+  PaginationConfig& pagination = world.profile.source.pagination;
+  DecodeResult two = Rows(2);
+  DecodeResult none = Rows(0);
+  pagination = {.type = PaginationType::kOffset, .param = "offset", .start = 0, .size_param = "limit", .size = 3};
+  world.server.Map("/o?limit=3&offset=0", {.body = "a"});
+  world.server.Map("/o?limit=3&offset=3", {.body = "b"});
+  auto by_size = world.At("/o").Open();
+  CHECK(BodyOf(by_size->Next(nullptr)) == "a");
+  CHECK(BodyOf(by_size->Next(&two)) == "b");
+  CHECK(BodyOf(by_size->Next(&none)) == "(end)");
+  pagination.size = 0;
+  world.server.Map("/o?offset=0", {.body = "a"});
+  world.server.Map("/o?offset=2", {.body = "b"});
+  auto by_rows = world.At("/o").Open();
+  CHECK(BodyOf(by_rows->Next(nullptr)) == "a");
+  CHECK(BodyOf(by_rows->Next(&two)) == "b");
+
+  pagination = {.type = PaginationType::kCursor, .param = "after"};
+  world.server.Map("/c", {.body = "a"});
+  world.server.Map("/c?after=x%3Dy", {.body = "b"});
+  DecodeResult next = Rows(2, std::nullopt, "x=y");
+  auto by_cursor = world.At("/c").Open();
+  CHECK(BodyOf(by_cursor->Next(nullptr)) == "a");
+  CHECK(BodyOf(by_cursor->Next(&next)) == "b");
+  CHECK(Reason(by_cursor->Next(&next).status()) == "PAGINATION_LOOP");
+
+  pagination = {.type = PaginationType::kLinkHeader};
+  world.server.Map("/l", {.body = "a", .headers = {{"Link", "</m>; rel=\"next\", </z>; rel=last"}}});
+  world.server.Map("/m", {.body = "b", .headers = {{"Link", "</l>; rel=prev"}}});
+  auto by_link = world.At("/l").Open();
+  CHECK(BodyOf(by_link->Next(nullptr)) == "a");
+  CHECK(BodyOf(by_link->Next(&two)) == "b");
+  CHECK(BodyOf(by_link->Next(&two)) == "(end)");
+}
+
+TEST_CASE("a source that does not know the parameter of the page is a loop") {
+  World world;
+  world.server.Map("/x", {.body = "the same"});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  auto source = world.At("/x").Open();
+  DecodeResult full = Rows(1);
+  CHECK(BodyOf(source->Next(nullptr)) == "the same");
+  CHECK(BodyOf(source->Next(&full)) == "the same");
+  auto loop = source->Next(&full);
+  CHECK(Reason(loop.status()) == "PAGINATION_LOOP");
+  CHECK(Says(loop.status(), "\"page\""));
+}
+
+TEST_CASE("the body of a POST may say which page is meant") {
+  World world;
+  world.server.Handle(
+      "/x", [](const testing::FixtureRequest& request) { return testing::FixtureResponse{.body = request.body}; });
+  world.profile.source.method = "POST";
+  world.profile.source.body = "{\"page\":{page}}";
+  world.profile.source.pagination.type = PaginationType::kPage;
+  auto source = world.At("/x").Open();
+  DecodeResult full = Rows(1);
+  CHECK(BodyOf(source->Next(nullptr)) == "{\"page\":1}");
+  CHECK(BodyOf(source->Next(&full)) == "{\"page\":2}");
+  CHECK(world.server.Count("/x") == 2);
+}
+
+TEST_CASE("failures have a class and a reason of their own") {
+  World world;
+  world.profile.retry.max_attempts = 1;
+  struct Case {
+    int status;
+    const char* reason;
+    const char* failure_class;
+  };
+  for (const Case& expected : {Case{401, "SOURCE_AUTH", "auth"}, Case{403, "SOURCE_AUTH", "auth"},
+                               Case{404, "SOURCE_HTTP_STATUS", "permanent"}, Case{429, "SOURCE_THROTTLED", "throttled"},
+                               Case{500, "SOURCE_HTTP_STATUS", "transient"}}) {
+    INFO(expected.status);
+    world.server.Map("/x", {.status = expected.status});
+    absl::Status status = world.At("/x").Open()->Next(nullptr).status();
+    CHECK(Reason(status) == expected.reason);
+    CHECK(Details(status)["class"] == expected.failure_class);
+  }
+}
+
+TEST_CASE("a host that failed again and again is left alone for a minute by all runs") {
+  World world;
+  HostGate gate(world.clock);
+  world.server.Map("/x", {.status = 500, .body = "broken"});
+  world.profile.retry = {.max_attempts = 4, .backoff = absl::Milliseconds(1)};
+  world.At("/x");
+  auto next = [&] {
+    SourceDeps deps{*world.http, world.clock, ""};
+    deps.gate = &gate;
+    auto source = OpenSource(world.profile, deps);
+    REQUIRE_OK(source);
+    return (*source)->Next(nullptr).status();
+  };
+  CHECK(Reason(next()) == "SOURCE_HTTP_STATUS");
+  CHECK(Reason(next()) == "SOURCE_HTTP_STATUS");
+  absl::Status shut = next();
+  CHECK(Reason(shut) == "SOURCE_CIRCUIT_OPEN");
+  CHECK(Says(shut, "broken"));
+  CHECK(world.server.Count("/x") == 8);
+  world.clock.Advance(absl::Seconds(61));
+  world.server.Map("/x", {.body = "well again"});
+  CHECK_OK(next());
+  CHECK_OK(next());
+}
+
+TEST_CASE("the first request asks for what is new since the last run, and 304 is a good end") {
+  World world;
+  world.server.Handle("/x", [](const testing::FixtureRequest& request) {
+    auto condition = request.headers.find("if-none-match");
+    if (condition != request.headers.end() && condition->second == "\"v1\"") {
+      return testing::FixtureResponse{.status = 304};
+    }
+    return testing::FixtureResponse{.body = "data", .headers = {{"ETag", "\"v1\""}, {"Last-Modified", "then"}}};
+  });
+  auto first = world.At("/x").Open();
+  CHECK(BodyOf(first->Next(nullptr)) == "data");
+  SourceDeps deps{*world.http, world.clock, ""};
+  first->Learn(deps.cursor);
+  CHECK(deps.cursor.etag() == "\"v1\"");
+  auto second = OpenSource(world.profile, deps);
+  REQUIRE_OK(second);
+  CHECK(BodyOf((*second)->Next(nullptr)) == "(end)");
+  CHECK((*second)->unmodified());
+  CHECK(world.server.requests().back().headers["if-modified-since"] == "then");
+  Cursor again;
+  (*second)->Learn(again);
+  CHECK(again.etag() == "\"v1\"");
+}
+
+TEST_CASE("the watermark of the last run is sent in the way the source wants it") {
+  World world;
+  world.server.Handle(
+      "/x", [](const testing::FixtureRequest& request) { return testing::FixtureResponse{.body = request.target}; });
+  world.profile.source.incremental = {.field = "dims.time", .param = "since", .initial = "2000-01-01"};
+  SourceDeps deps{*world.http, world.clock, ""};
+  auto target = [&] {
+    auto source = OpenSource(world.At("/x").profile, deps);
+    REQUIRE_OK(source);
+    return BodyOf((*source)->Next(nullptr));
+  };
+  CHECK(target() == "/x?since=2000-01-01");
+  deps.cursor.set_watermark("2024-03-10T12:00:00Z");
+  world.profile.source.incremental.lookback = absl::Hours(24);
+  CHECK(target() == "/x?since=2024-03-09T12:00:00Z");
+  world.profile.source.incremental.format = "date";
+  CHECK(target() == "/x?since=2024-03-09");
+  world.profile.source.incremental.format = "epoch_ms";
+  CHECK(target() == "/x?since=1709985600000");
+  deps.cursor.set_watermark("1709985600000");
+  CHECK(target() == "/x?since=1709899200000");
+  world.profile.source.incremental.format = "text";
+  CHECK(target() == "/x?since=1709985600000");
+  deps.cursor.set_watermark("soon");
+  world.profile.source.incremental.format = "rfc3339";
+  CHECK(Reason(OpenSource(world.profile, deps).status()) == "WATERMARK_INVALID");
+}
+
+TEST_CASE("a run past its time is cut off between pages, within one and while it waits") {
+  World world;
+  world.server.Map("/x?page=1", {.body = "a"});
+  world.server.Map("/x?page=2", {.status = 503, .headers = {{"Retry-After", "50"}}});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  SourceDeps deps{*world.http, world.clock, ""};
+  deps.deadline = world.clock.Now() + absl::Seconds(10);
+  auto source = OpenSource(world.At("/x").profile, deps);
+  REQUIRE_OK(source);
+  CHECK(BodyOf((*source)->Next(nullptr)) == "a");
+  DecodeResult full = Rows(1);
+  absl::Time before = world.clock.Now();
+  CHECK(BodyOf((*source)->Next(&full)) == "(end)");
+  CHECK((*source)->truncated_by() == "limits.run_timeout");
+  CHECK(world.clock.Now() - before == absl::Seconds(10));
+
+  deps.deadline = world.clock.Now() + absl::Seconds(10);
+  auto within = OpenSource(world.profile, deps);
+  REQUIRE_OK(within);
+  auto page = (*within)->Next(nullptr);
+  world.clock.Advance(absl::Seconds(11));
+  CHECK(Reason(Drain(page).second) == "RUN_TIMEOUT");
+  CHECK((*within)->truncated_by() == "limits.run_timeout");
 }
 
 TEST_CASE("a POST is sent as the profile writes it") {
