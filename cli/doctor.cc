@@ -43,6 +43,8 @@ const std::vector<DoctorCode>& DoctorCodes() {
        "see that sources and control plane are reached without it, or unset the variable"},
       {"DOCTOR_EGRESS_INVALID", "egress", kError, "a range of --egress-allow or CHARTLY_EGRESS_ALLOW is none",
        "write each as an address or CIDR, such as 10.1.0.0/16: a drone does not start otherwise"},
+      {"DOCTOR_CA_FILE_INVALID", "tls", kError, "the file of --ca-file is missing or holds no certificate",
+       "give a PEM file of certificate authorities: a drone does not start otherwise"},
       {"DOCTOR_KEY_MISSING", "credentials", kError, "there is no key for the control plane",
        "give the drone --key-file, CHARTLY_KEY_FILE or CHARTLY_KEY"},
       {"DOCTOR_KEY_REFUSED", "credentials", kError, "the control plane does not let this key write",

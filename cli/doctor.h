@@ -60,6 +60,7 @@ struct DoctorOptions {
   std::string registry;
   std::string source_dir = ".";
   std::string secrets_dir;
+  std::string ca_file;
   std::vector<std::string> egress_allow;
   int64_t spool_bytes = int64_t{1} << 30;
   std::vector<std::string> profiles;  // files

@@ -88,6 +88,8 @@ void AddDoctorCommand(CLI::App& root, Session& session) {
       ->type_name("DIR")
       ->capture_default_str();
   verb->add_option("--secrets-dir", options->secrets_dir, "Folder of the drone's secrets")->type_name("DIR");
+  verb->add_option("--ca-file", options->ca_file, "PEM file of certificate authorities that sources may have")
+      ->type_name("FILE");
   verb->add_option("--egress-allow", options->egress_allow, "Private range that may be fetched from. Repeatable")
       ->type_name("CIDR")
       ->allow_extra_args(false);

@@ -47,7 +47,7 @@ bool ExamineSecrets(const std::string& file, const SourceConfig& source, const S
 
 class CountingSink final : public drone::BatchSink {
  public:
-  absl::Status Append(std::string bytes, int64_t /*fetched*/) override {
+  absl::Status Append(std::string bytes, int64_t /*fetched*/, const drone::Cursor* /*cursor*/) override {
     ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
     records += batch.rows();
     quarantined += batch.header().quarantined_size();
@@ -82,7 +82,7 @@ void ReportRun(const std::string& file, const v1::RunEnd& end, const CountingSin
 struct Equipment {
   std::string source_dir;
   Secrets secrets;
-  std::unique_ptr<net::HttpClient> http;  // null if the ranges of --egress-allow are no good
+  std::unique_ptr<net::HttpClient> http;  // null if --egress-allow or --ca-file is no good
 };
 
 void TryFirstPage(const std::string& file, Profile profile, const Equipment& equipment, Diagnosis& diagnosis) {
@@ -115,10 +115,11 @@ void ExamineProfile(const std::string& file, const Equipment& equipment, Diagnos
 void ExamineProfiles(const DoctorOptions& options, Diagnosis& diagnosis) {
   Equipment equipment{options.source_dir, Secrets(options.secrets_dir), nullptr};
   absl::StatusOr<net::EgressPolicy> policy = net::EgressPolicy::Create(options.egress_allow);
-  if (policy.ok()) {
-    equipment.http = net::MakeHttpClient(*std::move(policy));
-  } else {
-    diagnosis.Found("DOCTOR_EGRESS_INVALID", "--egress-allow", policy.status().message());
+  if (!policy.ok()) diagnosis.Found("DOCTOR_EGRESS_INVALID", "--egress-allow", policy.status().message());
+  absl::StatusOr<std::string> authorities = net::ReadAuthorities(options.ca_file);
+  if (!authorities.ok()) diagnosis.Found("DOCTOR_CA_FILE_INVALID", "--ca-file", authorities.status().message());
+  if (policy.ok() && authorities.ok()) {
+    equipment.http = net::MakeHttpClient(*std::move(policy), *std::move(authorities));
   }
   for (const std::string& file : options.profiles) ExamineProfile(file, equipment, diagnosis);
 }

@@ -114,6 +114,7 @@ TEST_CASE("the doctor takes a drone's command line as it is") {
                       "--log-level", "warn", "--egress-allow", "10.0.0.0/8"})
             .empty());
   CHECK(Found(world, {"--egress-allow", "10.0.0.0/99"}) == Codes{"DOCTOR_EGRESS_INVALID"});
+  CHECK(Found(world, {"--ca-file", "/none.pem"}) == Codes{"DOCTOR_CA_FILE_INVALID"});
 }
 
 TEST_CASE("the doctor compares clocks") {

@@ -13,6 +13,7 @@
 #include "common/batch/record_id.h"
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
+#include "common/secrets/secrets.h"
 #include "common/status/status.h"
 #include "drone/pipeline/pipeline.h"
 
@@ -26,6 +27,8 @@ struct TestOptions {
   std::string file;
   std::string input;
   std::string source_dir = ".";
+  std::string secrets_dir;
+  std::string ca_file;
   int64_t limit = 0;
   std::vector<std::string> egress_allow;
 };
@@ -45,7 +48,7 @@ class ShowingSink final : public drone::BatchSink {
  public:
   explicit ShowingSink(Session& session) : session_(session) {}
 
-  absl::Status Append(std::string bytes, int64_t /*fetched*/) override {
+  absl::Status Append(std::string bytes, int64_t /*fetched*/, const drone::Cursor* /*cursor*/) override {
     ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
     RecordIds ids = ComputeRecordIds(batch);
     for (uint32_t row = 0; row < batch.rows(); ++row) {
@@ -146,10 +149,12 @@ absl::Status Test(Session& session, const TestOptions& options) {
   if (!options.input.empty()) RETURN_IF_ERROR(UseSample(options.input, spec.profile, source_dir));
   if (options.limit > 0) spec.profile.limits.max_records = std::min(spec.profile.limits.max_records, options.limit);
   ASSIGN_OR_RETURN(net::EgressPolicy policy, net::EgressPolicy::Create(options.egress_allow));
-  std::unique_ptr<net::HttpClient> http = net::MakeHttpClient(std::move(policy));
+  ASSIGN_OR_RETURN(std::string authorities, net::ReadAuthorities(options.ca_file));
+  std::unique_ptr<net::HttpClient> http = net::MakeHttpClient(std::move(policy), std::move(authorities));
   SystemClock clock;
   ShowingSink sink(session);
-  drone::Pipeline pipeline(std::move(spec), {*http, clock, source_dir, sink, {}});
+  Secrets secrets(options.secrets_dir);
+  drone::Pipeline pipeline(std::move(spec), {*http, clock, source_dir, sink, nullptr, &secrets});
   v1::RunEnd end = pipeline.Run();
   Json balance = sink.Balance(end.fetched());
   if (session.json()) {
@@ -174,6 +179,10 @@ void AddProfileTest(CLI::App& noun, Session& session) {
   verb->add_option("--egress-allow", options->egress_allow, "Private range that may be fetched from. Repeatable")
       ->type_name("CIDR")
       ->allow_extra_args(false);
+  verb->add_option("--secrets-dir", options->secrets_dir, "Folder of the secrets that the profile names")
+      ->type_name("DIR");
+  verb->add_option("--ca-file", options->ca_file, "PEM file of certificate authorities to trust beside this machine's")
+      ->type_name("FILE");
   verb->add_option("--source-dir", options->source_dir, "Folder that file sources are read from")
       ->type_name("DIR")
       ->capture_default_str();

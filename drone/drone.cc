@@ -25,12 +25,13 @@ constexpr absl::Duration kAdminDrain = absl::Milliseconds(200);
 
 class ComposedDrone final : public Drone {
  public:
-  ComposedDrone(const DroneConfig& config, net::EgressPolicy egress, std::unique_ptr<Spool> spool)
+  ComposedDrone(const DroneConfig& config, std::unique_ptr<net::HttpClient> http, std::unique_ptr<Spool> spool)
       : config_(config),
-        http_(net::MakeHttpClient(std::move(egress))),
+        secrets_(config.secrets_dir),
+        http_(std::move(http)),
         spool_(std::move(spool)),
-        executor_(config.capacity,
-                  {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); }}),
+        executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
+                                    &secrets_, &gate_, &tokens_}),
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config), {rpc::MakeChannel(config.coordinator, config.api_key), *spool_, executor_,
@@ -99,6 +100,9 @@ class ComposedDrone final : public Drone {
 
   const DroneConfig config_;
   SystemClock clock_;
+  const Secrets secrets_;
+  HostGate gate_{clock_};
+  TokenCache tokens_;
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<Spool> spool_;
   RunExecutor executor_;
@@ -113,12 +117,15 @@ class ComposedDrone final : public Drone {
 absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
   absl::StatusOr<net::EgressPolicy> egress = net::EgressPolicy::Create(config.egress_allow);
   if (!egress.ok()) return Annotate(egress.status(), "--egress-allow");
+  absl::StatusOr<std::string> authorities = net::ReadAuthorities(config.ca_file);
+  if (!authorities.ok()) return Annotate(authorities.status(), "--ca-file");
   SpoolOptions options;
   options.path = absl::StrCat(config.data_dir, "/spool");
   options.max_bytes = config.spool_bytes;
   options.on_failure = RaiseStopSignal;
   ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));
-  auto drone = std::make_unique<ComposedDrone>(config, *std::move(egress), std::move(spool));
+  auto drone = std::make_unique<ComposedDrone>(config, net::MakeHttpClient(*std::move(egress), *std::move(authorities)),
+                                               std::move(spool));
   RETURN_IF_ERROR(drone->Begin());
   return drone;
 }

@@ -22,6 +22,8 @@ struct DroneConfig {
   std::string aggregator;   // host:port
   std::string api_key;
   std::string source_dir = ".";  // root of file sources
+  std::string secrets_dir;       // empty: only the environment
+  std::string ca_file;           // PEM of further certificate authorities that sources may have; none if empty
   std::vector<std::string> egress_allow;
   std::map<std::string, std::string> labels;
   int capacity = 4;

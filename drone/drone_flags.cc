@@ -58,6 +58,11 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--key-file", flags.key_file, "File with the key for the control plane")->envname("CHARTLY_KEY_FILE");
   app.add_option("--source-dir", config.source_dir, "Folder that holds the files of file sources")
       ->capture_default_str();
+  app.add_option("--secrets-dir", config.secrets_dir,
+                 "Folder of the secrets that profiles name: one folder a secret, one file a key")
+      ->envname("CHARTLY_SECRETS_DIR");
+  app.add_option("--ca-file", config.ca_file,
+                 "PEM file of certificate authorities that sources may have, beside those of this host");
   app.add_option("--egress-allow", flags.egress_allow,
                  "Private address range (CIDR) this drone may fetch from; repeatable")
       ->envname("CHARTLY_EGRESS_ALLOW");

@@ -63,6 +63,9 @@ class BatchBuilder {
   size_t bytes() const { return bytes_; }
   bool empty() const { return fetched() == 0; }
 
+  // The largest value of a column among the rows so far, in the order of CompareValues; null if there is none.
+  Value Largest(size_t column) const;
+
   // The packed batch, at most kMaxBatchBytes. ResourceExhausted (BATCH_TOO_LARGE) if it does not fit: the caller
   // must Finish earlier; what was collected stays. Requires: !empty(). A batch of only filtered or quarantined rows is
   // fine.

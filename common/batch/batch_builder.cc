@@ -77,6 +77,16 @@ size_t BatchBuilder::AddColumn(Role role, absl::string_view name) {
   return columns_.size() - 1;
 }
 
+Value BatchBuilder::Largest(size_t column) const {
+  Value largest;
+  for (const std::unique_ptr<ColumnBuilder>& builder : columns_[column]->types) {
+    if (builder == nullptr) continue;
+    Value candidate = builder->Largest();
+    if (largest.is_null() || CompareValues(candidate, largest) > 0) largest = std::move(candidate);
+  }
+  return largest;
+}
+
 void BatchBuilder::BeginRow(uint32_t page, uint32_t row) {
   page_ = page;
   row_ = row;

@@ -127,6 +127,51 @@ void ColumnBuilder::Clear() {
   last_new_text_row_ = 0;
 }
 
+Value ColumnBuilder::ValueAt(uint32_t row) const {
+  const Slot slot = At(row);
+  switch (type_) {
+    case ValueType::kText:
+      return Value::Text(texts_.At(static_cast<uint32_t>(slot.low)));
+    case ValueType::kInteger:
+      return Value::Integer(static_cast<int64_t>(slot.low));
+    case ValueType::kDecimal:
+      return Value::Of(
+          Decimal{absl::MakeInt128(static_cast<int64_t>(slot.high), slot.low), static_cast<uint8_t>(slot.extra)});
+    case ValueType::kFloat:
+      return Value::Float(std::bit_cast<double>(slot.low));
+    case ValueType::kBoolean:
+      return Value::Boolean(slot.low != 0);
+    case ValueType::kTimestamp:
+      return Value::Of(Timestamp{static_cast<int64_t>(slot.low), slot.extra});
+    case ValueType::kDate:
+      return Value::Of(Date{static_cast<int32_t>(static_cast<int64_t>(slot.low))});
+    case ValueType::kNull:
+      break;
+  }
+  return Value();
+}
+
+Value ColumnBuilder::Largest() const {
+  // Most rows are settled by their slots alone; a Value is made only where that does not tell.
+  const bool by_slot = type_ == ValueType::kInteger || type_ == ValueType::kTimestamp || type_ == ValueType::kDate;
+  Value largest;
+  uint32_t at = 0;
+  for (uint32_t row = 0; row < slots_; ++row) {
+    if (IsNull(row)) continue;
+    bool larger = largest.is_null();
+    if (!larger && low_[row] != low_[at]) {
+      larger = by_slot ? static_cast<int64_t>(low_[row]) > static_cast<int64_t>(low_[at])
+                       : CompareValues(ValueAt(row), largest) > 0;
+    } else if (!larger && has_high()) {
+      larger = CompareValues(ValueAt(row), largest) > 0;
+    }
+    if (!larger) continue;
+    at = row;
+    largest = ValueAt(row);
+  }
+  return largest;
+}
+
 ColumnBuilder::Slot ColumnBuilder::At(uint32_t row) const {
   if (row >= slots_) return {};
   return {low_[row], has_high() ? high_[row] : 0, has_extra() ? extra_[row] : int16_t{0}};

@@ -32,6 +32,9 @@ class ColumnBuilder {
   // The most that a row takes, its bit for null included.
   static size_t MaxRowBytes(ValueType type);
 
+  // The largest value in the order of CompareValues; null if there is none.
+  Value Largest() const;
+
   // Appends the values of rows 0 to rows-1 to `body` and describes them in `column`; name, role and offset are the
   // caller's. Requires: every row set is below `rows`.
   void Encode(uint32_t rows, storage::v1::Column& column, std::string& body) const;
@@ -55,6 +58,7 @@ class ColumnBuilder {
   bool has_extra() const { return type_ == ValueType::kDecimal || type_ == ValueType::kTimestamp; }
   bool IsNull(uint32_t row) const { return row >= slots_ || (null_bits_[row / 64] >> (row % 64) & 1) != 0; }
   Slot At(uint32_t row) const;
+  Value ValueAt(uint32_t row) const;
   void SkipTo(uint32_t row);
   void PushNull();
   void Push(const Slot& slot);

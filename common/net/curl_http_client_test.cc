@@ -12,6 +12,7 @@
 namespace chartly::net {
 namespace {
 
+using chartly::testing::Eventually;
 using chartly::testing::FixtureRequest;
 using chartly::testing::FixtureResponse;
 using chartly::testing::HttpFixture;
@@ -390,7 +391,7 @@ TEST_CASE("a cancelled request ends soon") {
   request.timeout = absl::InfiniteDuration();
   request.cancel = &cancel;
   std::thread canceller([&] {
-    chartly::testing::Eventually([&] { return server.Count("/slow") == 1; });
+    Eventually([&] { return server.Count("/slow") == 1; });
     cancel = true;
   });
   auto start = std::chrono::steady_clock::now();

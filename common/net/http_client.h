@@ -95,6 +95,10 @@ class HttpClient {
   virtual const EgressPolicy& egress() const = 0;
 };
 
+// The text of a PEM file for MakeHttpClient; empty for no file. InvalidArgument (CA_FILE_INVALID) if it cannot be read
+// or holds no certificate.
+absl::StatusOr<std::string> ReadAuthorities(const std::string& path);
+
 // `authorities`: PEM texts of certificate authorities to trust beside those of the machine.
 std::unique_ptr<HttpClient> MakeHttpClient(EgressPolicy policy, std::string authorities = "");
 

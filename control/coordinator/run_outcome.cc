@@ -45,11 +45,12 @@ struct Verdict {
 
 Verdict Judge(const v1::RunEnd& end, const v1::Balance& balance) {
   if (end.cancelled()) return {v1::RUN_STATUS_CANCELLED, end.error_reason(), end.error()};
-  if (!end.error_reason().empty()) return {v1::RUN_STATUS_FAILED, end.error_reason(), end.error()};
+  if (!end.error_reason().empty() && !end.truncated()) return {v1::RUN_STATUS_FAILED, end.error_reason(), end.error()};
   if (!balance.closed()) {
     return {v1::RUN_STATUS_PARTIAL, "BALANCE_OPEN",
             absl::StrCat("the drone counted ", balance.fetched(), " rows, the aggregator has ", Received(balance))};
   }
+  if (end.truncated() && !end.error_reason().empty()) return {v1::RUN_STATUS_PARTIAL, end.error_reason(), end.error()};
   if (balance.quarantined() > 0) {
     return {v1::RUN_STATUS_PARTIAL, "ROWS_QUARANTINED", absl::StrCat(balance.quarantined(), " rows are in quarantine")};
   }

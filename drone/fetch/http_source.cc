@@ -23,7 +23,6 @@ constexpr size_t kBodyBytesRedacted = 4 << 10;  // more than is shown: half a se
 constexpr size_t kHeadBytes = size_t{1} << 20;
 constexpr char kMaxBytesLimit[] = "limits.max_bytes";
 constexpr char kMaxPagesLimit[] = "limits.max_pages";
-constexpr char kRunTimeoutLimit[] = "limits.run_timeout";
 
 absl::Status CancelledError() {
   return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");

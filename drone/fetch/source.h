@@ -44,6 +44,9 @@ struct Page {
 // How far a source was read, kept with the spool (storage/v1/cursor.proto).
 using Cursor = storage::v1::Cursor;
 
+// What truncated_by() says when the run's time is over.
+inline constexpr char kRunTimeoutLimit[] = "limits.run_timeout";
+
 class Source {
  public:
   virtual ~Source() = default;

@@ -6,10 +6,29 @@
 #include "common/status/status.h"
 
 namespace chartly::drone {
+namespace {
 
-PageRows::PageRows(const Profile& profile, Normalizer& normalizer, HandOn hand_on)
-    : profile_(profile), normalizer_(normalizer), hand_on_(std::move(hand_on)) {
+Role RoleOf(FieldRole role) {
+  if (role == FieldRole::kDim) return Role::kDim;
+  return role == FieldRole::kMeasure ? Role::kMeasure : Role::kAttr;
+}
+
+}  // namespace
+
+const MappingEntry* FindWatermark(const Profile& profile) {
+  const std::string& field = profile.source.incremental.field;
+  if (field.empty()) return nullptr;
+  for (const MappingEntry& entry : profile.mapping) {
+    if (entry.from == field || absl::StrCat(FieldRolePrefix(entry.role), ".", entry.to) == field) return &entry;
+  }
+  return nullptr;
+}
+
+PageRows::PageRows(const Profile& profile, Normalizer& normalizer, std::optional<size_t> watermark_slot, HandOn hand_on)
+    : profile_(profile), normalizer_(normalizer), hand_on_(std::move(hand_on)), watermark_slot_(watermark_slot) {
   normalizer_.Bind(builder_);
+  const MappingEntry* entry = FindWatermark(profile);
+  if (entry != nullptr) watermark_column_ = builder_.AddColumn(RoleOf(entry->role), entry->to);
 }
 
 void PageRows::BeginPage(const BatchHeader& origin, uint32_t page, const std::atomic<bool>* cancelled) {
@@ -24,6 +43,7 @@ absl::Status PageRows::OnRow(const Row& row, uint32_t number) {
   if (outcome == Normalizer::Outcome::kQuarantined && profile_.on_invalid == OnInvalid::kFailRun) {
     return Invalid(normalizer_.last_reason(), normalizer_.last_message(), number);
   }
+  if (watermark_slot_ && outcome == Normalizer::Outcome::kKept) TakeNewestOf(row);
   return FlushIfLarge();
 }
 
@@ -56,9 +76,26 @@ absl::Status PageRows::FlushIfLarge() {
   return large ? Flush() : absl::OkStatus();
 }
 
+void PageRows::TakeNewestOf(const Row& row) {
+  const Field field = row.Get(*watermark_slot_);
+  const bool is_number = field.kind == Field::Kind::kNumber;
+  if ((!is_number && field.kind != Field::Kind::kText) || field.text.empty()) return;
+  absl::StatusOr<Decimal> number = is_number ? ParseDecimal(field.text) : absl::InvalidArgumentError("text");
+  Value value = number.ok() ? Value::Of(*number) : Value::Text(field.text);
+  if (newest_in_rows_.is_null() || CompareValues(value, newest_in_rows_) > 0) newest_in_rows_ = std::move(value);
+}
+
+void PageRows::TakeNewest() {
+  Value newest = watermark_column_ ? builder_.Largest(*watermark_column_) : newest_in_rows_;
+  if (newest_.is_null() || CompareValues(newest, newest_) > 0) newest_ = std::move(newest);
+}
+
 absl::Status PageRows::Flush() {
   if (builder_.empty()) return absl::OkStatus();
   int64_t fetched = builder_.fetched();
+  TakeNewest();
+  kept_ += builder_.rows();
+  quarantined_ += builder_.quarantined();
   ASSIGN_OR_RETURN(std::string batch, builder_.Finish());
   return hand_on_(std::move(batch), fetched);
 }

@@ -8,11 +8,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "common/batch/batch.h"
 #include "common/normalize/normalizer.h"
 #include "common/profile/profile.h"
+#include "common/value/value.h"
 #include "drone/decode/decoder.h"
 
 namespace chartly::drone {
@@ -24,7 +26,8 @@ class PageRows final : public RowSink {
  public:
   using HandOn = std::function<absl::Status(std::string batch, int64_t fetched)>;
 
-  PageRows(const Profile& profile, Normalizer& normalizer, HandOn hand_on);
+  // `watermark_slot`: of source.incremental.field in a Row, if the mapping does not take it.
+  PageRows(const Profile& profile, Normalizer& normalizer, std::optional<size_t> watermark_slot, HandOn hand_on);
   void BeginPage(const BatchHeader& origin, uint32_t page, const std::atomic<bool>* cancelled);
   // Stops the decoder with OutOfRange at limits.max_records (limit_reached()), with Cancelled, with what the receiver
   // of batches said, or with InvalidArgument (ROW_INVALID) if the profile says on_invalid: fail_run.
@@ -34,6 +37,12 @@ class PageRows final : public RowSink {
   // Hands on what is left of the page.
   absl::Status Flush();
 
+  // The largest value of source.incremental.field among the kept rows that were handed on; null if there is none.
+  const Value& newest() const { return newest_; }
+  // Rows handed on as records, and in quarantine.
+  int64_t kept() const { return kept_; }
+  int64_t quarantined() const { return quarantined_; }
+
   // Rows taken so far, all pages.
   int64_t fetched() const { return fetched_; }
   bool limit_reached() const { return limit_reached_; }
@@ -42,6 +51,8 @@ class PageRows final : public RowSink {
   absl::Status Admit();
   absl::Status Invalid(absl::string_view reason, absl::string_view message, uint32_t number) const;
   absl::Status FlushIfLarge();
+  void TakeNewest();
+  void TakeNewestOf(const Row& row);
 
   const Profile& profile_;
   Normalizer& normalizer_;
@@ -51,7 +62,16 @@ class PageRows final : public RowSink {
   uint32_t page_ = 0;
   int64_t fetched_ = 0;
   bool limit_reached_ = false;
+  std::optional<size_t> watermark_column_;
+  const std::optional<size_t> watermark_slot_;
+  Value newest_in_rows_;  // of watermark_slot_; newest_ takes it when the batch is handed on
+  Value newest_;
+  int64_t kept_ = 0;
+  int64_t quarantined_ = 0;
 };
+
+// The line of the mapping that takes source.incremental.field, by its target or its source; null if none does.
+const MappingEntry* FindWatermark(const Profile& profile);
 
 }  // namespace chartly::drone
 

@@ -26,7 +26,9 @@ constexpr size_t kMaxPayloadsNoted = 1000;
 
 class Pipeline::Impl {
  public:
-  Impl(RunSpec spec, PipelineDeps deps) : spec_(std::move(spec)), deps_(std::move(deps)) {}
+  Impl(RunSpec spec, PipelineDeps deps) : spec_(std::move(spec)), deps_(std::move(deps)) {
+    if (deps_.cursor.revision() == Revision()) last_cursor_ = deps_.cursor;
+  }
 
   v1::RunEnd Run() {
     v1::RunEnd end;
@@ -39,6 +41,8 @@ class Pipeline::Impl {
     *end.mutable_finished_at() = ToTimestamp(deps_.clock.Now());
     return end;
   }
+
+  const std::optional<Cursor>& cursor() const { return cursor_; }
 
   void Cancel() {
     cancelled_ = true;
@@ -54,16 +58,59 @@ class Pipeline::Impl {
 
   absl::Status RunPages() {
     ASSIGN_OR_RETURN(std::unique_ptr<Normalizer> normalizer, Normalizer::Create(spec_.profile));
-    ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(spec_.profile.source, normalizer->paths()));
-    ASSIGN_OR_RETURN(std::unique_ptr<Source> source,
-                     OpenSource(spec_.profile, {deps_.http, deps_.clock, deps_.source_dir, deps_.secrets, {}}));
+    std::vector<std::string> paths = normalizer->paths();
+    std::optional<size_t> watermark_slot = AddWatermark(paths);
+    ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(spec_.profile.source, paths));
+    ASSIGN_OR_RETURN(std::unique_ptr<Source> source, OpenSource(spec_.profile, SourceDepsOf()));
     SetSource(source.get());
-    PageRows rows(spec_.profile, *normalizer,
-                  [this](std::string batch, int64_t fetched) { return HandOn(std::move(batch), fetched); });
+    PageRows rows(spec_.profile, *normalizer, watermark_slot, [this, &rows](std::string batch, int64_t fetched) {
+      return HandOn(std::move(batch), fetched, rows.newest());
+    });
     absl::Status status = ReadPages(*source, *decoder, rows);
     truncated_by_ = rows.limit_reached() ? "limits.max_records" : source->truncated_by();
+    unmodified_ = source->unmodified();
+    const bool whole = status.ok() && truncated_by_.empty();
+    if (whole && !unmodified_) CheckExpected(rows);
+    if (whole && unexpected_.empty()) {
+      cursor_ = CursorAt(rows.newest());
+      source->Learn(*cursor_);
+    }
     SetSource(nullptr);
     return status;
+  }
+
+  // The decoder reads the field of the watermark, too, if the mapping does not.
+  std::optional<size_t> AddWatermark(std::vector<std::string>& paths) const {
+    const std::string& field = spec_.profile.source.incremental.field;
+    if (field.empty() || FindWatermark(spec_.profile) != nullptr) return std::nullopt;
+    paths.push_back(field);
+    return paths.size() - 1;
+  }
+
+  SourceDeps SourceDepsOf() const {
+    SourceDeps deps{deps_.http, deps_.clock, deps_.source_dir, deps_.secrets, last_cursor_, deps_.gate, deps_.tokens};
+    deps.deadline = deps_.clock.Now() + spec_.profile.limits.run_timeout;
+    return deps;
+  }
+
+  Cursor CursorAt(const Value& newest) const {
+    Cursor cursor;
+    cursor.set_revision(Revision());
+    cursor.set_watermark(newest.is_null() ? last_cursor_.watermark() : newest.ToText());
+    return cursor;
+  }
+
+  // Whether the run shows what the profile expects of a whole one.
+  void CheckExpected(const PageRows& rows) {
+    const ExpectConfig& expect = spec_.profile.expect;
+    double most = expect.max_quarantined * static_cast<double>(rows.fetched());
+    if (rows.kept() < expect.min_records) {
+      unexpected_ = absl::StrCat("the run gave ", rows.kept(), " records, expect.min_records is ", expect.min_records);
+    } else if (static_cast<double>(rows.quarantined()) > most) {
+      unexpected_ =
+          absl::StrCat(rows.quarantined(), " of ", rows.fetched(),
+                       " rows are in quarantine, expect.max_quarantined is ", expect.max_quarantined * 100, "%");
+    }
   }
 
   // Cancel may come at any time; it reaches the source only while there is one.
@@ -91,7 +138,8 @@ class Pipeline::Impl {
       // Rows before an error count as fetched, so they go on first.
       absl::Status flushed = rows.Flush();
       TellProgress(rows.fetched());
-      if (rows.limit_reached()) return flushed;
+      bool cut_off = !decoded.ok() && !source.truncated_by().empty();
+      if (rows.limit_reached() || cut_off) return flushed;
       if (!decoded.ok()) return Annotate(decoded.status(), absl::StrCat(page->uri, " page ", page->number));
       RETURN_IF_ERROR(flushed);
       previous = *std::move(decoded);
@@ -122,8 +170,12 @@ class Pipeline::Impl {
     payload.set_bytes(body.bytes());
   }
 
-  absl::Status HandOn(std::string batch, int64_t fetched) {
-    RETURN_IF_ERROR(deps_.sink.Append(std::move(batch), fetched));
+  absl::Status HandOn(std::string batch, int64_t fetched, const Value& newest) {
+    // Only if the oldest come first is everything before this batch known to be here.
+    const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null();
+    Cursor cursor;
+    if (moves) cursor = CursorAt(newest);
+    RETURN_IF_ERROR(deps_.sink.Append(std::move(batch), fetched, moves ? &cursor : nullptr));
     handed_on_ += fetched;
     Count("chartly_rows_total", static_cast<double>(fetched), "fetched");
     TellProgress(handed_on_);
@@ -139,9 +191,17 @@ class Pipeline::Impl {
     end.set_fetched(handed_on_);
     end.set_pages(pages_);
     for (v1::RunPayload& payload : payloads_) *end.add_payloads() = std::move(payload);
+    end.set_unmodified(unmodified_);
+    if (status.ok() && !unexpected_.empty()) {
+      end.set_truncated(true);
+      end.set_error_reason("EXPECTATION_FAILED");
+      end.set_error(unexpected_);
+      return;
+    }
     if (status.ok()) {
       end.set_truncated(!truncated_by_.empty());
       if (end.truncated()) end.set_error(absl::StrCat(truncated_by_, " of the profile cut the run off"));
+      if (truncated_by_ == kRunTimeoutLimit) end.set_error_reason("RUN_TIMEOUT");
       return;
     }
     std::string reason = Reason(status);
@@ -163,6 +223,10 @@ class Pipeline::Impl {
   int32_t pages_ = 0;
   std::vector<v1::RunPayload> payloads_;
   std::string truncated_by_;
+  std::string unexpected_;  // what the run lacks; empty if nothing
+  bool unmodified_ = false;
+  Cursor last_cursor_;
+  std::optional<Cursor> cursor_;
   absl::Mutex mu_;
   Source* source_ ABSL_GUARDED_BY(mu_) = nullptr;
 };
@@ -170,6 +234,7 @@ class Pipeline::Impl {
 Pipeline::Pipeline(RunSpec spec, PipelineDeps deps) : impl_(std::make_unique<Impl>(std::move(spec), std::move(deps))) {}
 Pipeline::~Pipeline() = default;
 v1::RunEnd Pipeline::Run() { return impl_->Run(); }
+const std::optional<Cursor>& Pipeline::cursor() const { return impl_->cursor(); }
 void Pipeline::Cancel() { impl_->Cancel(); }
 
 }  // namespace chartly::drone

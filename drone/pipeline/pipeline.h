@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,6 +15,7 @@
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
 #include "common/secrets/secrets.h"
+#include "drone/fetch/source.h"
 
 namespace chartly::drone {
 
@@ -22,8 +24,9 @@ namespace chartly::drone {
 class BatchSink {
  public:
   virtual ~BatchSink() = default;
-  // `fetched` is what the batch adds to the run: rows, filtered and quarantined.
-  virtual absl::Status Append(std::string batch, int64_t fetched) = 0;
+  // `fetched` is what the batch adds to the run: rows, filtered and quarantined. `cursor`, if there is one, is how far
+  // the source was read with this batch, and takes effect together with it.
+  virtual absl::Status Append(std::string batch, int64_t fetched, const Cursor* cursor) = 0;
 };
 
 struct RunSpec {
@@ -39,7 +42,10 @@ struct PipelineDeps {
   BatchSink& sink;
   // Told after every page and batch: rows fetched, rows handed on, pages. May be empty.
   std::function<void(int64_t fetched, int64_t handed_on, int pages)> progress = nullptr;
-  const Secrets* secrets = nullptr;  // as in SourceDeps
+  const Secrets* secrets = nullptr;  // these three as in SourceDeps
+  HostGate* gate = nullptr;
+  TokenCache* tokens = nullptr;
+  Cursor cursor = {};  // of the profile's last run; not used if another revision wrote it
 };
 
 class Pipeline {
@@ -47,8 +53,11 @@ class Pipeline {
   Pipeline(RunSpec spec, PipelineDeps deps);
   ~Pipeline();
   // Runs to the end and tells how it went. Never throws and never loses what it handed on: an error is in the answer
-  // (error_reason, error), with the counts up to it. limits.max_records cuts off and sets `truncated`.
+  // (error_reason, error), with the counts up to it. What the profile's limits cut off, or does not give what it
+  // expects (EXPECTATION_FAILED), is `truncated`: partial, and no failure.
   v1::RunEnd Run();
+  // What the next run begins with. Nothing unless Run came to a good end: what was cut off is asked for again.
+  const std::optional<Cursor>& cursor() const;
   void Cancel();
 
  private:

@@ -18,7 +18,8 @@ using testing::HttpFixture;
 
 class ListSink final : public BatchSink {
  public:
-  absl::Status Append(std::string bytes, int64_t fetched) override {
+  absl::Status Append(std::string bytes, int64_t fetched, const Cursor* cursor) override {
+    if (cursor != nullptr) watermarks.push_back(cursor->watermark());
     if (batches.size() == refuse_after) return Error(absl::StatusCode::kResourceExhausted, "SPOOL_FULL", "full");
     auto batch = Batch::Parse(bytes);
     REQUIRE_OK(batch);
@@ -34,6 +35,7 @@ class ListSink final : public BatchSink {
     return rows;
   }
   std::vector<Batch> batches;
+  std::vector<std::string> watermarks;
   int64_t total = 0;
   size_t refuse_after = ~size_t{0};
   std::function<void()> on_batch;
@@ -213,6 +215,114 @@ TEST_CASE("cancel ends a run that waits for its source, or is between batches") 
   CHECK(end.cancelled());
   CHECK(end.fetched() == world.sink.total);
   CHECK(end.fetched() < 30000);
+}
+
+TEST_CASE("what a run must show and does not makes it partial, with its rows kept") {
+  World world;
+  world.server.Map("/data", Json(R"([{"id":1,"age":5},{"id":"x","age":1},{"id":3,"age":50}])"));
+  v1::RunEnd good = world.Run("expect: {min_records: 2, max_quarantined: 34%}");
+  CHECK_FALSE(good.truncated());
+  v1::RunEnd few = world.Run("expect: {min_records: 3}");
+  CHECK(few.truncated());
+  CHECK(few.error_reason() == "EXPECTATION_FAILED");
+  CHECK(few.error() == "the run gave 2 records, expect.min_records is 3");
+  CHECK(few.fetched() == 3);
+  v1::RunEnd bad = world.Run("expect: {max_quarantined: 33%}");
+  CHECK(bad.error_reason() == "EXPECTATION_FAILED");
+  CHECK(bad.error() == "1 of 3 rows are in quarantine, expect.max_quarantined is 33%");
+}
+
+TEST_CASE("the next run begins where the last one that ended well got to") {
+  World world;
+  world.server.Map("/data", Json(Rows(1, 3)));
+  Cursor cursor;
+  std::string since = "  incremental: {field: dims.person.id, param: since, format: text}\n";
+  auto run = [&](const std::string& more) {
+    PipelineDeps deps{*world.http, world.clock, "", world.sink};
+    deps.cursor = cursor;
+    Pipeline pipeline(world.Spec(since + more), deps);
+    v1::RunEnd end = pipeline.Run();
+    if (pipeline.cursor()) cursor = *pipeline.cursor();
+    return end;
+  };
+  CHECK(run("").error() == "");
+  CHECK(world.server.requests().back().target == "/data");
+  CHECK(cursor.watermark() == "3");
+  world.server.Map("/data", Json(Rows(3, 5)));
+  run("");
+  CHECK(world.server.requests().back().target == "/data?since=3");
+  CHECK(cursor.watermark() == "7");
+  world.server.Map("/data", Json("[]"));
+  run("");
+  CHECK(cursor.watermark() == "7");
+  CHECK(world.sink.watermarks.empty());
+
+  world.server.Map("/data", Json(Rows(20, 5)));
+  CHECK(run("limits: {max_records: 2}").truncated());
+  CHECK(cursor.watermark() == "7");
+  run("filter: id < 22");
+  CHECK(world.server.requests().back().target == "/data");  // another revision begins anew
+  CHECK(cursor.watermark() == "21");
+}
+
+TEST_CASE("a source that gives the oldest first moves the watermark with every batch") {
+  World world;
+  world.server.Map("/data?page=1", Json(Rows(1, 3)));
+  world.server.Map("/data?page=2", Json(Rows(4, 2)));
+  world.server.Map("/data?page=3", {.status = 404});
+  Pipeline pipeline(
+      world.Spec("  incremental: {field: id, param: since, format: text, order: ascending}\n  pagination: "
+                 "{type: page}\n"),
+      {*world.http, world.clock, "", world.sink});
+  CHECK(pipeline.Run().error_reason() == "SOURCE_HTTP_STATUS");
+  CHECK(world.sink.watermarks == std::vector<std::string>{"3", "5"});
+  CHECK_FALSE(pipeline.cursor());
+}
+
+TEST_CASE("the watermark may be a field that no record has") {
+  World world;
+  world.server.Map("/data", Json(R"([{"id":1,"age":5,"at":"2024-02-01"},{"id":2,"age":5,"at":"2024-03-01"},)"
+                                 R"({"id":3,"age":5},{"id":"x","age":5,"at":"2030-01-01"}])"));
+  Pipeline pipeline(world.Spec("  incremental: {field: at, param: since, format: date}\n"),
+                    {*world.http, world.clock, "", world.sink});
+  CHECK(pipeline.Run().fetched() == 4);
+  REQUIRE(pipeline.cursor());
+  CHECK(pipeline.cursor()->watermark() == "2024-03-01");
+}
+
+TEST_CASE("a source without anything new is a run that succeeds and says so") {
+  World world;
+  world.server.Handle("/data", [](const testing::FixtureRequest& request) {
+    bool known = request.headers.count("if-none-match") > 0;
+    return testing::FixtureResponse{
+        .status = known ? 304 : 200, .body = known ? "" : Rows(1, 3), .headers = {{"ETag", "e"}}};
+  });
+  PipelineDeps deps{*world.http, world.clock, "", world.sink};
+  Pipeline first(world.Spec(""), deps);
+  CHECK_FALSE(first.Run().unmodified());
+  REQUIRE(first.cursor());
+  deps.cursor = *first.cursor();
+  Pipeline second(world.Spec(""), deps);
+  v1::RunEnd end = second.Run();
+  CHECK(end.unmodified());
+  CHECK(end.error_reason() == "");
+  CHECK(end.fetched() == 0);
+  CHECK(second.cursor()->etag() == "e");
+  CHECK(world.sink.Rows() == 3);
+}
+
+TEST_CASE("a run past its time is partial and keeps what it has") {
+  World world;
+  FakeClock clock;
+  world.server.Map("/data?page=1", Json(Rows(1, 3)));
+  world.server.Map("/data?page=2", Json(Rows(4, 3)));
+  world.sink.on_batch = [&] { clock.Advance(absl::Seconds(40)); };
+  Pipeline pipeline(world.Spec(std::string(kPaged) + "limits: {run_timeout: 30s}\n"),
+                    {*world.http, clock, "", world.sink});
+  v1::RunEnd end = pipeline.Run();
+  CHECK(end.truncated());
+  CHECK(end.error_reason() == "RUN_TIMEOUT");
+  CHECK(end.fetched() == 3);
 }
 
 }  // namespace

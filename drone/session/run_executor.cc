@@ -29,8 +29,8 @@ v1::RunProgress FinishedProgress(const v1::RunEnd& end) {
 
 const char* StatusLabel(const v1::RunEnd& end) {
   if (end.cancelled()) return "cancelled";
-  if (!end.error_reason().empty()) return "failed";
-  return end.truncated() ? "partial" : "succeeded";
+  if (end.truncated()) return "partial";
+  return end.error_reason().empty() ? "succeeded" : "failed";
 }
 
 void LogEnd(const v1::RunEnd& end) {
@@ -40,6 +40,7 @@ void LogEnd(const v1::RunEnd& end) {
                         {"status", StatusLabel(end)},
                         {"fetched", absl::StrCat(end.fetched())},
                         {"pages", absl::StrCat(end.pages())},
+                        {"unmodified", end.unmodified() ? "true" : "false"},
                         {"reason", end.error_reason()},
                         {"error", end.error()}});
 }
@@ -103,9 +104,10 @@ void RunExecutor::StopRun(Active& run) {
 }
 
 void RunExecutor::Work(Active& run, const v1::RunOrder& order) {
-  v1::RunEnd end = Execute(run, order);
+  std::optional<Cursor> cursor;
+  v1::RunEnd end = Execute(run, order, cursor);
   LogEnd(end);
-  bool durable = AppendEnd(end);
+  bool durable = AppendEnd(end, cursor ? &*cursor : nullptr);
   {
     absl::MutexLock lock(&mu_);
     // An end that could not be written is written by the next process; until then the run counts as going on.
@@ -117,24 +119,33 @@ void RunExecutor::Work(Active& run, const v1::RunOrder& order) {
   if (deps_.on_finished) deps_.on_finished();
 }
 
-v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order) {
+PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order) {
+  PipelineDeps deps{deps_.http, deps_.clock, deps_.source_dir, run.sink};
+  deps.progress = [&run](int64_t fetched, int64_t, int pages) {
+    run.fetched = fetched;
+    run.pages = pages;
+    run.sink.SetPages(pages);
+  };
+  deps.secrets = deps_.secrets;
+  deps.gate = deps_.gate;
+  deps.tokens = deps_.tokens;
+  deps.cursor = deps_.spool.CursorOf(order.profile_id()).value_or(Cursor());
+  return deps;
+}
+
+v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order, std::optional<Cursor>& cursor) {
   v1::RunEnd end;
   *end.mutable_started_at() = ToTimestamp(deps_.clock.Now());
   absl::StatusOr<Profile> profile = ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content());
   if (profile.ok()) {
-    auto progress = [&run](int64_t fetched, int64_t, int pages) {
-      run.fetched = fetched;
-      run.pages = pages;
-      run.sink.SetPages(pages);
-    };
-    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id},
-                      {deps_.http, deps_.clock, deps_.source_dir, run.sink, progress});
+    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id}, PipelineDepsOf(run, order));
     {
       absl::MutexLock lock(&run.mu);
       run.pipeline = &pipeline;
       if (run.stop) pipeline.Cancel();
     }
     end = pipeline.Run();
+    cursor = pipeline.cursor();
     absl::MutexLock lock(&run.mu);
     run.pipeline = nullptr;
   } else {
@@ -155,9 +166,9 @@ v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order) {
   return end;
 }
 
-bool RunExecutor::AppendEnd(const v1::RunEnd& end) {
+bool RunExecutor::AppendEnd(const v1::RunEnd& end, const Cursor* cursor) {
   for (int tries = 0; !stopping_ || tries < kMaxTriesWhenStopping; ++tries) {
-    absl::Status appended = deps_.spool.EndRun(end).status();
+    absl::Status appended = deps_.spool.EndRun(end, cursor).status();
     if (appended.ok()) return true;
     LogWarn("end of a run not written", {{"run", end.run_id()}, {"error", std::string(appended.message())}});
     if (!absl::IsResourceExhausted(appended)) return false;

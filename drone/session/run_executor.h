@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -35,6 +36,10 @@ struct RunExecutorDeps {
   std::string source_dir;
   std::string drone_id;
   std::function<void()> on_finished;  // called from the run's thread; may be empty
+  // Shared by all runs, as in PipelineDeps; each may be null.
+  const Secrets* secrets = nullptr;
+  HostGate* gate = nullptr;
+  TokenCache* tokens = nullptr;
 };
 
 class RunExecutor {
@@ -68,8 +73,10 @@ class RunExecutor {
     std::thread thread;
   };
   void Work(Active& run, const v1::RunOrder& order);
-  v1::RunEnd Execute(Active& run, const v1::RunOrder& order);
-  bool AppendEnd(const v1::RunEnd& end);
+  // `cursor` is what the next run begins with, if this one came to a good end.
+  v1::RunEnd Execute(Active& run, const v1::RunOrder& order, std::optional<Cursor>& cursor);
+  PipelineDeps PipelineDepsOf(Active& run, const v1::RunOrder& order);
+  bool AppendEnd(const v1::RunEnd& end, const Cursor* cursor);
   static void StopRun(Active& run);
   void RememberLocked(const v1::RunProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -8,10 +8,10 @@ constexpr absl::Duration kRetryFull = absl::Milliseconds(200);
 
 }  // namespace
 
-absl::Status SpoolSink::Append(std::string batch, int64_t fetched) {
+absl::Status SpoolSink::Append(std::string batch, int64_t fetched, const Cursor* cursor) {
   int32_t pages = pages_;
   while (true) {
-    absl::Status status = spool_.Append(run_id_, batch, fetched, pages - pages_spooled_).status();
+    absl::Status status = spool_.Append(run_id_, batch, fetched, pages - pages_spooled_, cursor).status();
     if (status.ok()) {
       pages_spooled_ = pages;
       spooled_ += fetched;

@@ -17,7 +17,7 @@ class SpoolSink final : public BatchSink {
   // The spool must outlive the sink. Requires: the run was begun.
   SpoolSink(Spool& spool, std::string run_id) : spool_(spool), run_id_(std::move(run_id)) {}
   // OK once the batch is on disk; Cancelled while waiting for room, and then the batch is not taken.
-  absl::Status Append(std::string batch, int64_t fetched) override;
+  absl::Status Append(std::string batch, int64_t fetched, const Cursor* cursor) override;
   void SetPages(int32_t pages) { pages_ = pages; }
   void Cancel() { cancelled_ = true; }
   // Rows that are on disk.
