@@ -3,6 +3,7 @@
 #include "drone/fetch/file_source.h"
 #include "drone/fetch/http_source.h"
 #include "drone/fetch/postgres_source.h"
+#include "drone/fetch/webhook_source.h"
 
 namespace chartly::drone {
 
@@ -15,7 +16,7 @@ absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const
     case SourceType::kPostgres:
       return PostgresSource::Open(profile, deps);
     case SourceType::kWebhook:
-      break;
+      return std::make_unique<WebhookSource>(profile, deps);
   }
   return absl::UnimplementedError("no source of this type");
 }

@@ -41,6 +41,14 @@ struct Page {
   absl::Time fetched_at;
 };
 
+// What was posted to a webhook.
+struct Delivery {
+  std::string id;
+  std::string content_type;
+  std::string body;
+  absl::Time received_at;
+};
+
 // How far a source was read, kept with the spool (storage/v1/cursor.proto).
 using Cursor = storage::v1::Cursor;
 
@@ -77,6 +85,8 @@ struct SourceDeps {
   HostGate* gate = nullptr;
   TokenCache* tokens = nullptr;
   absl::Time deadline = absl::InfiniteFuture();  // limits.run_timeout
+  // What a webhook source gives; must outlive it. Null: nothing.
+  const std::vector<Delivery>* deliveries = nullptr;
 };
 
 absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const SourceDeps& deps);

@@ -90,6 +90,7 @@ class Pipeline::Impl {
   SourceDeps SourceDepsOf() const {
     SourceDeps deps{deps_.http, deps_.clock, deps_.source_dir, deps_.secrets, last_cursor_, deps_.gate, deps_.tokens};
     deps.deadline = deps_.clock.Now() + spec_.profile.limits.run_timeout;
+    deps.deliveries = &spec_.deliveries;
     return deps;
   }
 

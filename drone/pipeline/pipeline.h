@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "chartly/v1/aggregator.pb.h"
@@ -33,6 +34,7 @@ struct RunSpec {
   Profile profile;
   std::string run_id;
   std::string drone_id;
+  std::vector<Delivery> deliveries = {};  // of a webhook
 };
 
 struct PipelineDeps {

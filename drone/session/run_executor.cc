@@ -27,6 +27,17 @@ v1::RunProgress FinishedProgress(const v1::RunEnd& end) {
   return progress;
 }
 
+// Takes them out of the order: a run of a webhook holds each payload once.
+std::vector<Delivery> TakeDeliveries(v1::RunOrder& order) {
+  std::vector<Delivery> deliveries;
+  for (v1::WebhookDelivery& delivery : *order.mutable_deliveries()) {
+    deliveries.push_back({delivery.delivery_id(), delivery.content_type(), std::move(*delivery.mutable_body()),
+                          FromTimestamp(delivery.receive_time())});
+  }
+  order.clear_deliveries();
+  return deliveries;
+}
+
 const char* StatusLabel(const v1::RunEnd& end) {
   if (end.cancelled()) return "cancelled";
   if (end.truncated()) return "partial";
@@ -85,7 +96,8 @@ void RunExecutor::Start(const v1::RunOrder& order) {
   LogInfo("run begun", {{"run", order.run_id()}, {"profile", order.profile_id()}});
   std::unique_ptr<Active>& run = active_[order.run_id()];
   run = std::make_unique<Active>(deps_.spool, order.run_id());
-  run->thread = std::thread([this, active = run.get(), order] { Work(*active, order); });
+  run->thread =
+      std::thread([this, active = run.get(), order = v1::RunOrder(order)]() mutable { Work(*active, order); });
 }
 
 void RunExecutor::Cancel(const std::string& run_id) {
@@ -103,7 +115,7 @@ void RunExecutor::StopRun(Active& run) {
   if (run.pipeline != nullptr) run.pipeline->Cancel();
 }
 
-void RunExecutor::Work(Active& run, const v1::RunOrder& order) {
+void RunExecutor::Work(Active& run, v1::RunOrder& order) {
   std::optional<Cursor> cursor;
   v1::RunEnd end = Execute(run, order, cursor);
   LogEnd(end);
@@ -133,12 +145,13 @@ PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order)
   return deps;
 }
 
-v1::RunEnd RunExecutor::Execute(Active& run, const v1::RunOrder& order, std::optional<Cursor>& cursor) {
+v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<Cursor>& cursor) {
   v1::RunEnd end;
   *end.mutable_started_at() = ToTimestamp(deps_.clock.Now());
   absl::StatusOr<Profile> profile = ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content());
   if (profile.ok()) {
-    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id}, PipelineDepsOf(run, order));
+    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order)},
+                      PipelineDepsOf(run, order));
     {
       absl::MutexLock lock(&run.mu);
       run.pipeline = &pipeline;

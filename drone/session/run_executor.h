@@ -72,9 +72,9 @@ class RunExecutor {
     bool stop ABSL_GUARDED_BY(mu) = false;
     std::thread thread;
   };
-  void Work(Active& run, const v1::RunOrder& order);
+  void Work(Active& run, v1::RunOrder& order);
   // `cursor` is what the next run begins with, if this one came to a good end.
-  v1::RunEnd Execute(Active& run, const v1::RunOrder& order, std::optional<Cursor>& cursor);
+  v1::RunEnd Execute(Active& run, v1::RunOrder& order, std::optional<Cursor>& cursor);
   PipelineDeps PipelineDepsOf(Active& run, const v1::RunOrder& order);
   bool AppendEnd(const v1::RunEnd& end, const Cursor* cursor);
   static void StopRun(Active& run);

@@ -47,13 +47,18 @@ class SmallCoordinator final : public v1::CoordinatorService::Service {
     return grpc::Status::OK;
   }
 
-  void Order(const std::string& run_id, const std::string& content) {
+  void Order(const std::string& run_id, const std::string& content, const std::vector<std::string>& posted = {}) {
     absl::MutexLock lock(&mu_);
     v1::RunOrder& order = orders_[run_id];
     order.set_run_id(run_id);
     order.set_profile_id("people");
     order.set_revision("profiles/people@sha256:0");
     order.set_content(content);
+    for (const std::string& body : posted) {
+      v1::WebhookDelivery& delivery = *order.add_deliveries();
+      delivery.set_delivery_id(absl::StrCat("post-", order.deliveries_size()));
+      delivery.set_body(body);
+    }
   }
   void CancelRun(const std::string& run_id) {
     absl::MutexLock lock(&mu_);
@@ -198,6 +203,29 @@ TEST_CASE("an ordered run is done once, however often the order is repeated, and
   REQUIRE(rig.coordinator.Finished("r1"));
   CHECK(rig.server.Count("/people") == 1);
   CHECK(rig.Ends().size() == 2);
+}
+
+TEST_CASE("payloads that come with an order are the pages of its run") {
+  Rig rig;
+  rig.StartDrone();
+  rig.coordinator.Order("r1",
+                        "id: people\nname: People\nversion: 1.0.0\nsource:\n  type: webhook\n  format: json\n"
+                        "  webhook: {key: {name: people, key: current}}\nmapping:\n  id: dims.id\n",
+                        {R"([{"id":1},{"id":2}])", R"([{"id":3}])"});
+  REQUIRE(rig.coordinator.Finished("r1"));
+  CHECK(rig.coordinator.Progress("r1").pages() == 2);
+  std::vector<std::string> sources;
+  auto entries = rig.spool->Read(1, size_t{1} << 20);
+  REQUIRE_OK(entries);
+  for (const SpoolEntry& entry : *entries) {
+    if (entry.kind != EntryKind::kBatch) continue;
+    auto header = Batch::ParseHeader(entry.payload);
+    REQUIRE_OK(header);
+    sources.push_back(header->source_uri());
+  }
+  CHECK(sources == std::vector<std::string>{"webhook:people/post-1", "webhook:people/post-2"});
+  CHECK(rig.Ends()["r1"].fetched() == 3);
+  CHECK(rig.Ends()["r1"].error_reason() == "");
 }
 
 TEST_CASE("no more runs than the capacity at once, a cancelled one ends as cancelled and makes room") {
