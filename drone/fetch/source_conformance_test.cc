@@ -1,9 +1,12 @@
 // What every kind of source must do, whatever lies behind it. A new kind adds a Subject and gets all of it.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
@@ -41,11 +44,13 @@ class Subject {
   virtual bool MakeSlow() = 0;
   // Whether it has begun to keep the reader waiting.
   virtual bool IsAsked() = 0;
-  // Takes it away; returns the reason that is then given.
-  virtual std::string Remove() = 0;
+  // Takes it away; returns the reason that is then given. Nothing if it is always there.
+  virtual std::optional<std::string> Remove() = 0;
 
   std::unique_ptr<Source> Open() {
-    auto source = OpenSource(profile, {*http_, clock_, dir_.path(), &secrets_, cursor});
+    SourceDeps deps{*http_, clock_, dir_.path(), &secrets_, cursor};
+    deps.deliveries = &deliveries_;
+    auto source = OpenSource(profile, deps);
     REQUIRE_OK(source);
     return *std::move(source);
   }
@@ -55,6 +60,7 @@ class Subject {
 
  protected:
   TempDir dir_;
+  std::vector<Delivery> deliveries_;
 
  private:
   Secrets secrets_{dir_.path()};
@@ -81,7 +87,7 @@ class HttpSubject final : public Subject {
     return true;
   }
   bool IsAsked() override { return server_->Count() > 0; }
-  std::string Remove() override {
+  std::optional<std::string> Remove() override {
     server_.reset();
     return "SOURCE_UNREACHABLE";
   }
@@ -101,7 +107,7 @@ class FileSubject final : public Subject {
   bool has_pages() const override { return false; }
   bool MakeSlow() override { return false; }
   bool IsAsked() override { return false; }
-  std::string Remove() override {
+  std::optional<std::string> Remove() override {
     std::filesystem::remove(dir_.File("rows.ndjson"));
     return "FILE_NOT_FOUND";
   }
@@ -133,7 +139,7 @@ class PostgresSubject final : public Subject {
   bool IsAsked() override {
     return server_.Ask("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'FETCH%' AND state = 'active'") == "1";
   }
-  std::string Remove() override {
+  std::optional<std::string> Remove() override {
     server_.Stop();
     return "SOURCE_UNREACHABLE";
   }
@@ -142,10 +148,27 @@ class PostgresSubject final : public Subject {
   PostgresFixture server_;
 };
 
+class WebhookSubject final : public Subject {
+ public:
+  WebhookSubject() { profile.source.type = SourceType::kWebhook; }
+  void Fill(int rows) override {
+    deliveries_.clear();
+    for (int from = 1; from <= rows; from += kRowsOfPage) {
+      std::string body = Lines(from, std::min(rows, from + kRowsOfPage - 1));
+      deliveries_.push_back({absl::StrCat("d", from), "", std::move(body), absl::UnixEpoch()});
+    }
+  }
+  bool has_pages() const override { return true; }
+  bool MakeSlow() override { return false; }
+  bool IsAsked() override { return false; }
+  std::optional<std::string> Remove() override { return std::nullopt; }
+};
+
 std::vector<std::unique_ptr<Subject>> Subjects() {
   std::vector<std::unique_ptr<Subject>> subjects;
   subjects.push_back(std::make_unique<HttpSubject>());
   subjects.push_back(std::make_unique<FileSubject>());
+  subjects.push_back(std::make_unique<WebhookSubject>());
   if (!PostgresFixture::Missing()) subjects.push_back(std::make_unique<PostgresSubject>());
   return subjects;
 }
@@ -168,6 +191,25 @@ std::string ReadToEnd(Source& source, DecodeResult* previous = nullptr, uint32_t
     result = {std::count(body->begin(), body->end(), '\n'), std::nullopt, std::nullopt};
     previous = &result;
     all += *body;
+  }
+}
+
+// Reads to the end or the first error, which it returns; what came until then is in `all`.
+absl::Status ReadUntilError(Source& source, std::string& all) {
+  DecodeResult result;
+  const DecodeResult* previous = nullptr;
+  while (true) {
+    ASSIGN_OR_RETURN(std::optional<Page> page, source.Next(previous));
+    if (!page) return absl::OkStatus();
+    const size_t before = all.size();
+    while (true) {
+      ASSIGN_OR_RETURN(absl::string_view piece, page->body->Read());
+      if (piece.empty()) break;
+      all.append(piece.data(), piece.size());
+    }
+    result = {std::count(all.begin() + static_cast<std::ptrdiff_t>(before), all.end(), '\n'), std::nullopt,
+              std::nullopt};
+    previous = &result;
   }
 }
 
@@ -220,13 +262,35 @@ TEST_CASE("every source says which limit ended it") {
   }
 }
 
+TEST_CASE("no source gives more bytes than its profile allows, nor half a row that it calls the end") {
+  for (auto& subject : Subjects()) {
+    INFO(static_cast<int>(subject->profile.source.type));
+    subject->Fill(2 * kRowsOfPage);
+    const std::string rows = Lines(1, 2 * kRowsOfPage);
+    for (size_t limit : {size_t{1}, Line(1).size() + 1, Lines(1, kRowsOfPage).size() + 1, rows.size() - 1}) {
+      subject->profile.limits.max_bytes = static_cast<int64_t>(limit);
+      auto source = subject->Open();
+      std::string all;
+      absl::Status status = ReadUntilError(*source, all);
+      CHECK(all.size() <= limit);
+      CHECK(all == rows.substr(0, all.size()));
+      if (status.ok()) {
+        CHECK(source->truncated_by() == "limits.max_bytes");
+        CHECK((all.empty() || all.back() == '\n'));
+      } else {
+        CHECK(Reason(status) == "SOURCE_TOO_LARGE");
+      }
+    }
+  }
+}
+
 TEST_CASE("every source that is not there says so with its reason") {
   for (auto& subject : Subjects()) {
     INFO(static_cast<int>(subject->profile.source.type));
     subject->Fill(1);
     subject->profile.retry.max_attempts = 1;
-    std::string reason = subject->Remove();
-    CHECK(Reason(subject->Open()->Next(nullptr).status()) == reason);
+    std::optional<std::string> reason = subject->Remove();
+    if (reason) CHECK(Reason(subject->Open()->Next(nullptr).status()) == *reason);
   }
 }
 
