@@ -48,8 +48,9 @@ class Subject {
   virtual std::optional<std::string> Remove() = 0;
 
   std::unique_ptr<Source> Open() {
-    SourceDeps deps{*http_, clock_, dir_.path(), &secrets_, cursor};
+    SourceDeps deps{*http_, clock, dir_.path(), &secrets_, cursor};
     deps.deliveries = &deliveries_;
+    deps.deadline = deadline;
     auto source = OpenSource(profile, deps);
     REQUIRE_OK(source);
     return *std::move(source);
@@ -57,6 +58,8 @@ class Subject {
 
   Profile profile;
   Cursor cursor;
+  FakeClock clock;
+  absl::Time deadline = absl::InfiniteFuture();
 
  protected:
   TempDir dir_;
@@ -65,7 +68,6 @@ class Subject {
  private:
   Secrets secrets_{dir_.path()};
   std::unique_ptr<net::HttpClient> http_ = net::MakeHttpClient(*net::EgressPolicy::Create({"127.0.0.1"}));
-  FakeClock clock_;
 };
 
 class HttpSubject final : public Subject {
@@ -238,6 +240,42 @@ TEST_CASE("every source goes on after a body that was given up") {
     DecodeResult given_up{kRowsOfPage, std::nullopt, std::nullopt};
     std::string expected = subject->has_pages() ? Lines(kRowsOfPage + 1, 2 * kRowsOfPage + 50) : "";
     CHECK(ReadToEnd(*source, &given_up, 1) == expected);
+  }
+}
+
+TEST_CASE("every source goes on after a body of which a part was read") {
+  for (auto& subject : Subjects()) {
+    INFO(static_cast<int>(subject->profile.source.type));
+    subject->Fill(2 * kRowsOfPage);
+    auto source = subject->Open();
+    auto page = source->Next(nullptr);
+    REQUIRE_OK(page);
+    auto piece = (*page)->body->Read();
+    REQUIRE_OK(piece);
+    CHECK_FALSE(piece->empty());
+    DecodeResult some{1, std::nullopt, std::nullopt};
+    std::string expected = subject->has_pages() ? Lines(kRowsOfPage + 1, 2 * kRowsOfPage) : "";
+    CHECK(ReadToEnd(*source, &some, 1) == expected);
+    CHECK(source->truncated_by().empty());
+  }
+}
+
+TEST_CASE("every source of several pages ends when the time of its run is over, and says so") {
+  for (auto& subject : Subjects()) {
+    if (!subject->has_pages()) continue;
+    INFO(static_cast<int>(subject->profile.source.type));
+    subject->Fill(2 * kRowsOfPage);
+    subject->deadline = subject->clock.Now() + absl::Minutes(1);
+    auto source = subject->Open();
+    auto page = source->Next(nullptr);
+    REQUIRE_OK(page);
+    REQUIRE(page->has_value());
+    subject->clock.Advance(absl::Minutes(1));
+    DecodeResult result{kRowsOfPage, std::nullopt, std::nullopt};
+    page = source->Next(&result);
+    REQUIRE_OK(page);
+    CHECK_FALSE(page->has_value());
+    CHECK(source->truncated_by() == kRunTimeoutLimit);
   }
 }
 
