@@ -78,13 +78,15 @@ class BatchBuilder {
 
  private:
   struct Column;
-  struct PackedColumns;
+  struct Packer;
   // The column of that type, ready to take a value of the row under way.
   ColumnBuilder& Prepare(size_t column, ValueType type);
-  PackedColumns PackColumns() const;
+  // The columns with values in the order of the format; their bytes go to the packer.
+  BatchHeader PackColumns() const;
   void Clear();
 
   BatchHeader origin_;
+  const std::unique_ptr<Packer> packer_;
   std::vector<std::unique_ptr<Column>> columns_;
   std::unique_ptr<ColumnBuilder> source_pages_;
   std::unique_ptr<ColumnBuilder> source_rows_;

@@ -22,17 +22,6 @@ absl::Status TooLarge(absl::string_view what) {
                absl::StrCat("batch is too large: ", what, "; finish batches earlier"));
 }
 
-absl::Status Compress(const std::string& body, std::string& batch) {
-  size_t begin = batch.size();
-  batch.resize(begin + ZSTD_compressBound(body.size()));
-  size_t packed = ZSTD_compress(batch.data() + begin, batch.size() - begin, body.data(), body.size(), kZstdLevel);
-  if (ZSTD_isError(packed)) {
-    return Error(absl::StatusCode::kInternal, "BATCH_COMPRESSION_FAILED", ZSTD_getErrorName(packed));
-  }
-  batch.resize(begin + packed);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 // One name in one role; a builder for each type that was set.
@@ -45,14 +34,30 @@ struct BatchBuilder::Column {
   ValueType last_type = ValueType::kNull;
 };
 
-// The columns with values, in the order of the format, and their bytes.
-struct BatchBuilder::PackedColumns {
-  BatchHeader header;
-  std::string body;
+// What packing needs, kept from batch to batch: taking it anew costs more than the packing.
+struct BatchBuilder::Packer {
+  ~Packer() { ZSTD_freeCCtx(zstd); }
+
+  // Appends `body`, compressed, to `batch`.
+  absl::Status Compress(std::string& batch) {
+    packed.resize(ZSTD_compressBound(body.size()));
+    size_t size = ZSTD_compressCCtx(zstd, packed.data(), packed.size(), body.data(), body.size(), kZstdLevel);
+    if (ZSTD_isError(size)) {
+      return Error(absl::StatusCode::kInternal, "BATCH_COMPRESSION_FAILED", ZSTD_getErrorName(size));
+    }
+    batch.append(packed, 0, size);
+    return absl::OkStatus();
+  }
+
+  ZSTD_CCtx* zstd = ZSTD_createCCtx();
+  std::string body;  // the columns one after the other
+  std::string packed;
+  ColumnBuilder::Scratch scratch;
 };
 
 BatchBuilder::BatchBuilder()
-    : source_pages_(std::make_unique<ColumnBuilder>(ValueType::kInteger)),
+    : packer_(std::make_unique<Packer>()),
+      source_pages_(std::make_unique<ColumnBuilder>(ValueType::kInteger)),
       source_rows_(std::make_unique<ColumnBuilder>(ValueType::kInteger)),
       row_bytes_(2 * ColumnBuilder::MaxRowBytes(ValueType::kInteger)) {}
 
@@ -154,7 +159,7 @@ void BatchBuilder::Quarantine(absl::string_view reason_code, absl::string_view f
   bytes_ += entry.ByteSizeLong() + kQuarantineOverhead;
 }
 
-BatchBuilder::PackedColumns BatchBuilder::PackColumns() const {
+BatchHeader BatchBuilder::PackColumns() const {
   struct Entry {
     Role role;
     absl::string_view name;
@@ -173,32 +178,34 @@ BatchBuilder::PackedColumns BatchBuilder::PackColumns() const {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::tuple(a.role, a.name, a.builder->type()) < std::tuple(b.role, b.name, b.builder->type());
   });
-  PackedColumns result;
-  result.header = origin_;
+  BatchHeader header = origin_;
+  std::string& body = packer_->body;
+  body.clear();
   for (const Entry& entry : entries) {
-    storage::v1::Column& column = *result.header.add_columns();
+    storage::v1::Column& column = *header.add_columns();
     column.set_name(std::string(entry.name));
     column.set_role(static_cast<storage::v1::Role>(entry.role));
-    column.set_offset(static_cast<uint32_t>(result.body.size()));
-    entry.builder->Encode(rows_, column, result.body);
+    column.set_offset(static_cast<uint32_t>(body.size()));
+    entry.builder->Encode(rows_, column, body, packer_->scratch);
   }
-  return result;
+  return header;
 }
 
 absl::StatusOr<std::string> BatchBuilder::Finish() {
   if (rows_ > kMaxBatchRows) return TooLarge(absl::StrCat(rows_, " rows, at most ", kMaxBatchRows, " are allowed"));
-  PackedColumns packed = PackColumns();
-  if (packed.body.size() > kMaxBatchBodyBytes) return TooLarge(absl::StrCat(packed.body.size(), " bytes unpacked"));
-  packed.header.set_rows(rows_);
-  packed.header.set_filtered(filtered_);
-  for (const storage::v1::Quarantined& entry : quarantined_) *packed.header.add_quarantined() = entry;
+  BatchHeader header = PackColumns();
+  const size_t body_bytes = packer_->body.size();
+  if (body_bytes > kMaxBatchBodyBytes) return TooLarge(absl::StrCat(body_bytes, " bytes unpacked"));
+  header.set_rows(rows_);
+  header.set_filtered(filtered_);
+  for (const storage::v1::Quarantined& entry : quarantined_) *header.add_quarantined() = entry;
 
   std::string batch(kBatchPreambleBytes, '\0');
   BatchPreamble preamble;
-  if (!packed.header.AppendToString(&batch)) return TooLarge("its header");
+  if (!header.AppendToString(&batch)) return TooLarge("its header");
   preamble.header_bytes = static_cast<uint32_t>(batch.size() - kBatchPreambleBytes);
-  preamble.unpacked_bytes = static_cast<uint32_t>(packed.body.size());
-  if (!packed.body.empty()) RETURN_IF_ERROR(Compress(packed.body, batch));
+  preamble.unpacked_bytes = static_cast<uint32_t>(body_bytes);
+  if (body_bytes > 0) RETURN_IF_ERROR(packer_->Compress(batch));
   preamble.packed_bytes = static_cast<uint32_t>(batch.size() - kBatchPreambleBytes - preamble.header_bytes);
   if (batch.size() > kMaxBatchBytes) return TooLarge(absl::StrCat(batch.size(), " bytes packed"));
   SealBatch(preamble, batch);

@@ -2,7 +2,9 @@
 #ifndef CHARTLY_COMMON_BATCH_BATCH_LAYOUT_H_
 #define CHARTLY_COMMON_BATCH_BATCH_LAYOUT_H_
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -41,9 +43,38 @@ uint8_t FixedWidth(ValueType type);
 
 // Little-endian numbers, whatever the machine is.
 void AppendLittleEndian(uint64_t number, size_t bytes, std::string& out);
+// The same of `count` numbers in a row. Requires: `bytes` is 1, 2, 4 or 8.
+template <typename Number>
+void AppendLittleEndian(const Number* numbers, size_t count, size_t bytes, std::string& out);
 uint64_t LoadLittleEndian(const uint8_t* bytes, size_t count);
 // Two's complement of 1, 2, 4 or 8 bytes.
 int64_t LoadSigned(const uint8_t* bytes, size_t count);
+
+template <typename Stored, typename Number>
+void AppendLittleEndianAs(const Number* numbers, size_t count, std::string& out) {
+  static_assert(std::endian::native == std::endian::little, "numbers are stored as they lie in memory");
+  const size_t begin = out.size();
+  out.resize(begin + count * sizeof(Stored));
+  char* to = out.data() + begin;
+  for (size_t i = 0; i < count; ++i, to += sizeof(Stored)) {
+    const auto stored = static_cast<Stored>(numbers[i]);
+    std::memcpy(to, &stored, sizeof(stored));
+  }
+}
+
+template <typename Number>
+void AppendLittleEndian(const Number* numbers, size_t count, size_t bytes, std::string& out) {
+  switch (bytes) {
+    case 1:
+      return AppendLittleEndianAs<uint8_t>(numbers, count, out);
+    case 2:
+      return AppendLittleEndianAs<uint16_t>(numbers, count, out);
+    case 4:
+      return AppendLittleEndianAs<uint32_t>(numbers, count, out);
+    default:
+      return AppendLittleEndianAs<uint64_t>(numbers, count, out);
+  }
+}
 
 }  // namespace chartly
 

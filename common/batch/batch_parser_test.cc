@@ -17,6 +17,7 @@ struct Body {
 
 // One column of each type with repeated, mixed and missing values, not packed: damage reaches the inner checks.
 Body MakeBody(uint32_t rows) {
+  ColumnBuilder::Scratch scratch;
   Body body;
   body.header.set_rows(rows);
   std::mt19937_64 random(rows);
@@ -39,7 +40,7 @@ Body MakeBody(uint32_t rows) {
     column.set_name("f");
     column.set_role(storage::v1::ROLE_DIM);
     column.set_offset(static_cast<uint32_t>(body.bytes.size()));
-    builder.Encode(rows, column, body.bytes);
+    builder.Encode(rows, column, body.bytes, scratch);
   }
   return body;
 }

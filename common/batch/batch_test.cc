@@ -7,6 +7,7 @@
 
 #include "common/batch/batch_layout.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 #include "test/support/test.h"
 
 namespace chartly {
@@ -178,6 +179,40 @@ TEST_CASE("rows of any values come back as they were set, whatever was dropped b
       REQUIRE(unpacked <= bound + 6 * 8 * 8);  // an empty dictionary is not counted
       REQUIRE(builder.empty());
     }
+  }
+}
+
+TEST_CASE("texts that are all new at first and repeat later come back, batch after batch") {
+  Random random(11);
+  BatchBuilder builder;
+  size_t column = builder.AddColumn(Role::kDim, "name");
+  for (int round = 0; round < 3; ++round) {
+    builder.SetOrigin(Origin());
+    std::vector<std::string> model;
+    for (uint32_t row = 0; row < 6000; ++row) {
+      const bool repeats = row > 2000 || (round == 1 && row % 2 == 0);
+      std::string text = repeats ? "again " + std::to_string(random.Pick(0, 9)) : "new " + std::to_string(row);
+      if (random.OneIn(50)) text += "\xFF";
+      builder.BeginRow(1, row);
+      builder.SetText(column, text);
+      if (random.OneIn(9)) {
+        builder.DropRow();
+        builder.CountFiltered();
+        continue;
+      }
+      builder.EndRow();
+      model.push_back(ToUtf8(text));
+    }
+    auto bytes = builder.Finish();
+    REQUIRE_OK(bytes);
+    auto batch = Batch::Parse(*bytes);
+    REQUIRE_OK(batch);
+    REQUIRE(batch->rows() == model.size());
+    int wrong = 0;
+    for (uint32_t row = 0; row < batch->rows(); ++row) {
+      wrong += batch->Get(Role::kDim, "name", row) == Value::Text(model[row]) ? 0 : 1;
+    }
+    CHECK(wrong == 0);
   }
 }
 

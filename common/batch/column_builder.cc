@@ -2,17 +2,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
-#include "absl/container/flat_hash_map.h"
+#include "common/batch/batch.h"
 #include "common/batch/batch_layout.h"
 
 namespace chartly {
 namespace {
-
-void AppendIndexes(const std::vector<uint32_t>& indexes, uint32_t entries, std::string& body) {
-  uint8_t width = IndexWidth(entries);
-  for (uint32_t index : indexes) AppendLittleEndian(index, width, body);
-}
 
 // Bytes of the narrowest two's complement integer that holds both.
 uint32_t NarrowestWidth(int64_t smallest, int64_t largest) {
@@ -23,12 +19,11 @@ uint32_t NarrowestWidth(int64_t smallest, int64_t largest) {
   return 8;
 }
 
-}  // namespace
+// Whether values repeat is seen in the first rows of a batch.
+constexpr uint32_t kSampleRows = 1024;
+constexpr uint32_t kMostDistinctOfSample = kSampleRows * 3 / 4;
 
-struct ColumnBuilder::FixedDictionary {
-  std::vector<Slot> entries;
-  std::vector<uint32_t> indexes;  // one a row
-};
+}  // namespace
 
 size_t ColumnBuilder::MaxRowBytes(ValueType type) {
   switch (type) {
@@ -47,41 +42,32 @@ size_t ColumnBuilder::MaxRowBytes(ValueType type) {
 }
 
 void ColumnBuilder::Append(uint32_t row, const Value& value) {
-  Slot slot;
   switch (type_) {
     case ValueType::kText:
       return AppendText(row, value.text());
     case ValueType::kInteger:
       return AppendInteger(row, value.integer());
     case ValueType::kDecimal: {
-      Decimal decimal = value.decimal();
-      slot = {absl::Int128Low64(decimal.unscaled), static_cast<uint64_t>(absl::Int128High64(decimal.unscaled)),
-              decimal.scale};
-      break;
+      const Decimal decimal = value.decimal();
+      SkipTo(row);
+      return Push(absl::Int128Low64(decimal.unscaled), static_cast<uint64_t>(absl::Int128High64(decimal.unscaled)),
+                  decimal.scale);
     }
     case ValueType::kFloat:
-      slot.low = std::bit_cast<uint64_t>(value.float_value());
-      break;
+      SkipTo(row);
+      return PushLow(std::bit_cast<uint64_t>(value.float_value()));
     case ValueType::kBoolean:
-      slot.low = value.boolean() ? 1 : 0;
-      break;
+      SkipTo(row);
+      return PushLow(value.boolean() ? 1 : 0);
     case ValueType::kTimestamp:
-      slot.low = static_cast<uint64_t>(value.timestamp().micros);
-      slot.extra = value.timestamp().offset_minutes;
-      break;
+      SkipTo(row);
+      return Push(static_cast<uint64_t>(value.timestamp().micros), 0, value.timestamp().offset_minutes);
     case ValueType::kDate:
-      slot.low = static_cast<uint64_t>(int64_t{value.date().days});
-      break;
+      SkipTo(row);
+      return PushLow(static_cast<uint64_t>(int64_t{value.date().days}));
     case ValueType::kNull:
       return;
   }
-  SkipTo(row);
-  Push(slot);
-}
-
-void ColumnBuilder::AppendInteger(uint32_t row, int64_t integer) {
-  SkipTo(row);
-  Push({static_cast<uint64_t>(integer), 0, 0});
 }
 
 void ColumnBuilder::AppendText(uint32_t row, absl::string_view text) {
@@ -93,11 +79,12 @@ void ColumnBuilder::AppendText(uint32_t row, absl::string_view text) {
     index = static_cast<uint32_t>(low_[row - 1]);
   } else {
     uint32_t size_before = texts_.size();
-    index = texts_.Add(text);
+    index = looks_up_ ? texts_.Add(text) : texts_.AddUnseen(text);
     if (texts_.size() != size_before) last_new_text_row_ = row + 1;
+    if (slots_ == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample;
   }
   text_bytes_ += texts_.At(index).size();
-  Push({index, 0, 0});
+  PushLow(index);
 }
 
 void ColumnBuilder::Undo(uint32_t row) {
@@ -125,6 +112,7 @@ void ColumnBuilder::Clear() {
   texts_.Clear();
   text_bytes_ = 0;
   last_new_text_row_ = 0;
+  looks_up_ = true;
 }
 
 Value ColumnBuilder::ValueAt(uint32_t row) const {
@@ -177,37 +165,21 @@ ColumnBuilder::Slot ColumnBuilder::At(uint32_t row) const {
   return {low_[row], has_high() ? high_[row] : 0, has_extra() ? extra_[row] : int16_t{0}};
 }
 
-void ColumnBuilder::SkipTo(uint32_t row) {
-  while (slots_ < row) PushNull();
-}
-
 void ColumnBuilder::PushNull() {
   uint32_t row = slots_;
-  Push({});
+  Push(0, 0, 0);
   null_bits_[row / 64] |= uint64_t{1} << (row % 64);
   ++nulls_;
 }
 
-void ColumnBuilder::Push(const Slot& slot) {
-  Grow();
-  low_.push_back(slot.low);
-  if (has_high()) high_.push_back(slot.high);
-  if (has_extra()) extra_.push_back(slot.extra);
-  ++slots_;
-}
-
-void ColumnBuilder::Grow() {
-  if (null_bits_.size() * 64 <= slots_) null_bits_.push_back(0);
-}
-
-void ColumnBuilder::Encode(uint32_t rows, storage::v1::Column& column, std::string& body) const {
+void ColumnBuilder::Encode(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const {
   size_t begin = body.size();
   column.set_type(static_cast<storage::v1::Type>(type_));
   EncodeNulls(rows, column, body);
   if (type_ == ValueType::kText) {
     EncodeText(rows, column, body);
   } else {
-    EncodeFixed(rows, column, body);
+    EncodeFixed(rows, column, body, scratch);
   }
   column.set_size(static_cast<uint32_t>(body.size() - begin));
 }
@@ -225,41 +197,56 @@ void ColumnBuilder::EncodeNulls(uint32_t rows, storage::v1::Column& column, std:
 void ColumnBuilder::EncodeText(uint32_t rows, storage::v1::Column& column, std::string& body) const {
   size_t plain_bytes = 4 * (size_t{rows} + 1) + text_bytes_;
   size_t dictionary_bytes = heap_bytes() + size_t{rows} * IndexWidth(texts_.size());
-  if (dictionary_bytes <= plain_bytes) {
+  if (looks_up_ && dictionary_bytes <= plain_bytes) {
     column.set_encoding(storage::v1::ENCODING_DICTIONARY);
     column.set_entries(texts_.size());
-    for (uint32_t offset : texts_.offsets()) AppendLittleEndian(offset, 4, body);
+    AppendLittleEndian(texts_.offsets().data(), texts_.offsets().size(), 4, body);
     body.append(texts_.heap());
-    std::vector<uint32_t> indexes(rows, 0);
-    for (uint32_t row = 0; row < slots_; ++row) indexes[row] = static_cast<uint32_t>(low_[row]);
-    return AppendIndexes(indexes, texts_.size(), body);
+    const size_t width = IndexWidth(texts_.size());
+    AppendLittleEndian(low_.data(), slots_, width, body);
+    body.append((rows - slots_) * width, '\0');
+    return;
   }
   column.set_encoding(storage::v1::ENCODING_PLAIN);
   auto text_of = [this](uint32_t row) {
     return IsNull(row) ? absl::string_view() : texts_.At(static_cast<uint32_t>(low_[row]));
   };
-  size_t offset = 0;
-  AppendLittleEndian(0, 4, body);
-  for (uint32_t row = 0; row < rows; ++row) AppendLittleEndian(offset += text_of(row).size(), 4, body);
-  for (uint32_t row = 0; row < rows; ++row) body.append(text_of(row).data(), text_of(row).size());
+  const size_t begin = body.size();
+  body.resize(begin + plain_bytes);
+  char* offsets = body.data() + begin;
+  char* texts = offsets + 4 * (size_t{rows} + 1);
+  uint32_t offset = 0;
+  for (uint32_t row = 0; row <= rows; ++row) {
+    std::memcpy(offsets + 4 * size_t{row}, &offset, 4);
+    if (row == rows) break;
+    const absl::string_view text = text_of(row);
+    if (!text.empty()) std::memcpy(texts + offset, text.data(), text.size());
+    offset += static_cast<uint32_t>(text.size());
+  }
 }
 
-void ColumnBuilder::EncodeFixed(uint32_t rows, storage::v1::Column& column, std::string& body) const {
+void ColumnBuilder::EncodeFixed(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const {
   ChooseWidth(rows, column);
   size_t value_bytes = column.width() > 0 ? column.width() : FixedWidth(type_);
   if (column.mixed_scales()) value_bytes += 1;
   if (type_ == ValueType::kTimestamp) value_bytes += 2;
-  FixedDictionary dictionary;
-  if (MakeDictionary(rows, value_bytes, dictionary)) {
-    column.set_encoding(storage::v1::ENCODING_DICTIONARY);
-    column.set_entries(static_cast<uint32_t>(dictionary.entries.size()));
-    AppendFixed(dictionary.entries, column, body);
-    return AppendIndexes(dictionary.indexes, column.entries(), body);
+  if (!MakeDictionary(rows, value_bytes, scratch)) {
+    column.set_encoding(storage::v1::ENCODING_PLAIN);
+    return AppendPadded(low_.data(), high_.data(), extra_.data(), slots_, rows - slots_, column, body);
   }
-  column.set_encoding(storage::v1::ENCODING_PLAIN);
-  std::vector<Slot> slots(rows);
-  for (uint32_t row = 0; row < slots_; ++row) slots[row] = At(row);
-  AppendFixed(slots, column, body);
+  const size_t entries = scratch.firsts.size();
+  column.set_encoding(storage::v1::ENCODING_DICTIONARY);
+  column.set_entries(static_cast<uint32_t>(entries));
+  scratch.low.clear();
+  scratch.high.clear();
+  scratch.extra.clear();
+  for (uint32_t row : scratch.firsts) {
+    scratch.low.push_back(low_[row]);
+    if (has_high()) scratch.high.push_back(high_[row]);
+    if (has_extra()) scratch.extra.push_back(extra_[row]);
+  }
+  AppendPadded(scratch.low.data(), scratch.high.data(), scratch.extra.data(), entries, 0, column, body);
+  AppendLittleEndian(scratch.indexes.data(), rows, IndexWidth(column.entries()), body);
 }
 
 void ColumnBuilder::ChooseWidth(uint32_t rows, storage::v1::Column& column) const {
@@ -284,38 +271,62 @@ void ColumnBuilder::ChooseWidth(uint32_t rows, storage::v1::Column& column) cons
   if (!mixed && scale > 0) column.set_scale(static_cast<uint32_t>(scale));
 }
 
-bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, FixedDictionary& dictionary) const {
+bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, Scratch& scratch) const {
   // Past a quarter of the rows, the smaller indexes do not make up for hashing every value.
-  constexpr uint32_t kSample = 1024;
   if (value_bytes < 2 || rows < 8) return false;
-  absl::flat_hash_map<Slot, uint32_t> index_of;
-  dictionary.indexes.resize(rows, 0);
+  const size_t most = rows / 4;
+  const size_t mask = std::bit_ceil(2 * (most + 2)) - 1;
+  scratch.places.assign(mask + 1, 0);  // index + 1 of a distinct slot
+  scratch.firsts.clear();
+  scratch.indexes.assign(rows, 0);
+  uint32_t last = kMaxBatchRows;  // the row before that is not null
   for (uint32_t row = 0; row < slots_; ++row) {
     if (IsNull(row)) continue;
-    auto [place, is_new] = index_of.try_emplace(At(row), static_cast<uint32_t>(dictionary.entries.size()));
-    if (is_new) dictionary.entries.push_back(place->first);
-    dictionary.indexes[row] = place->second;
-    if (dictionary.entries.size() > rows / 4 || (row == kSample && dictionary.entries.size() > kSample / 2))
-      return false;
+    if (last < row && At(row) == At(last)) {
+      scratch.indexes[row] = scratch.indexes[last];
+      last = row;
+      continue;
+    }
+    last = row;
+    size_t at = SlotHash(row) & mask;
+    while (scratch.places[at] != 0 && At(scratch.firsts[scratch.places[at] - 1]) != At(row)) at = (at + 1) & mask;
+    if (scratch.places[at] == 0) {
+      scratch.firsts.push_back(row);
+      scratch.places[at] = static_cast<uint32_t>(scratch.firsts.size());
+      const size_t entries = scratch.firsts.size();
+      if (entries > most || (row <= kSampleRows && entries > kSampleRows / 2)) return false;
+    }
+    scratch.indexes[row] = scratch.places[at] - 1;
   }
-  size_t entries = dictionary.entries.size();
+  size_t entries = scratch.firsts.size();
   return entries * value_bytes + size_t{rows} * IndexWidth(static_cast<uint32_t>(entries)) < rows * value_bytes;
 }
 
-void ColumnBuilder::AppendFixed(const std::vector<Slot>& slots, const storage::v1::Column& column,
-                                std::string& body) const {
-  size_t width = column.width() > 0 ? column.width() : FixedWidth(type_);
-  body.reserve(body.size() + slots.size() * (width + 2));
-  for (const Slot& slot : slots) {
-    AppendLittleEndian(slot.low, std::min<size_t>(width, 8), body);
-    if (width == 16) AppendLittleEndian(slot.high, 8, body);
+size_t ColumnBuilder::SlotHash(uint32_t row) const {
+  constexpr uint64_t kSpread = 0x9E3779B97F4A7C15u;  // odd, and no simple fraction of 2^64
+  uint64_t mixed = low_[row];
+  if (has_high()) mixed ^= high_[row] * kSpread;
+  if (has_extra()) mixed += static_cast<uint64_t>(static_cast<uint16_t>(extra_[row])) << 48;
+  mixed *= kSpread;
+  return mixed ^ (mixed >> 32);
+}
+
+void ColumnBuilder::AppendPadded(const uint64_t* low, const uint64_t* high, const int16_t* extra, size_t count,
+                                 size_t padding, const storage::v1::Column& column, std::string& body) const {
+  const size_t width = column.width() > 0 ? column.width() : FixedWidth(type_);
+  if (width == 16) {
+    for (size_t i = 0; i < count; ++i) {
+      AppendLittleEndian(low[i], 8, body);
+      AppendLittleEndian(high[i], 8, body);
+    }
+  } else {
+    AppendLittleEndian(low, count, width, body);
   }
-  if (column.mixed_scales()) {
-    for (const Slot& slot : slots) AppendLittleEndian(static_cast<uint64_t>(slot.extra), 1, body);
-  }
-  if (type_ == ValueType::kTimestamp) {
-    for (const Slot& slot : slots) AppendLittleEndian(static_cast<uint16_t>(slot.extra), 2, body);
-  }
+  body.append(padding * width, '\0');
+  const size_t extra_width = column.mixed_scales() ? 1 : type_ == ValueType::kTimestamp ? 2 : 0;
+  if (extra_width == 0) return;
+  AppendLittleEndian(extra, count, extra_width, body);
+  body.append(padding * extra_width, '\0');
 }
 
 }  // namespace chartly

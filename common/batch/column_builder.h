@@ -17,10 +17,22 @@ class ColumnBuilder {
  public:
   explicit ColumnBuilder(ValueType type) : type_(type) {}
 
+  // Memory that encoding a column needs; used for one column after the other.
+  struct Scratch {
+    std::vector<uint32_t> places;     // of a hash table of slots
+    std::vector<uint32_t> firsts;     // the row of each distinct slot
+    std::vector<uint32_t> indexes;    // one a row
+    std::vector<uint64_t> low, high;  // of the distinct slots
+    std::vector<int16_t> extra;
+  };
+
   // Each sets the value of `row`. Requires: `row` is past every row set before; the value is of type().
   void Append(uint32_t row, const Value& value);
   void AppendText(uint32_t row, absl::string_view text);
-  void AppendInteger(uint32_t row, int64_t integer);
+  void AppendInteger(uint32_t row, int64_t integer) {
+    SkipTo(row);
+    PushLow(static_cast<uint64_t>(integer));
+  }
   // Forgets the value of `row`, if it was the last one set.
   void Undo(uint32_t row);
   void Clear();
@@ -37,7 +49,7 @@ class ColumnBuilder {
 
   // Appends the values of rows 0 to rows-1 to `body` and describes them in `column`; name, role and offset are the
   // caller's. Requires: every row set is below `rows`.
-  void Encode(uint32_t rows, storage::v1::Column& column, std::string& body) const;
+  void Encode(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const;
 
  private:
   // A value of a fixed size: an integer, a double's bits, microseconds, days; for decimals also the high half and, like
@@ -47,32 +59,39 @@ class ColumnBuilder {
     uint64_t high = 0;
     int16_t extra = 0;
     bool operator==(const Slot&) const = default;
-    template <typename H>
-    friend H AbslHashValue(H state, const Slot& slot) {
-      return H::combine(std::move(state), slot.low, slot.high, slot.extra);
-    }
   };
-  struct FixedDictionary;
 
   bool has_high() const { return type_ == ValueType::kDecimal; }
   bool has_extra() const { return type_ == ValueType::kDecimal || type_ == ValueType::kTimestamp; }
   bool IsNull(uint32_t row) const { return row >= slots_ || (null_bits_[row / 64] >> (row % 64) & 1) != 0; }
   Slot At(uint32_t row) const;
   Value ValueAt(uint32_t row) const;
-  void SkipTo(uint32_t row);
+  void SkipTo(uint32_t row) {
+    while (slots_ < row) PushNull();
+  }
   void PushNull();
-  void Push(const Slot& slot);
-  // Room for the bit of one more row.
-  void Grow();
+  void PushLow(uint64_t low) {
+    if (slots_ % 64 == 0) null_bits_.push_back(0);
+    low_.push_back(low);
+    ++slots_;
+  }
+  void Push(uint64_t low, uint64_t high, int16_t extra) {
+    PushLow(low);
+    if (has_high()) high_.push_back(high);
+    if (has_extra()) extra_.push_back(extra);
+  }
 
   void EncodeNulls(uint32_t rows, storage::v1::Column& column, std::string& body) const;
   void EncodeText(uint32_t rows, storage::v1::Column& column, std::string& body) const;
-  void EncodeFixed(uint32_t rows, storage::v1::Column& column, std::string& body) const;
+  void EncodeFixed(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const;
   // Bytes of the narrowest integer that holds every value; decimals also settle their scales.
   void ChooseWidth(uint32_t rows, storage::v1::Column& column) const;
   // Distinct values and the index of each row; false if that would take more room than the plain values.
-  bool MakeDictionary(uint32_t rows, size_t value_bytes, FixedDictionary& dictionary) const;
-  void AppendFixed(const std::vector<Slot>& slots, const storage::v1::Column& column, std::string& body) const;
+  bool MakeDictionary(uint32_t rows, size_t value_bytes, Scratch& scratch) const;
+  size_t SlotHash(uint32_t row) const;
+  // The parts of `count` values, and zeros for `padding` rows that have none.
+  void AppendPadded(const uint64_t* low, const uint64_t* high, const int16_t* extra, size_t count, size_t padding,
+                    const storage::v1::Column& column, std::string& body) const;
 
   ValueType type_;
   uint32_t slots_ = 0;  // rows so far, nulls included
@@ -82,6 +101,7 @@ class ColumnBuilder {
   std::vector<uint64_t> high_;
   std::vector<int16_t> extra_;
   TextDictionary texts_;
+  bool looks_up_ = true;            // whether a text is looked for in texts_ before it is added
   size_t text_bytes_ = 0;           // of all rows together
   uint32_t last_new_text_row_ = 0;  // row + 1 that brought the newest entry of texts_
 };

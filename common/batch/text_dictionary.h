@@ -1,5 +1,5 @@
-// Distinct texts in the order they came, each once, in one block of bytes. Used by the builder of a text column.
-// Not thread-safe. Not movable: its index points at it.
+// Texts of a column in the order they came, in one block of bytes; distinct ones if they come through Add. Used by the
+// builder of a text column. Keeps its memory over Clear. Not thread-safe.
 #ifndef CHARTLY_COMMON_BATCH_TEXT_DICTIONARY_H_
 #define CHARTLY_COMMON_BATCH_TEXT_DICTIONARY_H_
 
@@ -7,19 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 
 namespace chartly {
 
 class TextDictionary {
  public:
-  TextDictionary();
+  TextDictionary() = default;
   TextDictionary(const TextDictionary&) = delete;
   TextDictionary& operator=(const TextDictionary&) = delete;
 
   // The index of the text, which is added if it is new. Text that is not UTF-8 is mended first.
   uint32_t Add(absl::string_view text);
+  // Adds the text whether it is there or not, and Add will not find it. Where most texts are new, looking costs more
+  // than it saves.
+  uint32_t AddUnseen(absl::string_view text);
   // Forgets the text added last. Requires: size() > 0.
   void RemoveLast();
   void Clear();
@@ -33,23 +35,19 @@ class TextDictionary {
   const std::string& heap() const { return heap_; }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    const TextDictionary* dictionary;
-    size_t operator()(absl::string_view text) const;
-    size_t operator()(uint32_t index) const { return (*this)(dictionary->At(index)); }
+  // A place of the hash table: empty, or a text with the upper half of its hash, which settles most comparisons.
+  struct Place {
+    uint32_t index_plus_one = 0;
+    uint32_t tag = 0;
   };
-  struct Equal {
-    using is_transparent = void;
-    const TextDictionary* dictionary;
-    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
-    bool operator()(uint32_t a, absl::string_view b) const { return dictionary->At(a) == b; }
-    bool operator()(absl::string_view a, uint32_t b) const { return a == dictionary->At(b); }
-  };
+  Place& PlaceOf(absl::string_view text, uint64_t hash);
+  uint32_t Keep(absl::string_view text);
+  void Grow();
 
   std::string heap_;
   std::vector<uint32_t> offsets_ = {0};
-  absl::flat_hash_set<uint32_t, Hash, Equal> index_;
+  std::vector<Place> places_;  // a power of two; open addressing
+  uint32_t placed_ = 0;
 };
 
 }  // namespace chartly

@@ -32,57 +32,59 @@ bool WholeOf(Decimal decimal, Value& out) {
 }
 
 // A parser that fails builds a message; the form of the text says beforehand which one to ask.
-absl::StatusOr<Value> IntegerFrom(absl::string_view text) {
+absl::Status IntegerFrom(absl::string_view text, Value& out) {
   constexpr size_t kSurelyFits = 18;
   if (text.size() <= kSurelyFits && text.find_first_of(".eE") == text.npos) {
-    absl::StatusOr<int64_t> integer = ParseInteger(text);
-    if (!integer.ok()) return integer.status();
-    return Value::Integer(*integer);
+    ASSIGN_OR_RETURN(int64_t integer, ParseInteger(text));
+    out = Value::Integer(integer);
+    return absl::OkStatus();
   }
   absl::StatusOr<Decimal> decimal = ParseDecimal(text);
-  Value whole;
   if (decimal.status().code() == absl::StatusCode::kOutOfRange) return decimal.status();
-  if (!decimal.ok() || !WholeOf(*decimal, whole)) return NotA(text, ValueType::kInteger);
-  return whole;
+  if (!decimal.ok() || !WholeOf(*decimal, out)) return NotA(text, ValueType::kInteger);
+  return absl::OkStatus();
 }
 
 // Times may be given as a date alone, which is its midnight in UTC.
-absl::StatusOr<Value> TimestampFrom(absl::string_view text) {
+absl::Status TimestampFrom(absl::string_view text, Value& out) {
   if (text.size() == 10) {
     absl::StatusOr<Date> date = ParseDate(text);
-    if (date.ok()) return Value::Of(Timestamp{date->days * kMicrosPerDay, 0});
+    if (date.ok()) {
+      out = Value::Of(Timestamp{date->days * kMicrosPerDay, 0});
+      return absl::OkStatus();
+    }
   }
-  absl::StatusOr<Timestamp> timestamp = ParseTimestamp(text);
-  if (!timestamp.ok()) return timestamp.status();
-  return Value::Of(*timestamp);
+  ASSIGN_OR_RETURN(Timestamp timestamp, ParseTimestamp(text));
+  out = Value::Of(timestamp);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<Value> FromText(ValueType type, absl::string_view text) {
+absl::Status FromText(ValueType type, absl::string_view text, Value& out) {
   switch (type) {
     case ValueType::kInteger:
-      return IntegerFrom(text);
+      return IntegerFrom(text, out);
     case ValueType::kDecimal: {
-      absl::StatusOr<Decimal> decimal = ParseDecimal(text);
-      if (!decimal.ok()) return decimal.status();
-      return Value::Of(*decimal);
+      ASSIGN_OR_RETURN(Decimal decimal, ParseDecimal(text));
+      out = Value::Of(decimal);
+      return absl::OkStatus();
     }
     case ValueType::kFloat: {
-      absl::StatusOr<double> number = ParseFloat(text);
-      if (!number.ok()) return number.status();
-      return Value::Float(*number);
+      ASSIGN_OR_RETURN(double number, ParseFloat(text));
+      out = Value::Float(number);
+      return absl::OkStatus();
     }
     case ValueType::kBoolean: {
-      absl::StatusOr<bool> boolean = ParseBoolean(text);
-      if (!boolean.ok()) return boolean.status();
-      return Value::Boolean(*boolean);
+      ASSIGN_OR_RETURN(bool boolean, ParseBoolean(text));
+      out = Value::Boolean(boolean);
+      return absl::OkStatus();
     }
     case ValueType::kDate: {
-      absl::StatusOr<Date> date = ParseDate(text);
-      if (!date.ok()) return date.status();
-      return Value::Of(*date);
+      ASSIGN_OR_RETURN(Date date, ParseDate(text));
+      out = Value::Of(date);
+      return absl::OkStatus();
     }
     case ValueType::kTimestamp:
-      return TimestampFrom(text);
+      return TimestampFrom(text, out);
     case ValueType::kNull:
     case ValueType::kText:
       break;
@@ -128,19 +130,18 @@ absl::Status CoerceCell(ValueType type, Cell& cell, Scratch& scratch) {
     cell.SetText(CellText(cell, scratch));
     return absl::OkStatus();
   }
-  absl::StatusOr<Value> value;
   if (cell.kind == Cell::Kind::kTyped) {
-    value = FromTyped(type, cell.value);
-  } else {
-    absl::string_view text = absl::StripAsciiWhitespace(cell.text);
-    if (text.empty()) {
-      cell.SetNull();
-      return absl::OkStatus();
-    }
-    value = FromText(type, text);
+    ASSIGN_OR_RETURN(Value value, FromTyped(type, cell.value));
+    cell.SetTyped(std::move(value));
+    return absl::OkStatus();
   }
-  if (!value.ok()) return value.status();
-  cell.SetTyped(*std::move(value));
+  absl::string_view text = absl::StripAsciiWhitespace(cell.text);
+  if (text.empty()) {
+    cell.SetNull();
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(FromText(type, text, cell.value));
+  cell.kind = Cell::Kind::kTyped;
   return absl::OkStatus();
 }
 

@@ -21,6 +21,11 @@ size_t Utf8Length(absl::string_view text) {
 }
 
 bool IsUtf8(absl::string_view text) {
+  if (text.size() < sizeof(uint64_t)) {
+    unsigned char bits = 0;
+    for (char c : text) bits |= static_cast<unsigned char>(c);
+    if (bits < 0x80) return true;
+  }
   while (!text.empty()) {
     // Most text is ASCII: eight bytes at once.
     uint64_t word = 0;
