@@ -3,6 +3,7 @@
 #include <brotli/decode.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <string>
 #include <utility>
@@ -25,6 +26,12 @@ constexpr int kZstdWindowLog = 23;
 
 absl::Status DamagedError() {
   return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED", "the compressed stream is damaged");
+}
+
+absl::Status WindowError() {
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "SOURCE_ENCODING",
+      "the zstd stream wants to be unpacked with a window of more than 8 MiB; pack it without --long and --ultra");
 }
 
 class Inflater final : public Unpacker {
@@ -137,6 +144,7 @@ class ZstdUnpacker final : public Unpacker {
     while (out.pos == 0 && !(complete_ && input.empty())) {
       ZSTD_inBuffer in{input.data(), input.size(), 0};
       size_t hint = ZSTD_decompressStream(stream_, &out, &in);
+      if (ZSTD_getErrorCode(hint) == ZSTD_error_frameParameter_windowTooLarge) return WindowError();
       if (ZSTD_isError(hint) != 0) return DamagedError();
       bool stuck = in.pos == 0 && out.pos == 0;
       input.remove_prefix(in.pos);
@@ -165,6 +173,8 @@ absl::StatusOr<std::unique_ptr<Unpacker>> Unpacker::Create(absl::string_view enc
                absl::StrCat("the body is compressed as \"", absl::CHexEscape(name),
                             "\", which was not asked for; gzip, deflate, br and zstd are read"));
 }
+
+std::unique_ptr<Unpacker> Unpacker::ForRawDeflate() { return std::make_unique<Inflater>(kRawWindow, false); }
 
 absl::Status CheckRatio(int64_t packed, int64_t unpacked) {
   if (unpacked <= kRatioFreeBytes || unpacked <= kMaxRatio * packed) return absl::OkStatus();

@@ -24,9 +24,13 @@ class Unpacker {
   // the stream is not packed: empty or identity. FailedPrecondition (SOURCE_ENCODING) names any other.
   static absl::StatusOr<std::unique_ptr<Unpacker>> Create(absl::string_view encoding);
 
+  // For deflate as archives hold it: never with a header.
+  static std::unique_ptr<Unpacker> ForRawDeflate();
+
   // Takes bytes off the front of `input` and writes what they unpack to. The number of bytes written; 0 only when all
-  // input was taken and more is needed, or when it was complete. DataLoss (SOURCE_TRUNCATED) if the stream is damaged;
-  // then the object is of no further use. Requires: size > 0.
+  // input was taken and more is needed, or when it was complete. DataLoss (SOURCE_TRUNCATED) if the stream is damaged,
+  // FailedPrecondition (SOURCE_ENCODING) if it needs more memory than there is for it; then the object is of no further
+  // use. Requires: size > 0.
   virtual absl::StatusOr<size_t> Unpack(absl::string_view& input, char* output, size_t size) = 0;
   // Whether everything so far ends with a whole stream. Streams of gzip and zstd may follow each other.
   virtual bool complete() const = 0;

@@ -113,6 +113,7 @@ TEST_CASE("auto decides by content type, then ending, then first bytes") {
   CHECK(Decode(source, {"a"}, csv).rows == Rows{"1:1"});
   CHECK(Decode(source, {"a"}, "a\tb\n1\t2\n").rows == Rows{"1:1"});
   CHECK(Decode(source, {"a"}, "{\"a\":1}\n{\"a\":2}", "", "file:x.ndjson").rows == Rows{"1:#1", "2:#2"});
+  CHECK(Decode(source, {"a"}, "{\"a\":1}\n{\"a\":2}", "", "file:x.NDJSON.gz").rows == Rows{"1:#1", "2:#2"});
   CHECK(Decode(source, {"a"}, "[{\"a\":1}]", "application/geo+json").rows == Rows{"1:#1"});
   CHECK(Decode(source, {"a b"}, "a b,c\n1,2\n").rows == Rows{"1:1"});
 }

@@ -46,7 +46,9 @@ std::optional<Format> FromContentType(absl::string_view content_type) {
 }
 
 std::optional<Format> FromEnding(absl::string_view uri) {
-  std::string path = absl::AsciiStrToLower(uri.substr(0, uri.find_first_of("?#")));
+  std::string lower = absl::AsciiStrToLower(uri.substr(0, uri.find_first_of("?#")));
+  absl::string_view path = lower;
+  for (absl::string_view packing : {".gz", ".zst"}) absl::ConsumeSuffix(&path, packing);  // of a file, unpacked by now
   for (const KnownAs& known : kEndings) {
     if (absl::EndsWith(path, known.name)) return known.format;
   }

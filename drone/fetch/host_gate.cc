@@ -14,7 +14,8 @@ constexpr size_t kMaxHosts = 1000;
 
 }  // namespace
 
-absl::Status HostGate::Enter(const std::string& name, double rate, absl::Time deadline, const absl::Notification& stop) {
+absl::Status HostGate::Enter(const std::string& name, double rate, absl::Time deadline,
+                             const absl::Notification& stop) {
   absl::Duration wait = absl::ZeroDuration();
   {
     absl::MutexLock lock(&mu_);
@@ -35,10 +36,10 @@ absl::Status HostGate::Enter(const std::string& name, double rate, absl::Time de
   if (!stopped && wait < left) return absl::OkStatus();
   Leave(name, Outcome::kUnknown);
   if (!stopped) {
-    return Error(absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT",
-                 absl::StrCat("limits.run_timeout of the profile is over before it is its turn to ask ", name,
-                              " (limits.rate)"),
-                 {{"host", name}});
+    return Error(
+        absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT",
+        absl::StrCat("limits.run_timeout of the profile is over before it is its turn to ask ", name, " (limits.rate)"),
+        {{"host", name}});
   }
   return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while waiting for its turn");
 }

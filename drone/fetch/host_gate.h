@@ -31,8 +31,9 @@ class HostGate {
   explicit HostGate(Clock& clock) : clock_(clock) {}
 
   // Waits for the turn of a request to `host` (host:port) at `rate` a second (0: at once), at most until `deadline` or
-  // `stop`. DeadlineExceeded (RUN_TIMEOUT) or Cancelled (CANCELLED) then; Unavailable (SOURCE_CIRCUIT_OPEN) if the host failed kBreakerFailures times within
-  // kBreakerWindow and kBreakerPause is not over, after which one request at a time may try it. Each OK needs a Leave.
+  // `stop`. DeadlineExceeded (RUN_TIMEOUT) or Cancelled (CANCELLED) then; Unavailable (SOURCE_CIRCUIT_OPEN) if the host
+  // failed kBreakerFailures times within kBreakerWindow and kBreakerPause is not over, after which one request at a
+  // time may try it. Each OK needs a Leave.
   absl::Status Enter(const std::string& host, double rate, absl::Time deadline, const absl::Notification& stop);
   // How the request went; `why` is told to those who find the gate shut.
   void Leave(const std::string& host, Outcome outcome, absl::string_view why = "");

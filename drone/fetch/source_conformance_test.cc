@@ -115,6 +115,30 @@ class FileSubject final : public Subject {
   }
 };
 
+// A file for every hundred rows.
+class FilesSubject final : public Subject {
+ public:
+  FilesSubject() {
+    profile.source.type = SourceType::kFile;
+    profile.source.path = "in/*.ndjson";
+  }
+  void Fill(int rows) override {
+    std::filesystem::remove_all(dir_.File("in"));
+    std::filesystem::create_directory(dir_.File("in"));
+    for (int from = 1; from <= rows; from += kRowsOfPage) {
+      std::ofstream(dir_.File(absl::StrCat("in/", from + 1000, ".ndjson")))
+          << Lines(from, std::min(rows, from + kRowsOfPage - 1));
+    }
+  }
+  bool has_pages() const override { return true; }
+  bool MakeSlow() override { return false; }
+  bool IsAsked() override { return false; }
+  std::optional<std::string> Remove() override {
+    std::filesystem::remove_all(dir_.File("in"));
+    return "FILE_NOT_FOUND";
+  }
+};
+
 class PostgresSubject final : public Subject {
  public:
   PostgresSubject() {
@@ -170,6 +194,7 @@ std::vector<std::unique_ptr<Subject>> Subjects() {
   std::vector<std::unique_ptr<Subject>> subjects;
   subjects.push_back(std::make_unique<HttpSubject>());
   subjects.push_back(std::make_unique<FileSubject>());
+  subjects.push_back(std::make_unique<FilesSubject>());
   subjects.push_back(std::make_unique<WebhookSubject>());
   if (!PostgresFixture::Missing()) subjects.push_back(std::make_unique<PostgresSubject>());
   return subjects;
