@@ -20,8 +20,8 @@ struct PageInfo {
 };
 
 // `configured`, or if that is auto: what the content type says, then the ending of the address, then the first bytes.
-// Content types and endings of XML tell nothing: the first element tells a feed from other XML. JSON if nothing tells, so
-// that an HTML error page is reported as what it is.
+// Content types and endings of XML tell nothing: the first element tells a feed from other XML. JSON if nothing tells,
+// so that an HTML error page is reported as what it is.
 Format DetectFormat(Format configured, const PageInfo& page);
 
 // Of a page that is JSON and whose profile says nothing of its rows: kGeoJson or kJsonStat if its first bytes say that
