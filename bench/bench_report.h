@@ -32,7 +32,7 @@ class BenchDir {
   std::string path_;
 };
 
-// Wall and CPU seconds of this process since its making.
+// Wall and CPU seconds of this process, and CPU of its children that ended, since its making.
 class Stopwatch {
  public:
   Stopwatch();

@@ -270,7 +270,6 @@ size_t ParseXml(const std::string& text) {
   return 0;
 }
 
-// A program that reads the file of JSON lines; -1 if it is not installed.
 bool Works(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
 
 struct Contender {
@@ -367,7 +366,7 @@ int Run(int argc, char** argv) {
       Stopwatch watch;
       contender.rows = contender.run();
       contender.walls.push_back(watch.Wall());
-      contender.cpus.push_back(contender.child ? watch.Wall() : watch.Cpu());
+      contender.cpus.push_back(watch.Cpu());
     }
   }
   std::printf("\n%-46s %12s %12s %10s\n", "", "MB/s (wall)", "MB/s (CPU)", "rows");
