@@ -109,7 +109,10 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_uplink_reconnects_total", kCounter, "", "Times the ingest stream was opened anew."},
       {"chartly_uplink_loss_detected_total", kCounter, "", "Times the aggregator knew less than it had acked."},
       {"chartly_fetch_bytes_total", kCounter, "", "Bytes of payloads fetched, unpacked."},
-      {"chartly_fetch_failures_total", kCounter, "reason", "Fetches that failed, by reason."},
+      {"chartly_fetch_failures_total", kCounter, "reason", "Tries to fetch a page that failed, by reason."},
+      {"chartly_fetch_retries_total", kCounter, "", "Pages that were asked for again after a failure."},
+      {"chartly_fetch_wait_seconds_total", kCounter, "cause",
+       "Time for which runs held back, in seconds: rate, retry."},
   };
   return *table;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/net/url.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "common/text/sha256.h"
 #include "drone/fetch/page_url.h"
 #include "drone/fetch/retry.h"
@@ -171,7 +172,11 @@ absl::StatusOr<std::optional<Page>> HttpSource::Fetch() {
 absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
   const std::string host = HostAndPort(request_.url);
   for (int attempt = 1;; ++attempt) {
-    RETURN_IF_ERROR(gate_.Enter(host, limits_.rate, deadline_, stop_));
+    const absl::Time asked = clock_.Now();
+    absl::Status turn = gate_.Enter(host, limits_.rate, deadline_, stop_);
+    Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(clock_.Now() - asked), "rate");
+    if (!turn.ok()) Count("chartly_fetch_failures_total", 1, Reason(turn));
+    RETURN_IF_ERROR(turn);
     Attempt result = Try();
     absl::Status status = result.answer.status();
     HostGate::Outcome outcome = cancelled_           ? HostGate::Outcome::kUnknown
@@ -180,12 +185,16 @@ absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
     gate_.Leave(host, outcome, status.ok() ? "" : Shown(status).message());
     if (status.ok()) return std::move(result.answer);
     if (cancelled_) return CancelledError();
+    Count("chartly_fetch_failures_total", 1, Reason(status));
     if (Details(status)["status"] == "401" && credentials_.Renew()) continue;
     bool again = IsTransient(status) && attempt < retry_.max_attempts && result.retry_after <= kMaxRetryAfter;
     if (!again) return attempt == 1 ? status : Annotate(status, absl::StrCat("after ", attempt, " attempts"));
     absl::Duration wait = std::max(result.retry_after, Backoff(retry_, attempt, random_));
-    if (clock_.WaitFor(std::min(wait, deadline_ - clock_.Now()), stop_)) return CancelledError();
+    wait = std::min(wait, deadline_ - clock_.Now());
+    if (clock_.WaitFor(wait, stop_)) return CancelledError();
+    Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(wait), "retry");
     if (clock_.Now() >= deadline_) return status;
+    Count("chartly_fetch_retries_total");
   }
 }
 
@@ -260,6 +269,7 @@ absl::Status HttpSource::Shown(const absl::Status& status) const {
 absl::Status HttpSource::BodyError(const absl::Status& status) {
   if (cancelled_) return CancelledError();
   if (!IsOverLimit(status)) {
+    Count("chartly_fetch_failures_total", 1, Reason(status));
     return Annotate(Shown(status), absl::StrCat("page ", pages_, ", after ", bytes_, " bytes of the run were taken"));
   }
   if (pages_ > 1) {

@@ -5,7 +5,9 @@
 #include <fstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "test/support/http_fixture.h"
 #include "test/support/test.h"
 
@@ -333,6 +335,49 @@ TEST_CASE("failures have a class and a reason of their own") {
     CHECK(Reason(status) == expected.reason);
     CHECK(Details(status)["class"] == expected.failure_class);
   }
+}
+
+TEST_CASE("Retry-After may be a date, and limits.rate holds for every request of a run") {
+  World world;
+  std::string date =
+      absl::FormatTime("%a, %d %b %E4Y %H:%M:%S GMT", world.clock.Now() + absl::Seconds(20), absl::UTCTimeZone());
+  world.server.Script("/x", {{.status = 503, .headers = {{"Retry-After", date}}}, {.body = "good"}});
+  absl::Time before = world.clock.Now();
+  CHECK(BodyOf(world.At("/x").Open()->Next(nullptr)) == "good");
+  CHECK(world.clock.Now() - before >= absl::Seconds(20));
+  CHECK(world.clock.Now() - before < absl::Seconds(21));
+
+  for (int page = 1; page <= 4; ++page) {
+    world.server.Map(absl::StrCat("/y?page=", page), {.body = absl::StrCat("page ", page)});
+  }
+  world.profile.limits.rate = 2;
+  world.profile.source.pagination.type = PaginationType::kPage;
+  auto source = world.At("/y").Open();
+  before = world.clock.Now();
+  DecodeResult full = Rows(1, 4);
+  for (int page = 1; page <= 4; ++page) {
+    CHECK(BodyOf(source->Next(page == 1 ? nullptr : &full)) == absl::StrCat("page ", page));
+  }
+  CHECK(world.clock.Now() - before == absl::Milliseconds(1500));
+}
+
+TEST_CASE("failures, tries and waits are counted") {
+  World world;
+  world.server.Script("/x", {{.status = 429, .headers = {{"Retry-After", "7"}}}, {.body = "data"}});
+  auto value = [](const std::string& series) {
+    std::string text = ScrapeMetrics();
+    size_t at = text.find("\n" + series + " ");
+    return at == text.npos ? 0.0 : std::stod(text.substr(at + 1 + series.size()));
+  };
+  const std::string failures = "chartly_fetch_failures_total{reason=\"SOURCE_THROTTLED\"}";
+  const std::string waited = "chartly_fetch_wait_seconds_total{cause=\"retry\"}";
+  double failures_before = value(failures);
+  double retries_before = value("chartly_fetch_retries_total");
+  double waited_before = value(waited);
+  CHECK(BodyOf(world.At("/x").Open()->Next(nullptr)) == "data");
+  CHECK(value(failures) == failures_before + 1);
+  CHECK(value("chartly_fetch_retries_total") == retries_before + 1);
+  CHECK(value(waited) >= waited_before + 7);
 }
 
 TEST_CASE("a host that failed again and again is left alone for a minute by all runs") {
