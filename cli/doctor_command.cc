@@ -69,7 +69,7 @@ void AddDoctorCommand(CLI::App& root, Session& session) {
                            "Look for what would keep a drone from working on this host. Takes the drone's flags",
                            [&session, options] { return Examine(session, *options); });
   // A drone's command line works here as it is.
-  for (const char* flag : {"--id", "--label", "--capacity", "--admin", "--log-level"}) {
+  for (const char* flag : {"--id", "--label", "--capacity", "--admin", "--log-level", "--consent"}) {
     verb->add_option(flag, options->unused, "A drone's flag that changes nothing here")
         ->allow_extra_args(false)
         ->group("");

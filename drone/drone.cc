@@ -31,7 +31,7 @@ class ComposedDrone final : public Drone {
         http_(std::move(http)),
         spool_(std::move(spool)),
         executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
-                                    &secrets_, &gate_, &tokens_}),
+                                    &secrets_, &gate_, &tokens_, &governor_, &config_.consent}),
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config), {rpc::MakeChannel(config.coordinator, config.api_key), *spool_, executor_,
@@ -103,6 +103,7 @@ class ComposedDrone final : public Drone {
   const Secrets secrets_;
   HostGate gate_{clock_};
   TokenCache tokens_;
+  Governor governor_{config_.consent.cpu, config_.consent.memory_bytes, clock_};
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<Spool> spool_;
   RunExecutor executor_;
@@ -115,13 +116,12 @@ class ComposedDrone final : public Drone {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
-  absl::StatusOr<net::EgressPolicy> egress = net::EgressPolicy::Create(config.egress_allow);
+  absl::StatusOr<net::EgressPolicy> egress = net::EgressPolicy::Create(config.egress_allow, config.consent.egress);
   if (!egress.ok()) return Annotate(egress.status(), "--egress-allow");
   absl::StatusOr<std::string> authorities = net::ReadAuthorities(config.ca_file);
   if (!authorities.ok()) return Annotate(authorities.status(), "--ca-file");
   SpoolOptions options;
   options.path = absl::StrCat(config.data_dir, "/spool");
-  options.drone_id = config.id;
   options.max_bytes = config.spool_bytes;
   options.on_failure = RaiseStopSignal;
   ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));

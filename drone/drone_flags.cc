@@ -28,6 +28,7 @@ struct Flags {
   std::string key_file;
   std::vector<std::string> egress_allow;
   std::vector<std::string> labels;
+  std::string consent_file;
   std::string log_level = "info";
   DroneConfig config;
 };
@@ -66,6 +67,9 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--egress-allow", flags.egress_allow,
                  "Private address range (CIDR) this drone may fetch from; repeatable")
       ->envname("CHARTLY_EGRESS_ALLOW");
+  app.add_option("--consent", flags.consent_file,
+                 "File with what profiles may do on this host, which the control plane cannot widen")
+      ->envname("CHARTLY_CONSENT");
   app.add_option("--label", flags.labels, "NAME=VALUE for placement; repeatable");
   app.add_option("--capacity", config.capacity, "Runs done at once")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--spool-bytes", config.spool_bytes, "Most bytes the spool may take, such as 1GB")
@@ -93,6 +97,18 @@ absl::Status ReadKey(Flags& flags) {
   if (!flags.config.api_key.empty()) return absl::OkStatus();
   return BadFlag(absl::StrCat("--key-file ", flags.key_file,
                               " cannot be read or is empty; give the file in which the control plane left its key"));
+}
+
+absl::Status ReadConsent(Flags& flags) {
+  if (flags.consent_file.empty()) return absl::OkStatus();
+  std::ifstream file(flags.consent_file, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file) return BadFlag(absl::StrCat("--consent ", flags.consent_file, " cannot be read"));
+  absl::StatusOr<Consent> consent = ParseConsent(flags.consent_file, text);
+  if (!consent.ok()) return Annotate(consent.status(), "--consent");
+  flags.config.consent = *std::move(consent);
+  return Annotate(net::EgressPolicy::Create({}, flags.config.consent.egress).status(),
+                  absl::StrCat("--consent ", flags.consent_file, ": egress"));
 }
 
 absl::Status ReadLabels(Flags& flags) {
@@ -131,6 +147,7 @@ absl::Status Complete(Flags& flags) {
     }
   }
   RETURN_IF_ERROR(Annotate(net::EgressPolicy::Create(config.egress_allow).status(), "--egress-allow"));
+  RETURN_IF_ERROR(ReadConsent(flags));
   RETURN_IF_ERROR(ReadLabels(flags));
   return ReadKey(flags);
 }

@@ -1,6 +1,7 @@
 #include "drone/drone.h"
 
 #include <chrono>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "common/http/http_server.h"
@@ -84,6 +85,12 @@ TEST_CASE("wrong flags end with exit code 2") {
   CHECK(run({"--key-file", "/does/not/exist"}) == 2);
   CHECK(run({"--capacity", "0"}) == 2);
   CHECK(run({"--version"}) == 0);
+  TempDir dir;
+  CHECK(run({"--consent", dir.File("none.yaml")}) == 2);
+  std::ofstream(dir.File("faulty.yaml")) << "host: [a.gov]\n";
+  CHECK(run({"--consent", dir.File("faulty.yaml")}) == 2);
+  std::ofstream(dir.File("range.yaml")) << "egress: [10.0.0.0/99]\n";
+  CHECK(run({"--consent", dir.File("range.yaml")}) == 2);
 }
 
 }  // namespace

@@ -250,11 +250,9 @@ void SetCallbacks(CURL* easy, Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
 }
 
-absl::Status DeniedError(const Target& target, const std::string& address) {
+absl::Status DeniedError(const Target& target, const std::string& address, const EgressPolicy& policy) {
   return Error(absl::StatusCode::kPermissionDenied, "EGRESS_DENIED",
-               absl::StrCat(target.host_port, " leads to the address ", address,
-                            ", which is not public; if it may be reached, start the drone with --egress-allow ",
-                            address, absl::StrContains(address, ":") ? "/128" : "/32"),
+               absl::StrCat(target.host_port, " leads to the address ", address, ", ", policy.Refusal(address)),
                {{"host", target.host}, {"address", address}});
 }
 
@@ -292,7 +290,8 @@ absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target
                            absl::string_view detail) {
   std::string said(detail.empty() ? absl::string_view(curl_easy_strerror(code)) : detail);
   bool never_asked = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
-  if (never_asked && !transfer.denied_address.empty()) return DeniedError(target, transfer.denied_address);
+  if (never_asked && !transfer.denied_address.empty())
+    return DeniedError(target, transfer.denied_address, transfer.policy);
   if (!transfer.stopped.ok()) return Annotate(transfer.stopped, target.host_port);
   if (code == CURLE_OPERATION_TIMEDOUT) return TimeoutError(target, timeout, said);
   bool broken = code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire_bytes > 0);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/net/http_client.h"
@@ -103,9 +104,9 @@ bool IsPublic(const AddressBytes& address) {
 
 }  // namespace
 
-absl::StatusOr<EgressPolicy> EgressPolicy::Create(const std::vector<std::string>& allowed_cidrs) {
-  EgressPolicy policy;
-  for (const std::string& text : allowed_cidrs) {
+absl::StatusOr<std::vector<EgressPolicy::Range>> EgressPolicy::ParseRanges(const std::vector<std::string>& cidrs) {
+  std::vector<Range> ranges;
+  for (const std::string& text : cidrs) {
     size_t slash = text.find('/');
     bool is_v4 = false;
     std::optional<AddressBytes> address = ParseAddress(text.substr(0, slash), &is_v4);
@@ -118,8 +119,17 @@ absl::StatusOr<EgressPolicy> EgressPolicy::Create(const std::vector<std::string>
           absl::StrCat("\"", text, "\" is not an address range; write it like 10.0.0.0/8, 127.0.0.1 or fd00::/8"),
           {{"cidr", text}});
     }
-    policy.allowed_.push_back({std::string(address->begin(), address->end()), is_v4 ? bits + 96 : bits});
+    ranges.push_back({std::string(address->begin(), address->end()), is_v4 ? bits + 96 : bits});
   }
+  return ranges;
+}
+
+absl::StatusOr<EgressPolicy> EgressPolicy::Create(const std::vector<std::string>& allowed_cidrs,
+                                                  const std::optional<std::vector<std::string>>& within) {
+  EgressPolicy policy;
+  ASSIGN_OR_RETURN(policy.allowed_, ParseRanges(allowed_cidrs));
+  if (!within) return policy;
+  ASSIGN_OR_RETURN(policy.within_, ParseRanges(*within));
   return policy;
 }
 
@@ -132,20 +142,31 @@ EgressPolicy EgressPolicy::AllowAll() {
 bool EgressPolicy::Allows(absl::string_view address) const {
   if (allow_all_) return true;
   std::optional<AddressBytes> bytes = ParseZonedAddress(address);
-  return bytes && (IsPublic(*bytes) || Opens(address));
+  return bytes && !LeavesOut(address) && (IsPublic(*bytes) || Opens(address));
 }
 
 bool EgressPolicy::Opens(absl::string_view address) const {
-  if (allow_all_) return true;
+  return allow_all_ || (!LeavesOut(address) && Contain(allowed_, address));
+}
+
+bool EgressPolicy::LeavesOut(absl::string_view address) const { return within_ && !Contain(*within_, address); }
+
+bool EgressPolicy::Contain(const std::vector<Range>& ranges, absl::string_view address) {
   std::optional<AddressBytes> bytes = ParseZonedAddress(address);
   if (!bytes) return false;
-  auto opened = [&](const AddressBytes& candidate) {
-    return std::any_of(allowed_.begin(), allowed_.end(), [&](const Range& range) {
+  auto contained = [&](const AddressBytes& candidate) {
+    return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
       return InPrefix(candidate.data(), reinterpret_cast<const unsigned char*>(range.bytes.data()), range.prefix_bits);
     });
   };
   const unsigned char* v4 = EmbeddedV4(*bytes);
-  return opened(*bytes) || (v4 != nullptr && opened(Mapped(v4)));
+  return contained(*bytes) || (v4 != nullptr && contained(Mapped(v4)));
+}
+
+std::string EgressPolicy::Refusal(absl::string_view address) const {
+  if (LeavesOut(address)) return "which the consent file of this drone leaves out; ask who owns its host";
+  return absl::StrCat("which is not public; if it may be reached, start the drone with --egress-allow ", address,
+                      absl::StrContains(address, ":") ? "/128" : "/32");
 }
 
 }  // namespace chartly::net

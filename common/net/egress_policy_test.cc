@@ -59,6 +59,26 @@ TEST_CASE("what was opened is told from what is public anyway") {
   CHECK(PolicyOf({"93.184.216.0/24"}).Opens("93.184.216.34"));
 }
 
+TEST_CASE("ranges that everything must lie in close what is outside and open nothing") {
+  auto policy =
+      EgressPolicy::Create({"10.0.0.0/8"}, std::vector<std::string>{"10.1.0.0/16", "8.8.0.0/16", "127.0.0.1"});
+  REQUIRE_OK(policy);
+  CHECK(policy->Allows("8.8.8.8"));
+  CHECK(policy->Allows("10.1.2.3"));
+  CHECK(policy->Allows("::ffff:10.1.2.3"));
+  CHECK_FALSE(policy->Allows("1.1.1.1"));
+  CHECK_FALSE(policy->Allows("10.2.0.1"));
+  CHECK_FALSE(policy->Opens("10.2.0.1"));
+  CHECK_FALSE(policy->Allows("127.0.0.1"));
+  CHECK_FALSE(policy->Allows("2606:4700::1111"));
+  CHECK(policy->Refusal("1.1.1.1").find("consent file") != std::string::npos);
+  CHECK(policy->Refusal("127.0.0.1").find("--egress-allow 127.0.0.1/32") != std::string::npos);
+  auto closed = EgressPolicy::Create({}, std::vector<std::string>{});
+  REQUIRE_OK(closed);
+  CHECK_FALSE(closed->Allows("8.8.8.8"));
+  CHECK(Reason(EgressPolicy::Create({}, std::vector<std::string>{"x"}).status()) == "CIDR_INVALID");
+}
+
 TEST_CASE("a range that is none is named in the error") {
   std::string text = GENERATE(as<std::string>{}, "", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "::/129", "localhost",
                               "10.0.0.0/8x", "10.0.0.0/");

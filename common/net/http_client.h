@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,21 +23,30 @@ namespace chartly::net {
 // ranges (v4, v6, and v4 inside v6) only if a CIDR here contains them.
 class EgressPolicy {
  public:
-  // InvalidArgument (CIDR_INVALID) names the text. "127.0.0.1" is taken as /32.
-  static absl::StatusOr<EgressPolicy> Create(const std::vector<std::string>& allowed_cidrs);
+  // InvalidArgument (CIDR_INVALID) names the text. "127.0.0.1" is taken as /32. With `within`, no address outside of
+  // those CIDRs is allowed, public or not; it opens none.
+  static absl::StatusOr<EgressPolicy> Create(const std::vector<std::string>& allowed_cidrs,
+                                             const std::optional<std::vector<std::string>>& within = std::nullopt);
   // For the command line, which talks to the address its user gave: everything is allowed.
   static EgressPolicy AllowAll();
   // `address` is a numeric IPv4 or IPv6 address.
   bool Allows(absl::string_view address) const;
   // Whether a CIDR here contains it; that it is public does not count.
   bool Opens(absl::string_view address) const;
+  // Why an address is not allowed and what to do, to follow its mention: "which is not public; ...".
+  std::string Refusal(absl::string_view address) const;
 
  private:
   struct Range {
     std::string bytes;  // 16 bytes, v4 mapped
     int prefix_bits;
   };
+  static absl::StatusOr<std::vector<Range>> ParseRanges(const std::vector<std::string>& cidrs);
+  static bool Contain(const std::vector<Range>& ranges, absl::string_view address);
+  bool LeavesOut(absl::string_view address) const;
+
   std::vector<Range> allowed_;
+  std::optional<std::vector<Range>> within_;
   bool allow_all_ = false;
 };
 

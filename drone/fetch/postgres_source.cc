@@ -38,9 +38,7 @@ absl::Status CheckAllowedHost(const SourceConfig& source) {
 
 absl::Status DeniedError(const std::string& host, const std::string& address, absl::string_view why) {
   return Error(absl::StatusCode::kPermissionDenied, "EGRESS_DENIED",
-               absl::StrCat(host, " leads to the address ", address, ", ", why,
-                            "; if it may be reached, start the drone with --egress-allow ", address,
-                            absl::StrContains(address, ":") ? "/128" : "/32"),
+               absl::StrCat(host, " leads to the address ", address, ", ", why),
                {{"host", host}, {"address", address}});
 }
 
@@ -49,9 +47,12 @@ absl::StatusOr<std::vector<std::string>> AllowedAddresses(const PostgresConfig& 
                                                           const net::EgressPolicy& egress) {
   ASSIGN_OR_RETURN(std::vector<std::string> addresses, net::Resolve(config.host));
   for (const std::string& address : addresses) {
-    if (!egress.Allows(address)) return DeniedError(config.host, address, "which is not public");
+    if (!egress.Allows(address)) return DeniedError(config.host, address, egress.Refusal(address));
     if (config.tls == "disable" && !egress.Opens(address)) {
-      return DeniedError(config.host, address, "to which nothing goes unprotected (source.postgres.tls: disable)");
+      return DeniedError(
+          config.host, address,
+          "to which nothing goes unprotected (source.postgres.tls: disable); use another tls, or start the drone with "
+          "--egress-allow for it");
     }
   }
   return addresses;

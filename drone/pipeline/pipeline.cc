@@ -180,7 +180,7 @@ class Pipeline::Impl {
     handed_on_ += fetched;
     Count("chartly_rows_total", static_cast<double>(fetched), "fetched");
     TellProgress(handed_on_);
-    return absl::OkStatus();
+    return deps_.governor == nullptr ? absl::OkStatus() : deps_.governor->Admit(cancelled_);
   }
 
   void TellProgress(int64_t fetched) {

@@ -17,6 +17,7 @@
 #include "common/profile/profile.h"
 #include "common/secrets/secrets.h"
 #include "drone/fetch/source.h"
+#include "drone/pipeline/governor.h"
 
 namespace chartly::drone {
 
@@ -47,7 +48,8 @@ struct PipelineDeps {
   const Secrets* secrets = nullptr;  // these three as in SourceDeps
   HostGate* gate = nullptr;
   TokenCache* tokens = nullptr;
-  Cursor cursor = {};  // of the profile's last run; not used if another revision wrote it
+  Cursor cursor = {};            // of the profile's last run; not used if another revision wrote it
+  Governor* governor = nullptr;  // what all runs take together; null: as much as they like
 };
 
 class Pipeline {

@@ -141,14 +141,25 @@ PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order)
   deps.secrets = deps_.secrets;
   deps.gate = deps_.gate;
   deps.tokens = deps_.tokens;
+  deps.governor = deps_.governor;
   deps.cursor = deps_.spool.CursorOf(order.profile_id()).value_or(Cursor());
   return deps;
+}
+
+// The profile of an order, held to what the owner of this host allows.
+absl::StatusOr<Profile> RunExecutor::ProfileOf(const v1::RunOrder& order) const {
+  ASSIGN_OR_RETURN(Profile profile, ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content()));
+  if (deps_.consent == nullptr) return profile;
+  RETURN_IF_ERROR(CheckConsent(*deps_.consent, profile));
+  const double rate = deps_.consent->rate;
+  if (rate > 0 && (profile.limits.rate == 0 || profile.limits.rate > rate)) profile.limits.rate = rate;
+  return profile;
 }
 
 v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<Cursor>& cursor) {
   v1::RunEnd end;
   *end.mutable_started_at() = ToTimestamp(deps_.clock.Now());
-  absl::StatusOr<Profile> profile = ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content());
+  absl::StatusOr<Profile> profile = ProfileOf(order);
   if (profile.ok()) {
     Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order)},
                       PipelineDepsOf(run, order));

@@ -23,6 +23,7 @@
 #include "chartly/v1/coordinator.pb.h"
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
+#include "common/profile/consent.h"
 #include "drone/pipeline/pipeline.h"
 #include "drone/session/spool_sink.h"
 #include "drone/spool/spool.h"
@@ -40,6 +41,8 @@ struct RunExecutorDeps {
   const Secrets* secrets = nullptr;
   HostGate* gate = nullptr;
   TokenCache* tokens = nullptr;
+  Governor* governor = nullptr;
+  const Consent* consent = nullptr;  // of who owns the host; null: to anything
 };
 
 class RunExecutor {
@@ -75,6 +78,7 @@ class RunExecutor {
   void Work(Active& run, v1::RunOrder& order);
   // `cursor` is what the next run begins with, if this one came to a good end.
   v1::RunEnd Execute(Active& run, v1::RunOrder& order, std::optional<Cursor>& cursor);
+  absl::StatusOr<Profile> ProfileOf(const v1::RunOrder& order) const;
   PipelineDeps PipelineDepsOf(Active& run, const v1::RunOrder& order);
   bool AppendEnd(const v1::RunEnd& end, const Cursor* cursor);
   static void StopRun(Active& run);

@@ -118,9 +118,11 @@ class Rig {
     auto opened = Spool::Open(options);
     REQUIRE_OK(opened);
     spool = *std::move(opened);
-    executor = std::make_unique<RunExecutor>(2, RunExecutorDeps{*spool, *http, clock, dir.path(), "d1", [this] {
-                                                                  if (session) session->Wake();
-                                                                }});
+    RunExecutorDeps deps{*spool, *http, clock, dir.path(), "d1", [this] {
+                           if (session) session->Wake();
+                         }};
+    deps.consent = &consent;
+    executor = std::make_unique<RunExecutor>(2, std::move(deps));
     SessionOptions session_options;
     session_options.drone_id = "d1";
     session_options.capacity = 2;
@@ -162,6 +164,7 @@ class Rig {
   std::unique_ptr<net::HttpClient> http = net::MakeHttpClient(*net::EgressPolicy::Create({"127.0.0.1/32"}));
   SystemClock clock;
   TempDir dir;
+  Consent consent;
   SmallCoordinator coordinator;
   std::unique_ptr<Spool> spool;
   std::unique_ptr<RunExecutor> executor;
@@ -203,6 +206,25 @@ TEST_CASE("an ordered run is done once, however often the order is repeated, and
   REQUIRE(rig.coordinator.Finished("r1"));
   CHECK(rig.server.Count("/people") == 1);
   CHECK(rig.Ends().size() == 2);
+}
+
+TEST_CASE("what the owner of the host does not consent to is not asked for, whatever is ordered") {
+  Rig rig;
+  rig.server.Map("/people", Answer("[]"));
+  rig.consent.hosts = {"other.example.gov"};
+  rig.StartDrone();
+  rig.coordinator.Order("r1", rig.Profile("/people"));
+  REQUIRE(rig.coordinator.Finished("r1"));
+  CHECK(rig.Ends()["r1"].error_reason() == "CONSENT_DENIED");
+  CHECK(rig.Ends()["r1"].error().find("127.0.0.1") != std::string::npos);
+  CHECK(rig.server.Count() == 0);
+  rig.StopDrone();
+  rig.consent.hosts = {"127.0.0.1"};
+  rig.StartDrone();
+  rig.coordinator.Order("r2", rig.Profile("/people"));
+  REQUIRE(rig.coordinator.Finished("r2"));
+  CHECK(rig.Ends()["r2"].error_reason() == "");
+  CHECK(rig.server.Count() == 1);
 }
 
 TEST_CASE("payloads that come with an order are the pages of its run") {
