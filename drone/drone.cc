@@ -122,6 +122,7 @@ absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
   if (!authorities.ok()) return Annotate(authorities.status(), "--ca-file");
   SpoolOptions options;
   options.path = absl::StrCat(config.data_dir, "/spool");
+  options.drone_id = config.id;
   options.max_bytes = config.spool_bytes;
   options.on_failure = RaiseStopSignal;
   ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));

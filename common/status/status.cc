@@ -3,6 +3,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "chartly/v1/error.pb.h"
+#include "common/text/utf8.h"
 
 namespace chartly {
 namespace {
@@ -17,11 +18,13 @@ bool ReadErrorInfo(const absl::Status& status, v1::ErrorInfo& info) {
 }  // namespace
 
 absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message, ErrorDetails details) {
-  absl::Status status(code, message);
+  // What is found in payloads goes into messages, and a message goes into protos, which nobody could read if it were no
+  // UTF-8.
+  absl::Status status(code, ToUtf8(message));
   v1::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(kErrorDomain);
-  for (const auto& [key, value] : details) (*info.mutable_metadata())[std::string(key)] = std::string(value);
+  for (const auto& [key, value] : details) (*info.mutable_metadata())[std::string(key)] = ToUtf8(value);
   status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
   return status;
 }
@@ -40,7 +43,7 @@ std::map<std::string, std::string> Details(const absl::Status& status) {
 
 absl::Status Annotate(const absl::Status& status, absl::string_view context) {
   if (status.ok()) return status;
-  absl::Status annotated(status.code(), absl::StrCat(context, ": ", status.message()));
+  absl::Status annotated(status.code(), ToUtf8(absl::StrCat(context, ": ", status.message())));
   status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { annotated.SetPayload(url, payload); });
   return annotated;
 }

@@ -13,6 +13,15 @@ TEST_CASE("an annotated error keeps its code, reason and details") {
   CHECK(Details(outer).at("profile") == "x");
 }
 
+TEST_CASE("an error made of any bytes can be sent and read again") {
+  absl::Status error =
+      Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NOT_JSON", "found \xff\xfe", {{"at", "\xc3"}});
+  error = Annotate(error, "page \x80");
+  CHECK(error.message() == "page \uFFFD: found \uFFFD\uFFFD");
+  CHECK(Reason(error) == "PAYLOAD_NOT_JSON");
+  CHECK(Details(error).at("at") == "\uFFFD");
+}
+
 TEST_CASE("OK stays OK when annotated, and a plain status has no reason") {
   CHECK(Annotate(absl::OkStatus(), "anything").ok());
   CHECK(Reason(absl::InternalError("boom")).empty());

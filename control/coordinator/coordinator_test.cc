@@ -174,6 +174,7 @@ TEST_CASE("the end of a run decides its state") {
       {EndedLedger("", 3, 1), v1::RUN_STATUS_PARTIAL, "BALANCE_OPEN"},
       {EndedLedger("", 3, 3, 0, "SOURCE_UNREACHABLE"), v1::RUN_STATUS_FAILED, "SOURCE_UNREACHABLE"},
       {EndedLedger("", 3, 1, 0, "SPOOL_DAMAGED"), v1::RUN_STATUS_FAILED, "SPOOL_DAMAGED"},
+      {EndedLedger("", 1, 3, 0, "SPOOL_DAMAGED"), v1::RUN_STATUS_FAILED, "SPOOL_DAMAGED"},
   }));
   v1::RunLedger ledger = ended;
   ledger.set_run_id(id);
@@ -181,8 +182,10 @@ TEST_CASE("the end of a run decides its state") {
   CHECK(fixture.Get(id).status() == status);
   CHECK(fixture.Get(id).error_reason() == reason);
   CHECK(fixture.Get(id).balance().closed() == (reason != "BALANCE_OPEN"));
-  // Only the drone can know that its disk lost rows.
-  CHECK(fixture.Get(id).balance().lost() == (reason == "SPOOL_DAMAGED" ? 2 : 0));
+  // Only the drone can know that its disk lost rows, or the count of rows that arrived.
+  bool damaged = reason == "SPOOL_DAMAGED";
+  CHECK(fixture.Get(id).balance().fetched() == (damaged ? 3 : ended.end().fetched()));
+  CHECK(fixture.Get(id).balance().lost() == (damaged ? 3 - ended.balance().stored() : 0));
 }
 
 TEST_CASE("a truncated run is partial and a cancelled one cancelled") {

@@ -31,6 +31,8 @@ v1::Balance FinalBalance(const v1::RunLedger& ledger) {
   balance.set_in_spool(0);
   // Only the drone knows that its disk lost rows. Whatever else is missing stays an open balance.
   if (ledger.end().error_reason() == kSpoolDamaged) {
+    // What the drone knew of rows that had arrived may be gone, too.
+    balance.set_fetched(std::max(balance.fetched(), Received(balance)));
     balance.set_lost(std::max<int64_t>(0, balance.fetched() - Received(balance)));
   }
   balance.set_closed(balance.fetched() == Received(balance) + balance.lost());

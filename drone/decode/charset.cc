@@ -222,9 +222,11 @@ absl::StatusOr<absl::string_view> Utf8Body::ReadUtf8() {
         carry_.push_back(rest_[0]);
         rest_.remove_prefix(1);
       }
-      if (!ended_ && OpenTail(carry_) == carry_.size()) continue;
-      out_.swap(carry_);
-      carry_.clear();
+      // What breaks off an open character may itself begin one.
+      size_t open = ended_ ? 0 : OpenTail(carry_);
+      if (open == carry_.size()) continue;
+      out_ = carry_.substr(0, carry_.size() - open);
+      carry_.erase(0, carry_.size() - open);
       return Checked(out_);
     }
     if (rest_.empty()) return rest_;

@@ -108,6 +108,8 @@ TEST_CASE("bytes that are not UTF-8 are an error with their offset, or U+FFFD wh
   CHECK_OK(replaced.status);
   CHECK(replaced.text == "a���b�");
   CHECK(replaced.replaced == 4);
+  // What follows an open character may begin a whole one.
+  CHECK(ReadUtf8("\xe0\xe0\xa4\xb9\xf0\xc3\xa9", "utf-8", "", longest).text == "�ह�é");
 }
 
 TEST_CASE("what another charset has no character for is replaced and counted") {

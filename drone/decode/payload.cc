@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
+#include "common/text/utf8.h"
 #include "drone/decode/markup.h"
 
 namespace chartly::drone {
@@ -81,8 +82,9 @@ std::string Describe(const PageInfo& page) {
       page.first_bytes.empty()
           ? std::string("it is empty")
           : absl::StrCat("it begins with \"", absl::Utf8SafeCHexEscape(page.first_bytes.substr(0, kFirstBytes)), "\"");
-  return absl::StrCat(" (", page.content_type.empty() ? "" : absl::StrCat("content type ", page.content_type, "; "),
-                      begins, ")");
+  // The first bytes may end inside a character.
+  return ToUtf8(absl::StrCat(
+      " (", page.content_type.empty() ? "" : absl::StrCat("content type ", page.content_type, "; "), begins, ")"));
 }
 
 }  // namespace

@@ -25,14 +25,14 @@ class DamagedRuns {
   // Entries that were appended are missing before the next record, or behind the last one.
   void OnLost(SeqRange range);
   void OnRecord(const RecordHeader& record);
-  // The run is damaged for another reason.
-  void Add(const std::string& run_id);
+  // The run is damaged for another reason: records of it may be missing in that range.
+  void Add(const std::string& run_id, SeqRange range);
 
   // The last lost range before which, or in which, entries of the run are missing; nothing for a run that is whole.
   std::optional<SeqRange> Find(const std::string& run_id) const;
   // The newest record of each run whose end was not seen.
   const std::map<std::string, RecordHeader>& unended() const { return unended_; }
-  bool any_lost() const { return lost_.has_value(); }
+  const std::optional<SeqRange>& last_lost() const { return lost_; }
 
   // The number of the record after `number` in its run. 0 stands for unknown, and stays so.
   static uint16_t Next(uint16_t number);

@@ -23,6 +23,7 @@ constexpr char kWatermarkName[] = "watermark";
 constexpr char kRunsName[] = "runs";
 constexpr char kCursorsName[] = "cursors";
 constexpr size_t kMaxEndedAtOpen = 10'000;
+constexpr int64_t kKeptBytes = int64_t{1} << 20;
 constexpr int64_t kMinSegmentBytes = int64_t{64} << 10;
 
 // Small spools get small segments: space comes back a whole segment at a time.
@@ -67,9 +68,10 @@ absl::Status Spool::Recover() {
   // A copy may be of a moment between an entry and the note that it was written, or the other way round.
   if (watermark_.place != place) watermark_.synced = 0;
   RETURN_IF_ERROR(RecoverEntries());
+  RETURN_IF_ERROR(CheckOwner());
   RETURN_IF_ERROR(NotePlace(place));
   ReportRecovery(damaged_files);
-  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
+  SetGauge("chartly_spool_bytes", static_cast<double>(HeldBytesLocked()));
   return absl::OkStatus();
 }
 
@@ -87,30 +89,39 @@ absl::Status Spool::RecoverEntries() {
   int64_t last = std::max(segments_.empty() ? 0 : segments_.back().last_seq, watermark_.released);
   recovered_seq_ = std::max({last, watermark_.acked, watermark_.synced});
   written_seq_ = synced_seq_ = recovered_seq_;
-  if (watermark_.acked > last) acked_gone_ = last = watermark_.acked;
+  // What was acked had been on disk. What is gone of it arrived, but it held the counts of its runs.
+  if (watermark_.acked > last) {
+    OnTailGone({last + 1, watermark_.acked});
+    acked_gone_ = last = watermark_.acked;
+  }
   bool tail_lost = recovered_seq_ > last;
-  if (tail_lost) OnTailLost(last);
+  if (tail_lost) {
+    damaged_runs_.OnLost({last + 1, recovered_seq_});
+    OnTailGone({last + 1, recovered_seq_});
+  }
   RETURN_IF_ERROR(ReopenRuns());
   RETURN_IF_ERROR(runs_->RemoveEnded());
   return hole || tail_lost ? SettleCursors() : absl::OkStatus();
 }
 
-void Spool::OnTailLost(int64_t last) {
-  damaged_runs_.OnLost({last + 1, recovered_seq_});
-  for (const v1::RunEnd& run : runs_->Open()) damaged_runs_.Add(run.run_id());
+void Spool::OnTailGone(SeqRange range) {
+  for (const v1::RunEnd& run : runs_->Open()) damaged_runs_.Add(run.run_id(), range);
   runs_->ForgetNumbers();
 }
 
 // A run that left records but neither an end nor a file lost one of the two. It is open again, so that it gets an end.
 absl::Status Spool::ReopenRuns() {
   for (const auto& [run_id, record] : damaged_runs_.unended()) {
-    bool end_acked = record.seq < acked_gone_ && !damaged_runs_.any_lost();
+    const std::optional<SeqRange>& lost = damaged_runs_.last_lost();
+    bool end_acked = record.seq < acked_gone_ && !lost;
     if (runs_->Contains(run_id) || end_acked) continue;
     ASSIGN_OR_RETURN(v1::RunEnd run, DescribeRun(record));
-    if (damaged_runs_.any_lost()) damaged_runs_.Add(run_id);
+    if (lost) damaged_runs_.Add(run_id, *lost);
     absl::Status begun = runs_->Begin(run);
-    // Without room for its file the next process does it.
-    if (!begun.ok() && !absl::IsResourceExhausted(begun)) return begun;
+    if (begun.ok()) continue;
+    // Without room for its file the next process does it; what is no run cannot be ended.
+    LogWarn("run not opened again", {{"run", run_id}, {"error", std::string(begun.message())}});
+    if (!absl::IsResourceExhausted(begun) && !absl::IsInvalidArgument(begun)) return begun;
   }
   return absl::OkStatus();
 }
@@ -123,17 +134,35 @@ absl::StatusOr<v1::RunEnd> Spool::DescribeRun(const RecordHeader& record) const 
   for (const Segment& segment : segments_) {
     if (record.seq < segment.first_seq || record.seq > segment.last_seq) continue;
     ASSIGN_OR_RETURN(SegmentReader reader, SegmentReader::Open(SegmentPath(segment.first_seq)));
-    ASSIGN_OR_RETURN(bool found, reader.Resync(record.seq, record.seq));
-    if (!found) break;
     ASSIGN_OR_RETURN(SegmentReader::Result result, reader.Next(record.seq, record.seq));
+    if (result == SegmentReader::Result::kDamaged) {
+      // Another one comes first.
+      ASSIGN_OR_RETURN(bool found, reader.Resync(record.seq, record.seq));
+      if (!found) break;
+      ASSIGN_OR_RETURN(result, reader.Next(record.seq, record.seq));
+    }
     if (result != SegmentReader::Result::kRecord) break;
-    absl::StatusOr<BatchHeader> header = Batch::ParseHeader(reader.record().payload);
+    const std::string& payload = reader.record().payload;
+    if (record.kind == EntryKind::kRunEnd) return run.ParseFromString(payload) ? run : v1::RunEnd();
+    absl::StatusOr<BatchHeader> header = Batch::ParseHeader(payload);
     if (!header.ok()) break;
     run.set_profile_id(header->profile_id());
     run.set_revision(header->revision());
     run.set_drone_id(header->drone_id());
   }
   return run;
+}
+
+// Rows of one drone are refused from another, so such a spool would never get empty.
+absl::Status Spool::CheckOwner() const {
+  if (options_.drone_id.empty() || !first_held_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(v1::RunEnd run, DescribeRun(*first_held_));
+  const std::string& owner = run.drone_id();
+  if (owner.empty() || owner == options_.drone_id) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "SPOOL_OF_ANOTHER_DRONE",
+               absl::StrCat("it holds rows of drone ", owner, " that are not sent yet; start it with --id ", owner,
+                            ", or give drone ", options_.drone_id, " a --data folder of its own"),
+               {{"path", options_.path}});
 }
 
 // A folder that was copied, or put back from a copy, is another spool from here on: what the other one has appended
@@ -178,6 +207,7 @@ void Spool::OnRecovered(const RecordHeader& record, int64_t* previous, bool* hol
     *hole = *hole || record.seq > watermark_.repaired;
   }
   *previous = record.seq;
+  if (!first_held_ && record.seq > watermark_.released) first_held_ = record;
   runs_->Recover(record);
   cursors_->Recover(record.seq, record.cursor, *hole);
   damaged_runs_.OnRecord(record);
@@ -241,7 +271,9 @@ absl::Status Spool::BeginRun(const v1::RunEnd& run) {
   info.set_drone_id(run.drone_id());
   if (run.has_started_at()) *info.mutable_started_at() = run.started_at();
   absl::Status begun = runs_->Begin(info);
-  return absl::IsUnavailable(begun) ? FailLocked(begun) : begun;
+  if (absl::IsResourceExhausted(begun) && MakeRoomLocked()) begun = runs_->Begin(info);
+  bool disk_failed = absl::IsUnavailable(begun) || absl::IsFailedPrecondition(begun);
+  return disk_failed ? FailLocked(begun) : begun;
 }
 
 absl::StatusOr<int64_t> Spool::Append(const std::string& run_id, absl::string_view batch, int64_t fetched,
@@ -285,8 +317,12 @@ absl::Status Spool::Ack(int64_t seq) {
 absl::Status Spool::Release(int64_t seq) {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(failure_);
+  return ReleaseLocked(seq);
+}
+
+absl::Status Spool::ReleaseLocked(int64_t seq) {
   int64_t released = std::max(watermark_.released, std::min(seq, synced_seq_));
-  bool deletes = !segments_.empty() && segments_.front().last_seq <= released;
+  bool deletes = DeletesFrontLocked(released);
   // The records that carry the counts of open runs and the cursors are about to go. Those may be noted only once all
   // records they come from are on disk, and the watermark must be before anything is deleted: then every crash between
   // is harmless.
@@ -303,22 +339,42 @@ absl::Status Spool::Release(int64_t seq) {
   next.released = std::max(next.released, released);
   next.acked = std::max(next.acked, next.released);
   RETURN_IF_ERROR(SaveWatermarkLocked(next, deletes));
-  return deletes ? DeleteLocked(next.released) : absl::OkStatus();
+  if (deletes) return DeleteLocked(next.released);
+  SetGauge("chartly_spool_bytes", static_cast<double>(HeldBytesLocked()));
+  return absl::OkStatus();
+}
+
+// The segment that is written to goes only if that is worth the syncs of making a new one.
+bool Spool::DeletesFrontLocked(int64_t released) const {
+  if (segments_.empty() || segments_.front().last_seq > released) return false;
+  return segments_.size() > 1 || room_wanted_ || segments_.front().bytes >= std::min(segment_bytes_ / 4, kKeptBytes);
+}
+
+// Says whether there is more room than before.
+bool Spool::MakeRoomLocked() {
+  room_wanted_ = true;
+  return DeletesFrontLocked(watermark_.released) && ReleaseLocked(watermark_.released).ok();
 }
 
 absl::Status Spool::DeleteLocked(int64_t seq) {
-  while (!segments_.empty() && segments_.front().last_seq <= seq) {
+  while (DeletesFrontLocked(seq)) {
     const Segment segment = segments_.front();
     if (segments_.size() == 1) active_.Reset();
     std::string path = SegmentPath(segment.first_seq);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, "unlink", path);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FailLocked(ErrnoError(errno, "unlink", path));
     total_bytes_ -= segment.bytes;
     segments_.pop_front();
   }
-  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
+  room_wanted_ = false;
+  SetGauge("chartly_spool_bytes", static_cast<double>(HeldBytesLocked()));
   room_cv_.SignalAll();
   absl::Status synced = SyncDirectory(options_.path);
   return synced.ok() ? synced : FailLocked(synced);
+}
+
+int64_t Spool::HeldBytesLocked() const {
+  bool released = !segments_.empty() && segments_.back().last_seq <= watermark_.released;
+  return released ? total_bytes_ - segments_.back().bytes : total_bytes_;
 }
 
 absl::StatusOr<SpoolIdentity> Spool::Rebase(int64_t base) {
@@ -383,7 +439,7 @@ int64_t Spool::last_seq() const {
 
 int64_t Spool::bytes() const {
   absl::MutexLock lock(&mu_);
-  return total_bytes_;
+  return HeldBytesLocked();
 }
 
 absl::Status Spool::health() const {

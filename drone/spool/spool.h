@@ -39,6 +39,7 @@ namespace chartly::drone {
 
 struct SpoolOptions {
   std::string path;                      // made if absent
+  std::string drone_id;                  // whose rows it holds; another drone cannot send them. Empty: not checked
   int64_t max_bytes = int64_t{1} << 30;  // of all segment files
   int64_t segment_bytes = int64_t{16} << 20;
   std::function<void()> on_failure;          // called once when health() stops being OK; must not use the spool
@@ -60,6 +61,7 @@ struct SpoolIdentity {
 class Spool {
  public:
   // Checks every record. Damage is reported (recovery()), logged and counted, and never keeps the spool from opening.
+  // FailedPrecondition: SPOOL_LOCKED, SPOOL_VERSION_UNKNOWN, or SPOOL_OF_ANOTHER_DRONE if that one has unsent entries.
   static absl::StatusOr<std::unique_ptr<Spool>> Open(SpoolOptions options);
   ~Spool();
   Spool(const Spool&) = delete;
@@ -92,7 +94,8 @@ class Spool {
   absl::StatusOr<std::vector<SpoolEntry>> Read(int64_t from_seq, size_t max_bytes);
   // Remembers the highest seq ever acked. Survives the end of the process, not always a power cut.
   absl::Status Ack(int64_t seq);
-  // Entries up to `seq` may be forgotten: noted durably first, then whole segments are deleted. Repeating is harmless.
+  // Entries up to `seq` may be forgotten: noted durably first, then whole segments are deleted. A small one that is
+  // written to stays until the space is needed. Repeating is harmless.
   absl::Status Release(int64_t seq);
   // Takes a new identity whose number 1 is `base + 1`; returns it once it is durable.
   absl::StatusOr<SpoolIdentity> Rebase(int64_t base);
@@ -105,7 +108,7 @@ class Spool {
   // Highest durable seq, or what it was at open; the next entry gets a higher one.
   int64_t last_seq() const;
   int64_t recovered_seq() const { return recovered_seq_; }
-  // Bytes of the segment files.
+  // Bytes of the segment files that hold what is not released.
   int64_t bytes() const;
   const RecoveryReport& recovery() const { return recovery_; }
   // OK, or why the spool refuses to write.
@@ -127,10 +130,11 @@ class Spool {
   absl::Status MakeWatermark(const SegmentHeader& newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RecoverEntries() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnRecovered(const RecordHeader& record, int64_t* previous, bool* hole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void OnTailLost(int64_t last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnTailGone(SeqRange range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ReopenRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<v1::RunEnd> DescribeRun(const RecordHeader& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status SettleCursors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckOwner() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status NotePlace(uint64_t place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReportRecovery(int64_t damaged_files);
   absl::StatusOr<int64_t> AppendEntry(RecordHeader header, absl::string_view payload, int64_t fetched, int32_t pages,
@@ -144,6 +148,12 @@ class Spool {
   void NoteSyncedLocked(int64_t seq, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FlushLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CloseActiveLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status AppendLocked(RecordHeader& header, absl::string_view payload, int64_t fetched, int32_t pages,
+                            const storage::v1::Cursor* cursor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status ReleaseLocked(int64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool MakeRoomLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool DeletesFrontLocked(int64_t released) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int64_t HeldBytesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status DeleteLocked(int64_t seq) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status SaveWatermarkLocked(const Watermark& watermark, bool durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status FailLocked(const absl::Status& cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -169,6 +179,7 @@ class Spool {
   std::deque<Segment> segments_ ABSL_GUARDED_BY(mu_);
   FileDescriptor active_ ABSL_GUARDED_BY(mu_);  // segments_.back(), if valid
   int64_t total_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  bool room_wanted_ ABSL_GUARDED_BY(mu_) = false;  // something was not taken since the last deletion
   int64_t written_seq_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t synced_seq_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t synced_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of the active segment
@@ -176,7 +187,8 @@ class Spool {
   std::unique_ptr<RunTable> runs_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<CursorTable> cursors_ ABSL_GUARDED_BY(mu_);
   DamagedRuns damaged_runs_ ABSL_GUARDED_BY(mu_);
-  int64_t acked_gone_ ABSL_GUARDED_BY(mu_) = 0;  // the last entry that was acked and is not on disk
+  std::optional<RecordHeader> first_held_ ABSL_GUARDED_BY(mu_);  // at open, of those that were not released
+  int64_t acked_gone_ ABSL_GUARDED_BY(mu_) = 0;                  // the last entry that was acked and is not on disk
   std::unique_ptr<SlotFile> watermark_file_ ABSL_GUARDED_BY(mu_);
   Watermark watermark_ ABSL_GUARDED_BY(mu_);
 

@@ -20,32 +20,42 @@ absl::StatusOr<int64_t> Spool::AppendEntry(RecordHeader header, absl::string_vie
     return Error(absl::StatusCode::kInvalidArgument, "SPOOL_ENTRY_TOO_LARGE",
                  absl::StrCat("an entry of ", payload.size(), " bytes; at most ", kMaxPayloadBytes, " are taken"));
   }
-  bool ends = header.kind == EntryKind::kRunEnd;
-  int64_t limit = options_.max_bytes + (ends ? kRunEndReserveBytes : 0);
   {
     absl::MutexLock lock(&mu_);
     RETURN_IF_ERROR(failure_);
-    if (cursor != nullptr) RETURN_IF_ERROR(ReserveCursorLocked(header, *cursor));
-    RETURN_IF_ERROR(PrepareLocked(static_cast<int64_t>(RecordBytes(header, payload.size())), limit));
-    if (!runs_->Contains(header.run_id)) {
-      return Error(absl::StatusCode::kFailedPrecondition, "RUN_NOT_OPEN",
-                   absl::StrCat("run ", header.run_id, " was not begun, or ended already"));
+    absl::Status written = AppendLocked(header, payload, fetched, pages, cursor);
+    if (absl::IsResourceExhausted(written) && MakeRoomLocked()) {
+      written = AppendLocked(header, payload, fetched, pages, cursor);
     }
-    runs_->Add(fetched, pages, &header);
-    absl::Status written = WriteLocked(header, payload);
-    if (!written.ok()) {
-      runs_->Subtract(fetched, pages, header);
-      return written;
-    }
-    // Before the sync, so that a release that deletes this record knows of the end and of the cursor.
-    if (cursor != nullptr) cursors_->Set(runs_->ProfileOf(header.run_id), *cursor, header.seq);
-    if (ends) runs_->MarkEnded(header.run_id);
+    RETURN_IF_ERROR(written);
     RETURN_IF_ERROR(SyncLocked(header.seq));
   }
   Count("chartly_spool_appends_total");
   absl::MutexLock lock(&listener_mu_);
   if (listener_) listener_();
   return header.seq;
+}
+
+absl::Status Spool::AppendLocked(RecordHeader& header, absl::string_view payload, int64_t fetched, int32_t pages,
+                                 const storage::v1::Cursor* cursor) {
+  bool ends = header.kind == EntryKind::kRunEnd;
+  int64_t limit = options_.max_bytes + (ends ? kRunEndReserveBytes : 0);
+  if (cursor != nullptr) RETURN_IF_ERROR(ReserveCursorLocked(header, *cursor));
+  RETURN_IF_ERROR(PrepareLocked(static_cast<int64_t>(RecordBytes(header, payload.size())), limit));
+  if (!runs_->Contains(header.run_id)) {
+    return Error(absl::StatusCode::kFailedPrecondition, "RUN_NOT_OPEN",
+                 absl::StrCat("run ", header.run_id, " was not begun, or ended already"));
+  }
+  runs_->Add(fetched, pages, &header);
+  absl::Status written = WriteLocked(header, payload);
+  if (!written.ok()) {
+    runs_->Subtract(fetched, pages, header);
+    return written;
+  }
+  // Before the sync, so that a release that deletes this record knows of the end and of the cursor.
+  if (cursor != nullptr) cursors_->Set(runs_->ProfileOf(header.run_id), *cursor, header.seq);
+  if (ends) runs_->MarkEnded(header.run_id);
+  return absl::OkStatus();
 }
 
 absl::Status Spool::ReserveCursorLocked(RecordHeader& header, const storage::v1::Cursor& cursor) {
@@ -76,7 +86,10 @@ absl::Status Spool::PrepareLocked(int64_t record_bytes, int64_t limit) {
     }
     if (!rotate) return absl::OkStatus();
     // The file of a running fdatasync must not be closed under it.
-    if (!syncing_) return RotateLocked();
+    if (!syncing_) {
+      absl::Status rotated = RotateLocked();
+      return rotated.ok() || absl::IsResourceExhausted(rotated) ? rotated : FailLocked(rotated);
+    }
     synced_cv_.Wait(&mu_);
   }
 }
@@ -142,7 +155,7 @@ absl::Status Spool::WriteLocked(RecordHeader& header, absl::string_view payload)
   segment.bytes += size;
   total_bytes_ += size;
   segment.last_seq = written_seq_ = header.seq;
-  SetGauge("chartly_spool_bytes", static_cast<double>(total_bytes_));
+  SetGauge("chartly_spool_bytes", static_cast<double>(HeldBytesLocked()));
   return absl::OkStatus();
 }
 

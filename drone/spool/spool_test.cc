@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "common/batch/batch.h"
 #include "drone/spool/spool_fixture_test.h"
 
 namespace chartly::drone {
@@ -48,6 +49,57 @@ TEST_CASE("a second opener of the folder is refused and told what to do") {
   CHECK(std::string(second.status().message()).find(dir.path()) != std::string::npos);
   spool.reset();
   CHECK_OK(Spool::Open(options));
+}
+
+std::string PackedBatchOf(const std::string& drone_id) {
+  BatchHeader origin;
+  origin.set_drone_id(drone_id);
+  BatchBuilder builder;
+  builder.SetOrigin(origin);
+  builder.CountFiltered();
+  absl::StatusOr<std::string> batch = builder.Finish();
+  REQUIRE_OK(batch);
+  return *batch;
+}
+
+TEST_CASE("rows of one drone keep another from its spool until they are sent") {
+  TempDir dir;
+  bool ends = GENERATE(false, true);
+  SpoolOptions first, second;
+  first.drone_id = "d1";
+  second.drone_id = "d2";
+  second.path = dir.path();
+  v1::RunEnd run = RunOf("r");
+  run.set_drone_id("d1");
+  {
+    auto spool = OpenSpool(dir.path(), first);
+    REQUIRE_OK(spool->BeginRun(run));
+    if (!ends) REQUIRE_OK(spool->Append("r", PackedBatchOf("d1"), 1));
+    if (ends) REQUIRE_OK(spool->EndRun(run));
+  }
+  auto refused = Spool::Open(second);
+  CHECK(absl::IsFailedPrecondition(refused.status()));
+  CHECK(Reason(refused.status()) == "SPOOL_OF_ANOTHER_DRONE");
+  CHECK(std::string(refused.status().message()).find("--id d1") != std::string::npos);
+  {
+    auto spool = OpenSpool(dir.path(), first);
+    REQUIRE_OK(spool->Release(spool->last_seq()));
+  }
+  CHECK_OK(Spool::Open(second));
+}
+
+TEST_CASE("a segment that cannot be made stops the spool for good") {
+  TempDir dir;
+  SpoolOptions options;
+  int told = 0;
+  options.on_failure = [&told] { ++told; };
+  auto spool = OpenSpool(dir.File("spool"), options);
+  REQUIRE_OK(spool->BeginRun(RunOf("r")));
+  std::filesystem::rename(dir.File("spool"), dir.File("gone"));
+  CHECK(Reason(spool->Append("r", "x", 1).status()) == "SPOOL_FAILED");
+  std::filesystem::rename(dir.File("gone"), dir.File("spool"));
+  CHECK(Reason(spool->Append("r", "x", 1).status()) == "SPOOL_FAILED");
+  CHECK(told == 1);
 }
 
 TEST_CASE("append past the byte bound writes nothing and works again after a release") {

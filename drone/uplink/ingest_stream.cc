@@ -187,9 +187,10 @@ void IngestStream::TellDamage(v1::RunEnd& end) const {
   if (!lost) return;
   end.set_cancelled(false);
   end.set_error_reason("SPOOL_DAMAGED");
-  end.set_error(absl::StrCat("rows of the run were lost to damage of the disk of drone ", options_.drone_id,
-                             ", in entries ", lost->first, " to ", lost->second,
-                             " of its spool; run the profile again, and check that disk"));
+  end.set_error(absl::StrCat("entries ", lost->first, " to ", lost->second, " of the spool of drone ",
+                             options_.drone_id,
+                             " were damaged on its disk, and rows of the run may be among them; run the profile again, "
+                             "and check that disk"));
 }
 
 absl::Status IngestStream::AwaitWork(bool* drained) {

@@ -61,11 +61,12 @@ class Process:
                 if env is None or key not in env:
                     del self.env[key]
         self.process = None
+        self.prefix = []  # a command that runs the program, such as a tracer
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([str(BIN / self.name), *self.arguments], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=self.env)
+            self.process = subprocess.Popen([*self.prefix, str(BIN / self.name), *self.arguments], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL, env=self.env)
         return self
 
     def alive(self):
@@ -143,17 +144,19 @@ class Cluster:
         for control in self.controls:
             control.kill()
 
-    def drone(self, drone_id="d1", source_dir=None, egress=("127.0.0.1/32",), flags=()):
-        """Starts a drone, or the same one again."""
-        if drone_id not in self.drones:
+    def drone(self, drone_id="d1", source_dir=None, egress=("127.0.0.1/32",), flags=(), data=None, prefix=(), name=None):
+        """Starts a drone, or the same one again. `name` tells two of one id apart; `prefix` is a command that runs it."""
+        name = name or drone_id
+        if name not in self.drones:
             admin = self.drone_admin.pop()
-            self.drones[drone_id] = Process(
-                "chartly-drone", self.folder / f"{drone_id}.log",
-                ["--id", drone_id, "--data", self.folder / drone_id, "--control-plane", self.url,
+            self.drones[name] = Process(
+                "chartly-drone", self.folder / f"{name}.log",
+                ["--id", drone_id, "--data", data or self.folder / name, "--control-plane", self.url,
                  *[f"--{part}=127.0.0.1:{self.rpc[part]}" for part in ("registry", "coordinator", "aggregator")],
                  "--key-file", self.key_file, "--source-dir", source_dir or ROOT / "profiles",
                  "--admin", f"127.0.0.1:{admin}", *[f"--egress-allow={cidr}" for cidr in egress], *flags])
-        return self.drones[drone_id].start()
+        self.drones[name].prefix = list(prefix)
+        return self.drones[name].start()
 
     def close(self):
         for process in [*self.drones.values(), *self.controls]:

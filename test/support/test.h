@@ -17,6 +17,7 @@ using Catch::Approx;
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "test/support/temp_dir.h"
 
 namespace chartly::testing {
 
@@ -25,26 +26,6 @@ template <typename T>
 absl::Status StatusOf(const absl::StatusOr<T>& result) {
   return result.status();
 }
-
-// A folder that is removed with its content when the object ends.
-class TempDir {
- public:
-  explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
-    std::string pattern = (parent / "chartly-test-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 // Waits until `condition` holds, at most `limit`; says whether it did.
 inline bool Eventually(const std::function<bool()>& condition,
