@@ -388,6 +388,10 @@ absl::StatusOr<SpoolIdentity> Spool::Rebase(int64_t base) {
   next.released = std::min(next.released, base);
   next.fork = 0;
   RETURN_IF_ERROR(SaveWatermarkLocked(next, /*durable=*/true));
+  // If the watermark gets lost, the newest segment tells who the spool is. Without room for one it would say who it
+  // was.
+  absl::Status rotated = RotateLocked();
+  if (!rotated.ok() && !absl::IsResourceExhausted(rotated)) return FailLocked(rotated);
   return SpoolIdentity{absl::BytesToHexString(watermark_.spool_id), watermark_.base};
 }
 

@@ -181,5 +181,24 @@ TEST_CASE("a full disk is back-pressure: nothing is damaged, and there is room a
   CHECK(*spool->Append("r", std::string(9000, 'y'), 1) == appended + 1);
 }
 
+TEST_CASE("a spool that lost its watermark is who it was last") {
+  TempDir dir;
+  SpoolIdentity last;
+  {
+    auto spool = OpenSpool(dir.path());
+    REQUIRE_OK(spool->BeginRun(RunOf("r")));
+    for (const char* batch : {"one", "two"}) REQUIRE_OK(spool->Append("r", batch, 1));
+    auto rebased = spool->Rebase(1);
+    REQUIRE_OK(rebased);
+    last = *rebased;
+    if (GENERATE(false, true)) REQUIRE_OK(spool->Append("r", "three", 1));
+  }
+  std::filesystem::remove(dir.File("watermark"));
+  auto spool = OpenSpool(dir.path());
+  CHECK(spool->identity().id == last.id);
+  CHECK(spool->identity().base == last.base);
+  CHECK(ReadAll(*spool).size() >= 2);
+}
+
 }  // namespace
 }  // namespace chartly::drone
