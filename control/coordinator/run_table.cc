@@ -167,7 +167,8 @@ ProfileHistory RunTable::HistoryOf(absl::string_view profile_id) const {
     history.last_finished = FromTimestamp(newest->run.finished_at());
   if (newest != nullptr && newest->status() == v1::RUN_STATUS_FAILED) {
     const v1::Run& run = newest->run;
-    history.failure = {std::max(run.attempt(), 1), run.error_reason(), run.trigger(), FromTimestamp(run.finished_at())};
+    history.failure = {std::max(run.attempt(), 1), run.error_reason(), run.trigger(), FromTimestamp(run.finished_at()),
+                       run.balance().fetched() > 0};
   }
   return history;
 }

@@ -28,10 +28,19 @@ std::optional<NextRun> NextScheduled(const ProfileSchedule& schedule, const Prof
   return NextRun{due + JitterOf(schedule, history.last_scheduled_run), 1, kTriggerSchedule};
 }
 
+// A drone makes the attempts of a request itself and holds to what the source asked for. Left for a whole run is what a
+// drone cannot make good: its own loss, and a body that broke off behind rows that were handed on.
+bool NeedsAnotherRun(const ProfileHistory::Failure& failure) {
+  const std::string& reason = failure.reason;
+  if (absl::StartsWith(reason, "DRONE_") || absl::StartsWith(reason, "SPOOL_")) return true;
+  bool broke_off = reason == "SOURCE_TRUNCATED" || reason == "SOURCE_TIMEOUT" || reason == "SOURCE_TOO_SLOW";
+  return broke_off && failure.took_rows;
+}
+
 std::optional<NextRun> NextRetry(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
   if (!history.failure) return std::nullopt;
   const ProfileHistory::Failure& failure = *history.failure;
-  if (failure.attempt >= schedule.max_attempts || !IsRetryable(failure.reason)) return std::nullopt;
+  if (failure.attempt >= schedule.max_attempts || !NeedsAnotherRun(failure)) return std::nullopt;
   if (failure.trigger == kTriggerSchedule && (!schedule.enabled || schedule.paused)) return std::nullopt;
   absl::Time finished = std::min(failure.finished, now);
   return NextRun{finished + RetryDelay(schedule.backoff, failure.attempt), failure.attempt + 1, failure.trigger};

@@ -39,6 +39,7 @@ struct ProfileHistory {
     std::string reason;
     std::string trigger;
     absl::Time finished;
+    bool took_rows = false;  // it failed on its way, not at its beginning
   };
   std::optional<Failure> failure;
 };

@@ -92,19 +92,29 @@ TEST_CASE("nothing is due while a run is open, or when the schedule is off or pa
 }
 
 TEST_CASE("a failed run is retried with growing delays until its attempts are used up") {
-  std::optional<NextRun> next = NextRunOf(Hourly(), FailedAt(kNow, 1, "SOURCE_UNREACHABLE"), kNow);
+  std::optional<NextRun> next = NextRunOf(Hourly(), FailedAt(kNow, 1, "DRONE_LOST"), kNow);
   CHECK(next->due == kNow + absl::Milliseconds(500));
   CHECK(next->attempt == 2);
   CHECK(NextRunOf(Hourly(), FailedAt(kNow, 3, "DRONE_RESTARTED"), kNow)->due == kNow + absl::Seconds(2));
-  next = NextRunOf(Hourly(), FailedAt(kNow, 4, "SOURCE_UNREACHABLE"), kNow);
+  next = NextRunOf(Hourly(), FailedAt(kNow, 4, "DRONE_LOST"), kNow);
   CHECK(next->attempt == 1);
   CHECK(next->due == kNow + absl::Hours(1));
 }
 
-TEST_CASE("a fault that time does not heal is not retried") {
-  for (const char* reason : {"PROFILE_INVALID", "PAYLOAD_NOT_JSON", "PAYLOAD_NO_RECORDS"}) {
+TEST_CASE("what time does not heal, or the drone tried again by itself, waits for the next turn") {
+  for (const char* reason : {"PROFILE_INVALID", "PAYLOAD_NOT_JSON", "PAYLOAD_NO_RECORDS", "SOURCE_THROTTLED",
+                             "SOURCE_AUTH", "SOURCE_HTTP_STATUS", "SOURCE_CIRCUIT_OPEN", "SOURCE_UNREACHABLE",
+                             "SOURCE_TRUNCATED", "SECRET_NOT_FOUND", "PAGINATION_LOOP"}) {
     CHECK(NextRunOf(Hourly(), FailedAt(kNow, 1, reason), kNow)->due == kNow + absl::Hours(1));
   }
+}
+
+TEST_CASE("a body that broke off behind rows that were handed on is asked for once more") {
+  ProfileHistory history = FailedAt(kNow, 1, "SOURCE_TRUNCATED");
+  history.failure->took_rows = true;
+  CHECK(NextRunOf(Hourly(), history, kNow)->attempt == 2);
+  history.failure->reason = "SOURCE_HTTP_STATUS";
+  CHECK(NextRunOf(Hourly(), history, kNow)->attempt == 1);
 }
 
 TEST_CASE("a run asked for by a person is retried although the schedule is off") {
