@@ -149,13 +149,25 @@ int OnBeforeRequest(void* user, char* remote, char*, int, int) {
   return CURL_PREREQFUNC_ABORT;
 }
 
+absl::Status HeaderTooLargeError() {
+  return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
+               "the answer has more than 64 KiB or 200 lines of header");
+}
+
+// A line that never ends does not get as far as OnHeader.
+bool IsHeaderTooLarge(CURLcode code) {
+#if LIBCURL_VERSION_NUM >= 0x080600
+  if (code == CURLE_TOO_LARGE) return true;
+#endif
+  return code == CURLE_OUT_OF_MEMORY;
+}
+
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   absl::string_view line(data, size);
   HeaderBlock& block = transfer.header_complete ? transfer.trailer : transfer.header;
   if (!block.AddLine(line)) {
-    transfer.stopped = Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-                             "the answer has more than 64 KiB or 200 lines of header");
+    transfer.stopped = HeaderTooLargeError();
     return 0;
   }
   bool is_end = absl::StripAsciiWhitespace(line).empty();
@@ -293,6 +305,7 @@ absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target
   if (never_asked && !transfer.denied_address.empty())
     return DeniedError(target, transfer.denied_address, transfer.policy);
   if (!transfer.stopped.ok()) return Annotate(transfer.stopped, target.host_port);
+  if (!transfer.header_complete && IsHeaderTooLarge(code)) return Annotate(HeaderTooLargeError(), target.host_port);
   if (code == CURLE_OPERATION_TIMEDOUT) return TimeoutError(target, timeout, said);
   bool broken = code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire_bytes > 0);
   if (broken) return CutOffError(target, transfer.wire_bytes, said);

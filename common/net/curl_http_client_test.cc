@@ -188,6 +188,20 @@ TEST_CASE("a body that ends too early is an error, not a short answer") {
   }
 }
 
+TEST_CASE("a header is read to its limit, whether it has many lines or one") {
+  HttpFixture server;
+  std::string lines;
+  for (int i = 0; i < 1000; ++i) lines += "X-Filler-" + std::to_string(i) + ": x\r\n";
+  server.Map("/lines", {.raw = "HTTP/1.1 200 OK\r\n" + lines + "Content-Length: 0\r\n\r\n"});
+  server.Map("/line", {.raw = "HTTP/1.1 200 OK\r\nX-Filler: " + std::string(300'000, 'x') + "\r\n\r\n"});
+  for (const char* target : {"/lines", "/line"}) {
+    INFO(target);
+    auto response = LoopbackClient()->Send(Get(server.Url(target)));
+    CHECK(Reason(response.status()) == "SOURCE_TOO_LARGE");
+    CHECK(Says(response.status(), "lines of header"));
+  }
+}
+
 TEST_CASE("a compressed body comes unpacked, a bomb does not") {
   HttpFixture server;
   server.Map("/good", {.body = Gzip("hello, world"), .headers = {{"Content-Encoding", "gzip"}}});
