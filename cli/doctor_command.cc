@@ -50,6 +50,7 @@ absl::Status Examine(Session& session, DoctorOptions options) {
   for (absl::string_view cidr : absl::StrSplit(session.Variable("CHARTLY_EGRESS_ALLOW"), ',', absl::SkipWhitespace())) {
     options.egress_allow.emplace_back(absl::StripAsciiWhitespace(cidr));
   }
+  if (options.secrets_dir.empty()) options.secrets_dir = session.Variable("CHARTLY_SECRETS_DIR");
   Diagnosis diagnosis;
   ExamineControlPlane(session, options, diagnosis);
   ExamineHost(session, options, diagnosis);

@@ -205,6 +205,10 @@ TEST_CASE("the doctor looks for the secrets of a profile and never shows one") {
   CommandResult result = world.Run(local);
   CHECK(Contains(result.out, "the secret is there"));
   CHECK_FALSE(Contains(result.out, "s3cret"));
+  world.flags.erase("--secrets-dir");
+  CHECK(Found(world, local) == Codes{"DOCTOR_SECRET_MISSING"});
+  world.variables["CHARTLY_SECRETS_DIR"] = world.dir.path();
+  CHECK(Found(world, local).empty());
 }
 
 TEST_CASE("docs/doctor.md shows every code, and each has one meaning") {
