@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -152,6 +153,16 @@ absl::Status Complete(Flags& flags) {
   return ReadKey(flags);
 }
 
+// A drone is small beside what else its host does. Left to itself, glibc gives each thread a heap of its own and keeps
+// there what large buffers have left behind.
+void KeepHeapSmall() {
+#ifdef __GLIBC__
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+#endif
+}
+
 int Fail(const absl::Status& status, int code) {
   std::fprintf(stderr, "chartly-drone: %s\n", std::string(status.message()).c_str());
   return code;
@@ -160,6 +171,7 @@ int Fail(const absl::Status& status, int code) {
 }  // namespace
 
 int RunDrone(int argc, char** argv) {
+  KeepHeapSmall();
   BlockStopSignals();
   CLI::App app("Fetches, normalizes and sends what the control plane orders.", "chartly-drone");
   app.set_version_flag("--version", kVersion);

@@ -86,19 +86,23 @@ class JsonDecoder final : public PageDecoder {
   absl::Status Streamed(JsonWindow& window, RowSink& sink, DecodeResult& result) {
     JsonStream stream(plan_, reader_);
     reader_.Begin(sink, [&stream](size_t level, size_t path) { return &stream.outer(level, path); });
+    // The window may hold more than this part of it, which is what was read before it was clear that there is more.
+    size_t part = sizes_.window_bytes;
     while (true) {
-      bool last = window.at_end();
-      size_t cut = last ? window.size() : CutAfterToken(window.text());
+      bool last = window.at_end() && window.size() <= part;
+      size_t cut = last ? window.size() : CutAfterToken(window.text().substr(0, part));
       size_t consumed = 0;
       RETURN_IF_ERROR(index_.Build(window.Lend(cut), cut, window.offset()));
       RETURN_IF_ERROR(stream.Feed(index_, last, consumed));
       if (last) break;
       size_t bytes = index_.Position(consumed);
+      size_t rest = std::min(part, window.size()) - bytes;
       window.Drop(bytes);
-      // Without progress the window doubles, so that a large row is not read again and again.
-      size_t more = bytes > 0 ? sizes_.window_bytes : std::max(window.size(), sizes_.window_bytes);
-      if (window.size() > kMaxJsonRowBytes) return TooLarge("a row");
-      RETURN_IF_ERROR(window.Fill(std::min(window.size() + more, kMaxJsonRowBytes + 1)));
+      // Without progress the part doubles, so that a large row is not read again and again.
+      size_t more = bytes > 0 ? sizes_.window_bytes : std::max(rest, sizes_.window_bytes);
+      if (rest > kMaxJsonRowBytes) return TooLarge("a row");
+      part = std::min(rest + more, kMaxJsonRowBytes + 1);
+      RETURN_IF_ERROR(window.Fill(part));
     }
     if (plan_.pages != JsonPlan::kNone) ReadPages(stream.outer(0, plan_.pages), result);
     if (plan_.next != JsonPlan::kNone) ReadNext(stream.outer(0, plan_.next), result);

@@ -13,9 +13,10 @@
 
 namespace chartly::drone {
 
-inline constexpr size_t kMaxWholeJsonBytes = size_t{8} << 20;
-// A row, a line, or a document of a shape that cannot be streamed (zipped, JSON-stat).
-inline constexpr size_t kMaxJsonRowBytes = size_t{16} << 20;
+inline constexpr size_t kMaxWholeJsonBytes = size_t{6} << 20;
+// A row, a line, or a document of a shape that cannot be streamed (zipped, JSON-stat). Its tokens may take four times
+// as much if it is made for that, which is what a drone's memory has room for.
+inline constexpr size_t kMaxJsonRowBytes = size_t{6} << 20;
 
 // For tests: documents larger than `whole_bytes` are streamed through windows of `window_bytes`.
 struct JsonSizes {

@@ -2,20 +2,28 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
+#include <new>
 
 #include "common/status/status.h"
 
 namespace chartly::drone {
+namespace {
 
-void JsonWindow::Reserve(size_t bytes) {
-  if (bytes <= capacity_) return;
-  size_t capacity = std::max(bytes, 2 * capacity_);
-  std::unique_ptr<char[]> larger(new char[capacity + kJsonPadding]);
-  std::memset(larger.get() + capacity, 0, kJsonPadding);
-  if (size_ > 0) std::memcpy(larger.get(), buffer_.get(), size_);
-  buffer_ = std::move(larger);
+constexpr size_t kLargeBytes = size_t{1} << 20;  // a buffer beyond is given back as soon as it is not needed
+
+}  // namespace
+
+void JsonWindow::Resize(size_t capacity) {
+  auto* resized = static_cast<char*>(std::realloc(buffer_.get(), capacity + kJsonPadding));
+  if (resized == nullptr) throw std::bad_alloc();
+  static_cast<void>(buffer_.release());
+  buffer_.reset(resized);
+  std::memset(resized + capacity, 0, kJsonPadding);
   capacity_ = capacity;
+}
+
+void JsonWindow::Reserve(size_t bytes, size_t wanted) {
+  if (bytes > capacity_) Resize(std::max(bytes, std::min(2 * capacity_, wanted)));
 }
 
 absl::Status JsonWindow::Fill(size_t bytes) {
@@ -26,12 +34,12 @@ absl::Status JsonWindow::Fill(size_t bytes) {
       if (at_end_) break;
     }
     size_t part = std::min(piece_.size(), bytes - size_);
-    Reserve(size_ + part);
+    Reserve(size_ + part, bytes);
     std::memcpy(buffer_.get() + size_, piece_.data(), part);
     size_ += part;
     piece_.remove_prefix(part);
   }
-  Reserve(1);
+  Reserve(1, 1);
   return absl::OkStatus();
 }
 
@@ -46,6 +54,7 @@ void JsonWindow::Drop(size_t bytes) {
   std::memmove(buffer_.get(), buffer_.get() + bytes, size_ - bytes);
   size_ -= bytes;
   offset_ += bytes;
+  if (capacity_ > kLargeBytes && size_ < capacity_ / 8) Resize(std::max(size_, kLargeBytes));
 }
 
 }  // namespace chartly::drone

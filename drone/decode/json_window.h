@@ -3,6 +3,7 @@
 #define CHARTLY_DRONE_DECODE_JSON_WINDOW_H_
 
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -31,10 +32,15 @@ class JsonWindow {
   void Drop(size_t bytes);
 
  private:
-  void Reserve(size_t bytes);
+  struct Free {
+    void operator()(char* buffer) const { std::free(buffer); }
+  };
+  // Room for `bytes`, and at once for more of the `wanted` ones.
+  void Reserve(size_t bytes, size_t wanted);
+  void Resize(size_t capacity);
 
   Body& body_;
-  std::unique_ptr<char[]> buffer_;
+  std::unique_ptr<char, Free> buffer_;  // of malloc, which lets a large one grow where it is
   size_t capacity_ = 0;
   size_t size_ = 0;
   size_t offset_ = 0;

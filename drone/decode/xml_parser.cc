@@ -17,7 +17,7 @@ constexpr int kMaxDepth = 1024;
 // Short slices keep what an unfinished token makes expat read again within bounds.
 constexpr size_t kSliceBytes = size_t{64} << 10;
 constexpr int64_t kMaxTokenBytes = int64_t{2} << 20;
-constexpr size_t kMaxMarkedBytes = size_t{16} << 20;
+constexpr size_t kMaxMarkedBytes = size_t{8} << 20;
 constexpr int64_t kMaxParserBytes = int64_t{16} << 20;
 constexpr int64_t kFreeExpansionBytes = int64_t{1} << 20;
 constexpr int64_t kMaxExpansion = 16;
@@ -181,7 +181,7 @@ struct XmlParser::Expat {
       size_t from = static_cast<size_t>(std::max<int64_t>(mark - slice_begin, 0));
       before_slice.append(slice_text.data() + from, slice_text.size() - from);
       if (before_slice.size() > kMaxMarkedBytes) {
-        return Wrong("PAYLOAD_ROW_TOO_LARGE", "an element that is a row is larger than 16 MiB");
+        return Wrong("PAYLOAD_ROW_TOO_LARGE", "an element that is a row is larger than 8 MiB");
       }
     }
     auto open = static_cast<size_t>(std::max<int64_t>(fed - XML_GetCurrentByteIndex(parser), 0));

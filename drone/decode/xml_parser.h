@@ -57,7 +57,7 @@ class XmlParser {
   // PAYLOAD_TOKEN_TOO_LARGE, PAYLOAD_TOO_COMPLEX, PAYLOAD_HAS_EXTERNAL_ENTITY, PAYLOAD_ENTITY_BOMB.
   absl::Status Parse(Body& body);
 
-  // The source text from the event in whose call this is made; kept until the next mark or Unmark. Past 16 MiB the
+  // The source text from the event in whose call this is made; kept until the next mark or Unmark. Past 8 MiB the
   // parse ends with PAYLOAD_ROW_TOO_LARGE.
   void Mark();
   void Unmark();

@@ -9,7 +9,7 @@
 namespace chartly::drone {
 namespace {
 
-constexpr size_t kMaxRowBytes = size_t{16} << 20;
+constexpr size_t kMaxRowBytes = size_t{8} << 20;
 constexpr size_t kMaxOuterBytes = size_t{1} << 20;
 
 bool HasAttribute(XmlAttributes attributes, const XmlNameTest& name, const std::string& value) {
@@ -151,7 +151,7 @@ absl::Status XmlRows::CheckSize() const {
   if (in_row_) {
     if (row_.bytes() <= kMaxRowBytes) return absl::OkStatus();
     return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_ROW_TOO_LARGE",
-                 absl::StrCat("an element that is a row takes more than 16 MiB; is source.records (",
+                 absl::StrCat("an element that is a row takes more than 8 MiB; is source.records (",
                               plan_->records.empty() ? "the root" : plan_->records.back().name.local, ") right?"));
   }
   if (outer_[levels_ - 1].bytes() <= kMaxOuterBytes) return absl::OkStatus();

@@ -1,6 +1,6 @@
 // Picks the rows of an XML document while it passes, and keeps what stands around them for paths with ^.
 //
-// Kept at a time: one row, 16 MiB; and of each element around it the attributes and those inner elements that were
+// Kept at a time: one row, 8 MiB; and of each element around it the attributes and those inner elements that were
 // asked for and stand before the row, together 1 MiB an element. Not thread-safe.
 #ifndef CHARTLY_DRONE_DECODE_XML_ROWS_H_
 #define CHARTLY_DRONE_DECODE_XML_ROWS_H_

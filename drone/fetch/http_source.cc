@@ -76,7 +76,7 @@ class HttpSource::PageBody final : public Body {
       head_given_ = true;
       if (!answer_.head.empty()) return absl::string_view(answer_.head);
     }
-    answer_.head = std::string();
+    std::string().swap(answer_.head);  // assigning would keep its memory
     RETURN_IF_ERROR(answer_.end);
     return answer_.stream->Read();
   }

@@ -3,6 +3,11 @@
 #include "common/status/status.h"
 
 namespace chartly::drone {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{1} << 20;  // of a body, at most
+
+}  // namespace
 
 absl::StatusOr<absl::string_view> PageBody::Take() {
   RETURN_IF_ERROR(status_);
@@ -21,6 +26,7 @@ absl::StatusOr<absl::string_view> PageBody::Take() {
 }
 
 void PageBody::ReadAhead(size_t bytes) {
+  ahead_.reserve(bytes + kPieceBytes);  // pages of it that are never written take no memory
   while (ahead_.size() < bytes) {
     absl::StatusOr<absl::string_view> piece = Take();
     if (!piece.ok() || piece->empty()) return;
@@ -33,7 +39,7 @@ absl::StatusOr<absl::string_view> PageBody::Read() {
     ahead_given_ = true;
     if (!ahead_.empty()) return absl::string_view(ahead_);
   }
-  ahead_ = std::string();
+  std::string().swap(ahead_);  // assigning would keep its memory
   return Take();
 }
 
