@@ -71,9 +71,13 @@ class MemoryDisk(Disk):
 
     def fill(self, leave):
         """Takes all space but `leave` bytes, to the page."""
-        free = os.statvfs(self.mount_point)
-        size = max(0, free.f_bavail * free.f_bsize - leave)
-        (self.mount_point / "ballast").write_bytes(b"x" * size)
+        with open(self.mount_point / "ballast", "wb", buffering=0) as ballast:
+            try:
+                while ballast.write(bytes(4096)) == 4096:
+                    pass
+            except OSError:  # full: somebody else may write here, too, so it cannot be told before
+                pass
+            ballast.truncate(max(0, ballast.tell() - leave))
 
     def free(self):
         (self.mount_point / "ballast").unlink()
