@@ -66,7 +66,10 @@ inline void DecodeTwice(const SourceConfig& source, const std::vector<std::strin
   drone::TextBody whole{std::string(payload)};
   Verdict expected = DecodeOnce(source, paths, whole);
   drone::CutBody pieces(std::string(payload), 1 + payload.size() % 7);
-  FUZZ_CHECK(DecodeOnce(source, paths, pieces) == expected);
+  Verdict verdict = DecodeOnce(source, paths, pieces);
+  // Of two faults, that of the charset is seen first by as much as a piece reaches ahead of what is decoded.
+  const bool charset = expected.reason == "PAYLOAD_NOT_UTF8" || verdict.reason == "PAYLOAD_NOT_UTF8";
+  FUZZ_CHECK(charset ? !expected.reason.empty() && !verdict.reason.empty() : verdict == expected);
 }
 
 // The first byte of an input chooses how the rest is read.
