@@ -4,6 +4,7 @@
 // where they are installed.
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

@@ -4,6 +4,7 @@
 
 #include "common/config/address.h"
 #include "common/config/signals.h"
+#include "common/rpc/connect_polling.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "control/control.h"
@@ -83,6 +84,7 @@ int Fail(const absl::Status& status, int code) {
 
 int RunControl(int argc, char** argv) {
   BlockStopSignals();
+  rpc::PollConnectionsOften();
   CLI::App app("The control plane of Chartly: profiles, drones, runs, records, reports and the page.",
                "chartly-control");
   app.set_version_flag("--version", kVersion);

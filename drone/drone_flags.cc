@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cctype>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -15,6 +16,7 @@
 #include "common/config/signals.h"
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
+#include "common/rpc/connect_polling.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "drone/drone.h"
@@ -173,6 +175,7 @@ int Fail(const absl::Status& status, int code) {
 int RunDrone(int argc, char** argv) {
   KeepHeapSmall();
   BlockStopSignals();
+  rpc::PollConnectionsOften();
   CLI::App app("Fetches, normalizes and sends what the control plane orders.", "chartly-drone");
   app.set_version_flag("--version", kVersion);
   Flags flags;
