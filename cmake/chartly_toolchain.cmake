@@ -44,4 +44,4 @@ endif()
 # -Wrestrict is off: gcc 12 sees overlaps in std::string that are not there (gcc bug 105651) as soon as it optimizes.
 add_library(chartly_warnings INTERFACE)
 target_compile_options(chartly_warnings INTERFACE
-  -Wall -Wextra $<$<NOT:$<STREQUAL:${CHARTLY_SANITIZE},fuzz>>:-Werror> -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wunused-result -Wno-missing-field-initializers -Wno-restrict)
+  -Wall -Wextra $<$<NOT:$<STREQUAL:${CHARTLY_SANITIZE},fuzz>>:-Werror> -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wunused-result -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)

@@ -16,8 +16,6 @@ namespace {
 using drone::Record;
 using drone::Spool;
 
-constexpr size_t kSummed = drone::kSegmentHeaderBytes - 8;
-
 void Seal(std::string& bytes, size_t at, size_t size) {
   std::string sum;
   drone::PutFixed64(sum, XXH3_64bits(bytes.data() + at + 8, size - 8));
