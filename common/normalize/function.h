@@ -18,8 +18,8 @@ namespace chartly {
 class Function {
  public:
   virtual ~Function() = default;
-  // Replaces the cell by the result. A text result may be a view of the input's text or of the scratch. An error
-  // names the text. Requires: the cell is not null, or takes_null().
+  // Replaces the cell by the result. A text result may be a view of the input's text, of the scratch, or of this
+  // function. An error names the text. Requires: the cell is not null, or takes_null().
   virtual absl::Status Apply(Cell& cell, Scratch& scratch) const = 0;
   // Null passes through every function but those that stand in for it.
   virtual bool takes_null() const { return false; }

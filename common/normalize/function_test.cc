@@ -16,6 +16,7 @@ namespace {
 // The result of functions on a text: its type and text, "null", or "error: ...".
 std::string Run(const std::vector<std::string>& calls, absl::string_view text, bool number = false) {
   Scratch scratch;
+  std::vector<FunctionPtr> functions;  // a result may be a view of one
   Cell cell;
   cell.SetText(text);
   if (number) cell.kind = Cell::Kind::kNumber;
@@ -24,8 +25,9 @@ std::string Run(const std::vector<std::string>& calls, absl::string_view text, b
     REQUIRE_OK(call);
     absl::StatusOr<FunctionPtr> function = CompileFunction(*call);
     REQUIRE_OK(function);
-    if (cell.is_null() && !(*function)->takes_null()) continue;
-    absl::Status status = (*function)->Apply(cell, scratch);
+    functions.push_back(*std::move(function));
+    if (cell.is_null() && !functions.back()->takes_null()) continue;
+    absl::Status status = functions.back()->Apply(cell, scratch);
     if (!status.ok()) return absl::StrCat("error: ", status.message());
   }
   if (cell.is_null()) return "null";
