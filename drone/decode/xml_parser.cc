@@ -207,6 +207,8 @@ struct XmlParser::Expat {
     if (mark >= 0 && end > from) {
       out.append(slice_text.data() + (from - slice_begin), static_cast<size_t>(end - from));
     }
+    // Later releases of expat count the blanks behind a tag to it where they had to wait for more of the document.
+    out.erase(out.find_last_not_of(" \t\r\n") + 1);
     return out;
   }
 

@@ -61,7 +61,7 @@ class XmlParser {
   // parse ends with PAYLOAD_ROW_TOO_LARGE.
   void Mark();
   void Unmark();
-  // From the mark to the end of the event in whose call this is made.
+  // From the mark to the end of the event in whose call this is made, without blanks at its end.
   std::string Marked() const;
 
  private:
