@@ -189,7 +189,16 @@ class Cluster:
 
     def run_to_end(self, profile_id, limit=60):
         """Runs a profile now and returns the run once it is final."""
-        return self.wait_run(self.post(f"/api/profiles/{profile_id}:runNow")["run_id"], limit)
+        return self.wait_run(wait_until(lambda: self.run_now(profile_id), "the parts to find each other"), limit)
+
+    def run_now(self, profile_id):
+        """The new run, or nothing while parts that have just started do not reach each other yet (503)."""
+        try:
+            return self.post(f"/api/profiles/{profile_id}:runNow")["run_id"]
+        except ApiError as error:
+            if error.status != 503:
+                raise
+            return None
 
     def wait_run(self, run_id, limit=60):
         def final():
