@@ -119,7 +119,9 @@ absl::Status HttpSource::Begin(const SourceDeps& deps) {
   request_.cancel = &cancelled_;
   etag_ = deps.cursor.etag();
   last_modified_ = deps.cursor.last_modified();
-  conditional_ = request_.method == "GET" && !(etag_.empty() && last_modified_.empty());
+  // That the first page is what it was says nothing of the pages behind it.
+  const bool one_page = source_.pagination.type == PaginationType::kNone;
+  conditional_ = request_.method == "GET" && one_page && !(etag_.empty() && last_modified_.empty());
   return absl::OkStatus();
 }
 

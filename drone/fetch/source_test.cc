@@ -429,6 +429,27 @@ TEST_CASE("the first request asks for what is new since the last run, and 304 is
   CHECK(again.etag() == "\"v1\"");
 }
 
+TEST_CASE("of a source with pages the first is asked for without a condition, since a later one may have changed") {
+  World world;
+  world.server.Handle("/x?page=1", [](const testing::FixtureRequest& request) {
+    if (request.headers.count("if-none-match") + request.headers.count("if-modified-since") > 0) {
+      return testing::FixtureResponse{.status = 304};
+    }
+    return testing::FixtureResponse{.body = "a", .headers = {{"ETag", "\"v1\""}, {"Last-Modified", "then"}}};
+  });
+  world.server.Map("/x?page=2", {.body = "b"});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  SourceDeps deps{*world.http, world.clock, ""};
+  deps.cursor.set_etag("\"v1\"");
+  deps.cursor.set_last_modified("then");
+  auto source = OpenSource(world.At("/x").profile, deps);
+  REQUIRE_OK(source);
+  CHECK(BodyOf((*source)->Next(nullptr)) == "a");
+  DecodeResult full = Rows(1);
+  CHECK(BodyOf((*source)->Next(&full)) == "b");
+  CHECK_FALSE((*source)->unmodified());
+}
+
 TEST_CASE("the watermark of the last run is sent in the way the source wants it") {
   World world;
   world.server.Handle(
