@@ -35,10 +35,9 @@ absl::StatusOr<std::unique_ptr<PageDecoder>> MakePageDecoder(Format format, cons
     case Format::kXml:
       return MakeXmlDecoder(source, paths);
     case Format::kRss:
-      return MakeFeedDecoder(source, paths);
       break;
   }
-  return Error(absl::StatusCode::kUnimplemented, "FORMAT_UNKNOWN", "this drone cannot read source.format yet");
+  return MakeFeedDecoder(source, paths);
 }
 
 // Chooses the format page by page: with auto, an error page may come where data came before.

@@ -7,15 +7,13 @@
 namespace chartly::drone {
 namespace {
 
+using chartly::testing::Says;
+
 SourceConfig Json(const std::string& records) {
   SourceConfig source;
   source.format = Format::kJson;
   source.records = records;
   return source;
-}
-
-bool Says(const absl::Status& status, const std::string& text) {
-  return std::string(status.message()).find(text) != std::string::npos;
 }
 
 using Rows = std::vector<std::string>;

@@ -7,8 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "drone/decode/feed_fields.h"
-#include "drone/decode/xml_pagination.h"
-#include "drone/decode/xml_rows.h"
+#include "drone/decode/xml_page_decoder.h"
 
 namespace chartly::drone {
 namespace {
@@ -65,7 +64,7 @@ class FeedRow final : public Row {
   XmlPath channel_;
 };
 
-class FeedDecoder final : public PageDecoder, private XmlRowHandler {
+class FeedDecoder final : public XmlPageDecoder {
  public:
   static absl::StatusOr<std::unique_ptr<PageDecoder>> Create(const SourceConfig& source,
                                                              const std::vector<std::string>& paths) {
@@ -76,30 +75,22 @@ class FeedDecoder final : public PageDecoder, private XmlRowHandler {
     }
     std::unique_ptr<FeedDecoder> decoder(new FeedDecoder());
     for (const std::string& text : paths) {
-      ASSIGN_OR_RETURN(FeedPath path, ParseFeedPath(text, source, decoder->uris_));
+      ASSIGN_OR_RETURN(FeedPath path, ParseFeedPath(text, source, decoder->uris()));
       decoder->paths_.push_back(std::move(path));
     }
-    ASSIGN_OR_RETURN(decoder->pagination_, XmlPagination::Create(source, decoder->uris_));
+    RETURN_IF_ERROR(decoder->SetPagination(source));
     for (const Dialect& dialect : kDialects) {
       RETURN_IF_ERROR(decoder->AddPlan(dialect));
     }
     return decoder;
   }
 
-  absl::StatusOr<DecodeResult> Decode(Body& body, const PageInfo& page, RowSink& sink) override {
-    sink_ = &sink;
-    result_ = {};
-    absl::Status status = rows_.Read(body, uris_);
-    if (!status.ok()) return DescribePayload(page, status);
-    return std::move(result_);
-  }
-
  private:
-  FeedDecoder() : rows_(*this), row_(rows_, paths_) {}
+  FeedDecoder() : row_(rows(), paths_) {}
 
   absl::Status AddPlan(const Dialect& dialect) {
     XmlPlan plan;
-    ASSIGN_OR_RETURN(plan.records, ParseXmlRecordsPath(dialect.records, {}, uris_));
+    ASSIGN_OR_RETURN(plan.records, ParseXmlRecordsPath(dialect.records, {}, uris()));
     for (const FeedPath& wanted : paths_) {
       XmlPath path = wanted.path;
       if (wanted.field.has_value()) {
@@ -108,7 +99,7 @@ class FeedDecoder final : public PageDecoder, private XmlRowHandler {
       path.steps.emplace_back().name.local = dialect.channel;
       plan.KeepFor(path);
     }
-    pagination_.KeepIn(plan);
+    pagination().KeepIn(plan);
     plans_.push_back(std::move(plan));
     return absl::OkStatus();
   }
@@ -124,18 +115,11 @@ class FeedDecoder final : public PageDecoder, private XmlRowHandler {
                               ">, which is neither RSS nor Atom; for other XML use format xml"));
   }
 
-  absl::Status OnRow(const XmlRows&) override { return sink_->OnRow(row_, static_cast<uint32_t>(++result_.rows)); }
+  absl::Status OnRow(const XmlRows&) override { return Give(row_); }
 
-  void OnOuterEnd(const XmlTree& root) override { pagination_.Look(root, result_); }
-
-  XmlUris uris_;
   std::vector<FeedPath> paths_;
   std::vector<XmlPlan> plans_;  // one for each dialect
-  XmlPagination pagination_;
-  XmlRows rows_;
   FeedRow row_;
-  RowSink* sink_ = nullptr;
-  DecodeResult result_;
 };
 
 }  // namespace

@@ -2,8 +2,7 @@
 
 #include "common/status/status.h"
 #include "drone/decode/markup.h"
-#include "drone/decode/xml_pagination.h"
-#include "drone/decode/xml_rows.h"
+#include "drone/decode/xml_page_decoder.h"
 
 namespace chartly::drone {
 namespace {
@@ -24,19 +23,19 @@ class XmlRow final : public Row {
   const std::vector<XmlPath>& paths_;
 };
 
-class XmlDecoder final : public PageDecoder, private XmlRowHandler {
+class XmlDecoder final : public XmlPageDecoder {
  public:
   static absl::StatusOr<std::unique_ptr<PageDecoder>> Create(const SourceConfig& source,
                                                              const std::vector<std::string>& paths) {
     std::unique_ptr<XmlDecoder> decoder(new XmlDecoder());
-    ASSIGN_OR_RETURN(decoder->plan_.records, ParseXmlRecordsPath(source.records, source.namespaces, decoder->uris_));
+    ASSIGN_OR_RETURN(decoder->plan_.records, ParseXmlRecordsPath(source.records, source.namespaces, decoder->uris()));
     for (const std::string& text : paths) {
-      ASSIGN_OR_RETURN(XmlPath path, ParseXmlFieldPath(text, source.namespaces, decoder->uris_, "mapping"));
+      ASSIGN_OR_RETURN(XmlPath path, ParseXmlFieldPath(text, source.namespaces, decoder->uris(), "mapping"));
       decoder->plan_.KeepFor(path);
       decoder->paths_.push_back(std::move(path));
     }
-    ASSIGN_OR_RETURN(decoder->pagination_, XmlPagination::Create(source, decoder->uris_));
-    decoder->pagination_.KeepIn(decoder->plan_);
+    RETURN_IF_ERROR(decoder->SetPagination(source));
+    decoder->pagination().KeepIn(decoder->plan_);
     return decoder;
   }
 
@@ -45,33 +44,22 @@ class XmlDecoder final : public PageDecoder, private XmlRowHandler {
       return PayloadError(page, "PAYLOAD_NOT_XML",
                           "a web page came instead of XML; open the address in a browser to see what it says");
     }
-    sink_ = &sink;
-    result_ = {};
-    absl::Status status = rows_.Read(body, uris_);
-    if (!status.ok()) return DescribePayload(page, status);
-    return std::move(result_);
+    return XmlPageDecoder::Decode(body, page, sink);
   }
 
  private:
-  XmlDecoder() : rows_(*this), row_(rows_, paths_) {}
+  XmlDecoder() : row_(rows(), paths_) {}
 
   absl::StatusOr<const XmlPlan*> PlanFor(const XmlName&) override { return &plan_; }
 
   absl::Status OnRow(const XmlRows& rows) override {
-    if (plan_.records.empty()) pagination_.Look(*rows.Level(0), result_);
-    return sink_->OnRow(row_, static_cast<uint32_t>(++result_.rows));
+    if (plan_.records.empty()) LookForPages(*rows.Level(0));
+    return Give(row_);
   }
 
-  void OnOuterEnd(const XmlTree& root) override { pagination_.Look(root, result_); }
-
-  XmlUris uris_;
   XmlPlan plan_;
   std::vector<XmlPath> paths_;
-  XmlPagination pagination_;
-  XmlRows rows_;
   XmlRow row_;
-  RowSink* sink_ = nullptr;
-  DecodeResult result_;
 };
 
 }  // namespace
