@@ -18,6 +18,7 @@
 #include "cli/doctor.h"
 #include "common/config/address.h"
 #include "common/config/parts.h"
+#include "common/handle/handle.h"
 #include "common/net/http_client.h"
 #include "common/net/resolve.h"
 #include "common/status/status.h"
@@ -31,10 +32,6 @@ constexpr int kConnectMs = 3000;
 constexpr absl::Duration kDrift = absl::Seconds(3);
 constexpr absl::Duration kWrong = absl::Minutes(1);
 
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
-
 // Empty, or why no connection comes about.
 std::string TryConnect(const std::string& address, int port) {
   addrinfo hints{};
@@ -42,7 +39,7 @@ std::string TryConnect(const std::string& address, int port) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (::getaddrinfo(address.c_str(), absl::StrCat(port).c_str(), &hints, &found) != 0) return "no address";
-  std::unique_ptr<addrinfo, FreeAddresses> list(found);
+  std::unique_ptr<addrinfo, FreedBy<::freeaddrinfo>> list(found);
   int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   int error = fd < 0 || ::connect(fd, found->ai_addr, found->ai_addrlen) != 0 ? errno : 0;
   if (error == EINPROGRESS) {

@@ -17,8 +17,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "common/handle/handle.h"
 #include "common/net/http_client.h"
 #include "common/net/http_rules.h"
+#include "common/net/transfer_errors.h"
 #include "common/net/unpacker.h"
 #include "common/net/url.h"
 #include "common/status/status.h"
@@ -35,17 +37,10 @@ constexpr size_t kMaxUrlBytes = 8 << 10;
 constexpr size_t kPieceBytes = 256 << 10;
 constexpr size_t kUnpackedBytes = 128 << 10;
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using EasyHandle = std::unique_ptr<CURL, Deleter<curl_easy_cleanup>>;
-using MultiHandle = std::unique_ptr<CURLM, Deleter<curl_multi_cleanup>>;
-using UrlHandle = std::unique_ptr<CURLU, Deleter<curl_url_cleanup>>;
-using HeaderList = std::unique_ptr<curl_slist, Deleter<curl_slist_free_all>>;
+using EasyHandle = std::unique_ptr<CURL, FreedBy<curl_easy_cleanup>>;
+using MultiHandle = std::unique_ptr<CURLM, FreedBy<curl_multi_cleanup>>;
+using UrlHandle = std::unique_ptr<CURLU, FreedBy<curl_url_cleanup>>;
+using HeaderList = std::unique_ptr<curl_slist, FreedBy<curl_slist_free_all>>;
 
 // One transfer at a time goes over a handle; the connections stay with the multi handle for the next one.
 struct Handle {
@@ -67,8 +62,6 @@ struct Target {
   std::string host;  // lower case, no brackets, no final dot
   std::string host_port;
 };
-
-absl::Status UrlError(absl::string_view why) { return Error(absl::StatusCode::kInvalidArgument, "URL_INVALID", why); }
 
 absl::StatusOr<Target> ParseTarget(const std::string& text) {
   if (text.size() > kMaxUrlBytes) return UrlError("the address is longer than 8 KiB");
@@ -93,10 +86,7 @@ absl::StatusOr<Target> ParseTarget(const std::string& text) {
 absl::Status CheckAllowedHost(const Target& target, const std::vector<std::string>& allowed) {
   bool found = std::any_of(allowed.begin(), allowed.end(),
                            [&](const std::string& host) { return absl::EqualsIgnoreCase(host, target.host); });
-  if (allowed.empty() || found) return absl::OkStatus();
-  return Error(absl::StatusCode::kPermissionDenied, "EGRESS_DENIED",
-               absl::StrCat("host ", target.host, " is not one this profile may reach; add it to source.egress.allow"),
-               {{"host", target.host}});
+  return allowed.empty() || found ? absl::OkStatus() : HostDeniedError(target.host);
 }
 
 // What the callbacks of one transfer see. Stays in one place while the transfer lives.
@@ -111,7 +101,7 @@ struct Transfer {
   int64_t wire_bytes = 0;      // of the body, ever
   bool paused = false;         // until the reader has taken what waits
   std::string denied_address;  // set if the policy refused one
-  absl::Status stopped;        // why a callback ended the transfer
+  bool header_too_large = false;
 
   int Status() const {
     long status = 0;
@@ -149,11 +139,6 @@ int OnBeforeRequest(void* user, char* remote, char*, int, int) {
   return CURL_PREREQFUNC_ABORT;
 }
 
-absl::Status HeaderTooLargeError() {
-  return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-               "the answer has more than 64 KiB or 200 lines of header");
-}
-
 // A line that never ends does not get as far as OnHeader.
 bool IsHeaderTooLarge(CURLcode code) {
 #if LIBCURL_VERSION_NUM >= 0x080600
@@ -167,7 +152,7 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
   absl::string_view line(data, size);
   HeaderBlock& block = transfer.header_complete ? transfer.trailer : transfer.header;
   if (!block.AddLine(line)) {
-    transfer.stopped = HeaderTooLargeError();
+    transfer.header_too_large = true;
     return 0;
   }
   bool is_end = absl::StripAsciiWhitespace(line).empty();
@@ -187,8 +172,6 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
 }
 
 bool IsCancelled(const HttpRequest& request) { return request.cancel != nullptr && request.cancel->load(); }
-
-absl::Status CancelledError() { return Error(absl::StatusCode::kCancelled, "CANCELLED", "the request was cancelled"); }
 
 HeaderList MakeHeaders(const HttpRequest& request) {
   HeaderList list;
@@ -262,64 +245,23 @@ void SetCallbacks(CURL* easy, Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
 }
 
-absl::Status DeniedError(const Target& target, const std::string& address, const EgressPolicy& policy) {
-  return Error(absl::StatusCode::kPermissionDenied, "EGRESS_DENIED",
-               absl::StrCat(target.host_port, " leads to the address ", address, ", ", policy.Refusal(address)),
-               {{"host", target.host}, {"address", address}});
-}
-
 bool IsTlsTrust(CURLcode code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR;
-}
-
-absl::Status TimeoutError(const Target& target, absl::Duration limit, absl::string_view said) {
-  return Error(absl::StatusCode::kDeadlineExceeded, "SOURCE_TIMEOUT",
-               absl::StrCat(target.host_port, " did not answer in time (limit ", absl::FormatDuration(limit),
-                            "): ", said, "; raise limits.timeout if it needs longer"),
-               {{"address", target.host_port}});
-}
-
-absl::Status TooSlowError(const Target& target, absl::Duration stall) {
-  return Error(absl::StatusCode::kDeadlineExceeded, "SOURCE_TOO_SLOW",
-               absl::StrCat(target.host_port, " sent less than 1 KiB/s for ", absl::FormatDuration(stall)),
-               {{"address", target.host_port}});
-}
-
-absl::Status TooLargeError(const Target& target, int64_t max_bytes) {
-  return Error(absl::StatusCode::kResourceExhausted, "SOURCE_TOO_LARGE",
-               absl::StrCat(target.host_port, ": the body is larger than the limit of ", max_bytes, " bytes"),
-               {{"limit", "max_bytes"}});
-}
-
-absl::Status CutOffError(const Target& target, int64_t received, absl::string_view said) {
-  return Error(absl::StatusCode::kDataLoss, "SOURCE_TRUNCATED",
-               absl::StrCat(target.host_port, " ended the answer before it was complete, after ", received,
-                            " bytes of body: ", said),
-               {{"address", target.host_port}});
 }
 
 absl::Status TransferError(CURLcode code, const Transfer& transfer, const Target& target, absl::Duration timeout,
                            absl::string_view detail) {
   std::string said(detail.empty() ? absl::string_view(curl_easy_strerror(code)) : detail);
   bool never_asked = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
-  if (never_asked && !transfer.denied_address.empty())
-    return DeniedError(target, transfer.denied_address, transfer.policy);
-  if (!transfer.stopped.ok()) return Annotate(transfer.stopped, target.host_port);
-  if (!transfer.header_complete && IsHeaderTooLarge(code)) return Annotate(HeaderTooLargeError(), target.host_port);
-  if (code == CURLE_OPERATION_TIMEDOUT) return TimeoutError(target, timeout, said);
-  bool broken = code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire_bytes > 0);
-  if (broken) return CutOffError(target, transfer.wire_bytes, said);
-  if (IsTlsTrust(code)) {
-    return Error(
-        absl::StatusCode::kFailedPrecondition, "SOURCE_UNREACHABLE",
-        absl::StrCat(target.host_port, " did not prove who it is: ", said,
-                     "; check the host name and the CA certificates of this machine (package ca-certificates)"),
-        {{"address", target.host_port}});
+  if (never_asked && !transfer.denied_address.empty()) {
+    return AddressDeniedError(target.host, target.host_port, transfer.denied_address, transfer.policy);
   }
-  return Error(
-      absl::StatusCode::kUnavailable, "SOURCE_UNREACHABLE",
-      absl::StrCat("no answer from ", target.host_port, ": ", said, "; check the address and that the server runs"),
-      {{"address", target.host_port}});
+  bool endless_line = !transfer.header_complete && IsHeaderTooLarge(code);
+  if (transfer.header_too_large || endless_line) return HeaderTooLargeError(target.host_port);
+  if (code == CURLE_OPERATION_TIMEDOUT) return TimeoutError(target.host_port, timeout, said);
+  bool broken = code == CURLE_PARTIAL_FILE || (code == CURLE_RECV_ERROR && transfer.wire_bytes > 0);
+  if (broken) return CutOffError(target.host_port, transfer.wire_bytes, said);
+  return IsTlsTrust(code) ? UntrustedError(target.host_port, said) : UnreachableError(target.host_port, said);
 }
 
 // Handles that are not at work, with the connections they keep. Thread-safe.
@@ -402,7 +344,7 @@ class CurlStream final : public HttpStream {
   absl::StatusOr<absl::string_view> NextPiece() {
     while (true) {
       if (IsCancelled(request_)) return CancelledError();
-      if (over_limit_) return TooLargeError(target_, request_.max_bytes);
+      if (over_limit_) return TooLargeError(target_.host_port, request_.max_bytes);
       if (input_.empty() && !transfer_.wire.empty()) {
         std::swap(taken_, transfer_.wire);
         transfer_.wire.clear();
@@ -433,7 +375,7 @@ class CurlStream final : public HttpStream {
     auto room = static_cast<size_t>(request_.max_bytes - received_);
     over_limit_ = piece.size() > room;
     piece = piece.substr(0, room);
-    if (piece.empty()) return TooLargeError(target_, request_.max_bytes);
+    if (piece.empty()) return TooLargeError(target_.host_port, request_.max_bytes);
     received_ += static_cast<int64_t>(piece.size());
     if (!unpacker_) return piece;
     auto waiting = static_cast<int64_t>(transfer_.wire.size() + input_.size());
@@ -445,7 +387,7 @@ class CurlStream final : public HttpStream {
   absl::StatusOr<absl::string_view> End() {
     if (code_ != CURLE_OK) return EndError();
     bool whole = !unpacker_ || unpacker_->complete() || transfer_.wire_bytes == 0;
-    if (!whole) return CutOffError(target_, received_, "the compressed body stops in the middle");
+    if (!whole) return CutOffError(target_.host_port, received_, "the compressed body stops in the middle");
     Release();
     return absl::string_view();
   }
@@ -461,9 +403,7 @@ class CurlStream final : public HttpStream {
     CURLMcode code = curl_multi_perform(handle_->multi.get(), &running);
     bool idle = running > 0 && transfer_.wire.empty() && !transfer_.paused;
     if (code == CURLM_OK && idle) code = curl_multi_poll(handle_->multi.get(), nullptr, 0, kPollMs, nullptr);
-    if (code != CURLM_OK) {
-      return Error(absl::StatusCode::kUnavailable, "SOURCE_UNREACHABLE", curl_multi_strerror(code));
-    }
+    if (code != CURLM_OK) return UnreachableError(target_.host_port, curl_multi_strerror(code));
     if (running == 0) {
       int left = 0;
       CURLMsg* message = curl_multi_info_read(handle_->multi.get(), &left);
@@ -477,12 +417,13 @@ class CurlStream final : public HttpStream {
   // A first byte that is long in coming (some agencies compute an answer for twenty seconds) is no stall.
   absl::Status CountWait(absl::Duration wait) {
     waited_ += wait;
-    if (waited_ > request_.timeout) return TimeoutError(target_, request_.timeout, "time is up");
+    if (waited_ > request_.timeout) return TimeoutError(target_.host_port, request_.timeout, "time is up");
     if (transfer_.wire_bytes == 0) return absl::OkStatus();
     window_ += wait;
     if (window_ < request_.stall) return absl::OkStatus();
     double bytes = static_cast<double>(transfer_.wire_bytes - window_began_at_);
-    if (bytes < absl::ToDoubleSeconds(window_) * kStallBytesPerSecond) return TooSlowError(target_, request_.stall);
+    if (bytes < absl::ToDoubleSeconds(window_) * kStallBytesPerSecond)
+      return TooSlowError(target_.host_port, request_.stall);
     window_ = absl::ZeroDuration();
     window_began_at_ = transfer_.wire_bytes;
     return absl::OkStatus();
@@ -519,13 +460,6 @@ class CurlStream final : public HttpStream {
   int64_t window_began_at_ = 0;
 };
 
-absl::Status TooManyRedirects(const HttpRequest& hop, int limit) {
-  absl::StatusOr<UrlParts> parts = SplitUrl(hop.url);
-  return Error(absl::StatusCode::kFailedPrecondition, "SOURCE_REDIRECT",
-               absl::StrCat(parts.ok() ? HostOf(*parts) : "the server", " redirects more than ", limit,
-                            " times; use the address it leads to in the end"));
-}
-
 class CurlHttpClient final : public HttpClient {
  public:
   CurlHttpClient(EgressPolicy policy, std::string authorities)
@@ -543,7 +477,7 @@ class CurlHttpClient final : public HttpClient {
       auto stream = std::make_unique<CurlStream>(pool_, policy_, authorities_, hop, std::move(target));
       RETURN_IF_ERROR(stream->Start());
       if (!IsRedirect(stream->status(), stream->headers())) return stream;
-      if (redirects >= request.max_redirects) return TooManyRedirects(hop, request.max_redirects);
+      if (redirects >= request.max_redirects) return TooManyRedirectsError(hop.url, request.max_redirects);
       hop.timeout -= stream->waited();
       ASSIGN_OR_RETURN(hop, FollowRedirect(hop, stream->status(), stream->headers().at("location")));
     }

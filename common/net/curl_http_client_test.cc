@@ -16,6 +16,7 @@ using chartly::testing::Eventually;
 using chartly::testing::FixtureRequest;
 using chartly::testing::FixtureResponse;
 using chartly::testing::HttpFixture;
+using chartly::testing::Says;
 
 std::unique_ptr<HttpClient> LoopbackClient() { return MakeHttpClient(*EgressPolicy::Create({"127.0.0.1"})); }
 
@@ -24,10 +25,6 @@ HttpRequest Get(const std::string& url) {
   request.url = url;
   request.timeout = absl::Seconds(10);
   return request;
-}
-
-bool Says(const absl::Status& status, const std::string& text) {
-  return std::string(status.message()).find(text) != std::string::npos;
 }
 
 // A gzip stream of `matches` * 258 + 1 bytes 'A' in about 1.6 bytes a match: one literal, then the longest match again

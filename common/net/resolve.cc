@@ -6,14 +6,11 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/handle/handle.h"
 #include "common/status/status.h"
 
 namespace chartly::net {
 namespace {
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
 
 std::string WithoutBrackets(const std::string& host) {
   bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
@@ -28,7 +25,7 @@ absl::StatusOr<std::vector<std::string>> Resolve(const std::string& host) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   int code = ::getaddrinfo(WithoutBrackets(host).c_str(), nullptr, &hints, &found);
-  std::unique_ptr<addrinfo, FreeAddresses> list(found);
+  std::unique_ptr<addrinfo, FreedBy<::freeaddrinfo>> list(found);
   std::vector<std::string> addresses;
   for (const addrinfo* entry = code == 0 ? found : nullptr; entry != nullptr; entry = entry->ai_next) {
     char text[NI_MAXHOST] = "";

@@ -1,30 +1,18 @@
 #include "common/net/unpacker.h"
 
 #include <brotli/encode.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <string>
 
 #include "common/status/status.h"
+#include "test/support/packing.h"
 #include "test/support/test.h"
 
 namespace chartly::net {
 namespace {
 
-std::string Deflated(const std::string& text, int window) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(text.size() + 1000, 0);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+using chartly::testing::Deflated;
 
 std::string Brotli(const std::string& text) {
   size_t size = BrotliEncoderMaxCompressedSize(text.size());

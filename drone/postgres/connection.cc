@@ -18,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/handle/handle.h"
 #include "common/status/status.h"
 #include "common/text/utf8.h"
 #include "drone/postgres/authorities.h"
@@ -33,17 +34,10 @@ constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 // The server's own clock ends a statement first, with a better message.
 constexpr absl::Duration kGrace = absl::Seconds(5);
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using ConnectionHandle = std::unique_ptr<PGconn, Deleter<PQfinish>>;
-using ResultHandle = std::unique_ptr<PGresult, Deleter<PQclear>>;
-using CancelHandle = std::unique_ptr<PGcancel, Deleter<PQfreeCancel>>;
-using DefaultsHandle = std::unique_ptr<PQconninfoOption, Deleter<PQconninfoFree>>;
+using ConnectionHandle = std::unique_ptr<PGconn, FreedBy<PQfinish>>;
+using ResultHandle = std::unique_ptr<PGresult, FreedBy<PQclear>>;
+using CancelHandle = std::unique_ptr<PGcancel, FreedBy<PQfreeCancel>>;
+using DefaultsHandle = std::unique_ptr<PQconninfoOption, FreedBy<PQconninfoFree>>;
 
 absl::Status CancelledError() {
   return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");

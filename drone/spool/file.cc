@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/handle/handle.h"
 #include "common/status/status.h"
 
 namespace chartly::drone {
@@ -124,7 +125,7 @@ absl::Status WriteFileDurably(const std::string& directory, const std::string& n
 }
 
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path) {
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
+  std::unique_ptr<DIR, FreedBy<::closedir>> directory(::opendir(path.c_str()));
   if (directory == nullptr) return ErrnoError(errno, "open", path);
   std::vector<std::string> names;
   while (dirent* entry = ::readdir(directory.get())) {

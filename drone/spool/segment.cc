@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "common/handle/handle.h"
 #include "common/status/status.h"
 #include "drone/spool/little_endian.h"
 
@@ -102,7 +103,7 @@ std::string EncodeRecordHeader(const RecordHeader& header, absl::string_view pay
   PutFixed32(rest, static_cast<uint32_t>(header.cursor.size()));
   rest += header.run_id;
   rest += header.cursor;
-  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
+  std::unique_ptr<XXH3_state_t, FreedBy<XXH3_freeState>> state(XXH3_createState());
   XXH3_64bits_reset(state.get());
   XXH3_64bits_update(state.get(), rest.data(), rest.size());
   XXH3_64bits_update(state.get(), payload.data(), payload.size());
