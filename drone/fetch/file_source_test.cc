@@ -1,6 +1,5 @@
 #include "drone/fetch/file_source.h"
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include <filesystem>
@@ -12,11 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "drone/fetch/file_glob.h"
+#include "test/support/packing.h"
 #include "test/support/test.h"
 
 namespace chartly::drone {
 namespace {
 
+using chartly::testing::Gzip;
 using chartly::testing::TempDir;
 
 // Written by CPython's zipfile: b.csv (three lines), folder/, folder/c.csv (stored), __MACOSX/b.csv, a.csv.
@@ -38,20 +39,6 @@ std::string Unbase64(const char* text) {
   std::string bytes;
   REQUIRE(absl::Base64Unescape(text, &bytes));
   return bytes;
-}
-
-std::string Gzip(const std::string& text) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
 }
 
 std::string Zstd(const std::string& text) {

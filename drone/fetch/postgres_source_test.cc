@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/status/status.h"
+#include "drone/fetch/postgres_reader_for_test.h"
 #include "test/support/postgres_fixture.h"
 #include "test/support/test.h"
 
@@ -16,12 +17,8 @@ namespace {
 
 using chartly::testing::Eventually;
 using chartly::testing::PostgresFixture;
+using chartly::testing::Says;
 using chartly::testing::TempDir;
-
-bool Says(const absl::Status& status, const std::string& text) {
-  INFO(status.ToString());
-  return std::string(status.message()).find(text) != std::string::npos;
-}
 
 struct World {
   PostgresFixture server;
@@ -29,23 +26,9 @@ struct World {
   Secrets secrets{secrets_dir.path()};
   std::unique_ptr<net::HttpClient> http = net::MakeHttpClient(*net::EgressPolicy::Create({"127.0.0.1", "::1"}));
   FakeClock clock;
-  Profile profile;
+  Profile profile = ReaderOf(server, secrets_dir);
   Cursor cursor;
   absl::Time deadline = absl::InfiniteFuture();
-
-  World() {
-    std::filesystem::create_directory(secrets_dir.File("db"));
-    std::ofstream(secrets_dir.File("db/password")) << PostgresFixture::kReaderPassword << "\n";
-    ::chmod(secrets_dir.File("db/password").c_str(), 0600);
-    profile.source.type = SourceType::kPostgres;
-    PostgresConfig& config = profile.source.postgres;
-    config.host = "localhost";
-    config.port = server.port();
-    config.database = "postgres";
-    config.user = "reader";
-    config.password = {"db", "password"};
-    config.tls = "require";
-  }
 
   absl::StatusOr<std::unique_ptr<Source>> TryOpen() {
     SourceDeps deps{*http, clock, "", &secrets, cursor};

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "drone/fetch/postgres_reader_for_test.h"
 #include "drone/fetch/source.h"
 #include "test/support/http_fixture.h"
 #include "test/support/postgres_fixture.h"
@@ -142,17 +143,9 @@ class FilesSubject final : public Subject {
 class PostgresSubject final : public Subject {
  public:
   PostgresSubject() {
-    std::filesystem::create_directory(dir_.File("db"));
-    std::ofstream(dir_.File("db/password")) << PostgresFixture::kReaderPassword;
-    ::chmod(dir_.File("db/password").c_str(), 0600);
-    profile.source.type = SourceType::kPostgres;
-    PostgresConfig& config = profile.source.postgres;
-    config.host = "127.0.0.1";
-    config.port = server_.port();
-    config.database = "postgres";
-    config.user = "reader";
-    config.password = {"db", "password"};
-    config.tls = "disable";
+    profile = ReaderOf(server_, dir_);
+    profile.source.postgres.host = "127.0.0.1";
+    profile.source.postgres.tls = "disable";
   }
   void Fill(int rows) override {
     profile.source.postgres.query = absl::StrCat("SELECT n FROM generate_series(1, ", rows, ") n");

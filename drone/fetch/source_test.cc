@@ -16,11 +16,8 @@ namespace {
 
 using chartly::testing::Eventually;
 using chartly::testing::HttpFixture;
+using chartly::testing::Says;
 using chartly::testing::TempDir;
-
-bool Says(const absl::Status& status, const std::string& text) {
-  return std::string(status.message()).find(text) != std::string::npos;
-}
 
 // A source over a loopback server, with time that moves only when something waits.
 struct World {

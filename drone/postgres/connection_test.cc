@@ -16,12 +16,8 @@ namespace {
 
 using chartly::testing::Eventually;
 using chartly::testing::PostgresFixture;
+using chartly::testing::Says;
 using chartly::testing::TempDir;
-
-bool Says(const absl::Status& status, const std::string& text) {
-  INFO(status.ToString());
-  return std::string(status.message()).find(text) != std::string::npos;
-}
 
 struct World {
   PostgresFixture server;

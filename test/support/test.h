@@ -27,6 +27,12 @@ absl::Status StatusOf(const absl::StatusOr<T>& result) {
   return result.status();
 }
 
+// Whether `text` is in the message.
+inline bool Says(const absl::Status& status, const std::string& text) {
+  UNSCOPED_INFO(status.ToString());
+  return std::string(status.message()).find(text) != std::string::npos;
+}
+
 // Waits until `condition` holds, at most `limit`; says whether it did.
 inline bool Eventually(const std::function<bool()>& condition,
                        std::chrono::milliseconds limit = std::chrono::seconds(20)) {
