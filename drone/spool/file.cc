@@ -15,8 +15,22 @@
 #include "absl/strings/str_cat.h"
 #include "common/handle/handle.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
 
 namespace chartly::drone {
+namespace {
+
+constexpr size_t kBlockBytes = 4096;  // of which a disk reads all or nothing
+
+void LogUnreadable(const std::string& path, int64_t offset, size_t size, size_t unreadable) {
+  LogError("the disk cannot read a part of the spool, which is taken for damaged; check it (dmesg, smartctl)",
+           {{"path", path},
+            {"from", absl::StrCat(offset)},
+            {"to", absl::StrCat(offset + static_cast<int64_t>(size))},
+            {"bytes", absl::StrCat(unreadable)}});
+}
+
+}  // namespace
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
   if (this != &other) {
@@ -69,16 +83,24 @@ absl::Status WriteAt(int fd, int64_t offset, const std::vector<absl::string_view
 absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size, const std::string& path) {
   std::string bytes(size, '\0');
   size_t done = 0;
+  size_t unreadable = 0;
   while (done < size) {
-    ssize_t got = ::pread(fd, bytes.data() + done, size - done, offset + static_cast<int64_t>(done));
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      return ErrnoError(errno, "read", path);
+    const int64_t from = offset + static_cast<int64_t>(done);
+    ssize_t got = ::pread(fd, bytes.data() + done, size - done, from);
+    if (got < 0 && errno == EIO) {
+      size_t block = std::min(size - done, kBlockBytes - static_cast<size_t>(from) % kBlockBytes);
+      got = ::pread(fd, bytes.data() + done, block, from);
+      bool lost = got < 0 && errno == EIO;
+      if (lost) got = static_cast<ssize_t>(block);
+      if (lost) unreadable += block;
     }
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError(errno, "read", path);
     if (got == 0) break;
     done += static_cast<size_t>(got);
   }
   bytes.resize(done);
+  if (unreadable > 0) LogUnreadable(path, offset, size, unreadable);
   return bytes;
 }
 

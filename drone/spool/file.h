@@ -34,7 +34,8 @@ absl::Status ErrnoError(int error, absl::string_view what, absl::string_view pat
 absl::StatusOr<FileDescriptor> OpenFile(const std::string& path, int flags);
 // Writes all of `pieces`, one after the other, from `offset` on.
 absl::Status WriteAt(int fd, int64_t offset, const std::vector<absl::string_view>& pieces, const std::string& path);
-// Reads up to `size` bytes; fewer only at the end of the file.
+// Reads up to `size` bytes; fewer only at the end of the file. Where the disk fails twice to read a block, the block is
+// zeros, which is logged: what lies there has a checksum that no longer fits, and is dealt with as damage.
 absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size, const std::string& path);
 absl::StatusOr<int64_t> FileSize(int fd, const std::string& path);
 absl::Status SyncData(int fd, const std::string& path);

@@ -111,10 +111,10 @@ def can_trace():
     return None if tried.returncode == 0 else "strace cannot trace here: " + tried.stderr.decode(errors="replace")
 
 
-def trace(calls, inject=None, log="/dev/null"):
-    """What to put before a command so that `inject` befalls its `calls`, counted in each thread. The command stays the
-    child of whoever starts it; strace is somewhere else and ends with it."""
+def trace(calls, inject=None, log="/dev/null", path=None):
+    """What to put before a command so that `inject` befalls its `calls`, of `path` alone if one is given, counted in
+    each thread. The command stays the child of whoever starts it; strace is somewhere else and ends with it."""
     # With its filter in the kernel strace is much faster, but then it forgets to inject signals.
     fast = [] if inject and "signal=" in inject else ["--seccomp-bpf"]
     return ["strace", "-D", "-f", "-qq", *fast, "-y", "-o", str(log), "-e", f"trace={calls}", "-e", "signal=none",
-            *(["-e", f"inject={calls}:{inject}"] if inject else [])]
+            *(["-P", str(path)] if path else []), *(["-e", f"inject={calls}:{inject}"] if inject else [])]

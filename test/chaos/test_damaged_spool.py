@@ -5,6 +5,9 @@ import random
 import re
 import shutil
 
+import pytest
+
+from faults import trace
 from harness import wait_until
 from numbered_rows import Numbers
 
@@ -54,19 +57,39 @@ def test_damage_is_told_with_its_range_and_the_rows_are_fetched_again(single, so
         done = harm(single.folder / "d1" / "spool", chance)
         single.start_control()
         single.drone()
-        numbers.settle()
-        log = drone.log_path.read_bytes()[logged:].decode(errors="replace")
-        run = single.wait_run(run_id)
-        ranges = re.findall(r'lost to disk damage.* first_seq="(\d+)" last_seq="(\d+)"', log)
-        if run.get("error_reason") == "SPOOL_DAMAGED":
-            told += 1
-            assert all(int(first) <= int(last) for first, last in ranges), done
-            assert re.search(r"entries \d+ to \d+ of the spool of drone d1 were damaged", run["error"]), run
-            assert run["balance"]["closed"], run
-        else:
-            assert run["balance"].get("lost", 0) == 0, (done, run)
+        told += check_told(numbers, drone, run_id, logged, done)
     numbers.check(lost=True)
     assert told > 0, "some damage must cost rows, or this test shows nothing"
+
+
+def check_told(numbers, drone, run_id, logged, what):
+    """The run has its end, and if rows were lost, that and the log tell which. Says whether."""
+    numbers.settle()
+    log = drone.log_path.read_bytes()[logged:].decode(errors="replace")
+    run = numbers.cluster.wait_run(run_id)
+    ranges = re.findall(r'lost to disk damage.* first_seq="(\d+)" last_seq="(\d+)"', log)
+    if run.get("error_reason") != "SPOOL_DAMAGED":
+        assert run["balance"].get("lost", 0) == 0, (what, run)
+        return False
+    assert all(int(first) <= int(last) for first, last in ranges), what
+    assert re.search(r"entries \d+ to \d+ of the spool of drone d1 were damaged", run["error"]), run
+    assert run["balance"]["closed"], run
+    return True
+
+
+@pytest.mark.parametrize("reads", ["1+", "4+", "6..40"])
+def test_a_segment_that_the_disk_cannot_read_is_told_and_its_rows_are_fetched_again(traced, single, source, reads):
+    numbers = Numbers(single, source, pages=24, rows=20, pause=0.002, text=400)
+    drone = single.drone(flags=FLAGS)
+    run_id = leave_unsent(single, numbers)
+    logged = len(drone.log_path.read_bytes())
+    spool = single.folder / "d1" / "spool"
+    single.start_control()
+    drone = single.drone(flags=FLAGS, prefix=trace("pread64", f"error=EIO:when={reads}", path=min(spool.glob("*.seg"))))
+    assert check_told(numbers, drone, run_id, logged, f"reads {reads}")
+    assert "the disk cannot read a part of the spool" in drone.log_path.read_bytes()[logged:].decode()
+    assert len(list(spool.glob("*.damaged"))) == 1
+    numbers.check(lost=True)
 
 
 def test_two_drones_with_one_spool_lose_nothing_and_double_nothing(single, source, scale):
