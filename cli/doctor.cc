@@ -34,7 +34,7 @@ const std::vector<DoctorCode>& DoctorCodes() {
        "install the package ca-certificates"},
       {"DOCTOR_PORT_UNREACHABLE", "ports", kError, "a part of the control plane takes no connection",
        "check that it runs there and that the firewall lets the port through; if it lies elsewhere, name the address "
-       "with --registry, --coordinator or --aggregator"},
+       "with --coordinator or --aggregator"},
       {"DOCTOR_CLOCK_DRIFTS", "clock", kWarning, "the clock differs from the control plane's by more than 3 seconds",
        "let the clock be set (timedatectl set-ntp true)"},
       {"DOCTOR_CLOCK_WRONG", "clock", kError, "the clock differs from the control plane's by more than a minute",
@@ -43,6 +43,13 @@ const std::vector<DoctorCode>& DoctorCodes() {
        "see that sources and control plane are reached without it, or unset the variable"},
       {"DOCTOR_EGRESS_INVALID", "egress", kError, "a range of --egress-allow or CHARTLY_EGRESS_ALLOW is none",
        "write each as an address or CIDR, such as 10.1.0.0/16: a drone does not start otherwise"},
+      {"DOCTOR_EGRESS_DENIED", "egress", kError, "a host of a profile has an address that this drone may not connect",
+       "if it is meant to be reached, start the drone with --egress-allow ADDRESS, and add it to egress of the consent "
+       "file"},
+      {"DOCTOR_CONSENT_INVALID", "consent", kError, "the consent file cannot be read or has faults",
+       "correct it: a drone does not start otherwise"},
+      {"DOCTOR_CONSENT_DENIED", "consent", kError, "a profile wants more than the owner of this host allows",
+       "change the profile, have another drone do it (labels), or widen the consent file"},
       {"DOCTOR_CA_FILE_INVALID", "tls", kError, "the file of --ca-file is missing or holds no certificate",
        "give a PEM file of certificate authorities: a drone does not start otherwise"},
       {"DOCTOR_KEY_MISSING", "credentials", kError, "there is no key for the control plane",
@@ -83,8 +90,11 @@ std::string DoctorDocument() {
   std::string out =
       "# Findings of chartly doctor\n\n"
       "Run it on the host of a drone, as the drone's user and with the drone's flags: it looks at names, TLS, ports,\n"
-      "clock, proxies, credentials, limits, disk, spool, and with `--profile FILE` at the first page of a source. It\n"
-      "changes nothing. `--output json` gives the same for programs. The exit code is 1 if there is an error.\n"
+      "clock, proxies, credentials, limits, disk, spool, consent, and the profiles assigned to the drone: their hosts "
+      "and\n"
+      "secrets. With `--profile FILE` it also tries the first page of a source. It changes nothing. `--output json` "
+      "gives\n"
+      "the same for programs. The exit code is 1 if there is an error.\n"
       "Generated from `cli/doctor.cc`.\n\n"
       "| Code | Check | Severity | Cause | Fix |\n|---|---|---|---|---|\n";
   for (const DoctorCode& code : DoctorCodes()) {

@@ -54,13 +54,14 @@ class Diagnosis {
 
 // What the drone of this host is started with.
 struct DoctorOptions {
+  std::string id;  // of the drone
   std::string data_dir = ".chartly/drone";
   std::string coordinator;  // host:port; empty: beside the gateway
   std::string aggregator;
-  std::string registry;
   std::string source_dir = ".";
   std::string secrets_dir;
   std::string ca_file;
+  std::string consent_file;
   std::vector<std::string> egress_allow;
   int64_t spool_bytes = int64_t{1} << 30;
   std::vector<std::string> profiles;  // files
@@ -71,9 +72,10 @@ struct DoctorOptions {
 void ExamineControlPlane(Session& session, const DoctorOptions& options, Diagnosis& diagnosis);
 // Variables, limits, disk and spool.
 void ExamineHost(const Session& session, const DoctorOptions& options, Diagnosis& diagnosis);
-// Egress ranges, and the given profiles: faults, secrets, and the first page of each through the drone's own pipeline,
-// storing nothing.
-void ExamineProfiles(const DoctorOptions& options, Diagnosis& diagnosis);
+// Egress ranges, consent, and profiles, both the given ones and those that the control plane has assigned to the drone:
+// faults, whether the owner of the host consents, hosts, secrets, and of the given ones the first page, fetched through
+// the drone's own pipeline, storing nothing.
+void ExamineProfiles(Session& session, const DoctorOptions& options, Diagnosis& diagnosis);
 
 }  // namespace chartly::cli
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/doctor.h"
 #include "cli/table.h"
+#include "common/config/host_id.h"
 #include "common/status/status.h"
 
 namespace chartly::cli {
@@ -50,11 +51,12 @@ absl::Status Examine(Session& session, DoctorOptions options) {
   for (absl::string_view cidr : absl::StrSplit(session.Variable("CHARTLY_EGRESS_ALLOW"), ',', absl::SkipWhitespace())) {
     options.egress_allow.emplace_back(absl::StripAsciiWhitespace(cidr));
   }
+  if (options.consent_file.empty()) options.consent_file = session.Variable("CHARTLY_CONSENT");
   if (options.secrets_dir.empty()) options.secrets_dir = session.Variable("CHARTLY_SECRETS_DIR");
   Diagnosis diagnosis;
   ExamineControlPlane(session, options, diagnosis);
   ExamineHost(session, options, diagnosis);
-  ExamineProfiles(options, diagnosis);
+  ExamineProfiles(session, options, diagnosis);
   session.json() ? PrintJson(session, diagnosis) : PrintTable(session, diagnosis);
   int64_t errors = diagnosis.Count(Severity::kError);
   if (errors == 0) return absl::OkStatus();
@@ -70,19 +72,22 @@ void AddDoctorCommand(CLI::App& root, Session& session) {
                            "Look for what would keep a drone from working on this host. Takes the drone's flags",
                            [&session, options] { return Examine(session, *options); });
   // A drone's command line works here as it is.
-  for (const char* flag : {"--id", "--label", "--capacity", "--admin", "--log-level", "--consent"}) {
+  for (const char* flag : {"--label", "--capacity", "--admin", "--log-level"}) {
     verb->add_option(flag, options->unused, "A drone's flag that changes nothing here")
         ->allow_extra_args(false)
         ->group("");
   }
+  // CLI11 ends its list with an empty line if the hidden group is the last to have begun.
+  verb->set_help_flag("-h,--help", "Print this help message and exit");
+  options->id = HostId("drone");
+  verb->add_option("--id", options->id, "Name of the drone")->type_name("ID")->capture_default_str();
   verb->add_option("--profile", options->profiles, "Also try the first page of this profile. Repeatable")
       ->type_name("FILE")
       ->allow_extra_args(false);
   verb->add_option("--data", options->data_dir, "The drone's data folder")->type_name("DIR")->capture_default_str();
   verb->add_option("--control-plane", session.url, "The same as --url")->type_name("URL");
-  for (auto [flag, address] : {std::pair("--registry", &options->registry),
-                               {"--coordinator", &options->coordinator},
-                               {"--aggregator", &options->aggregator}}) {
+  for (auto [flag, address] :
+       {std::pair("--coordinator", &options->coordinator), {"--aggregator", &options->aggregator}}) {
     verb->add_option(flag, *address, absl::StrCat("The ", flag + 2, ", if elsewhere"))->type_name("HOST:PORT");
   }
   verb->add_option("--source-dir", options->source_dir, "Folder that file sources are read from")
@@ -90,6 +95,8 @@ void AddDoctorCommand(CLI::App& root, Session& session) {
       ->capture_default_str();
   verb->add_option("--secrets-dir", options->secrets_dir, "Folder of the drone's secrets")->type_name("DIR");
   verb->add_option("--ca-file", options->ca_file, "PEM file of certificate authorities that sources may have")
+      ->type_name("FILE");
+  verb->add_option("--consent", options->consent_file, "File with what profiles may do on this host")
       ->type_name("FILE");
   verb->add_option("--egress-allow", options->egress_allow, "Private range that may be fetched from. Repeatable")
       ->type_name("CIDR")

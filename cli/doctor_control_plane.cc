@@ -86,8 +86,7 @@ void ExaminePort(const char* part, const std::string& text, Names& names, Diagno
 }
 
 void ExaminePorts(const Address& gateway, const DoctorOptions& options, Names& names, Diagnosis& diagnosis) {
-  const std::pair<Part, const std::string*> parts[] = {{Part::kRegistry, &options.registry},
-                                                       {Part::kCoordinator, &options.coordinator},
+  const std::pair<Part, const std::string*> parts[] = {{Part::kCoordinator, &options.coordinator},
                                                        {Part::kAggregator, &options.aggregator}};
   for (const auto& [part, given] : parts) {
     const PartInfo& info = InfoOf(part);

@@ -1,6 +1,8 @@
-// The checks of chartly doctor that concern profiles: secrets, and the first page through the drone's own pipeline.
+// The checks of chartly doctor that concern profiles: consent, secrets, hosts, and the first page through the drone's
+// own pipeline.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "cli/doctor.h"
@@ -8,7 +10,10 @@
 #include "common/batch/batch.h"
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
+#include "common/net/resolve.h"
 #include "common/normalize/validate.h"
+#include "common/profile/consent.h"
+#include "common/profile/source_url.h"
 #include "common/secrets/secrets.h"
 #include "common/status/status.h"
 #include "drone/pipeline/pipeline.h"
@@ -82,8 +87,81 @@ void ReportRun(const std::string& file, const v1::RunEnd& end, const CountingSin
 struct Equipment {
   std::string source_dir;
   Secrets secrets;
-  std::unique_ptr<net::HttpClient> http;  // null if --egress-allow or --ca-file is no good
+  std::optional<Consent> consent;           // none if --consent is no good
+  std::optional<net::EgressPolicy> policy;  // none if --egress-allow or --consent is no good
+  std::unique_ptr<net::HttpClient> http;    // null without policy, or if --ca-file is no good
 };
+
+absl::StatusOr<Consent> ReadConsent(const std::string& file) {
+  if (file.empty()) return Consent{};
+  ASSIGN_OR_RETURN(std::string text, ReadTextFile(file));
+  ASSIGN_OR_RETURN(Consent consent, ParseConsent(file, text));
+  RETURN_IF_ERROR(Annotate(net::EgressPolicy::Create({}, consent.egress).status(), absl::StrCat(file, ": egress")));
+  return consent;
+}
+
+Equipment Equip(const DoctorOptions& options, Diagnosis& diagnosis) {
+  Equipment equipment{options.source_dir, Secrets(options.secrets_dir), {}, {}, nullptr};
+  absl::StatusOr<Consent> consent = ReadConsent(options.consent_file);
+  if (!consent.ok()) {
+    diagnosis.Found("DOCTOR_CONSENT_INVALID", options.consent_file, consent.status().message());
+  } else {
+    equipment.consent = *std::move(consent);
+  }
+  absl::Status ranges = net::EgressPolicy::Create(options.egress_allow).status();
+  if (!ranges.ok()) diagnosis.Found("DOCTOR_EGRESS_INVALID", "--egress-allow", ranges.message());
+  absl::StatusOr<std::string> authorities = net::ReadAuthorities(options.ca_file);
+  if (!authorities.ok()) diagnosis.Found("DOCTOR_CA_FILE_INVALID", "--ca-file", authorities.status().message());
+  if (!ranges.ok() || !equipment.consent) return equipment;
+  equipment.policy = *net::EgressPolicy::Create(options.egress_allow, equipment.consent->egress);
+  if (authorities.ok()) equipment.http = net::MakeHttpClient(*equipment.policy, *std::move(authorities));
+  return equipment;
+}
+
+bool ExamineConsent(const std::string& subject, const Profile& profile, const Equipment& equipment,
+                    Diagnosis& diagnosis) {
+  if (!equipment.consent) return false;
+  absl::Status status = CheckConsent(*equipment.consent, profile);
+  if (!status.ok()) diagnosis.Found("DOCTOR_CONSENT_DENIED", subject, status.message());
+  return status.ok();
+}
+
+// Empty if the source needs none, or if its url is no good, which the parser tells.
+std::string HostOf(const SourceConfig& source) {
+  std::string host;
+  if (source.type == SourceType::kPostgres) host = source.postgres.host;
+  if (source.type == SourceType::kHttpRest) CheckUrl(source.url, host);
+  return host;
+}
+
+void ExamineHost(const std::string& subject, const SourceConfig& source, const Equipment& equipment,
+                 Diagnosis& diagnosis) {
+  const std::string host = HostOf(source);
+  if (host.empty() || !equipment.policy) return;
+  const std::string of = absl::StrCat(host, " of ", subject);
+  absl::StatusOr<std::vector<std::string>> addresses = net::Resolve(host);
+  if (!addresses.ok()) return diagnosis.Found("DOCTOR_DNS_FAILED", of, addresses.status().message());
+  for (const std::string& address : *addresses) {
+    if (equipment.policy->Allows(address)) continue;
+    return diagnosis.Found("DOCTOR_EGRESS_DENIED", of,
+                           absl::StrCat("it has the address ", address, ", ", equipment.policy->Refusal(address)));
+  }
+  diagnosis.Good("egress", of, "the drone may connect it");
+}
+
+// What the profile says, once faults, consent and secrets are in order.
+std::optional<Profile> ExamineProfile(const std::string& subject, const std::string& text, const Equipment& equipment,
+                                      Diagnosis& diagnosis) {
+  ProfileParseResult parsed = ValidateProfile(text);
+  if (!parsed.ok()) {
+    diagnosis.Found("DOCTOR_PROFILE_INVALID", subject, FormatFaults(subject, {parsed.faults.front()}));
+    return std::nullopt;
+  }
+  bool consented = ExamineConsent(subject, parsed.profile, equipment, diagnosis);
+  bool secrets_good = ExamineSecrets(subject, parsed.profile.source, equipment.secrets, diagnosis);
+  if (!consented || !secrets_good) return std::nullopt;
+  return std::move(parsed.profile);
+}
 
 void TryFirstPage(const std::string& file, Profile profile, const Equipment& equipment, Diagnosis& diagnosis) {
   SystemClock clock;
@@ -96,32 +174,41 @@ void TryFirstPage(const std::string& file, Profile profile, const Equipment& equ
   ReportRun(file, pipeline.Run(), sink, diagnosis);
 }
 
-void ExamineProfile(const std::string& file, const Equipment& equipment, Diagnosis& diagnosis) {
+void ExamineFile(const std::string& file, const Equipment& equipment, Diagnosis& diagnosis) {
   absl::StatusOr<std::string> text = ReadTextFile(file);
   if (!text.ok()) return diagnosis.Found("DOCTOR_PROFILE_INVALID", file, text.status().message());
-  ProfileParseResult parsed = ValidateProfile(*text);
-  if (!parsed.ok()) {
-    return diagnosis.Found("DOCTOR_PROFILE_INVALID", file, FormatFaults(file, {parsed.faults.front()}));
-  }
-  bool secrets_good = ExamineSecrets(file, parsed.profile.source, equipment.secrets, diagnosis);
-  bool fetched = parsed.profile.source.type != SourceType::kWebhook;
-  if (secrets_good && fetched && equipment.http != nullptr) {
-    TryFirstPage(file, std::move(parsed.profile), equipment, diagnosis);
-  }
+  std::optional<Profile> profile = ExamineProfile(file, *text, equipment, diagnosis);
+  bool fetched = profile && profile->source.type != SourceType::kWebhook;
+  if (fetched && equipment.http != nullptr) TryFirstPage(file, *std::move(profile), equipment, diagnosis);
+}
+
+void ExamineAssigned(ApiClient& api, const Json& assignment, const Equipment& equipment, Diagnosis& diagnosis) {
+  const std::string subject = absl::StrCat("profiles/", assignment["profile_id"].text());
+  absl::StatusOr<Json> profile = api.Get(absl::StrCat("/api/", assignment["revision"].text()));
+  if (!profile.ok()) return diagnosis.Found("DOCTOR_PROFILE_INVALID", subject, profile.status().message());
+  std::optional<Profile> read = ExamineProfile(subject, (*profile)["content"].text(), equipment, diagnosis);
+  if (read) ExamineHost(subject, read->source, equipment, diagnosis);
+}
+
+// A control plane that does not answer was told before.
+void ExamineWork(Session& session, const std::string& drone, const Equipment& equipment, Diagnosis& diagnosis) {
+  const std::string subject = absl::StrCat("drone ", drone);
+  absl::StatusOr<ApiClient*> api = session.Api();
+  if (!api.ok()) return;
+  absl::StatusOr<Json> work = (*api)->Get(absl::StrCat("/api/drones/", PercentEncode(drone), "/work"));
+  if (absl::IsNotFound(work.status())) return diagnosis.Good("work", subject, "has not registered yet");
+  if (!work.ok()) return;
+  const std::vector<Json>& assignments = (*work)["assignments"].items();
+  diagnosis.Good("work", subject, absl::StrCat(assignments.size(), " profiles are assigned to it"));
+  for (const Json& assignment : assignments) ExamineAssigned(**api, assignment, equipment, diagnosis);
 }
 
 }  // namespace
 
-void ExamineProfiles(const DoctorOptions& options, Diagnosis& diagnosis) {
-  Equipment equipment{options.source_dir, Secrets(options.secrets_dir), nullptr};
-  absl::StatusOr<net::EgressPolicy> policy = net::EgressPolicy::Create(options.egress_allow);
-  if (!policy.ok()) diagnosis.Found("DOCTOR_EGRESS_INVALID", "--egress-allow", policy.status().message());
-  absl::StatusOr<std::string> authorities = net::ReadAuthorities(options.ca_file);
-  if (!authorities.ok()) diagnosis.Found("DOCTOR_CA_FILE_INVALID", "--ca-file", authorities.status().message());
-  if (policy.ok() && authorities.ok()) {
-    equipment.http = net::MakeHttpClient(*std::move(policy), *std::move(authorities));
-  }
-  for (const std::string& file : options.profiles) ExamineProfile(file, equipment, diagnosis);
+void ExamineProfiles(Session& session, const DoctorOptions& options, Diagnosis& diagnosis) {
+  const Equipment equipment = Equip(options, diagnosis);
+  ExamineWork(session, options.id, equipment, diagnosis);
+  for (const std::string& file : options.profiles) ExamineFile(file, equipment, diagnosis);
 }
 
 }  // namespace chartly::cli

@@ -32,14 +32,34 @@ struct World {
     server.Map("/api/auth/caller", {.body = R"({"principal":"admin","can_write":true,"tenant":"default"})"});
     std::filesystem::create_directory(dir.File("data"));
     std::string part = server.Url("").substr(7);
-    flags = {{"--output", "json"},          {"--data", dir.File("data")}, {"--spool-bytes", "1MB"},
-             {"--registry", part},          {"--coordinator", part},      {"--aggregator", part},
+    flags = {{"--output", "json"},          {"--data", dir.File("data")},
+             {"--spool-bytes", "1MB"},      {"--id", "d1"},
+             {"--coordinator", part},       {"--aggregator", part},
              {"--secrets-dir", dir.path()}, {"--source-dir", dir.path()}};
     variables = {{"CHARTLY_URL", server.Url("")}, {"CHARTLY_KEY", "good key"}};
   }
   // The gateway, whose clock is `ahead` of ours.
   void Answer(absl::Duration ahead) {
     server.Map("/health", {.body = "{}", .headers = {{"Date", HttpDate(absl::Now() + ahead)}}});
+  }
+  // A profile of a source on the server, or elsewhere, with `more` said of it.
+  std::string Profile(const std::string& more = "", std::string url = "") const {
+    if (url.empty()) url = server.Url("/x");
+    std::string text = kGoodProfile;
+    text.replace(text.find("https://example.org/x"), 21, url);
+    return text.insert(text.find(", format: json"), more);
+  }
+  // Makes this the only work of the drone d1.
+  void Assign(const std::string& id, const std::string& revision, const std::string& text) {
+    std::string name = "profiles/" + id + revision;
+    server.Map(
+        "/api/drones/d1/work",
+        {.body = Json::Object()
+                     .Set("assignments",
+                          Json::Array().Add(
+                              Json::Object().Set("profile_id", Json::Text(id)).Set("revision", Json::Text(name))))
+                     .ToText()});
+    server.Map("/api/" + name, {.body = Json::Object().Set("content", Json::Text(text)).ToText()});
   }
   CommandResult Run(std::vector<std::string> more = {}) {
     std::vector<std::string> all = {"doctor"};
@@ -110,8 +130,8 @@ TEST_CASE("the doctor tells what is wrong on the way to the control plane") {
 
 TEST_CASE("the doctor takes a drone's command line as it is") {
   World world;
-  CHECK(Found(world, {"--id", "d1", "--label", "a=b", "--label", "c=d", "--capacity", "2", "--admin", "127.0.0.1:1",
-                      "--log-level", "warn", "--egress-allow", "10.0.0.0/8"})
+  CHECK(Found(world, {"--label", "a=b", "--label", "c=d", "--capacity", "2", "--admin", "127.0.0.1:1", "--log-level",
+                      "warn", "--egress-allow", "10.0.0.0/8"})
             .empty());
   CHECK(Found(world, {"--egress-allow", "10.0.0.0/99"}) == Codes{"DOCTOR_EGRESS_INVALID"});
   CHECK(Found(world, {"--ca-file", "/none.pem"}) == Codes{"DOCTOR_CA_FILE_INVALID"});
@@ -167,11 +187,64 @@ TEST_CASE("the doctor looks at disk and spool") {
   ::close(fd);
 }
 
+TEST_CASE("the doctor looks at the profiles that are assigned to the drone") {
+  World world;
+  CHECK(Contains(world.Run().out, "has not registered yet"));
+  world.Assign("p", "@sha256:1", world.Profile("", "http://no-such-host.invalid/x"));
+  world.server.Map("/api/drones/other/work", {.body = "{}"});
+  world.flags["--id"] = "other";
+  CHECK(Found(world).empty());
+  world.flags["--id"] = "d1";
+  CHECK(Found(world) == Codes{"DOCTOR_DNS_FAILED"});
+  world.Assign("p", "@sha256:2", world.Profile());
+  CHECK(Found(world) == Codes{"DOCTOR_EGRESS_DENIED"});
+  CHECK(Found(world, {"--egress-allow", "127.0.0.1"}).empty());
+  CHECK(world.server.Count("/x") == 0);
+  world.Assign("p", "@sha256:3", world.Profile(", auth: {type: bearer, secretRef: {name: api, key: token}}"));
+  CHECK(Found(world, {"--egress-allow", "127.0.0.1"}) == Codes{"DOCTOR_SECRET_MISSING"});
+  world.Assign("p", "@sha256:4", "id: 1\n");
+  CHECK(Found(world) == Codes{"DOCTOR_PROFILE_INVALID"});
+}
+
+TEST_CASE("the doctor compares profiles with what the owner of the host allows") {
+  World world;
+  const std::string file = world.dir.File("consent.yaml");
+  world.flags["--consent"] = file;
+  CHECK(Found(world) == Codes{"DOCTOR_CONSENT_INVALID"});
+  WriteFile(file, "hosts: [1:2]\n");
+  CHECK(Found(world) == Codes{"DOCTOR_CONSENT_INVALID"});
+  WriteFile(file, "egress: [10.0.0.0/99]\n");
+  CHECK(Found(world) == Codes{"DOCTOR_CONSENT_INVALID"});
+  WriteFile(file, "hosts: [example.gov]\n");
+  CHECK(Found(world).empty());
+  const std::string profile = WriteFile(world.dir.File("p.yaml"), world.Profile());
+  world.server.Map("/x", {.body = R"({"rows":[{"name":"a","value":1}]})"});
+  const std::vector<std::string> local = {"--profile", profile, "--egress-allow", "127.0.0.1"};
+  CHECK(Found(world, local) == Codes{"DOCTOR_CONSENT_DENIED"});
+  world.Assign("p", "@sha256:1", world.Profile());
+  CHECK(Found(world, {"--egress-allow", "127.0.0.1"}) == Codes{"DOCTOR_CONSENT_DENIED"});
+  CHECK(world.server.Count("/x") == 0);
+  WriteFile(file, "hosts: [127.0.0.1]\n");
+  CHECK(Found(world, local).empty());
+  CHECK(world.server.Count("/x") == 1);
+  WriteFile(file, "egress: [10.0.0.0/8]\n");
+  CHECK(Found(world, {"--egress-allow", "127.0.0.1"}) == Codes{"DOCTOR_EGRESS_DENIED"});
+  CHECK(Found(world, local) == Codes{"DOCTOR_EGRESS_DENIED", "DOCTOR_MAPPING_FAILED"});
+  world.flags.erase("--consent");
+  world.variables["CHARTLY_CONSENT"] = world.dir.File("none.yaml");
+  CHECK(Found(world) == Codes{"DOCTOR_CONSENT_INVALID"});
+}
+
+TEST_CASE("the help of the doctor ends as that of every command does") {
+  std::string help = Chartly({"doctor", "--help"}).out;
+  CHECK(Contains(help, "--profile"));
+  CHECK_FALSE(Contains(help, "--capacity"));
+  CHECK_FALSE(Contains(help, "\n\n\n"));
+}
+
 TEST_CASE("the doctor tries the first page of a profile") {
   World world;
-  std::string text = kGoodProfile;
-  text.replace(text.find("https://example.org/x"), 21, world.server.Url("/x"));
-  std::string profile = WriteFile(world.dir.File("p.yaml"), text);
+  std::string profile = WriteFile(world.dir.File("p.yaml"), world.Profile());
   const std::vector<std::string> local = {"--profile", profile, "--egress-allow", "127.0.0.1"};
   world.server.Map("/x", {.body = R"({"rows":[{"name":"a","value":1}]})"});
   CHECK(Found(world, local).empty());
@@ -189,10 +262,8 @@ TEST_CASE("the doctor tries the first page of a profile") {
 
 TEST_CASE("the doctor looks for the secrets of a profile and never shows one") {
   World world;
-  std::string text = kGoodProfile;
-  text.replace(text.find("https://example.org/x"), 21, world.server.Url("/x"));
-  text.replace(text.find(", format: json"), 0, ", auth: {type: bearer, secretRef: {name: api, key: token}}");
-  std::string profile = WriteFile(world.dir.File("p.yaml"), text);
+  std::string profile =
+      WriteFile(world.dir.File("p.yaml"), world.Profile(", auth: {type: bearer, secretRef: {name: api, key: token}}"));
   world.server.Map("/x", {.body = R"({"rows":[{"name":"a","value":1}]})"});
   const std::vector<std::string> local = {"--profile", profile, "--egress-allow", "127.0.0.1"};
   CHECK(Found(world, local) == Codes{"DOCTOR_SECRET_MISSING"});

@@ -1,8 +1,6 @@
 #include <malloc.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -12,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/config/address.h"
+#include "common/config/host_id.h"
 #include "common/config/parts.h"
 #include "common/config/signals.h"
 #include "common/net/http_client.h"
@@ -26,7 +25,6 @@ namespace {
 
 struct Flags {
   std::string control_plane = "http://127.0.0.1:8090";
-  std::string registry;
   std::string key;
   std::string key_file;
   std::vector<std::string> egress_allow;
@@ -36,19 +34,9 @@ struct Flags {
   DroneConfig config;
 };
 
-// The host's name where it can be an id.
-std::string DefaultId() {
-  char host[256] = {};
-  ::gethostname(host, sizeof(host) - 1);
-  std::string id;
-  for (char c : absl::AsciiStrToLower(host)) id.push_back(std::isalnum(static_cast<unsigned char>(c)) ? c : '-');
-  id = id.substr(0, 63);
-  return IsValidId(id) ? id : "drone";
-}
-
 void Declare(CLI::App& app, Flags& flags) {
   DroneConfig& config = flags.config;
-  config.id = DefaultId();
+  config.id = HostId("drone");
   config.admin_listen = absl::StrCat("127.0.0.1:", kDroneAdminPort);
   app.add_option("--id", config.id, "Name of this drone; keep it over restarts")->capture_default_str();
   app.add_option("--data", config.data_dir, "Folder for the spool")->capture_default_str();
@@ -56,7 +44,6 @@ void Declare(CLI::App& app, Flags& flags) {
                  "URL of the gateway; the other parts are looked for on its host, on the ports after it")
       ->envname("CHARTLY_URL")
       ->capture_default_str();
-  app.add_option("--registry", flags.registry, "HOST:PORT of the registry, if elsewhere");
   app.add_option("--coordinator", config.coordinator, "HOST:PORT of the coordinator, if elsewhere");
   app.add_option("--aggregator", config.aggregator, "HOST:PORT of the aggregator, if elsewhere");
   app.add_option("--key-file", flags.key_file, "File with the key for the control plane")->envname("CHARTLY_KEY_FILE");
@@ -142,7 +129,6 @@ absl::Status Complete(Flags& flags) {
   if (!gateway.ok()) return Annotate(gateway.status(), "--control-plane");
   RETURN_IF_ERROR(Locate(*gateway, Part::kCoordinator, "--coordinator", config.coordinator));
   RETURN_IF_ERROR(Locate(*gateway, Part::kAggregator, "--aggregator", config.aggregator));
-  RETURN_IF_ERROR(Locate(*gateway, Part::kRegistry, "--registry", flags.registry));
   RETURN_IF_ERROR(Annotate(ParseAddress(config.admin_listen).status(), "--admin"));
   for (const std::string& list : flags.egress_allow) {
     for (absl::string_view cidr : absl::StrSplit(list, ',', absl::SkipWhitespace())) {

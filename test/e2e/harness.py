@@ -152,7 +152,7 @@ class Cluster:
             self.drones[name] = Process(
                 "chartly-drone", self.folder / f"{name}.log",
                 ["--id", drone_id, "--data", data or self.folder / name, "--control-plane", self.url,
-                 *[f"--{part}=127.0.0.1:{self.rpc[part]}" for part in ("registry", "coordinator", "aggregator")],
+                 *[f"--{part}=127.0.0.1:{self.rpc[part]}" for part in ("coordinator", "aggregator")],
                  "--key-file", self.key_file, "--source-dir", source_dir or ROOT / "profiles",
                  "--admin", f"127.0.0.1:{admin}", *[f"--egress-allow={cidr}" for cidr in egress], *flags])
         self.drones[name].prefix = list(prefix)
