@@ -136,6 +136,8 @@ TEST_CASE("records print with every digit, as JSON and as a table") {
   CHECK(Contains(json.out, R"("population":9007199254740993,"rate":12.50)"));
   CHECK(server.requests().back().target ==
         "/api/records?profile_id=p&filter=dims.year%20%3E%3D%202000&filter=a%20%3C%201&limit=50");
+  Chartly({"records", "query", "p", "--as-of", "2026-01-31T09:00:00Z"}, url);
+  CHECK(server.requests().back().target == "/api/records?profile_id=p&as_of=2026-01-31T09%3A00%3A00Z&limit=50");
   CommandResult table = Chartly({"records", "query", "p"}, url);
   CHECK(table.out ==
         "dims.geo.name  dims.year  measures.population  measures.rate\n"

@@ -16,6 +16,7 @@ struct RecordOptions {
   std::string run;
   std::vector<std::string> filters;
   bool all_versions = false;
+  std::string as_of;
   int64_t limit = 50;
   std::string format = "ndjson";
   std::string to;
@@ -25,6 +26,7 @@ Query RecordQuery(const RecordOptions& options) {
   Query query = {{"profile_id", options.profile}, {"run_id", options.run}};
   for (const std::string& filter : options.filters) query.emplace_back("filter", filter);
   query.emplace_back("all_versions", options.all_versions ? "true" : "");
+  query.emplace_back("as_of", options.as_of);
   return query;
 }
 
@@ -106,6 +108,8 @@ void AddSelection(CLI::App& verb, const std::shared_ptr<RecordOptions>& options)
   verb.add_option("--run", options->run, "Only what this run gave, duplicates of earlier records included")
       ->type_name("RUN");
   verb.add_flag("--all-versions", options->all_versions, "All versions of each record, not only the newest");
+  verb.add_option("--as-of", options->as_of, "What was known then: a time such as 2026-01-31T09:00:00Z")
+      ->type_name("TIME");
 }
 
 std::vector<std::string> QuarantineRow(const Json& row) {

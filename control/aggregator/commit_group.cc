@@ -42,6 +42,7 @@ size_t CommitRequest::Size() const {
 CommitGroup::CommitGroup(const RecordStore& store, DedupeIndex& index, uint64_t last_batch, int64_t now_us)
     : store_(store), index_(index), now_us_(now_us) {
   write_.last_batch = last_batch;
+  write_.acked_us = now_us;
 }
 
 CommitResult CommitGroup::Stage(CommitRequest request) {
@@ -139,23 +140,21 @@ void CommitGroup::ApplyBatch(PreparedBatch batch, CommitResult& result) {
 
   FileQuarantine(header, run.ordinal(), number);
   FileRunRows(header, number, outcome);
-  marks_.push_back({header.profile_id(), std::move(outcome.superseded)});
+  FileSuperseded(header, number, outcome);
   if (outcome.stored_count > 0) FileChunk(batch, number, outcome);
 }
 
-void CommitGroup::FileRunRows(const BatchHeader& header, uint64_t batch, DedupeOutcome& outcome) {
-  std::map<uint64_t, RowSet> chunks;
-  if (outcome.stored_count > 0) chunks[batch] = outcome.stored;
-  RowSet* rows = nullptr;
-  uint64_t rows_chunk = 0;  // neighbours mostly lie in the same chunk
-  for (RowLocation location : outcome.duplicates) {
-    if (rows == nullptr || LocationChunk(location) != rows_chunk) {
-      rows_chunk = LocationChunk(location);
-      rows = &chunks[rows_chunk];
-    }
-    rows->Add(LocationRow(location));
-  }
+void CommitGroup::FileRunRows(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome) {
+  std::map<uint64_t, RowSet> chunks = RowsByChunk(outcome.duplicates);
+  // A row may repeat another one of the same batch.
+  if (outcome.stored_count > 0) chunks[batch].AddAll(outcome.stored);
   for (auto& [chunk, set] : chunks) write_.run_rows.push_back({header.run_id(), chunk, batch, std::move(set)});
+}
+
+void CommitGroup::FileSuperseded(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome) {
+  for (auto& [chunk, set] : RowsByChunk(outcome.superseded)) {
+    write_.superseded.push_back({header.profile_id(), chunk, batch, std::move(set)});
+  }
 }
 
 void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeOutcome& outcome) {
@@ -171,6 +170,9 @@ void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeO
   chunk.meta.set_stored(outcome.stored_count);
   if (outcome.stored_count != header.rows()) chunk.meta.set_stored_rows(outcome.stored.ToBits(header.rows()));
   chunk.meta.set_size_bytes(static_cast<int64_t>(batch.bytes.size()));
+  chunk.meta.mutable_origin()->set_revision(header.revision());
+  chunk.meta.mutable_origin()->set_source_uri(header.source_uri());
+  chunk.meta.mutable_origin()->set_payload_sha256(header.payload_sha256());
   chunk.batch = std::move(batch.bytes);
   write_.chunks.push_back(std::move(chunk));
 }

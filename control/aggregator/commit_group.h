@@ -1,5 +1,5 @@
 // The requests of one group commit, staged in order: fences, positions, dedupe and ledgers turn them into one
-// StoreWrite. Nothing is visible to readers before the write succeeded and the marks were published.
+// StoreWrite. Nothing is visible to readers before the write succeeded.
 //
 // Not thread-safe; made and thrown away by the committer.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_COMMIT_GROUP_H_
@@ -14,7 +14,6 @@
 #include "control/aggregator/dedupe_index.h"
 #include "control/aggregator/prepared_batch.h"
 #include "control/aggregator/record_store.h"
-#include "control/aggregator/version_map.h"
 
 namespace chartly::aggregator {
 
@@ -57,7 +56,6 @@ class CommitGroup {
   uint64_t last_batch() const { return write_.last_batch; }
   size_t rows() const { return rows_; }
   StoreWrite TakeWrite() { return std::move(write_); }
-  const std::vector<VersionMap::Marks>& marks() const { return marks_; }
 
  private:
   absl::Status TryStage(CommitRequest& request, CommitResult& result);
@@ -65,7 +63,8 @@ class CommitGroup {
   absl::StatusOr<bool> AdmitPosition(const SpoolPosition& position, CommitResult& result);
   absl::Status LoadStates(const CommitRequest& request);
   void ApplyBatch(PreparedBatch batch, CommitResult& result);
-  void FileRunRows(const BatchHeader& header, uint64_t batch, DedupeOutcome& outcome);
+  void FileRunRows(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);
+  void FileSuperseded(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);
   void FileChunk(PreparedBatch& batch, uint64_t number, const DedupeOutcome& outcome);
   void FileQuarantine(const BatchHeader& header, uint64_t run_ordinal, uint64_t batch);
   void ApplyRunEnd(v1::RunEnd end);
@@ -75,7 +74,6 @@ class CommitGroup {
   DedupeIndex& index_;
   const int64_t now_us_;
   StoreWrite write_;
-  std::vector<VersionMap::Marks> marks_;
   bool dirty_ = false;
   size_t rows_ = 0;
 };

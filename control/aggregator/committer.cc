@@ -1,7 +1,5 @@
 #include "control/aggregator/committer.h"
 
-#include <map>
-
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -33,20 +31,16 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(RecordStore& store, c
 
 absl::Status Committer::Rebuild() {
   ASSIGN_OR_RETURN(last_batch_, store_.LastBatch());
-  std::map<std::string, std::vector<RowLocation>> superseded;
+  ASSIGN_OR_RETURN(last_acked_us_, store_.LastAckedUs());
   size_t damaged = 0;
   std::string first_damage;
   RETURN_IF_ERROR(store_.ScanChunks("", 0, [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
-    last_batch_ = std::max(last_batch_, chunk);
-    absl::Status status = ReplayChunk(chunk, meta, superseded[meta.profile_id()]);
+    absl::Status status = ReplayChunk(chunk, meta);
     if (status.ok()) return true;
     LogError("a stored batch is damaged", {{"chunk", absl::StrCat(chunk)}, {"error", std::string(status.message())}});
     if (damaged++ == 0) first_damage = std::string(status.message());
     return true;
   }));
-  std::vector<VersionMap::Marks> marks;
-  for (auto& [profile_id, rows] : superseded) marks.push_back({profile_id, std::move(rows)});
-  versions_.Publish(marks, last_batch_);
   SetGauge("chartly_dedupe_index_bytes", static_cast<double>(index_.bytes()));
   absl::MutexLock lock(&mu_);
   damaged_chunks_ = damaged;
@@ -54,13 +48,10 @@ absl::Status Committer::Rebuild() {
   return absl::OkStatus();
 }
 
-absl::Status Committer::ReplayChunk(uint64_t chunk, const ChunkMeta& meta, std::vector<RowLocation>& superseded) {
+absl::Status Committer::ReplayChunk(uint64_t chunk, const ChunkMeta& meta) {
   ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(chunk));
   ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
-  RowSet stored = meta.stored_rows().empty() ? RowSet::All(batch.rows()) : RowSet::FromBits(meta.stored_rows());
-  for (RowLocation location : index_.Replay(ComputeRecordIds(batch), meta.observed_us(), chunk, stored)) {
-    superseded.push_back(location);
-  }
+  index_.Replay(ComputeRecordIds(batch), meta.observed_us(), chunk, StoredRows(meta));
   return absl::OkStatus();
 }
 
@@ -121,7 +112,9 @@ std::vector<Committer::Pending> Committer::TakeGroup() {
 }
 
 void Committer::CommitPending(std::vector<Pending>& pending) {
-  CommitGroup group(store_, index_, last_batch_, absl::ToUnixMicros(clock_.Now()));
+  // The clock of a machine may be set back; what `as_of` means must not.
+  int64_t now_us = std::max(last_acked_us_, absl::ToUnixMicros(clock_.Now()));
+  CommitGroup group(store_, index_, last_batch_, now_us);
   std::vector<CommitResult> results;
   size_t bytes = 0;
   for (Pending& one : pending) {
@@ -129,6 +122,7 @@ void Committer::CommitPending(std::vector<Pending>& pending) {
     results.push_back(group.Stage(std::move(one.request)));
   }
   absl::Status written = group.dirty() ? Write(group) : absl::OkStatus();
+  if (group.dirty() && written.ok()) last_acked_us_ = now_us;
   // Room first: a caller that goes on at once finds it.
   Release(bytes);
   for (size_t i = 0; i < pending.size(); ++i) {
@@ -148,7 +142,6 @@ absl::Status Committer::Write(CommitGroup& group) {
   if (status.ok()) {
     index_.Commit();
     last_batch_ = last_batch;
-    versions_.Publish(group.marks(), last_batch);
     Count("chartly_ingest_batches_total", static_cast<double>(chunks));
     Count("chartly_ingest_bytes_total", static_cast<double>(bytes));
     if (quarantined > 0) Count("chartly_rows_total", static_cast<double>(quarantined), "quarantined");

@@ -19,7 +19,6 @@
 #include "common/clock/clock.h"
 #include "control/aggregator/commit_group.h"
 #include "control/aggregator/record_store.h"
-#include "control/aggregator/version_map.h"
 
 namespace chartly::aggregator {
 
@@ -43,7 +42,6 @@ class Committer {
   // True if less than kMaxPendingBytes wait; else false, and `room` is called once when there is room again.
   bool HasRoom(std::function<void()> room);
 
-  const VersionMap& versions() const { return versions_; }
   // Empty if all is well; else what is wrong with the store, for people.
   std::string Health() const;
   // Commits what waits and ends the thread. Safe twice.
@@ -58,7 +56,7 @@ class Committer {
   Committer(RecordStore& store, const Clock& clock, size_t dedupe_bytes)
       : store_(store), clock_(clock), index_(dedupe_bytes) {}
   absl::Status Rebuild();
-  absl::Status ReplayChunk(uint64_t chunk, const ChunkMeta& meta, std::vector<RowLocation>& superseded);
+  absl::Status ReplayChunk(uint64_t chunk, const ChunkMeta& meta);
   void Run();
   std::vector<Pending> TakeGroup();
   void CommitPending(std::vector<Pending>& pending);
@@ -67,9 +65,9 @@ class Committer {
 
   RecordStore& store_;
   const Clock& clock_;
-  DedupeIndex index_;        // of the commit thread
-  uint64_t last_batch_ = 0;  // of the commit thread
-  VersionMap versions_;
+  DedupeIndex index_;          // of the commit thread
+  uint64_t last_batch_ = 0;    // of the commit thread
+  int64_t last_acked_us_ = 0;  // of the commit thread
 
   mutable absl::Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);

@@ -4,6 +4,8 @@
 #include <random>
 #include <set>
 
+#include "absl/strings/match.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "control/aggregator/aggregator_batches_test.h"
 #include "control/aggregator/kv_record_store.h"
@@ -16,14 +18,16 @@ using testing::TempDir;
 using Content = std::pair<int64_t, int64_t>;
 
 struct Aggregator {
-  explicit Aggregator(const std::string& path, size_t dedupe_bytes = size_t{64} << 20) : path_(path) {
+  explicit Aggregator(const std::string& path, size_t dedupe_bytes = size_t{64} << 20)
+      : Aggregator(path, own_clock, dedupe_bytes) {}
+  Aggregator(const std::string& path, const Clock& clock, size_t dedupe_bytes = size_t{64} << 20) {
     auto opened = KvRecordStore::Open(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
     REQUIRE_OK(opened);
     store = *std::move(opened);
     auto made = Committer::Open(*store, clock, dedupe_bytes);
     REQUIRE_OK(made);
     committer = *std::move(made);
-    query = std::make_unique<RecordQuery>(*store, committer->versions());
+    query = std::make_unique<RecordQuery>(*store);
   }
   CommitResult Send(const TestBatch& batch, int64_t seq = 0, int64_t epoch = 1) {
     CommitRequest request;
@@ -46,8 +50,7 @@ struct Aggregator {
     REQUIRE_OK(ledger);
     return ledger->balance();
   }
-  std::string path_;
-  FakeClock clock;
+  FakeClock own_clock;
   std::unique_ptr<RecordStore> store;
   std::unique_ptr<Committer> committer;
   std::unique_ptr<RecordQuery> query;
@@ -83,9 +86,30 @@ struct Model {
     int64_t stored = 0, duplicate = 0, filtered = 0, quarantined = 0;
     std::set<Content> contents;
   };
+  // What was known at a time.
+  struct Past {
+    std::map<std::string, std::map<int64_t, int64_t>> newest;  // by profile
+    std::map<std::string, int64_t> versions;
+    std::map<std::string, std::set<Content>> runs;
+  };
   std::map<std::string, std::map<int64_t, Record>> profiles;
   std::map<std::string, int64_t> versions;  // by profile
   std::map<std::string, Run> runs;
+  std::map<absl::Time, Past> history;  // by time of ack
+
+  void Remember(absl::Time now) {
+    if (!history.empty()) now = std::max(now, history.rbegin()->first);
+    Past& past = history[now];
+    past.versions = versions;
+    for (auto& [profile_id, records] : profiles) {
+      for (auto& [place, record] : records) past.newest[profile_id][place] = record.value;
+    }
+    for (auto& [run_id, run] : runs) past.runs[run_id] = run.contents;
+  }
+  Past At(absl::Time time) const {
+    auto after = history.upper_bound(time);
+    return after == history.begin() ? Past() : std::prev(after)->second;
+  }
 
   bool Store(const std::string& profile_id, Content content, int64_t observed_us) {
     auto [found, added] = profiles[profile_id].try_emplace(content.first, Record{content.second, observed_us, {}});
@@ -123,7 +147,9 @@ void CheckAgainst(Aggregator& aggregator, Model& model) {
     CHECK(static_cast<int64_t>(aggregator.Records(OfProfile(profile_id, true, 100)).size()) ==
           model.versions[profile_id]);
     size_t current = 0;
-    CHECK_OK(aggregator.query->ScanBatches(profile_id, [&](const v1::ScanBatchesResponse& response) {
+    v1::ScanBatchesRequest scan;
+    scan.set_profile_id(profile_id);
+    CHECK_OK(aggregator.query->ScanBatches(scan, [&](const v1::ScanBatchesResponse& response) {
       auto batch = Batch::Parse(response.batch());
       REQUIRE_OK(batch);
       current += response.current().empty() ? batch->rows() : RowSet::FromBits(response.current()).Count();
@@ -153,14 +179,49 @@ void CheckAgainst(Aggregator& aggregator, Model& model) {
   CHECK(summary->quarantined() == quarantined);
 }
 
-TEST_CASE("random batches, resends and reopens give what the plain rules give") {
+void CheckPast(Aggregator& aggregator, const Model& model, absl::Time time) {
+  Model::Past past = model.At(time);
+  for (const auto& [profile_id, records] : model.profiles) {
+    v1::ListRecordsRequest request = OfProfile(profile_id);
+    *request.mutable_as_of() = ToTimestamp(time);
+    std::map<int64_t, int64_t> found;
+    for (const v1::Record& record : aggregator.Records(request)) CHECK(found.insert(ContentOf(record)).second);
+    CHECK(found == past.newest[profile_id]);
+    request.set_all_versions(true);
+    CHECK(static_cast<int64_t>(aggregator.Records(request).size()) == past.versions[profile_id]);
+    v1::ScanBatchesRequest scan;
+    scan.set_profile_id(profile_id);
+    *scan.mutable_as_of() = request.as_of();
+    size_t current = 0;
+    CHECK_OK(aggregator.query->ScanBatches(scan, [&](const v1::ScanBatchesResponse& response) {
+      auto batch = Batch::Parse(response.batch());
+      REQUIRE_OK(batch);
+      current += response.current().empty() ? batch->rows() : RowSet::FromBits(response.current()).Count();
+      return true;
+    }));
+    CHECK(current == past.newest[profile_id].size());
+  }
+  for (const auto& [run_id, run] : model.runs) {
+    v1::ListRecordsRequest request = OfRun(run_id);
+    *request.mutable_as_of() = ToTimestamp(time);
+    std::set<Content> found;
+    for (const v1::Record& record : aggregator.Records(request)) found.insert(ContentOf(record));
+    CHECK(found == past.runs[run_id]);
+  }
+}
+
+TEST_CASE("random batches, resends and reopens give what the plain rules give, now and as of any time before") {
   TempDir dir;
   std::mt19937 random(17);
   Model model;
-  auto aggregator = std::make_unique<Aggregator>(dir.File("db"));
+  FakeClock clock;
+  const absl::Time start = clock.Now();
+  auto aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
   std::map<std::string, int64_t> seqs;
   std::map<std::string, TestBatch> last;
-  for (int step = 1; step <= 150; ++step) {
+  for (int step = 1; step <= 300; ++step) {
+    // Mostly forwards; a clock that is set back must not confuse what was known when.
+    clock.Advance(absl::Microseconds(static_cast<int64_t>(random() % 10) - 2));
     std::string drone = "d" + std::to_string(random() % 2);
     if (random() % 5 == 0 && last.count(drone) != 0) {  // sent again after a lost ack
       CommitResult result = aggregator->Send(last[drone], seqs[drone]);
@@ -186,15 +247,66 @@ TEST_CASE("random batches, resends and reopens give what the plain rules give") 
     CommitResult result = aggregator->Send(batch, ++seqs[drone]);
     REQUIRE_OK(result.status);
     model.Add(batch);
+    model.Remember(clock.Now());
     last[drone] = batch;
-    if (step % 50 == 0) {
+    if (random() % 20 == 0) {
       CheckAgainst(*aggregator, model);
       aggregator.reset();
-      aggregator = std::make_unique<Aggregator>(dir.File("db"));
+      aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
       CheckAgainst(*aggregator, model);
     }
+    if (random() % 4 == 0) CheckPast(*aggregator, model, start + absl::Microseconds(random() % (step * 3) - 5));
   }
   CheckAgainst(*aggregator, model);
+}
+
+// Puts a store back into format 1, which kept no versions on disk and no origins.
+void MakeFormat1(const std::string& path) {
+  auto kv = OpenKvStore(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
+  REQUIRE_OK(kv);
+  StoreKeys keys(kDefaultTenant);
+  KvBatch changes;
+  changes.Put(keys.Format(), "1");
+  std::string versions = keys.SupersededPrefix("");
+  versions.pop_back();  // of any profile
+  auto it = (*kv)->NewIterator();
+  for (it->Seek(versions); it->Valid() && absl::StartsWith(it->key(), versions); it->Next()) changes.Delete(it->key());
+  for (it->Seek(keys.AckPrefix()); it->Valid() && absl::StartsWith(it->key(), keys.AckPrefix()); it->Next()) {
+    changes.Delete(it->key());
+  }
+  for (it->Seek(keys.MetaPrefix()); it->Valid() && absl::StartsWith(it->key(), keys.MetaPrefix()); it->Next()) {
+    ChunkMeta meta;
+    REQUIRE(meta.ParseFromString(std::string(it->value())));
+    meta.clear_origin();
+    changes.Put(it->key(), meta.SerializeAsString());
+  }
+  REQUIRE_OK((*kv)->Write(changes, true));
+}
+
+TEST_CASE("a store of format 1 opens and knows the past as one of format 2") {
+  TempDir dir;
+  std::mt19937 random(5);
+  Model model;
+  FakeClock clock;
+  const absl::Time start = clock.Now();
+  auto aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
+  for (int step = 0; step < 40; ++step) {
+    clock.Advance(absl::Microseconds(1));
+    TestBatch batch;
+    batch.observed_us = static_cast<int64_t>(random() % 20);
+    for (int i = 0; i < 20; ++i) batch.rows.emplace_back(random() % 30, random() % 3);
+    REQUIRE_OK(aggregator->Send(batch).status);
+    model.Add(batch);
+    model.Remember(clock.Now());
+  }
+  aggregator.reset();
+  MakeFormat1(dir.File("db"));
+  for (int opened = 0; opened < 2; ++opened) {
+    aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
+    CheckAgainst(*aggregator, model);
+    for (int step = 0; step <= 40; step += 5) CheckPast(*aggregator, model, start + absl::Microseconds(step));
+    aggregator.reset();
+  }
 }
 
 TEST_CASE("a run that only found known records still lists them") {

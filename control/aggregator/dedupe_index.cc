@@ -17,6 +17,20 @@ size_t CapacityFor(size_t entries) { return entries + entries / 4 + 8; }  // at 
 
 }  // namespace
 
+std::map<uint64_t, RowSet> RowsByChunk(const std::vector<RowLocation>& locations) {
+  std::map<uint64_t, RowSet> chunks;
+  RowSet* rows = nullptr;
+  uint64_t chunk = 0;  // neighbours mostly lie in the same chunk
+  for (RowLocation location : locations) {
+    if (rows == nullptr || LocationChunk(location) != chunk) {
+      chunk = LocationChunk(location);
+      rows = &chunks[chunk];
+    }
+    rows->Add(LocationRow(location));
+  }
+  return chunks;
+}
+
 size_t DedupeIndex::Shard::Home(const Hash128& key) const {
   return static_cast<size_t>(static_cast<unsigned __int128>(key.low) * capacity >> 64);
 }

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,9 @@ using RowLocation = uint64_t;
 inline RowLocation MakeLocation(uint64_t chunk, uint32_t row) { return chunk << 16 | row; }
 inline uint64_t LocationChunk(RowLocation location) { return location >> 16; }
 inline uint32_t LocationRow(RowLocation location) { return static_cast<uint32_t>(location & 0xffff); }
+
+// Locations as sets of rows, by chunk.
+std::map<uint64_t, RowSet> RowsByChunk(const std::vector<RowLocation>& locations);
 
 // What became of the rows of one batch.
 struct DedupeOutcome {

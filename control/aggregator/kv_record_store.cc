@@ -3,11 +3,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "control/aggregator/store_upgrade.h"
 
 namespace chartly::aggregator {
 namespace {
 
-constexpr char kFormat[] = "1";
+constexpr char kFormat[] = "2";
+constexpr char kFormatWithoutVersions[] = "1";
 
 absl::Status Damaged(absl::string_view what) {
   return Error(absl::StatusCode::kDataLoss, "STORE_CORRUPT",
@@ -26,19 +28,21 @@ absl::StatusOr<std::unique_ptr<KvRecordStore>> KvRecordStore::Open(const std::st
                                                                    absl::string_view tenant) {
   ASSIGN_OR_RETURN(std::unique_ptr<KvStore> kv, OpenKvStore(path, options));
   std::unique_ptr<KvRecordStore> store(new KvRecordStore(std::move(kv), tenant));
-  RETURN_IF_ERROR(Annotate(store->CheckFormat(), path));
+  RETURN_IF_ERROR(Annotate(store->AdmitFormat(), path));
   return store;
 }
 
-absl::Status KvRecordStore::CheckFormat() {
+absl::Status KvRecordStore::AdmitFormat() {
   absl::StatusOr<std::string> format = kv_->Get(keys_.Format());
   if (format.ok() && *format == kFormat) return absl::OkStatus();
-  if (format.ok()) {
+  if (format.ok() && *format == kFormatWithoutVersions) {
+    RETURN_IF_ERROR(AddVersions(*this, *kv_, keys_));
+  } else if (format.ok()) {
     return Error(absl::StatusCode::kFailedPrecondition, "STORE_FORMAT_UNKNOWN",
                  absl::StrCat("the record store has format ", *format, ", this program knows ", kFormat,
                               "; use the version that wrote it"));
   }
-  if (!absl::IsNotFound(format.status())) return format.status();
+  if (!format.ok() && !absl::IsNotFound(format.status())) return format.status();
   KvBatch batch;
   batch.Put(keys_.Format(), kFormat);
   return kv_->Write(batch, true);
@@ -54,6 +58,9 @@ absl::Status KvRecordStore::Append(StoreWrite write) {
   for (const StoreWrite::RunRows& rows : write.run_rows) {
     batch.PutOwned(keys_.RunRows(rows.run_id, rows.chunk, rows.batch), rows.rows.ToRanges());
   }
+  for (const StoreWrite::Superseded& rows : write.superseded) {
+    batch.PutOwned(keys_.Superseded(rows.profile_id, rows.chunk, rows.batch), rows.rows.ToRanges());
+  }
   for (const StoreWrite::Quarantine& entry : write.quarantine) {
     std::string id = StoreKeys::QuarantineId(entry.run_ordinal, entry.batch, entry.index);
     batch.PutOwned(keys_.Quarantine(id), entry.row.SerializeAsString());
@@ -65,6 +72,7 @@ absl::Status KvRecordStore::Append(StoreWrite write) {
   for (const auto& [id, state] : write.spools) {
     batch.PutOwned(keys_.Spool(id.first, id.second), state.SerializeAsString());
   }
+  batch.PutOwned(keys_.Ack(write.last_batch), Key("", static_cast<uint64_t>(write.acked_us)));
   batch.PutOwned(keys_.LastBatch(), Key("", write.last_batch));
   return kv_->Write(batch, true);
 }
@@ -74,6 +82,37 @@ absl::StatusOr<uint64_t> KvRecordStore::LastBatch() const {
   if (absl::IsNotFound(value.status())) return 0;
   RETURN_IF_ERROR(value.status());
   return ReadBigEndian64(*value);
+}
+
+// Times never go backwards with batch numbers, so the last one that is early enough is found by halving.
+absl::StatusOr<uint64_t> KvRecordStore::LastBatchAt(int64_t acked_us) const {
+  ASSIGN_OR_RETURN(uint64_t last, LastBatch());
+  std::string prefix = keys_.AckPrefix();
+  std::unique_ptr<KvIterator> it = kv_->NewIterator();
+  uint64_t found = 0;
+  for (uint64_t low = 1, high = last + 1; low < high;) {
+    uint64_t middle = low + (high - low) / 2;
+    it->Seek(Key(prefix, middle));
+    bool early = it->Valid() && absl::StartsWith(it->key(), prefix) &&
+                 static_cast<int64_t>(ReadBigEndian64(it->value())) <= acked_us;
+    RETURN_IF_ERROR(it->status());
+    if (early) {
+      found = KeyNumber(it->key());
+      low = found + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return found;
+}
+
+absl::StatusOr<int64_t> KvRecordStore::LastAckedUs() const {
+  std::string prefix = keys_.AckPrefix();
+  std::unique_ptr<KvIterator> it = kv_->NewIterator();
+  it->SeekForPrev(PrefixEnd(prefix));
+  RETURN_IF_ERROR(it->status());
+  if (!it->Valid() || !absl::StartsWith(it->key(), prefix)) return 0;
+  return static_cast<int64_t>(ReadBigEndian64(it->value()));
 }
 
 template <typename State>
@@ -135,22 +174,20 @@ std::string KvRecordStore::ChunkPrefix(const std::string& profile_id) const {
   return profile_id.empty() ? keys_.MetaPrefix() : keys_.ProfileChunkPrefix(profile_id);
 }
 
-absl::StatusOr<bool> KvRecordStore::VisitChunk(const KvIterator& it, const ChunkVisitor& visit) const {
-  uint64_t chunk = KeyNumber(it.key());
-  if (it.value().empty()) {  // an entry of the index by profile
-    ASSIGN_OR_RETURN(ChunkMeta meta, Meta(chunk));
-    return visit(chunk, meta);
-  }
+// The description of the chunk at an entry that ScanChunks walks over.
+absl::StatusOr<ChunkMeta> KvRecordStore::MetaAt(const KvIterator& it) const {
+  if (it.value().empty()) return Meta(KeyNumber(it.key()));  // an entry of the index by profile
   ChunkMeta meta;
   if (!meta.ParseFromArray(it.value().data(), static_cast<int>(it.value().size()))) return Damaged("a description");
-  return visit(chunk, meta);
+  return meta;
 }
 
 absl::Status KvRecordStore::ScanChunks(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const {
   std::string prefix = ChunkPrefix(profile_id);
   std::unique_ptr<KvIterator> it = kv_->NewIterator();
   for (it->Seek(Key(prefix, first)); it->Valid() && absl::StartsWith(it->key(), prefix); it->Next()) {
-    ASSIGN_OR_RETURN(bool more, VisitChunk(*it, visit));
+    ASSIGN_OR_RETURN(ChunkMeta meta, MetaAt(*it));
+    ASSIGN_OR_RETURN(bool more, visit(KeyNumber(it->key()), meta));
     if (!more) return absl::OkStatus();
   }
   return it->status();
@@ -161,13 +198,38 @@ absl::Status KvRecordStore::ScanChunksDown(const std::string& profile_id, uint64
   std::string prefix = ChunkPrefix(profile_id);
   std::unique_ptr<KvIterator> it = kv_->NewIterator();
   for (it->SeekForPrev(Key(prefix, first)); it->Valid() && absl::StartsWith(it->key(), prefix); it->Prev()) {
-    ASSIGN_OR_RETURN(bool more, VisitChunk(*it, visit));
+    ASSIGN_OR_RETURN(ChunkMeta meta, MetaAt(*it));
+    ASSIGN_OR_RETURN(bool more, visit(KeyNumber(it->key()), meta));
     if (!more) return absl::OkStatus();
   }
   return it->status();
 }
 
-absl::Status KvRecordStore::ScanRun(const std::string& run_id, uint64_t first, const RowsVisitor& visit) const {
+absl::Status KvRecordStore::ScanRows(const RowScan& scan, const RowsVisitor& visit) const {
+  std::string prefix = keys_.SupersededPrefix(scan.profile_id);
+  std::unique_ptr<KvIterator> superseded = kv_->NewIterator();
+  if (!scan.all_versions) superseded->Seek(Key(prefix, scan.first));
+  // Takes out of `rows` what was not newest any more; both walks are in order of chunks.
+  auto keep_newest = [&](uint64_t chunk, RowSet& rows) -> absl::Status {
+    for (; superseded->Valid() && absl::StartsWith(superseded->key(), prefix); superseded->Next()) {
+      uint64_t of = ReadBigEndian64(superseded->key().substr(prefix.size()));
+      if (of > chunk) break;
+      if (of < chunk || KeyNumber(superseded->key()) > scan.as_of) continue;
+      ASSIGN_OR_RETURN(RowSet gone, RowSet::FromRanges(superseded->value()));
+      rows.RemoveAll(gone);
+    }
+    return superseded->status();
+  };
+  return ScanChunks(scan.profile_id, scan.first, [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
+    if (chunk > scan.as_of) return false;
+    RowSet rows = StoredRows(meta);
+    if (!scan.all_versions) RETURN_IF_ERROR(keep_newest(chunk, rows));
+    return rows.empty() ? true : visit(chunk, meta, rows);
+  });
+}
+
+absl::Status KvRecordStore::ScanRun(const std::string& run_id, uint64_t first, uint64_t as_of,
+                                    const RunVisitor& visit) const {
   std::string prefix = keys_.RunRowsPrefix(run_id);
   std::unique_ptr<KvIterator> it = kv_->NewIterator();
   it->Seek(Key(prefix, first));
@@ -177,9 +239,11 @@ absl::Status KvRecordStore::ScanRun(const std::string& run_id, uint64_t first, c
     RowSet rows;
     std::string chunk_prefix = Key(prefix, chunk);
     for (; it->Valid() && absl::StartsWith(it->key(), chunk_prefix); it->Next()) {
+      if (KeyNumber(it->key()) > as_of) continue;
       ASSIGN_OR_RETURN(RowSet some, RowSet::FromRanges(it->value()));
       rows.AddAll(some);
     }
+    if (rows.empty()) continue;
     ASSIGN_OR_RETURN(bool more, visit(chunk, rows));
     if (!more) return absl::OkStatus();
   }

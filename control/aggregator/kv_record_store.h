@@ -15,12 +15,15 @@ inline constexpr char kDefaultTenant[] = "default";
 
 class KvRecordStore final : public RecordStore {
  public:
-  // FailedPrecondition (STORE_FORMAT_UNKNOWN) if a newer program wrote it; else as OpenKvStore.
+  // A store of an older format is brought to the present one first. FailedPrecondition (STORE_FORMAT_UNKNOWN) if a
+  // newer program wrote it; else as OpenKvStore.
   static absl::StatusOr<std::unique_ptr<KvRecordStore>> Open(const std::string& path, const KvOptions& options,
                                                              absl::string_view tenant = kDefaultTenant);
 
   absl::Status Append(StoreWrite write) override;
   absl::StatusOr<uint64_t> LastBatch() const override;
+  absl::StatusOr<uint64_t> LastBatchAt(int64_t acked_us) const override;
+  absl::StatusOr<int64_t> LastAckedUs() const override;
   absl::StatusOr<std::optional<RunState>> Run(const std::string& run_id) const override;
   absl::StatusOr<std::optional<ProfileState>> Profile(const std::string& profile_id) const override;
   absl::StatusOr<std::optional<DroneState>> Drone(const std::string& drone_id) const override;
@@ -32,19 +35,21 @@ class KvRecordStore final : public RecordStore {
   absl::StatusOr<ChunkMeta> Meta(uint64_t chunk) const override;
   absl::Status ScanChunks(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
   absl::Status ScanChunksDown(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
-  absl::Status ScanRun(const std::string& run_id, uint64_t first, const RowsVisitor& visit) const override;
+  absl::Status ScanRows(const RowScan& scan, const RowsVisitor& visit) const override;
+  absl::Status ScanRun(const std::string& run_id, uint64_t first, uint64_t as_of,
+                       const RunVisitor& visit) const override;
   absl::Status ScanQuarantine(const std::string& profile_id, const std::string& run_id, absl::string_view after,
                               const QuarantineVisitor& visit) const override;
 
  private:
   KvRecordStore(std::unique_ptr<KvStore> kv, absl::string_view tenant) : kv_(std::move(kv)), keys_(tenant) {}
-  absl::Status CheckFormat();
+  absl::Status AdmitFormat();
   template <typename State>
   absl::StatusOr<std::optional<State>> ReadState(const std::string& key) const;
   template <typename State>
   absl::StatusOr<std::map<std::string, State>> ReadStates(const std::string& prefix) const;
   std::string ChunkPrefix(const std::string& profile_id) const;
-  absl::StatusOr<bool> VisitChunk(const KvIterator& it, const ChunkVisitor& visit) const;
+  absl::StatusOr<ChunkMeta> MetaAt(const KvIterator& it) const;
 
   const std::unique_ptr<KvStore> kv_;
   const StoreKeys keys_;

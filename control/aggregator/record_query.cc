@@ -16,10 +16,6 @@ namespace {
 
 constexpr size_t kQuarantineIdBytes = 20;
 
-RowSet StoredRows(const ChunkMeta& meta) {
-  return meta.stored_rows().empty() ? RowSet::All(meta.rows()) : RowSet::FromBits(meta.stored_rows());
-}
-
 // Both sides of the equation. Before the end is known `fetched` is what arrived.
 void FillBalance(const RunState& run, v1::Balance& balance) {
   int64_t received = run.stored() + run.duplicate() + run.filtered() + run.quarantined();
@@ -59,6 +55,11 @@ void FillQuarantineRow(absl::string_view id, const StoredQuarantine& stored, v1:
 
 }  // namespace
 
+absl::StatusOr<uint64_t> RecordQuery::AsOf(bool has_time, const google::protobuf::Timestamp& time) const {
+  if (has_time) return store_.LastBatchAt(absl::ToUnixMicros(FromTimestamp(time)));
+  return store_.LastBatch();
+}
+
 absl::StatusOr<v1::ListRecordsResponse> RecordQuery::ListRecords(const v1::ListRecordsRequest& request,
                                                                  const Gone& gone) const {
   if (request.profile_id().empty() && request.run_id().empty()) {
@@ -68,31 +69,25 @@ absl::StatusOr<v1::ListRecordsResponse> RecordQuery::ListRecords(const v1::ListR
   ASSIGN_OR_RETURN(int limit, PageLimit(request.limit(), 100, 10000));
   ASSIGN_OR_RETURN(RowLocation last, ParseLocationToken(request.page_token()));
   ASSIGN_OR_RETURN(RecordFilter filter, RecordFilter::Compile({request.filter().begin(), request.filter().end()}));
+  ASSIGN_OR_RETURN(uint64_t as_of, AsOf(request.has_as_of(), request.as_of()));
   RecordPage page(std::move(filter), limit);
   RowLocation next = last == 0 ? 0 : last + 1;
   auto add = [&](uint64_t chunk, const ChunkMeta& meta, const RowSet& rows) -> absl::StatusOr<bool> {
     if (gone()) return absl::CancelledError("the caller has gone");
-    if (rows.empty()) return true;
     ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(chunk));
     return page.AddChunk(chunk, meta, bytes, rows, chunk == LocationChunk(next) ? LocationRow(next) : 0);
   };
   if (!request.run_id().empty()) {
     RETURN_IF_ERROR(store_.ScanRun(
-        request.run_id(), LocationChunk(next), [&](uint64_t chunk, const RowSet& rows) -> absl::StatusOr<bool> {
+        request.run_id(), LocationChunk(next), as_of, [&](uint64_t chunk, const RowSet& rows) -> absl::StatusOr<bool> {
           ASSIGN_OR_RETURN(ChunkMeta meta, store_.Meta(chunk));
           bool other = !request.profile_id().empty() && meta.profile_id() != request.profile_id();
           return other ? true : add(chunk, meta, rows);
         }));
-    return page.Take();
+  } else {
+    RowScan scan{request.profile_id(), LocationChunk(next), as_of, request.all_versions()};
+    RETURN_IF_ERROR(store_.ScanRows(scan, add));
   }
-  VersionMap::Snapshot versions = versions_.Take(request.profile_id());
-  RETURN_IF_ERROR(store_.ScanChunks(request.profile_id(), LocationChunk(next),
-                                    [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
-                                      if (chunk > versions.visible_chunk) return false;
-                                      RowSet rows = StoredRows(meta);
-                                      if (!request.all_versions()) versions.KeepCurrent(chunk, rows);
-                                      return add(chunk, meta, rows);
-                                    }));
   return page.Take();
 }
 
@@ -174,20 +169,16 @@ absl::StatusOr<v1::RunLedger> RecordQuery::Ledger(const std::string& name) const
   return ledger;
 }
 
-absl::Status RecordQuery::ScanBatches(const std::string& profile_id,
+absl::Status RecordQuery::ScanBatches(const v1::ScanBatchesRequest& request,
                                       const std::function<bool(const v1::ScanBatchesResponse&)>& send) const {
-  if (profile_id.empty()) {
+  if (request.profile_id().empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "PROFILE_REQUIRED", "profile_id is empty; say which profile");
   }
-  VersionMap::Snapshot versions = versions_.Take(profile_id);
-  return store_.ScanChunks(profile_id, 0, [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
-    if (chunk > versions.visible_chunk) return false;
-    RowSet rows = StoredRows(meta);
-    versions.KeepCurrent(chunk, rows);
-    uint32_t current = rows.Count();
-    if (current == 0) return true;
+  ASSIGN_OR_RETURN(uint64_t as_of, AsOf(request.has_as_of(), request.as_of()));
+  RowScan scan{request.profile_id(), 0, as_of, false};
+  return store_.ScanRows(scan, [&](uint64_t chunk, const ChunkMeta& meta, const RowSet& rows) -> absl::StatusOr<bool> {
     v1::ScanBatchesResponse response;
-    if (current < meta.rows()) response.set_current(rows.ToBits(meta.rows()));
+    if (rows.Count() < meta.rows()) response.set_current(rows.ToBits(meta.rows()));
     ASSIGN_OR_RETURN(*response.mutable_batch(), store_.ChunkBatch(chunk));
     return send(response);
   });

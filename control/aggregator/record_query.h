@@ -10,13 +10,12 @@
 #include "absl/status/statusor.h"
 #include "chartly/v1/aggregator.pb.h"
 #include "control/aggregator/record_store.h"
-#include "control/aggregator/version_map.h"
 
 namespace chartly::aggregator {
 
 class RecordQuery {
  public:
-  RecordQuery(const RecordStore& store, const VersionMap& versions) : store_(store), versions_(versions) {}
+  explicit RecordQuery(const RecordStore& store) : store_(store) {}
 
   // Returns true once the caller has gone; a long scan then ends with Cancelled.
   using Gone = std::function<bool()>;
@@ -28,12 +27,14 @@ class RecordQuery {
   // NotFound (RUN_NOT_FOUND) if no entry of the run ever arrived.
   absl::StatusOr<v1::RunLedger> Ledger(const std::string& name) const;
   // Calls `send` for each batch of a profile that has current rows; stops when it returns false.
-  absl::Status ScanBatches(const std::string& profile_id,
+  absl::Status ScanBatches(const v1::ScanBatchesRequest& request,
                            const std::function<bool(const v1::ScanBatchesResponse&)>& send) const;
 
  private:
+  // The last batch number that a question for this time sees.
+  absl::StatusOr<uint64_t> AsOf(bool has_time, const google::protobuf::Timestamp& time) const;
+
   const RecordStore& store_;
-  const VersionMap& versions_;
 };
 
 }  // namespace chartly::aggregator

@@ -80,8 +80,7 @@ grpc::Status RecordService::GetRunLedger(grpc::ServerContext* context, const v1:
 grpc::Status RecordService::ScanBatches(grpc::ServerContext* context, const v1::ScanBatchesRequest* request,
                                         grpc::ServerWriter<v1::ScanBatchesResponse>* writer) {
   return guard_.Stream(context, "ScanBatches", [&](const rpc::Caller&) {
-    return query_.ScanBatches(request->profile_id(),
-                              [&](const v1::ScanBatchesResponse& batch) { return writer->Write(batch); });
+    return query_.ScanBatches(*request, [&](const v1::ScanBatchesResponse& batch) { return writer->Write(batch); });
   });
 }
 

@@ -1,8 +1,10 @@
 // Where records live: an append of batches is atomic, reads are scans over chunks. KvRecordStore is the embedded
 // implementation; another one (ClickHouse) needs the same: one atomic idempotent append, ordered scans, point reads.
 //
-// A chunk is a batch as it arrived, under a number that grows over the whole store. Thread-safe; appends come from
-// one thread (the committer), reads from any. A read returns DataLoss (STORE_CORRUPT) if it meets damage.
+// A chunk is a batch as it arrived, under a number that grows over the whole store. What the store held once some batch
+// number was its last can be read at any later time: that number is the `as_of` of a question, and LastBatch for the
+// newest state. Thread-safe; appends come from one thread (the committer), reads from any. A read returns DataLoss
+// (STORE_CORRUPT) if it meets damage.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_STORE_H_
 #define CHARTLY_CONTROL_AGGREGATOR_RECORD_STORE_H_
 
@@ -42,6 +44,13 @@ struct StoreWrite {
     uint64_t batch = 0;
     RowSet rows;
   };
+  // Rows of `chunk` that were the newest version of their record until batch number `batch`.
+  struct Superseded {
+    std::string profile_id;
+    uint64_t chunk = 0;
+    uint64_t batch = 0;
+    RowSet rows;
+  };
   struct Quarantine {
     uint64_t run_ordinal = 0;
     uint64_t batch = 0;
@@ -49,8 +58,10 @@ struct StoreWrite {
     StoredQuarantine row;
   };
   uint64_t last_batch = 0;
+  int64_t acked_us = 0;
   std::vector<Chunk> chunks;
   std::vector<RunRows> run_rows;
+  std::vector<Superseded> superseded;
   std::vector<Quarantine> quarantine;
   std::map<std::string, RunState> runs;
   std::map<std::string, ProfileState> profiles;
@@ -58,14 +69,32 @@ struct StoreWrite {
   std::map<std::pair<std::string, std::string>, SpoolState> spools;  // (drone, spool)
 };
 
+// The rows of a chunk that were stored: not its duplicates.
+inline RowSet StoredRows(const ChunkMeta& meta) {
+  return meta.stored_rows().empty() ? RowSet::All(meta.rows()) : RowSet::FromBits(meta.stored_rows());
+}
+
+// Which rows of a profile a question sees.
+struct RowScan {
+  std::string profile_id;
+  uint64_t first = 0;  // the first chunk
+  uint64_t as_of = 0;  // the last batch number
+  bool all_versions = false;
+};
+
 class RecordStore {
  public:
   virtual ~RecordStore() = default;
 
-  // All or nothing; OK means it is on disk. ResourceExhausted (STORE_FULL): a later append may succeed.
+  // All or nothing; OK means it is on disk. ResourceExhausted (STORE_FULL): a later append may succeed. Batch numbers
+  // and times of acks never go backwards from one append to the next.
   virtual absl::Status Append(StoreWrite write) = 0;
-  // The highest batch number ever appended; 0 if none.
+  // The highest batch number ever appended; 0 if none. What it counts is visible whole.
   virtual absl::StatusOr<uint64_t> LastBatch() const = 0;
+  // The highest batch number acked at or before that time; 0 if none.
+  virtual absl::StatusOr<uint64_t> LastBatchAt(int64_t acked_us) const = 0;
+  // The time of the last append; 0 if there was none.
+  virtual absl::StatusOr<int64_t> LastAckedUs() const = 0;
 
   // The state, or nothing if there is none.
   virtual absl::StatusOr<std::optional<RunState>> Run(const std::string& run_id) const = 0;
@@ -86,9 +115,15 @@ class RecordStore {
   virtual absl::Status ScanChunks(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const = 0;
   virtual absl::Status ScanChunksDown(const std::string& profile_id, uint64_t first,
                                       const ChunkVisitor& visit) const = 0;
-  // Chunks that hold rows of a run, upwards from `first`, each once with all these rows.
-  using RowsVisitor = std::function<absl::StatusOr<bool>(uint64_t chunk, const RowSet& rows)>;
-  virtual absl::Status ScanRun(const std::string& run_id, uint64_t first, const RowsVisitor& visit) const = 0;
+  // Chunks of a profile upwards, with their rows that the question sees: those stored, and of these only the ones that
+  // are the newest version of their record, unless it asks for all. Chunks without such rows are left out.
+  using RowsVisitor = std::function<absl::StatusOr<bool>(uint64_t chunk, const ChunkMeta& meta, const RowSet& rows)>;
+  virtual absl::Status ScanRows(const RowScan& scan, const RowsVisitor& visit) const = 0;
+  // Chunks that hold rows which batches of a run up to number `as_of` gave, upwards from `first`, each once with all
+  // these rows.
+  using RunVisitor = std::function<absl::StatusOr<bool>(uint64_t chunk, const RowSet& rows)>;
+  virtual absl::Status ScanRun(const std::string& run_id, uint64_t first, uint64_t as_of,
+                               const RunVisitor& visit) const = 0;
   // Rows in quarantine, newest run first, after the row with that id (from the start if empty). A run and a profile
   // narrow it; an id is opaque and sorts.
   using QuarantineVisitor = std::function<absl::StatusOr<bool>(absl::string_view id, const StoredQuarantine& row)>;

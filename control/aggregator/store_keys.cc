@@ -31,6 +31,13 @@ std::string StoreKeys::ProfileChunk(absl::string_view profile_id, uint64_t chunk
   return key;
 }
 
+std::string StoreKeys::Superseded(absl::string_view profile_id, uint64_t chunk, uint64_t batch) const {
+  std::string key = SupersededPrefix(profile_id);
+  AppendBigEndian64(key, chunk);
+  AppendBigEndian64(key, batch);
+  return key;
+}
+
 std::string StoreKeys::RunRows(absl::string_view run_id, uint64_t chunk, uint64_t batch) const {
   std::string key = RunRowsPrefix(run_id);
   AppendBigEndian64(key, chunk);

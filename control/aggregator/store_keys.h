@@ -16,12 +16,18 @@ class StoreKeys {
 
   std::string Format() const { return Kind('f'); }
   std::string LastBatch() const { return Kind('l'); }
+  // Commits: the last batch number of each.
+  std::string AckPrefix() const { return Kind('a'); }
+  std::string Ack(uint64_t batch) const { return Number('a', batch); }
   std::string ChunkBatch(uint64_t chunk) const { return Number('c', chunk); }
   std::string Meta(uint64_t chunk) const { return Number('m', chunk); }
   std::string MetaPrefix() const { return Kind('m'); }
   // Chunks of a profile; no value.
   std::string ProfileChunkPrefix(absl::string_view profile_id) const { return Name('p', profile_id); }
   std::string ProfileChunk(absl::string_view profile_id, uint64_t chunk) const;
+  // Rows of a chunk that were newest until a batch: profile, chunk, batch number.
+  std::string SupersededPrefix(absl::string_view profile_id) const { return Name('v', profile_id); }
+  std::string Superseded(absl::string_view profile_id, uint64_t chunk, uint64_t batch) const;
   // Rows of a run: run, chunk, batch number.
   std::string RunRowsPrefix(absl::string_view run_id) const { return Name('u', run_id); }
   std::string RunRows(absl::string_view run_id, uint64_t chunk, uint64_t batch) const;

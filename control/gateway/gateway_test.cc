@@ -120,7 +120,8 @@ class TestRecords final : public v1::RecordService::Service {
   grpc::Status ListRecords(grpc::ServerContext*, const v1::ListRecordsRequest* request,
                            v1::ListRecordsResponse* response) override {
     v1::Record& record = *response->add_records();
-    record.set_id(absl::StrCat(request->filter_size(), request->all_versions() ? "all" : "newest"));
+    record.set_id(
+        absl::StrCat(request->filter_size(), request->all_versions() ? "all" : "newest", request->as_of().seconds()));
     (*record.mutable_measures())["v"].set_decimal("12.50");
     return grpc::Status::OK;
   }
@@ -220,8 +221,9 @@ TEST_CASE("a read goes through to its part and back as JSON") {
   Has(answer.head, "Content-Type: application/json\r\n");
   CHECK_FALSE(absl::StrContains(answer.head, "Access-Control"));
   Has(stack.Ask("GET /api/profiles?page_size=7&page_token=a%20b").body, R"("next_page_token":"7/a b")");
-  Answer records = stack.Ask("GET /api/records?profile_id=p&filter=a%3E1&filter=b&all_versions=true");
-  Has(records.body, R"("id":"2all")");
+  Answer records =
+      stack.Ask("GET /api/records?profile_id=p&filter=a%3E1&filter=b&all_versions=true&as_of=2026-01-31T09:00:00Z");
+  Has(records.body, R"("id":"2all1769850000")");
   Has(records.body, R"("measures":{"v":12.50})");
   CHECK(stack.Ask("HEAD /api/profiles").body.empty());
   CHECK(stack.Ask("DELETE /api/profiles/x").body == "{}\n");

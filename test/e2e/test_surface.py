@@ -142,6 +142,23 @@ def test_clients_of_the_earlier_api_are_served(single):
     assert any("CreateRun" in e["action"] for e in events)
 
 
+def test_records_are_shown_as_they_were_known_at_a_time(single):
+    def post(value):
+        single.post("/api/results", {"drone_id": "d", "profile_id": "past", "data": [
+            {"dims": {"year": 2020}, "measures": {"x": value}}]})
+        newest = single.get("/api/records", profile_id="past")["records"]
+        return newest[0]["provenance"]["acked_at"]
+
+    times = [post(value) for value in (1, 2, 3)]
+    assert times == sorted(times)
+    for value, time in zip((1, 2, 3), times):
+        records = single.get("/api/records", profile_id="past", as_of=time)["records"]
+        assert [r["measures"]["x"] for r in records] == [value]
+    assert single.get("/api/records", profile_id="past", as_of="2020-01-01T00:00:00Z")["records"] == []
+    with pytest.raises(ApiError):
+        single.get("/api/records", profile_id="past", as_of="yesterday")
+
+
 def test_health_readiness_metrics_and_page(cluster):
     status, headers, page = fetch(cluster.url + "/")
     assert status == 200 and b"Chartly" in page
