@@ -24,7 +24,8 @@ inline constexpr size_t kMaxBatchBodyBytes = size_t{64} << 20;
 inline constexpr size_t kMaxQuarantinedRawBytes = size_t{16} << 10;
 
 using BatchHeader = storage::v1::BatchHeader;
-enum class Role : uint8_t { kDim = 1, kMeasure = 2, kAttr = 3, kSource = 4 };  // as in batch.proto
+// As in batch.proto. kSystem is only in sealed chunks (common/chunk).
+enum class Role : uint8_t { kDim = 1, kMeasure = 2, kAttr = 3, kSource = 4, kSystem = 5 };
 class ColumnBuilder;
 
 // Collects rows, then packs them. Use: SetOrigin once, then for each row BeginRow, Set..., and EndRow or DropRow;

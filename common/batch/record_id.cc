@@ -7,35 +7,16 @@
 
 #include "absl/strings/str_format.h"
 #include "common/batch/batch_layout.h"
+#include "common/batch/record_digest.h"
 
 namespace chartly {
 namespace {
-
-// A digest as it goes into the hash of the record: low half first, little-endian.
-constexpr size_t kDigestBytes = 16;
-// Keep ids and keys apart: the same fields must not give the same hash for both.
-constexpr uint64_t kIdSeed = 0;
-constexpr uint64_t kKeySeed = 1;
-
-Hash128 HashBytes(absl::string_view bytes, uint64_t seed) {
-  XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
-  return {hash.high64, hash.low64};
-}
-
-void StoreDigest(const Hash128& digest, char* to) {
-  for (size_t i = 0; i < 8; ++i) {
-    to[i] = static_cast<char>(digest.low >> (8 * i));
-    to[8 + i] = static_cast<char>(digest.high >> (8 * i));
-  }
-}
 
 // Digests of the fields of one column. A dictionary's entries are hashed once.
 class FieldDigests {
  public:
   FieldDigests(const BatchColumn& column, bool in_key) : column_(column), in_key_(in_key) {
-    buffer_.push_back(static_cast<char>(column.role()));
-    AppendLittleEndian(column.name().size(), 4, buffer_);
-    buffer_.append(column.name());
+    buffer_ = FieldPrefix(column.role(), column.name());
     prefix_bytes_ = buffer_.size();
     entries_.reserve(column.dictionary_size());
     for (uint32_t i = 0; i < column.dictionary_size(); ++i) {
@@ -79,6 +60,25 @@ bool IsKeyDim(const BatchHeader& header, const BatchColumn& column) {
 
 }  // namespace
 
+Hash128 HashBytes(absl::string_view bytes, uint64_t seed) {
+  XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
+  return {hash.high64, hash.low64};
+}
+
+void StoreDigest(const Hash128& digest, char* to) {
+  for (size_t i = 0; i < 8; ++i) {
+    to[i] = static_cast<char>(digest.low >> (8 * i));
+    to[8 + i] = static_cast<char>(digest.high >> (8 * i));
+  }
+}
+
+std::string FieldPrefix(Role role, absl::string_view name) {
+  std::string prefix(1, static_cast<char>(role));
+  AppendLittleEndian(name.size(), 4, prefix);
+  prefix.append(name.data(), name.size());
+  return prefix;
+}
+
 std::string Hash128::ToHex() const { return absl::StrFormat("%016x%016x", high, low); }
 
 RecordIds ComputeRecordIds(const Batch& batch) {
@@ -109,8 +109,8 @@ RecordIds ComputeRecordIds(const Batch& batch) {
       StoreDigest(digest, &key_bytes[key_size]);
       key_size += kDigestBytes;
     }
-    result.ids.push_back(HashBytes(absl::string_view(id_bytes.data(), id_size), kIdSeed));
-    result.keys.push_back(HashBytes(absl::string_view(key_bytes.data(), key_size), kKeySeed));
+    result.ids.push_back(HashBytes(absl::string_view(id_bytes.data(), id_size), kRecordIdSeed));
+    result.keys.push_back(HashBytes(absl::string_view(key_bytes.data(), key_size), kRecordKeySeed));
   }
   return result;
 }

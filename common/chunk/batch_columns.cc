@@ -1,0 +1,138 @@
+#include "common/chunk/batch_columns.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "common/chunk/text_entries.h"
+
+namespace chartly {
+namespace {
+
+ColumnData IntegerColumn(Role role, const char* name, uint32_t rows) {
+  ColumnData column;
+  column.role = role;
+  column.name = name;
+  column.type = ValueType::kInteger;
+  column.rows = rows;
+  column.integers.reserve(rows);
+  return column;
+}
+
+void FillNulls(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
+  to.nulls.assign((rows.size() + 63) / 64, 0);
+  uint64_t any = 0;
+  for (size_t i = 0; i < rows.size(); ++i) to.nulls[i / 64] |= uint64_t{from.IsNull(rows[i])} << (i % 64);
+  for (uint64_t word : to.nulls) any |= word;
+  if (any == 0) to.nulls.clear();
+}
+
+void FillTexts(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
+  for (uint32_t i = 0; i < from.dictionary_size(); ++i) {
+    to.heap += from.DictionaryValue(i).text();
+    to.text_ends.push_back(static_cast<uint32_t>(to.heap.size()));
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (from.dictionary_size() > 0) {
+      to.codes.push_back(from.DictionaryIndex(rows[i]));
+      continue;
+    }
+    if (!to.IsNull(static_cast<uint32_t>(i))) {
+      absl::string_view text = from.Text(rows[i]);
+      to.heap.append(text.data(), text.size());
+    }
+    to.text_ends.push_back(static_cast<uint32_t>(to.heap.size()));
+  }
+  if (from.dictionary_size() > 0) SortEntries(to);
+}
+
+void FillDecimals(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
+  bool narrow = true;
+  for (uint32_t row : rows) {
+    const Value value = from.Get(row);
+    const Decimal decimal = value.is_null() ? Decimal() : value.decimal();
+    narrow = narrow && decimal.unscaled >= INT64_MIN && decimal.unscaled <= INT64_MAX;
+    to.wide.push_back(decimal.unscaled);
+    to.scales.push_back(decimal.scale);
+  }
+  if (narrow) {
+    for (const absl::int128& unscaled : to.wide) to.integers.push_back(static_cast<int64_t>(unscaled));
+    to.wide.clear();
+  }
+  UniteScales(to);
+}
+
+void FillTimestamps(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
+  for (uint32_t row : rows) {
+    const Value value = from.Get(row);
+    const Timestamp timestamp = value.is_null() ? Timestamp() : value.timestamp();
+    to.integers.push_back(timestamp.micros);
+    to.offsets_minutes.push_back(timestamp.offset_minutes);
+  }
+  UniteOffsets(to);
+}
+
+int64_t IntegerOf(const Value& value) {
+  switch (value.type()) {
+    case ValueType::kInteger:
+      return value.integer();
+    case ValueType::kBoolean:
+      return value.boolean() ? 1 : 0;
+    case ValueType::kDate:
+      return value.date().days;
+    default:
+      return 0;
+  }
+}
+
+ColumnData ColumnOf(const BatchColumn& from, absl::Span<const uint32_t> rows) {
+  ColumnData to;
+  to.role = from.role();
+  to.name = from.name();
+  to.type = from.type();
+  to.rows = static_cast<uint32_t>(rows.size());
+  FillNulls(from, rows, to);
+  switch (from.type()) {
+    case ValueType::kText:
+      FillTexts(from, rows, to);
+      break;
+    case ValueType::kDecimal:
+      FillDecimals(from, rows, to);
+      break;
+    case ValueType::kFloat:
+      for (uint32_t row : rows) to.floats.push_back(from.IsNull(row) ? 0 : from.AsDouble(row));
+      break;
+    case ValueType::kTimestamp:
+      FillTimestamps(from, rows, to);
+      break;
+    default:
+      for (uint32_t row : rows) to.integers.push_back(IntegerOf(from.Get(row)));
+  }
+  return to;
+}
+
+}  // namespace
+
+ColumnSet ColumnsOfBatch(const Batch& batch, uint64_t batch_number, absl::Span<const uint32_t> rows) {
+  ColumnSet columns;
+  const auto count = static_cast<uint32_t>(rows.size());
+  for (const BatchColumn& column : batch.columns()) {
+    ColumnData data = ColumnOf(column, rows);
+    if (data.NullCount() < count) columns.push_back(std::move(data));
+  }
+  ColumnData number = IntegerColumn(Role::kSystem, kBatchColumn, count);
+  number.integers.assign(count, static_cast<int64_t>(batch_number));
+  ColumnData row = IntegerColumn(Role::kSystem, kRowColumn, count);
+  row.integers.assign(rows.begin(), rows.end());
+  columns.push_back(std::move(number));
+  columns.push_back(std::move(row));
+  return columns;
+}
+
+ColumnSet ColumnsOfBatch(const Batch& batch, uint64_t batch_number) {
+  std::vector<uint32_t> rows(batch.rows());
+  std::iota(rows.begin(), rows.end(), 0);
+  return ColumnsOfBatch(batch, batch_number, rows);
+}
+
+}  // namespace chartly

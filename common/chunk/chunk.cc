@@ -1,0 +1,97 @@
+#include "common/chunk/chunk.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/chunk/chunk_footer.h"
+#include "common/chunk/column_codec.h"
+#include "common/chunk/column_stats.h"
+#include "common/chunk/sort_key.h"
+#include "common/status/status.h"
+
+namespace chartly {
+namespace {
+
+absl::Status TooLarge(absl::string_view what) {
+  return Error(absl::StatusCode::kResourceExhausted, "CHUNK_TOO_LARGE",
+               absl::StrCat("the rows do not fit into one chunk: ", what, "; seal fewer rows"));
+}
+
+// Rows times the longest texts: what a column may decode to.
+bool FitsHeap(const ColumnData& column) { return column.heap.size() <= kMaxColumnHeapBytes; }
+
+}  // namespace
+
+absl::StatusOr<std::string> SealChunk(const ColumnSet& columns, const ChunkOptions& options) {
+  RETURN_IF_ERROR(CheckColumns(columns));
+  FooterInput input;
+  input.rows = RowsOf(columns);
+  input.key = options.key;
+  if (input.rows > kMaxChunkRows) return TooLarge("too many rows");
+  if (columns.size() > kMaxChunkColumns) return TooLarge("too many columns");
+  std::vector<ChunkColumn> descriptions;
+  std::vector<uint32_t> checksums;
+  std::string chunk;
+  for (const ColumnData& column : columns) {
+    if (!FitsHeap(column)) return TooLarge(absl::StrCat("column ", column.name, " has too much text"));
+    const std::string bytes = EncodeColumn(column);
+    if (chunk.size() + bytes.size() > UINT32_MAX / 2) return TooLarge("they take gigabytes");
+    descriptions.push_back(
+        {column.role, column.name, column.type, static_cast<uint32_t>(bytes.size()), ComputeStats(column)});
+    checksums.push_back(ColumnChecksum(bytes));
+    chunk += bytes;
+  }
+  if (input.rows > 0) {
+    SortKeyEncoder keys(columns, options.key);
+    input.first_key = keys.Of(0);
+    input.last_key = keys.Of(input.rows - 1);
+  }
+  AppendFooter(input, descriptions, checksums, chunk);
+  return chunk;
+}
+
+absl::StatusOr<ChunkReader> ChunkReader::Open(absl::string_view bytes) { return FooterReader::Read(bytes); }
+
+std::optional<size_t> ChunkReader::Find(Role role, absl::string_view name, ValueType type) const {
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (columns_[i].role == role && columns_[i].type == type && columns_[i].name == name) return i;
+  }
+  return std::nullopt;
+}
+
+std::vector<size_t> ChunkReader::Find(Role role, absl::string_view name) const {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (columns_[i].role == role && columns_[i].name == name) found.push_back(i);
+  }
+  return found;
+}
+
+absl::Status ChunkReader::Decode(size_t column, ColumnData& out, ChunkScratch& scratch) const {
+  const ChunkColumn& description = columns_[column];
+  out.Clear();
+  out.role = description.role;
+  out.name = description.name;
+  out.type = description.type;
+  absl::string_view bytes = bytes_.substr(places_[column].offset, description.encoded_bytes);
+  if (ColumnChecksum(bytes) != places_[column].checksum) {
+    return Annotate(CorruptChunk("a checksum does not match"), absl::StrCat("column ", description.name));
+  }
+  out.rows = rows_;
+  if (DecodeColumn(bytes, description.stats.nulls, out, scratch)) return absl::OkStatus();
+  out.Clear();
+  return Annotate(CorruptChunk("its values cannot be read"), absl::StrCat("column ", description.name));
+}
+
+absl::StatusOr<ColumnSet> ChunkReader::Decode(const std::vector<size_t>& columns) const {
+  ChunkScratch scratch;
+  ColumnSet set(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) RETURN_IF_ERROR(Decode(columns[i], set[i], scratch));
+  return set;
+}
+
+absl::StatusOr<ColumnSet> ChunkReader::DecodeAll() const {
+  std::vector<size_t> all;
+  for (size_t i = 0; i < columns_.size(); ++i) all.push_back(i);
+  return Decode(all);
+}
+
+}  // namespace chartly

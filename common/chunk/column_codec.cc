@@ -1,0 +1,359 @@
+#include "common/chunk/column_codec.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "common/chunk/byte_io.h"
+#include "common/chunk/integer_stream.h"
+#include "common/chunk/text_entries.h"
+#include "common/chunk/text_stream.h"
+
+namespace chartly {
+namespace {
+
+// The orders are stored; never change them.
+enum class NullEncoding : uint8_t { kRuns = 0, kBits = 1 };
+enum class DecimalEncoding : uint8_t { kNarrow = 0, kWide = 1 };
+enum class TextLayout : uint8_t { kEach = 0, kCodes = 1 };
+
+constexpr uint8_t kMaxScale = 38;
+
+// Lengths of the runs of equal null bits; the first run is of rows that are not null and may be empty.
+std::vector<int64_t> NullRuns(const ColumnData& column) {
+  std::vector<int64_t> runs = {0};
+  bool is_null = false;
+  for (uint32_t row = 0; row < column.rows; ++row) {
+    if (column.IsNull(row) != is_null) {
+      is_null = !is_null;
+      runs.push_back(0);
+    }
+    ++runs.back();
+  }
+  return runs;
+}
+
+void EncodeNulls(const ColumnData& column, std::string& out) {
+  const std::vector<int64_t> lengths = NullRuns(column);
+  std::string runs(1, static_cast<char>(NullEncoding::kRuns));
+  AppendVarint(lengths.size(), runs);
+  EncodeIntegers(lengths, runs);
+  std::string bits(1, static_cast<char>(NullEncoding::kBits));
+  AppendBlock(absl::string_view(reinterpret_cast<const char*>(column.nulls.data()), (column.rows + 7) / 8), bits);
+  out += runs.size() <= bits.size() ? runs : bits;
+}
+
+void SetNulls(uint32_t begin, uint32_t end, std::vector<uint64_t>& nulls) {
+  for (; begin < end && begin % 64 != 0; ++begin) nulls[begin / 64] |= uint64_t{1} << (begin % 64);
+  for (; begin + 64 <= end; begin += 64) nulls[begin / 64] = ~uint64_t{0};
+  for (; begin < end; ++begin) nulls[begin / 64] |= uint64_t{1} << (begin % 64);
+}
+
+bool DecodeNullRuns(ByteReader& in, ColumnData& column, ChunkScratch& scratch) {
+  size_t count = 0;
+  if (!in.Count(uint64_t{column.rows} + 1, count)) return false;
+  auto runs = scratch.TakeIntegers();
+  runs->resize(count);
+  if (!DecodeIntegers(in, count, runs->data(), scratch)) return false;
+  uint64_t row = 0;
+  bool is_null = false;
+  for (int64_t length : *runs) {
+    if (length < 0 || static_cast<uint64_t>(length) > column.rows - row) return false;
+    const uint64_t end = row + static_cast<uint64_t>(length);
+    if (is_null) SetNulls(static_cast<uint32_t>(row), static_cast<uint32_t>(end), column.nulls);
+    is_null = !is_null;
+    row = end;
+  }
+  return row == column.rows;
+}
+
+bool DecodeNulls(ByteReader& in, uint32_t nulls, ColumnData& column, ChunkScratch& scratch) {
+  if (nulls == 0) return true;
+  column.nulls.assign((size_t{column.rows} + 63) / 64, 0);
+  if (nulls == column.rows) {
+    SetNulls(0, column.rows, column.nulls);
+    return true;
+  }
+  uint8_t encoding = 0;
+  if (!in.Byte(encoding)) return false;
+  if (encoding == static_cast<uint8_t>(NullEncoding::kRuns)) {
+    if (!DecodeNullRuns(in, column, scratch)) return false;
+  } else {
+    auto bits = scratch.TakeBytes();
+    bits->clear();
+    if (encoding != static_cast<uint8_t>(NullEncoding::kBits) || !ReadBlock(in, (column.rows + 7) / 8, *bits)) {
+      return false;
+    }
+    std::memcpy(column.nulls.data(), bits->data(), bits->size());
+    if (column.rows % 64 != 0 && column.nulls.back() >> (column.rows % 64) != 0) return false;
+  }
+  return column.NullCount() == nulls;
+}
+
+// The values of the rows that are not null.
+template <typename From, typename To>
+std::vector<To> Dense(const ColumnData& column, const std::vector<From>& values) {
+  std::vector<To> dense;
+  dense.reserve(values.size());
+  for (uint32_t row = 0; row < column.rows; ++row) {
+    if (!column.IsNull(row)) dense.push_back(static_cast<To>(values[row]));
+  }
+  return dense;
+}
+
+// Moves the first values to the rows that are not null; null rows get zeros.
+template <typename T>
+void Spread(const std::vector<uint64_t>& nulls, size_t present, std::vector<T>& values) {
+  if (nulls.empty()) return;
+  for (size_t row = values.size(); row-- > 0;) {
+    const bool is_null = (nulls[row / 64] >> (row % 64) & 1) != 0;
+    present -= is_null ? 0 : 1;
+    values[row] = is_null ? T(0) : values[present];
+  }
+}
+
+template <typename T>
+void EncodeDense(const ColumnData& column, const std::vector<T>& values, std::string& out) {
+  EncodeIntegers(Dense<T, int64_t>(column, values), out);
+}
+
+// Small numbers that are mostly the same: one for all rows, or one a row.
+template <typename T>
+void EncodeSmall(const ColumnData& column, int64_t all, const std::vector<T>& each, std::string& out) {
+  out.push_back(each.empty() ? 1 : 0);
+  if (each.empty()) {
+    AppendSigned(all, out);
+  } else {
+    EncodeDense(column, each, out);
+  }
+}
+
+void EncodeDecimals(const ColumnData& column, std::string& out) {
+  const bool wide = !column.wide.empty();
+  out.push_back(static_cast<char>(wide ? DecimalEncoding::kWide : DecimalEncoding::kNarrow));
+  if (wide) {
+    std::vector<int64_t> low;
+    std::vector<int64_t> high;
+    for (uint32_t row = 0; row < column.rows; ++row) {
+      if (column.IsNull(row)) continue;
+      low.push_back(static_cast<int64_t>(absl::Int128Low64(column.wide[row])));
+      high.push_back(absl::Int128High64(column.wide[row]));
+    }
+    EncodeIntegers(low, out);
+    EncodeIntegers(high, out);
+  } else {
+    EncodeDense(column, column.integers, out);
+  }
+  EncodeSmall(column, int64_t{column.scale}, column.scales, out);
+}
+
+void EncodeFloats(const ColumnData& column, std::string& out) {
+  std::vector<int64_t> bits;
+  for (double value : Dense<double, double>(column, column.floats)) bits.push_back(std::bit_cast<int64_t>(value));
+  EncodeIntegers(bits, out);
+}
+
+void EncodeTextColumn(ColumnData column, std::string& out) {
+  if (column.codes.empty()) MakeEntries(column, column.rows / 2);
+  std::vector<absl::string_view> texts;
+  if (column.codes.empty()) {
+    out.push_back(static_cast<char>(TextLayout::kEach));
+    for (uint32_t row = 0; row < column.rows; ++row) {
+      if (!column.IsNull(row)) texts.push_back(column.Text(row));
+    }
+    return EncodeTexts(texts, out);
+  }
+  SortEntries(column);
+  out.push_back(static_cast<char>(TextLayout::kCodes));
+  for (uint32_t i = 0; i < column.text_ends.size(); ++i) texts.push_back(column.Entry(i));
+  AppendVarint(texts.size(), out);
+  EncodeTexts(texts, out);
+  EncodeDense(column, column.codes, out);
+}
+
+void EncodeValues(const ColumnData& column, std::string& out) {
+  switch (column.type) {
+    case ValueType::kText:
+      return EncodeTextColumn(column, out);
+    case ValueType::kDecimal:
+      return EncodeDecimals(column, out);
+    case ValueType::kFloat:
+      return EncodeFloats(column, out);
+    case ValueType::kTimestamp:
+      EncodeDense(column, column.integers, out);
+      return EncodeSmall(column, int64_t{column.offset_minutes}, column.offsets_minutes, out);
+    default:
+      return EncodeDense(column, column.integers, out);
+  }
+}
+
+// Reads the values of `present` rows that are not null, by type.
+class ValueDecoder {
+ public:
+  ValueDecoder(ByteReader& in, size_t present, ColumnData& column, ChunkScratch& scratch)
+      : in_(in), present_(present), column_(column), scratch_(scratch) {}
+
+  bool Decode() {
+    switch (column_.type) {
+      case ValueType::kText:
+        return Texts();
+      case ValueType::kDecimal:
+        return Decimals();
+      case ValueType::kFloat:
+        return Floats();
+      case ValueType::kTimestamp:
+        return Timestamps();
+      case ValueType::kBoolean:
+        return Integers(0, 1);
+      case ValueType::kDate:
+        return Integers(INT32_MIN, INT32_MAX);
+      default:
+        return Integers(INT64_MIN, INT64_MAX);
+    }
+  }
+
+ private:
+  bool Integers(int64_t min, int64_t max) {
+    column_.integers.resize(column_.rows);
+    if (!DecodeIntegers(in_, present_, column_.integers.data(), scratch_)) return false;
+    bool good = true;
+    for (size_t i = 0; i < present_; ++i) good &= column_.integers[i] >= min && column_.integers[i] <= max;
+    Spread(column_.nulls, present_, column_.integers);
+    return good;
+  }
+
+  bool Timestamps() {
+    return Integers(INT64_MIN, INT64_MAX) &&
+           Small(INT16_MIN, INT16_MAX, column_.offset_minutes, column_.offsets_minutes);
+  }
+
+  bool Floats() {
+    auto bits = scratch_.TakeIntegers();
+    bits->resize(present_);
+    if (!DecodeIntegers(in_, present_, bits->data(), scratch_)) return false;
+    column_.floats.resize(column_.rows);
+    std::memcpy(column_.floats.data(), bits->data(), present_ * sizeof(double));
+    Spread(column_.nulls, present_, column_.floats);
+    return true;
+  }
+
+  bool Decimals() {
+    uint8_t encoding = 0;
+    if (!in_.Byte(encoding) || encoding > static_cast<uint8_t>(DecimalEncoding::kWide)) return false;
+    const bool narrow = encoding == static_cast<uint8_t>(DecimalEncoding::kNarrow);
+    if (!(narrow ? Integers(INT64_MIN, INT64_MAX) : Wide())) return false;
+    return Small(0, kMaxScale, column_.scale, column_.scales);
+  }
+
+  bool Texts() {
+    uint8_t layout = 0;
+    if (!in_.Byte(layout)) return false;
+    if (layout == static_cast<uint8_t>(TextLayout::kEach)) return EachText();
+    size_t entries = 0;
+    if (layout != static_cast<uint8_t>(TextLayout::kCodes) || !in_.Count(present_, entries)) return false;
+    if (!DecodeTexts(in_, entries, column_.text_ends, column_.heap, scratch_)) return false;
+    auto codes = scratch_.TakeIntegers();
+    codes->resize(present_);
+    if (!DecodeIntegers(in_, present_, codes->data(), scratch_)) return false;
+    column_.codes.resize(column_.rows);
+    uint64_t largest = 0;
+    for (size_t i = 0; i < present_; ++i) {
+      const auto code = static_cast<uint64_t>((*codes)[i]);
+      largest = std::max(largest, code);
+      column_.codes[i] = static_cast<uint32_t>(code);
+    }
+    Spread(column_.nulls, present_, column_.codes);
+    return largest < entries;
+  }
+
+  bool EachText() {
+    if (!DecodeTexts(in_, present_, column_.text_ends, column_.heap, scratch_)) return false;
+    if (column_.nulls.empty()) return true;
+    // An empty text in a null row ends where the one before it does.
+    column_.text_ends.resize(column_.rows);
+    size_t present = present_;
+    for (size_t row = column_.rows; row-- > 0;) {
+      column_.text_ends[row] = present == 0 ? 0 : column_.text_ends[present - 1];
+      present -= column_.IsNull(static_cast<uint32_t>(row)) ? 0 : 1;
+    }
+    return true;
+  }
+
+  bool Wide() {
+    auto low = scratch_.TakeIntegers();
+    auto high = scratch_.TakeIntegers();
+    low->resize(present_);
+    high->resize(present_);
+    if (!DecodeIntegers(in_, present_, low->data(), scratch_)) return false;
+    if (!DecodeIntegers(in_, present_, high->data(), scratch_)) return false;
+    column_.wide.resize(column_.rows);
+    for (size_t i = 0; i < present_; ++i) {
+      column_.wide[i] = absl::MakeInt128((*high)[i], static_cast<uint64_t>((*low)[i]));
+    }
+    Spread(column_.nulls, present_, column_.wide);
+    return true;
+  }
+
+  // What EncodeSmall wrote.
+  template <typename T>
+  bool Small(int64_t min, int64_t max, T& all, std::vector<T>& each) {
+    uint8_t shared = 0;
+    int64_t one = 0;
+    if (!in_.Byte(shared) || shared > 1) return false;
+    if (shared == 1) {
+      if (!in_.Signed(one) || one < min || one > max) return false;
+      all = static_cast<T>(one);
+      return true;
+    }
+    auto values = scratch_.TakeIntegers();
+    values->resize(present_);
+    if (!DecodeIntegers(in_, present_, values->data(), scratch_)) return false;
+    each.resize(column_.rows);
+    bool good = true;
+    for (size_t i = 0; i < present_; ++i) {
+      good &= (*values)[i] >= min && (*values)[i] <= max;
+      each[i] = static_cast<T>((*values)[i]);
+    }
+    Spread(column_.nulls, present_, each);
+    return good;
+  }
+
+  ByteReader& in_;
+  size_t present_;
+  ColumnData& column_;
+  ChunkScratch& scratch_;
+};
+
+// Zeros and empty texts, where all rows are null.
+void FillWithNothing(ColumnData& column) {
+  if (column.type == ValueType::kText) {
+    column.text_ends.assign(column.rows, 0);
+  } else if (column.type == ValueType::kFloat) {
+    column.floats.assign(column.rows, 0);
+  } else {
+    column.integers.assign(column.rows, 0);
+  }
+}
+
+}  // namespace
+
+std::string EncodeColumn(const ColumnData& column) {
+  std::string out;
+  const uint32_t nulls = column.NullCount();
+  if (nulls == column.rows) return out;
+  if (nulls > 0) EncodeNulls(column, out);
+  EncodeValues(column, out);
+  return out;
+}
+
+bool DecodeColumn(absl::string_view bytes, uint32_t nulls, ColumnData& out, ChunkScratch& scratch) {
+  ByteReader in(bytes);
+  if (!DecodeNulls(in, nulls, out, scratch)) return false;
+  if (nulls == out.rows) {
+    FillWithNothing(out);
+  } else if (!ValueDecoder(in, out.rows - nulls, out, scratch).Decode()) {
+    return false;
+  }
+  return in.left() == 0;
+}
+
+}  // namespace chartly

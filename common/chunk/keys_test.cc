@@ -1,0 +1,184 @@
+// Keys, ids, batches as columns, and rows gathered: what the store does with columns besides sealing them.
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+#include "common/batch/record_id.h"
+#include "common/chunk/batch_columns.h"
+#include "common/chunk/chunk.h"
+#include "common/chunk/column_ids.h"
+#include "common/chunk/row_gatherer.h"
+#include "common/chunk/sort_key.h"
+#include "test/support/test.h"
+
+namespace chartly {
+namespace {
+
+using Random = std::mt19937_64;
+
+Value SomeValue(Random& random) {
+  const auto small = static_cast<int64_t>(random() % 9) - 4;
+  switch (random() % 12) {
+    case 0:
+      return Value::Integer(small);
+    case 1:
+      return Value::Of(Decimal{small * 100, 2});
+    case 2:
+      return Value::Float(static_cast<double>(small));
+    case 3:
+      return Value::Of(Decimal{absl::MakeInt128(static_cast<int64_t>(random()), random()), 5});
+    case 4:
+      return Value::Float(static_cast<double>(small) / 8);
+    case 5:
+      return Value::Boolean(small > 0);
+    case 6:
+      return Value::Of(Timestamp{static_cast<int64_t>(random()), static_cast<int16_t>(small)});
+    case 7:
+      return Value::Of(Date{static_cast<int32_t>(random())});
+    case 8:
+      return Value::Integer(static_cast<int64_t>(random() >> random() % 64));
+    case 9:
+      return Value::Text(std::string(random() % 4, '\0') + "a");
+    case 10:
+      return Value();
+    default:
+      return Value::Text(std::string(1, static_cast<char>('a' + random() % 5)));
+  }
+}
+
+Batch SomeBatch(Random& random, int rows, const std::vector<std::string>& key) {
+  BatchBuilder builder;
+  BatchHeader origin;
+  origin.set_profile_id("p");
+  for (const std::string& dim : key) origin.add_key(dim);
+  builder.SetOrigin(origin);
+  const size_t columns[] = {builder.AddColumn(Role::kDim, "a"), builder.AddColumn(Role::kDim, "b"),
+                            builder.AddColumn(Role::kMeasure, "m"), builder.AddColumn(Role::kAttr, "t")};
+  for (int i = 0; i < rows; ++i) {
+    builder.BeginRow(1, static_cast<uint32_t>(i + 1));
+    for (size_t column : columns) builder.Set(column, SomeValue(random));
+    builder.EndRow();
+  }
+  auto batch = Batch::Parse(*builder.Finish());
+  REQUIRE_OK(batch);
+  return *batch;
+}
+
+constexpr std::pair<Role, const char*> kFields[] = {
+    {Role::kDim, "a"}, {Role::kDim, "b"}, {Role::kMeasure, "m"}, {Role::kAttr, "t"}};
+
+void CheckRow(const Batch& batch, uint32_t from, const ColumnSet& columns, uint32_t row) {
+  for (const auto& [role, name] : kFields) {
+    CHECK(GetValue(columns, role, name, row) == batch.Get(role, name, from));
+  }
+  CHECK(GetValue(columns, Role::kSource, kRowColumn, row) == Value::Integer(batch.SourceRow(from)));
+  CHECK(GetValue(columns, Role::kSystem, kRowColumn, row) == Value::Integer(from));
+}
+
+}  // namespace
+
+TEST_CASE("keys of rows sort as their values do and are equal exactly if the record keys are") {
+  Random random(1);
+  const std::vector<std::string> key = GENERATE(std::vector<std::string>{}, std::vector<std::string>{"a"});
+  Batch batch = SomeBatch(random, 300, key);
+  ColumnSet columns = ColumnsOfBatch(batch, 1);
+  SortKeyEncoder encoder(columns, key);
+  const std::vector<Hash128> record_keys = ComputeRecordKeys(columns, "p", key);
+  for (uint32_t i = 0; i < batch.rows(); ++i) {
+    for (uint32_t j = 0; j < i; ++j) {
+      CHECK((encoder.Of(i) == encoder.Of(j)) == (record_keys[i] == record_keys[j]));
+      const Value a = batch.Get(Role::kDim, "a", i);
+      const Value b = batch.Get(Role::kDim, "a", j);
+      const int order = CompareValues(a, b);
+      if (order == 0 || a.is_null() || b.is_null()) continue;
+      CHECK((encoder.Of(i) < encoder.Of(j)) == (order < 0));
+    }
+  }
+}
+
+TEST_CASE("the key of a value is a prefix of the keys of the rows that hold it") {
+  Random random(2);
+  Batch batch = SomeBatch(random, 50, {});
+  ColumnSet columns = ColumnsOfBatch(batch, 1);
+  SortKeyEncoder encoder(columns, {});
+  for (uint32_t row = 0; row < batch.rows(); ++row) {
+    const Value value = batch.Get(Role::kDim, "a", row);
+    if (value.is_null()) continue;
+    std::string prefix;
+    AppendSortable("a", value, prefix);
+    CHECK(encoder.Of(row).substr(0, prefix.size()) == prefix);
+  }
+}
+
+TEST_CASE("a dim that a chunk has no column for changes no key") {
+  ColumnData a;
+  a.name = "a";
+  a.type = ValueType::kInteger;
+  a.rows = 1;
+  a.integers = {5};
+  ColumnData b = a;
+  b.name = "b";
+  b.nulls = {1};
+  CHECK(SortKeyEncoder({a}, {}).Of(0) == SortKeyEncoder({a, b}, {}).Of(0));
+}
+
+TEST_CASE("ids and keys of columns are those of the batch, also after sealing and in another order") {
+  Random random(3);
+  const std::vector<std::string> key = GENERATE(std::vector<std::string>{}, std::vector<std::string>{"b"});
+  for (int i = 0; i < 10; ++i) {
+    Batch batch = SomeBatch(random, 200, key);
+    std::vector<uint32_t> rows(batch.rows());
+    std::iota(rows.begin(), rows.end(), 0);
+    std::shuffle(rows.begin(), rows.end(), random);
+    auto chunk = SealChunk(ColumnsOfBatch(batch, 9, rows), {key});
+    REQUIRE_OK(chunk);
+    auto reader = ChunkReader::Open(*chunk);
+    REQUIRE_OK(reader);
+    CHECK(reader->key() == key);
+    auto columns = reader->DecodeAll();
+    REQUIRE_OK(columns);
+    const RecordIds expected = ComputeRecordIds(batch);
+    const RecordIds actual = ComputeRecordIds(*columns, "p", key);
+    for (size_t row = 0; row < rows.size(); ++row) {
+      CHECK(actual.ids[row] == expected.ids[rows[row]]);
+      CHECK(actual.keys[row] == expected.keys[rows[row]]);
+      CheckRow(batch, rows[row], *columns, static_cast<uint32_t>(row));
+    }
+    CHECK(ComputeRecordKeys(*columns, "p", key) == actual.keys);
+  }
+}
+
+TEST_CASE("rows gathered from several sources are the rows they were") {
+  Random random(4);
+  for (int i = 0; i < 20; ++i) {
+    const Batch batches[] = {SomeBatch(random, 300, {}), SomeBatch(random, 3, {}), SomeBatch(random, 200, {})};
+    ColumnSet sets[3];
+    for (uint32_t b = 0; b < 3; ++b) {
+      auto chunk = SealChunk(ColumnsOfBatch(batches[b], b), {});
+      REQUIRE_OK(chunk);
+      sets[b] = *ChunkReader::Open(*chunk)->DecodeAll();
+    }
+    RowGatherer gatherer;
+    std::vector<RowRef> all;
+    for (int piece = 0; piece < 3; ++piece) {
+      std::vector<RowRef> order;
+      for (int k = 0; k < 70; ++k) {
+        const auto source = static_cast<uint32_t>(random() % 3);
+        order.push_back({source, static_cast<uint32_t>(random() % batches[source].rows())});
+      }
+      gatherer.Append({&sets[0], &sets[1], &sets[2]}, order);
+      all.insert(all.end(), order.begin(), order.end());
+    }
+    CHECK(gatherer.rows() == all.size());
+    CHECK(gatherer.bytes() > 0);
+    ColumnSet gathered = gatherer.Take();
+    REQUIRE_OK(CheckColumns(gathered));
+    CHECK(gatherer.rows() == 0);
+    for (uint32_t row = 0; row < all.size(); ++row) {
+      CheckRow(batches[all[row].source], all[row].row, gathered, row);
+      CHECK(GetValue(gathered, Role::kSystem, kBatchColumn, row) == Value::Integer(all[row].source));
+    }
+  }
+}
+
+}  // namespace chartly

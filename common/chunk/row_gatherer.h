@@ -1,0 +1,50 @@
+// Collects rows of several sets of columns into one set, in a given order: the output side of a merge. Works column by
+// column. Not thread-safe.
+#ifndef CHARTLY_COMMON_CHUNK_ROW_GATHERER_H_
+#define CHARTLY_COMMON_CHUNK_ROW_GATHERER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "common/chunk/column_data.h"
+
+namespace chartly {
+
+// Row `row` of source number `source`.
+struct RowRef {
+  uint32_t source = 0;
+  uint32_t row = 0;
+};
+
+class RowGatherer {
+ public:
+  RowGatherer();
+  ~RowGatherer();
+  RowGatherer(const RowGatherer&) = delete;
+  RowGatherer& operator=(const RowGatherer&) = delete;
+
+  // Appends the rows in order. The sources are only read during the call. A column that a source lacks is null in its
+  // rows. Requires: rows() stays at or below kMaxChunkRows.
+  void Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> order);
+
+  uint32_t rows() const { return rows_; }
+  // Upper bound of the bytes of memory that the rows take.
+  size_t bytes() const;
+  // What was collected, as a set in order; columns that are null in all rows are left out. Starts anew.
+  ColumnSet Take();
+
+ private:
+  class Column;
+  using Name = std::tuple<Role, std::string, ValueType>;
+  std::map<Name, std::unique_ptr<Column>> columns_;
+  uint32_t rows_ = 0;
+};
+
+}  // namespace chartly
+
+#endif  // CHARTLY_COMMON_CHUNK_ROW_GATHERER_H_
