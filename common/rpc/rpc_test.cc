@@ -1,6 +1,8 @@
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "chartly/v1/releases.grpc.pb.h"
@@ -179,6 +181,26 @@ TEST_CASE("the admin key is made once, kept private, and read again") {
   CHECK(*LoadOrCreateAdminKey(path) == *made);
   ::chmod(path.c_str(), 0644);
   CHECK(Reason(LoadOrCreateAdminKey(path).status()) == "KEY_FILE_OPEN");
+  ::chmod(path.c_str(), 0640);
+  CHECK(Reason(LoadOrCreateAdminKey(path).status()) == "KEY_FILE_OPEN");
+}
+
+TEST_CASE("a key file that belongs to another user may be readable by its group and by nobody else") {
+  if (::geteuid() != 0) {
+    std::cout << "skipped: only root can give a file away\n";
+    return;
+  }
+  testing::TempDir dir;
+  std::string path = dir.File("admin.key");
+  auto made = LoadOrCreateAdminKey(path);
+  REQUIRE_OK(made);
+  REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
+  ::chmod(path.c_str(), 0440);
+  CHECK(*LoadOrCreateAdminKey(path) == *made);
+  for (mode_t wider : {0444, 0460}) {
+    ::chmod(path.c_str(), wider);
+    CHECK(Reason(LoadOrCreateAdminKey(path).status()) == "KEY_FILE_OPEN");
+  }
 }
 
 }  // namespace chartly::rpc
