@@ -1,0 +1,287 @@
+{{- /* Everything of one part of the control plane. Takes root and name. */ -}}
+{{- define "chartly.part" -}}
+{{- $root := .root -}}
+{{- $table := include "chartly.table" $root | fromYaml -}}
+{{- $part := dict -}}
+{{- range $table.parts }}{{ if eq .name $.name }}{{ $part = . }}{{ end }}{{ end -}}
+{{- $values := index $root.Values .name -}}
+{{- if $values.enabled -}}
+{{- $name := printf "%s-%s" (include "chartly.fullname" $root) .name -}}
+{{- $config := include "chartly.partConfig" (dict "root" $root "part" $part "table" $table) -}}
+{{- $context := dict "root" $root "part" $part "table" $table "values" $values "component" .name "plane" $part.plane
+      "name" $name "account" $name "config" $config
+      "configName" (include "chartly.hashed" (dict "name" $name "data" $config)) -}}
+{{ include "chartly.account" $context }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  {{- include "chartly.metadata" (merge (dict "name" $context.configName) $context) | nindent 2 }}
+immutable: true
+data:
+  {{- $config | nindent 2 }}
+---
+{{ include "chartly.services" $context }}
+---
+{{ include "chartly.partWorkload" $context }}
+{{- include "chartly.autoscaler" $context }}
+{{- include "chartly.disruptionBudget" $context }}
+{{- include "chartly.networkPolicy" $context }}
+{{- end -}}
+{{- end -}}
+
+{{- define "chartly.account" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "chartly.metadata" . | nindent 2 }}
+automountServiceAccountToken: false
+{{- end -}}
+
+{{- /* The settings of a part. Its arguments refer to them, so that they are read in one place. */ -}}
+{{- define "chartly.partConfig" -}}
+ADMIN: 0.0.0.0:{{ .part.adminPort }}
+{{- if eq .part.name "aggregator" }}
+DEDUPE_MEMORY: {{ .root.Values.aggregator.dedupeMemory | quote }}
+STORE_MEMORY: {{ .root.Values.aggregator.storeMemory | quote }}
+{{- end }}
+{{- if eq .part.name "coordinator" }}
+HEARTBEAT_MS: {{ .root.Values.coordinator.heartbeatMs | quote }}
+{{- end }}
+LISTEN: 0.0.0.0:8090
+LOG_LEVEL: {{ default .root.Values.logLevel (index .root.Values .part.name).logLevel | quote }}
+{{- range .table.parts }}
+{{- if has .name $.part.calls }}
+PEER_{{ upper .name }}: {{ include "chartly.address" (dict "root" $.root "part" .) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "chartly.services" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "chartly.metadata" . | nindent 2 }}
+spec:
+  type: ClusterIP
+  selector:
+    {{- include "chartly.selectorLabels" . | nindent 4 }}
+  ports:
+    - name: {{ .part.protocol }}
+      port: {{ .part.port }}
+      targetPort: {{ .part.protocol }}
+      protocol: TCP
+      appProtocol: {{ eq .part.protocol "grpc" | ternary "kubernetes.io/h2c" "http" }}
+---
+{{ include "chartly.adminService" . }}
+{{- end -}}
+
+{{- /* One address a pod, ready or not: what is scraped is the pod, and a part that is not ready is worth seeing. */ -}}
+{{- define "chartly.adminService" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "chartly.metadata" (merge (dict "name" (printf "%s-admin" .name)) .) | nindent 2 }}
+spec:
+  type: ClusterIP
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector:
+    {{- include "chartly.selectorLabels" . | nindent 4 }}
+  ports:
+    - name: admin
+      port: {{ .part.adminPort }}
+      targetPort: admin
+      protocol: TCP
+      appProtocol: http
+{{- end -}}
+
+{{- define "chartly.partWorkload" -}}
+{{- $keeps := eq .part.kind "StatefulSet" -}}
+apiVersion: apps/v1
+kind: {{ .part.kind }}
+metadata:
+  {{- include "chartly.metadata" . | nindent 2 }}
+spec:
+  {{- if $keeps }}
+  replicas: 1
+  serviceName: {{ .name }}-admin
+  podManagementPolicy: Parallel
+  {{- else if not .values.autoscaling.enabled }}
+  replicas: {{ .values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: {{ .root.Values.rollout.revisionHistoryLimit }}
+  minReadySeconds: {{ .root.Values.rollout.minReadySeconds }}
+  {{- if $keeps }}
+  updateStrategy:
+    type: RollingUpdate
+  {{- else }}
+  progressDeadlineSeconds: {{ .root.Values.rollout.progressDeadlineSeconds }}
+  strategy:
+    type: RollingUpdate
+    rollingUpdate:
+      maxSurge: 1
+      maxUnavailable: 0
+  {{- end }}
+  selector:
+    matchLabels:
+      {{- include "chartly.selectorLabels" . | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- include "chartly.podLabels" . | nindent 8 }}
+    spec:
+      {{- include "chartly.podHead" . | nindent 6 }}
+      terminationGracePeriodSeconds: 30
+      {{- include "chartly.spread" . | nindent 6 }}
+      containers:
+        - name: {{ .part.name }}
+          image: {{ include "chartly.image" .root }}
+          imagePullPolicy: IfNotPresent
+          command: [/usr/bin/chartly-control]
+          args:
+            {{- include "chartly.partArguments" . | nindent 12 }}
+          envFrom:
+            - configMapRef:
+                name: {{ .configName }}
+          {{- with .root.Values.keys.registryKeySecret }}
+          env:
+            - name: REGISTRY_API_KEY
+              valueFrom:
+                secretKeyRef:
+                  name: {{ . }}
+                  key: registry.key
+          {{- end }}
+          ports:
+            - name: {{ .part.protocol }}
+              containerPort: {{ .part.port }}
+              protocol: TCP
+            - name: admin
+              containerPort: {{ .part.adminPort }}
+              protocol: TCP
+          {{- include "chartly.probes" . | nindent 10 }}
+          {{- if eq .part.name "gateway" }}
+          lifecycle:
+            preStop:
+              sleep:
+                seconds: 5
+          {{- end }}
+          resources:
+            {{- toYaml .values.resources | nindent 12 }}
+          securityContext:
+            {{- include "chartly.containerSecurityContext" .root | nindent 12 }}
+          volumeMounts:
+            - name: data
+              mountPath: /app/data
+            - name: tmp
+              mountPath: /tmp
+            - name: key
+              mountPath: /etc/chartly/key
+              readOnly: true
+            {{- if .values.secrets }}
+            - name: secrets
+              mountPath: /etc/chartly/secrets
+              readOnly: true
+            {{- end }}
+      volumes:
+        {{- if not $keeps }}
+        - name: data
+          emptyDir:
+            sizeLimit: 64Mi
+        {{- end }}
+        - name: tmp
+          emptyDir:
+            sizeLimit: 64Mi
+        {{- include "chartly.keyVolume" .root.Values.keys.adminKeySecret | nindent 8 }}
+        {{- with .values.secrets }}
+        {{- include "chartly.secretsVolume" . | nindent 8 }}
+        {{- end }}
+  {{- if $keeps }}
+  persistentVolumeClaimRetentionPolicy:
+    whenDeleted: Retain
+    whenScaled: Retain
+  volumeClaimTemplates:
+    {{- include "chartly.claim" . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "chartly.partArguments" -}}
+- --services={{ .part.name }}
+- --data=/app/data
+- --key-file=/etc/chartly/key/admin.key
+- --listen=$(LISTEN)
+- --rpc-host=0.0.0.0
+- --admin=$(ADMIN)
+- --log-level=$(LOG_LEVEL)
+{{- if eq .part.name "aggregator" }}
+- --dedupe-memory=$(DEDUPE_MEMORY)
+- --store-memory=$(STORE_MEMORY)
+{{- end }}
+{{- if eq .part.name "coordinator" }}
+- --heartbeat-ms=$(HEARTBEAT_MS)
+{{- end }}
+{{- if .values.secrets }}
+- --secrets-dir=/etc/chartly/secrets
+{{- end }}
+{{- range .part.calls }}
+- --peer={{ . }}=$(PEER_{{ upper . }})
+{{- end }}
+{{- end -}}
+
+{{- define "chartly.claim" -}}
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata:
+    name: data
+    labels:
+      {{- include "chartly.selectorLabels" . | nindent 6 }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    volumeMode: Filesystem
+    {{- with .values.storage.className }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ .values.storage.size }}
+{{- end -}}
+
+{{- define "chartly.autoscaler" -}}
+{{- if and (eq .part.kind "Deployment") .values.autoscaling.enabled }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  {{- include "chartly.metadata" . | nindent 2 }}
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: {{ .name }}
+  minReplicas: {{ .values.autoscaling.minReplicas }}
+  maxReplicas: {{ .values.autoscaling.maxReplicas }}
+  metrics:
+    - type: Resource
+      resource:
+        name: cpu
+        target:
+          type: Utilization
+          averageUtilization: {{ .values.autoscaling.cpuPercent }}
+{{- end }}
+{{- end -}}
+
+{{- /* One replica may always be moved: a budget that forbids it would hold up the upgrade of a node for ever. */ -}}
+{{- define "chartly.disruptionBudget" -}}
+{{- if .root.Values.disruptionBudget.enabled }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "chartly.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "chartly.selectorLabels" . | nindent 6 }}
+{{- end }}
+{{- end -}}
