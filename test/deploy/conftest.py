@@ -1,0 +1,31 @@
+"""Deployment tests: what the charts, manifests and overlays of the repository describe, and whether it would work.
+
+The first word behind test_ is the number of the requirement in the deployment contract."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+import rendering  # noqa: E402
+
+SET = [f"chart:{name}" for name in rendering.VARIANTS] + ["raw"] + [f"overlay:{name}" for name in rendering.overlays()]
+
+
+def objects_of(name):
+    kind, _, rest = name.partition(":")
+    return {"chart": rendering.chart, "overlay": rendering.overlay}[kind](rest) if rest else rendering.raw()
+
+
+@pytest.fixture(params=SET)
+def rendered(request):
+    """Every rendering in turn."""
+    return objects_of(request.param)
+
+
+@pytest.fixture(params=[name for name in SET if name not in ("chart:openshift", "overlay:openshift")])
+def rendered_with_user(request):
+    """Every rendering whose processes have a fixed user."""
+    return objects_of(request.param)
