@@ -22,7 +22,7 @@ FENCES = {
     "boost/": r"^common/http/",
     "simdjson": r"^drone/decode/|^control/gateway/|^cli/|^bench/",
     "CLI/": r"^(control/control_flags|drone/[a-z_]+|cli/[a-z_]+)\.(cc|h)$",
-    "zstd": r"^common/batch/|^common/net/unpacker|_test\.cc$",
+    "zstd": r"^common/batch/|^common/chunk/|^common/parquet/|^common/net/unpacker|_test\.cc$",
     "libpq-fe.h": r"^drone/postgres/",
 }
 
