@@ -183,25 +183,43 @@ absl::StatusOr<bool> ApiClient::GetPages(const std::string& path, Query query, c
   }
 }
 
-absl::Status ApiClient::Follow(const std::string& path, const std::function<bool(const Json& event)>& take) {
-  net::HttpRequest request = Request("GET", path, {});
-  request.headers["Accept"] = "text/event-stream";
+absl::Status ApiClient::ReadStream(net::HttpRequest request, absl::FunctionRef<bool(absl::string_view piece)> take,
+                                   absl::FunctionRef<absl::Status(const absl::Status&)> broken) {
   request.timeout = absl::InfiniteDuration();
   request.stall = absl::InfiniteDuration();
   request.max_bytes = int64_t{1} << 60;
-  EventReader reader(take);
   absl::StatusOr<std::unique_ptr<net::HttpStream>> stream = http_->Open(request);
   if (!stream.ok()) return Unreachable(url_, stream.status());
   const bool is_stream = (*stream)->status() == 200;
   std::string error_body;
   while (true) {
     absl::StatusOr<absl::string_view> piece = (*stream)->Read();
-    if (!piece.ok()) return Unreachable(url_, piece.status());
+    if (!piece.ok()) return broken(piece.status());
     if (piece->empty()) break;
     if (!is_stream) error_body.append(piece->data(), piece->size());
-    if (is_stream && !reader.Feed(*piece)) return absl::OkStatus();
+    if (is_stream && !take(*piece)) return absl::OkStatus();
   }
   return is_stream ? absl::OkStatus() : ErrorOf(request, (*stream)->status(), error_body);
+}
+
+absl::Status ApiClient::Download(const std::string& path, const Query& query,
+                                 const std::function<bool(absl::string_view piece)>& take) {
+  net::HttpRequest request = Request("GET", path, query);
+  request.headers["Accept"] = "*/*";
+  return ReadStream(request, take, [this](const absl::Status& status) {
+    return Error(absl::StatusCode::kDataLoss, "BODY_BROKEN_OFF",
+                 absl::StrCat("the answer of ", url_, " broke off (", status.message(),
+                              "); what came is not whole. The log of the control plane tells why"));
+  });
+}
+
+absl::Status ApiClient::Follow(const std::string& path, const std::function<bool(const Json& event)>& take) {
+  net::HttpRequest request = Request("GET", path, {});
+  request.headers["Accept"] = "text/event-stream";
+  EventReader reader(take);
+  return ReadStream(
+      request, [&](absl::string_view piece) { return reader.Feed(piece); },
+      [this](const absl::Status& status) { return Unreachable(url_, status); });
 }
 
 }  // namespace chartly::cli

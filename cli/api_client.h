@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cli/json.h"
@@ -41,6 +42,10 @@ class ApiClient {
   // entries were left.
   absl::StatusOr<bool> GetPages(const std::string& path, Query query, const std::string& field,
                                 const std::function<bool(const Json& entry)>& take);
+  // Gets a body of any size piece by piece, until its end or `take` says false. DataLoss (BODY_BROKEN_OFF) if it ends
+  // before it is whole.
+  absl::Status Download(const std::string& path, const Query& query,
+                        const std::function<bool(absl::string_view piece)>& take);
   // Follows a stream of server-sent events until `take` says false or the server ends it.
   absl::Status Follow(const std::string& path, const std::function<bool(const Json& event)>& take);
 
@@ -48,6 +53,9 @@ class ApiClient {
   ApiClient(std::string url, std::string key);
   net::HttpRequest Request(const std::string& method, const std::string& path, const Query& query) const;
   absl::StatusOr<Json> Send(const net::HttpRequest& request);
+  // Hands on the pieces of an answer that may last; `broken` says what it is if it ends before it is whole.
+  absl::Status ReadStream(net::HttpRequest request, absl::FunctionRef<bool(absl::string_view piece)> take,
+                          absl::FunctionRef<absl::Status(const absl::Status&)> broken);
 
   std::string url_;
   std::string key_;

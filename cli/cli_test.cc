@@ -1,6 +1,9 @@
 #include "cli/cli.h"
 
+#include <filesystem>
+
 #include "cli/command_fixture_test.h"
+#include "cli/progress.h"
 #include "common/profile/profile_parser.h"
 
 namespace chartly::cli {
@@ -251,28 +254,52 @@ TEST_CASE("a report asks for its sides with their filters and prints coefficient
   CHECK(Contains(result.err, "warning: few"));
 }
 
-TEST_CASE("export writes every page, as lines of JSON or as CSV") {
+TEST_CASE("export writes the file of the server, whole or not at all") {
   testing::TempDir dir;
   testing::HttpFixture server;
-  server.Map("/api/profiles/p/fields", JsonAnswer(R"({"dims":["name"],"measures":["v"],"attrs":[]})"));
-  server.Map(
-      "/api/records?profile_id=p&limit=10000",
-      JsonAnswer(R"({"records":[{"id":"1","dims":{"name":"a, \"b\""},"measures":{"v":1.50}}],"next_page_token":"n"})"));
-  server.Map("/api/records?profile_id=p&limit=10000&page_token=n",
-             JsonAnswer(R"({"records":[{"id":"2","dims":{"name":"c"}}]})"));
+  testing::FixtureResponse answer;
+  answer.body = "dims.name,measures.v,id\r\n\"a, \"\"b\"\"\nc\",1.50,1\r\nc,,2\r\n";
+  std::string path =
+      "/api/records:export?profile_id=p&format=csv&filter=dims.a%20%3D%201&fields=dims&guard_formulas=true";
+  server.Map(path, answer);
   std::map<std::string, std::string> url = {{"CHARTLY_URL", server.Url("")}};
-  CommandResult lines = Chartly({"records", "export", "p"}, url);
-  CHECK(lines.code == 0);
-  CHECK(lines.out ==
-        "{\"id\":\"1\",\"dims\":{\"name\":\"a, \\\"b\\\"\"},\"measures\":{\"v\":1.50}}\n"
-        "{\"id\":\"2\",\"dims\":{\"name\":\"c\"}}\n");
-  CommandResult csv = Chartly({"records", "export", "p", "--format", "csv", "--to", dir.File("p.csv")}, url);
+  std::vector<std::string> command = {"records",    "export",   "p",    "--format",         "csv",  "--filter",
+                                      "dims.a = 1", "--fields", "dims", "--guard-formulas", "--to", dir.File("p.csv")};
+  CommandResult csv = Chartly(command, url);
+  INFO(csv.err);
   CHECK(csv.code == 0);
-  std::ifstream file(dir.File("p.csv"), std::ios::binary);
   std::stringstream text;
-  text << file.rdbuf();
-  CHECK(text.str() == "dims.name,measures.v,id\r\n\"a, \"\"b\"\"\",1.50,1\r\nc,,2\r\n");
+  text << std::ifstream(dir.File("p.csv"), std::ios::binary).rdbuf();
+  CHECK(text.str() == answer.body);
   CHECK(Contains(csv.err, "2 records"));
+  server.Map(path, JsonAnswer(ErrorBody("RESOURCE_EXHAUSTED", "busy", "EXPORTS_BUSY"), 429));
+  std::filesystem::remove(dir.File("p.csv"));
+  CommandResult busy = Chartly(command, url);
+  CHECK(busy.code == 1);
+  CHECK(Contains(busy.err, "EXPORTS_BUSY"));
+  CHECK_FALSE(std::filesystem::exists(dir.File("p.csv")));
+  CHECK_FALSE(std::filesystem::exists(dir.File("p.csv.part")));
+}
+
+TEST_CASE("a query tells of names that no record has, and of nothing that some page knew") {
+  testing::HttpFixture server;
+  server.Map("/api/records?profile_id=p&fields=dims.a%2Cdims.b%2Cdims.c&limit=50",
+             JsonAnswer(R"({"records":[],"next_page_token":"n","scanned":7,"unknown_fields":["dims.b","dims.c"]})"));
+  server.Map("/api/records?profile_id=p&fields=dims.a%2Cdims.b%2Cdims.c&limit=50&page_token=n",
+             JsonAnswer(R"({"records":[{"id":"2","dims":{"a":1,"b":2}}],"scanned":3,"unknown_fields":["dims.c"]})"));
+  CommandResult result =
+      Chartly({"records", "query", "p", "--fields", "dims.a,dims.b,dims.c"}, {{"CHARTLY_URL", server.Url("")}});
+  INFO(result.err);
+  CHECK(result.code == 0);
+  CHECK(Contains(result.out, "dims.b"));
+  CHECK(Contains(result.err, "none of the 10 records looked at has a field dims.c"));
+  CHECK_FALSE(Contains(result.err, "field dims.b"));
+}
+
+TEST_CASE("progress says how far it is, and how fast") {
+  CHECK(Progress::Line("records", 500000, 1000000, 3 << 20, absl::Seconds(2)) ==
+        "[==========>         ]  50 %  500,000 records  3.0 MiB  250,000 records/s");
+  CHECK(Progress::Line("records", 0, 0, 4 << 20, absl::Seconds(2)) == "4.0 MiB  2.0 MiB/s");
 }
 
 TEST_CASE("status exits with 1 when a part does not serve, and verbs of the ledger post what they say") {

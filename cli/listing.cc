@@ -23,6 +23,7 @@ absl::StatusOr<std::vector<Json>> GetEntries(Session& session, const Listing& li
   query.emplace_back("page_token", "");
   while (true) {
     ASSIGN_OR_RETURN(Json answer, api->Get(listing.path, query));
+    if (listing.on_page) listing.on_page(answer);
     more = false;
     for (const Json& entry : answer[listing.field].items()) more = !take(entry) || more;
     query.back().second = answer["next_page_token"].text();

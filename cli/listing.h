@@ -20,7 +20,8 @@ struct Listing {
   int64_t limit = 0;                // entries at most; 0 for all
   std::vector<std::string> header;  // of the table
   std::function<std::vector<std::string>(const Json& entry)> row;
-  std::string if_empty;  // "no runs yet"
+  std::string if_empty;                             // "no runs yet"
+  std::function<void(const Json& answer)> on_page;  // sees each answer whole; may be empty
 };
 
 // Prints the entries; says on `err` if the limit left some out.

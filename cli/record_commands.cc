@@ -1,7 +1,9 @@
-// chartly records query | export, chartly quarantine list
-#include <fstream>
+// chartly records query, chartly quarantine list
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <set>
 
-#include "absl/strings/str_cat.h"
 #include "cli/listing.h"
 #include "cli/record_view.h"
 #include "cli/session.h"
@@ -15,19 +17,35 @@ struct RecordOptions {
   std::string profile;
   std::string run;
   std::vector<std::string> filters;
+  std::vector<std::string> fields;
   bool all_versions = false;
   std::string as_of;
   int64_t limit = 50;
-  std::string format = "ndjson";
-  std::string to;
 };
 
 Query RecordQuery(const RecordOptions& options) {
   Query query = {{"profile_id", options.profile}, {"run_id", options.run}};
   for (const std::string& filter : options.filters) query.emplace_back("filter", filter);
+  for (const std::string& field : options.fields) query.emplace_back("fields", field);
   query.emplace_back("all_versions", options.all_versions ? "true" : "");
   query.emplace_back("as_of", options.as_of);
   return query;
+}
+
+std::set<std::string> Common(const std::set<std::string>& a, const std::set<std::string>& b) {
+  std::set<std::string> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(both, both.end()));
+  return both;
+}
+
+absl::Status PrintRecords(Session& session, const Listing& listing, const RecordOptions& options) {
+  if (session.json()) return PrintListing(session, listing);
+  bool more = false;
+  ASSIGN_OR_RETURN(std::vector<Json> records, GetEntries(session, listing, more));
+  RecordTable(records).Print(session.out, "no records");
+  if (more)
+    session.err << "chartly: there are more; raise --limit (now " << options.limit << "), or use: records export\n";
+  return absl::OkStatus();
 }
 
 absl::Status QueryRecords(Session& session, const RecordOptions& options) {
@@ -40,63 +58,19 @@ absl::Status QueryRecords(Session& session, const RecordOptions& options) {
                   .header = {},
                   .row = {},
                   .if_empty = ""};
-  if (session.json()) return PrintListing(session, listing);
-  bool more = false;
-  ASSIGN_OR_RETURN(std::vector<Json> records, GetEntries(session, listing, more));
-  RecordTable(records).Print(session.out, "no records");
-  if (more)
-    session.err << "chartly: there are more; raise --limit (now " << options.limit << "), or use: records export\n";
-  return absl::OkStatus();
-}
-
-// The columns of a CSV file must be known before the first record.
-absl::StatusOr<std::vector<std::string>> FieldsOf(ApiClient& api, const std::string& profile) {
-  ASSIGN_OR_RETURN(Json fields, api.Get(absl::StrCat("/api/profiles/", PercentEncode(profile), "/fields")));
-  std::vector<std::string> columns;
-  for (const char* role : {"dims", "measures", "attrs"}) {
-    for (const Json& name : fields[role].items()) columns.push_back(absl::StrCat(role, ".", name.text()));
-  }
-  columns.push_back("id");
-  return columns;
-}
-
-absl::StatusOr<int64_t> ExportTo(Session& session, const RecordOptions& options, std::ostream& to) {
-  ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  std::vector<std::string> columns;
-  bool csv = options.format == "csv";
-  if (csv) {
-    ASSIGN_OR_RETURN(columns, FieldsOf(*api, options.profile));
-    to << CsvLine(columns) << "\r\n";
-  }
-  int64_t count = 0;
-  Query query = RecordQuery(options);
-  query.emplace_back("limit", "10000");
-  auto take = [&](const Json& record) {
-    ++count;
-    if (!csv) {
-      to << record.ToText() << "\n";
-      return to.good();
-    }
-    std::vector<std::string> cells;
-    for (const std::string& column : columns) cells.push_back(RecordCell(record, column));
-    to << CsvLine(cells) << "\r\n";
-    return to.good();
+  int64_t scanned = 0;
+  std::optional<std::set<std::string>> unknown;  // names that no page knew
+  listing.on_page = [&](const Json& answer) {
+    scanned += answer["scanned"].integer();
+    std::set<std::string> of_page;
+    for (const Json& name : answer["unknown_fields"].items()) of_page.insert(name.text());
+    if (answer["scanned"].integer() > 0) unknown = unknown ? Common(*unknown, of_page) : of_page;
   };
-  ASSIGN_OR_RETURN(bool cut_short, api->GetPages("/api/records", query, "records", take));
-  to.flush();
-  if (cut_short || !to.good()) return Error(absl::StatusCode::kDataLoss, "WRITE_FAILED", "cannot write the export");
-  return count;
-}
-
-absl::Status Export(Session& session, const RecordOptions& options) {
-  if (options.to.empty()) return ExportTo(session, options, session.out).status();
-  std::ofstream file(options.to, std::ios::binary | std::ios::trunc);
-  if (!file) {
-    return Error(absl::StatusCode::kInvalidArgument, "FILE_UNWRITABLE", absl::StrCat("cannot write ", options.to));
+  absl::Status printed = PrintRecords(session, listing, options);
+  if (!printed.ok()) return printed;
+  for (const std::string& name : unknown.value_or(std::set<std::string>())) {
+    session.err << "chartly: none of the " << scanned << " records looked at has a field " << name << "\n";
   }
-  absl::StatusOr<int64_t> count = ExportTo(session, options, file);
-  if (!count.ok()) return Annotate(count.status(), options.to);
-  session.err << *count << " records in " << options.to << "\n";
   return absl::OkStatus();
 }
 
@@ -107,6 +81,10 @@ void AddSelection(CLI::App& verb, const std::shared_ptr<RecordOptions>& options)
       ->allow_extra_args(false);
   verb.add_option("--run", options->run, "Only what this run gave, duplicates of earlier records included")
       ->type_name("RUN");
+  verb.add_option("--fields", options->fields,
+                  "What to give of each record: 'dims.geo.iso,measures', or provenance; everything without it")
+      ->type_name("NAMES")
+      ->allow_extra_args(false);
   verb.add_flag("--all-versions", options->all_versions, "All versions of each record, not only the newest");
   verb.add_option("--as-of", options->as_of, "What was known then: a time such as 2026-01-31T09:00:00Z")
       ->type_name("TIME");
@@ -133,14 +111,8 @@ void AddRecordCommands(CLI::App& root, Session& session) {
                             [&session, options] { return QueryRecords(session, *options); });
   AddSelection(*query, options);
   AddLimit(*query, options->limit, "Records");
-  CLI::App* take_out = AddVerb(noun, session, "export", "Write all records of a profile, one a line",
-                               [&session, options] { return Export(session, *options); });
-  AddSelection(*take_out, options);
-  take_out->add_option("--format", options->format, "ndjson with every field, or csv with the profile's fields")
-      ->check(CLI::IsMember({"ndjson", "csv"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
-  take_out->add_option("--to", options->to, "File to write; standard output without it")->type_name("FILE");
+  AddRecordExport(noun, session);
+  AddRecordWhy(noun, session);
 }
 
 void AddQuarantineCommands(CLI::App& root, Session& session) {

@@ -2,15 +2,20 @@
 
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 
 namespace chartly::cli {
 namespace {
 
 constexpr const char* kRoles[] = {"dims", "measures", "attrs"};
 constexpr size_t kCellWidth = 40;
+
+// The text of a column in a record; empty if it has none.
+std::string RecordCell(const Json& record, absl::string_view column) {
+  size_t dot = column.find('.');
+  if (dot == absl::string_view::npos) return record[column].text();
+  return record[column.substr(0, dot)][column.substr(dot + 1)].text();
+}
 
 }  // namespace
 
@@ -26,12 +31,6 @@ std::vector<std::string> RecordColumns(const std::vector<Json>& records) {
   return columns;
 }
 
-std::string RecordCell(const Json& record, absl::string_view column) {
-  size_t dot = column.find('.');
-  if (dot == absl::string_view::npos) return record[column].text();
-  return record[column.substr(0, dot)][column.substr(dot + 1)].text();
-}
-
 Table RecordTable(const std::vector<Json>& records) {
   std::vector<std::string> columns = RecordColumns(records);
   Table table(columns);
@@ -41,16 +40,6 @@ Table RecordTable(const std::vector<Json>& records) {
     table.Add(std::move(row));
   }
   return table;
-}
-
-std::string CsvLine(const std::vector<std::string>& cells) {
-  std::string line;
-  for (size_t i = 0; i < cells.size(); ++i) {
-    if (i > 0) line += ",";
-    bool quote = cells[i].find_first_of(",\"\r\n") != std::string::npos;
-    line += quote ? absl::StrCat("\"", absl::StrReplaceAll(cells[i], {{"\"", "\"\""}}), "\"") : cells[i];
-  }
-  return line;
 }
 
 Json ValueJson(const Value& value) {

@@ -14,11 +14,7 @@ namespace chartly::cli {
 
 // The columns that any of the records has: "dims.geo.id", in order of role, then of name.
 std::vector<std::string> RecordColumns(const std::vector<Json>& records);
-// The text of a column in a record; empty if it has none.
-std::string RecordCell(const Json& record, absl::string_view column);
 Table RecordTable(const std::vector<Json>& records);
-// One line of CSV (RFC 4180), without its end.
-std::string CsvLine(const std::vector<std::string>& cells);
 
 // A value with all its digits; times and dates as text.
 Json ValueJson(const Value& value);

@@ -64,6 +64,9 @@ void AddDeploymentCommands(CLI::App& root, Session& session);
 void AddAuditCommands(CLI::App& root, Session& session);
 void AddStatusCommand(CLI::App& root, Session& session);
 void AddDoctorCommand(CLI::App& root, Session& session);
+// The verbs of `records` that have a file of their own.
+void AddRecordExport(CLI::App& noun, Session& session);
+void AddRecordWhy(CLI::App& noun, Session& session);
 // The verbs of `profile` that need no server.
 void AddProfileValidate(CLI::App& noun, Session& session);
 void AddProfileTest(CLI::App& noun, Session& session);

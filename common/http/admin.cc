@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/http/error_body.h"
 #include "common/telemetry/metrics.h"
+#include "common/text/json_string.h"
 
 namespace chartly::http {
 namespace {

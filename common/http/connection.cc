@@ -292,9 +292,12 @@ void Connection::OnWritten(ErrorCode error, size_t count) {
   if (error) return Close();
   sent_ += count;
   if (sent_ == queue_.front().bytes.size()) {
-    if (queue_.front().waiting) queue_.front().waiting->fetch_sub(sent_);
+    bool counted = queue_.front().waiting != nullptr;
+    if (counted) queue_.front().waiting->fetch_sub(sent_);
     queue_.pop_front();
     sent_ = 0;
+    auto exchange = counted ? exchange_.lock() : nullptr;
+    if (exchange != nullptr) exchange->Sent();
   }
   WriteSome();
 }

@@ -10,9 +10,6 @@
 
 namespace chartly::http {
 
-// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD, so the result always is JSON.
-void AppendJsonString(std::string& out, absl::string_view text);
-
 // `code` is a canonical name, "NOT_FOUND".
 Response ErrorResponse(int http_status, absl::string_view code, absl::string_view reason, absl::string_view message,
                        absl::string_view request_id = "", const std::map<std::string, std::string>& details = {});

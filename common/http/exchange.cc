@@ -33,6 +33,7 @@ void Exchange::StartStream(Response head) {
 bool Exchange::Write(std::string piece) {
   if (piece.empty()) return true;
   std::function<void()> gone;
+  std::function<void()> room;
   {
     absl::MutexLock lock(&mu_);
     if (state_ != State::kStreaming) return false;
@@ -42,9 +43,11 @@ bool Exchange::Write(std::string piece) {
     }
     state_ = State::kGone;
     gone.swap(on_gone_);
+    room.swap(on_room_);
     connection_->PostClose();
   }
   if (gone) gone();
+  if (room) room();
   return false;
 }
 
@@ -55,6 +58,27 @@ void Exchange::End() {
   state_ = State::kAnswered;
   dropped.swap(on_gone_);
   connection_->PostEnd();
+}
+
+void Exchange::OnRoom(std::function<void()> callback) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (state_ == State::kStreaming && waiting_->load() > kRoomBytes) {
+      on_room_ = std::move(callback);
+      return;
+    }
+  }
+  callback();
+}
+
+void Exchange::Sent() {
+  std::function<void()> room;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!on_room_ || waiting_->load() > kRoomBytes) return;
+    room.swap(on_room_);
+  }
+  room();
 }
 
 void Exchange::OnGone(std::function<void()> callback) {
@@ -71,12 +95,15 @@ void Exchange::OnGone(std::function<void()> callback) {
 
 void Exchange::Gone() {
   std::function<void()> gone;
+  std::function<void()> room;
   {
     absl::MutexLock lock(&mu_);
     if (state_ == State::kOpen || state_ == State::kStreaming) state_ = State::kGone;
     gone.swap(on_gone_);
+    room.swap(on_room_);
   }
   if (gone) gone();
+  if (room) room();
 }
 
 }  // namespace chartly::http

@@ -16,6 +16,8 @@ namespace chartly::http {
 
 // Bytes that may wait for a slow reader of a stream.
 inline constexpr size_t kMaxWaitingBytes = size_t{1} << 20;
+// A writer that waits for room is called back below this.
+inline constexpr size_t kRoomBytes = size_t{256} << 10;
 
 class Exchange final : public Reply {
  public:
@@ -26,10 +28,13 @@ class Exchange final : public Reply {
   void StartStream(Response head) override;
   bool Write(std::string piece) override;
   void End() override;
+  void OnRoom(std::function<void()> callback) override;
   void OnGone(std::function<void()> callback) override;
 
   // The connection is closed.
   void Gone();
+  // Some bytes of the stream were sent.
+  void Sent();
 
  private:
   enum class State { kOpen, kStreaming, kAnswered, kGone };
@@ -39,6 +44,7 @@ class Exchange final : public Reply {
   absl::Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_) = State::kOpen;
   std::function<void()> on_gone_ ABSL_GUARDED_BY(mu_);
+  std::function<void()> on_room_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chartly::http

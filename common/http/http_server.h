@@ -44,6 +44,9 @@ class Reply {
   virtual void StartStream(Response head) = 0;
   virtual bool Write(std::string piece) = 0;
   virtual void End() = 0;
+  // Calls back once less than 256 KiB of a stream wait to be sent, at once if that is so already, or the client is
+  // gone: how a writer that must not lose its reader keeps in step with it. One at a time.
+  virtual void OnRoom(std::function<void()> callback) = 0;
   // Called once when the client leaves before the answer ended.
   virtual void OnGone(std::function<void()> callback) = 0;
 };

@@ -177,6 +177,42 @@ TEST_CASE("the caller of a stream learns that the client left or reads too slowl
   }
 }
 
+TEST_CASE("a writer that waits for room keeps a slow reader, and learns that it left") {
+  constexpr int kPieces = 64;
+  const std::string piece(256 << 10, 'p');
+  std::atomic<int> written = 0;
+  std::atomic<bool> refused = false;
+  auto server = Serve([&](Request, std::shared_ptr<Reply> reply) {
+    reply->StartStream(Response{200, {}, ""});
+    // Each piece asks for the next.
+    auto next = std::make_shared<std::function<void()>>();
+    *next = [&, reply, weak = std::weak_ptr(next)] {
+      if (written == kPieces) return reply->End();
+      if (!reply->Write(piece)) {
+        refused = true;
+        return;
+      }
+      ++written;
+      reply->OnRoom([next = weak.lock()] { (*next)(); });
+    };
+    (*next)();
+  });
+  Client client(server->port(), 4096);
+  SECTION("slow") {
+    client.Send("GET / HTTP/1.0\r\nHost: x\r\n\r\n");
+    client.ReadUntil("\r\n\r\n");
+    CHECK(client.ReadAll().size() == kPieces * piece.size());
+    CHECK(written == kPieces);
+  }
+  SECTION("left") {
+    client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.ReadUntil("\r\n\r\n");
+    client.Close();
+    CHECK(testing::Eventually([&] { return refused.load(); }));
+    CHECK(written < kPieces);
+  }
+}
+
 TEST_CASE("a handler that drops the reply answers 500") {
   auto server = Serve([](Request, std::shared_ptr<Reply>) {});
   Client client(server->port());

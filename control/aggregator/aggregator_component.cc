@@ -15,9 +15,12 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
   ASSIGN_OR_RETURN(component->store_, KvRecordStore::Open(config.data_dir + "/records", options));
   ASSIGN_OR_RETURN(component->committer_, Committer::Open(*component->store_, component->clock_, config.dedupe_bytes));
   component->query_ = std::make_unique<RecordQuery>(*component->store_);
+  component->exports_ = std::make_unique<RecordExport>(*component->store_);
+  component->explainer_ = std::make_unique<RecordExplainer>(*component->store_, *component->query_);
   component->ingest_ = std::make_unique<IngestService>(*component->committer_, authenticator, audit);
-  component->records_ = std::make_unique<RecordService>(*component->committer_, *component->query_, component->clock_,
-                                                        authenticator, audit);
+  component->records_ =
+      std::make_unique<RecordService>(*component->committer_, *component->query_, *component->exports_,
+                                      *component->explainer_, component->clock_, authenticator, audit);
   return component;
 }
 

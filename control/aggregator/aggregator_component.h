@@ -12,6 +12,8 @@
 #include "common/rpc/authenticator.h"
 #include "control/aggregator/committer.h"
 #include "control/aggregator/ingest_service.h"
+#include "control/aggregator/record_explainer.h"
+#include "control/aggregator/record_export.h"
 #include "control/aggregator/record_query.h"
 #include "control/aggregator/record_service.h"
 #include "control/aggregator/record_store.h"
@@ -42,6 +44,8 @@ class AggregatorComponent {
   std::unique_ptr<RecordStore> store_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<RecordQuery> query_;
+  std::unique_ptr<RecordExport> exports_;
+  std::unique_ptr<RecordExplainer> explainer_;
   std::unique_ptr<IngestService> ingest_;
   std::unique_ptr<RecordService> records_;
 };

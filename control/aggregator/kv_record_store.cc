@@ -250,6 +250,18 @@ absl::Status KvRecordStore::ScanRun(const std::string& run_id, uint64_t first, u
   return it->status();
 }
 
+absl::Status KvRecordStore::ScanRuns(const RunStateVisitor& visit) const {
+  const std::string prefix = keys_.RunPrefix();
+  std::unique_ptr<KvIterator> it = kv_->NewIterator();
+  for (it->Seek(prefix); it->Valid() && absl::StartsWith(it->key(), prefix); it->Next()) {
+    RunState run;
+    if (!run.ParseFromArray(it->value().data(), static_cast<int>(it->value().size()))) return Damaged("a run");
+    ASSIGN_OR_RETURN(bool more, visit(std::string(KeyName(it->key(), prefix.size())), run));
+    if (!more) return absl::OkStatus();
+  }
+  return it->status();
+}
+
 absl::Status KvRecordStore::ScanQuarantine(const std::string& profile_id, const std::string& run_id,
                                            absl::string_view after, const QuarantineVisitor& visit) const {
   std::string run_prefix;

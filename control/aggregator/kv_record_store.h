@@ -38,6 +38,7 @@ class KvRecordStore final : public RecordStore {
   absl::Status ScanRows(const RowScan& scan, const RowsVisitor& visit) const override;
   absl::Status ScanRun(const std::string& run_id, uint64_t first, uint64_t as_of,
                        const RunVisitor& visit) const override;
+  absl::Status ScanRuns(const RunStateVisitor& visit) const override;
   absl::Status ScanQuarantine(const std::string& profile_id, const std::string& run_id, absl::string_view after,
                               const QuarantineVisitor& visit) const override;
 

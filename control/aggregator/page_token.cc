@@ -6,7 +6,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/kv/kv_store.h"
 #include "common/status/status.h"
 
 namespace chartly::aggregator {
@@ -28,17 +27,6 @@ absl::StatusOr<std::string> FromPageToken(absl::string_view token, size_t size) 
     bytes[i] = static_cast<char>(byte);
   }
   return bytes;
-}
-
-std::string LocationToken(RowLocation location) {
-  std::string bytes;
-  AppendBigEndian64(bytes, location);
-  return ToHex(bytes);
-}
-
-absl::StatusOr<RowLocation> ParseLocationToken(absl::string_view token) {
-  ASSIGN_OR_RETURN(std::string bytes, FromPageToken(token, sizeof(RowLocation)));
-  return bytes.empty() ? RowLocation{0} : ReadBigEndian64(bytes);
 }
 
 absl::StatusOr<int> PageLimit(int limit, int default_limit, int max) {

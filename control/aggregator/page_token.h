@@ -6,17 +6,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "control/aggregator/dedupe_index.h"
 
 namespace chartly::aggregator {
 
 std::string ToHex(absl::string_view bytes);
 // InvalidArgument (PAGE_TOKEN_INVALID) unless `token` is empty or `size` bytes in hex.
 absl::StatusOr<std::string> FromPageToken(absl::string_view token, size_t size);
-
-// A page that ends with this row; the next one begins behind it. An empty token gives 0, which is before all rows.
-std::string LocationToken(RowLocation location);
-absl::StatusOr<RowLocation> ParseLocationToken(absl::string_view token);
 
 // `limit` of a request: the default if 0, at most `max`. InvalidArgument (LIMIT_INVALID) if it is negative.
 absl::StatusOr<int> PageLimit(int limit, int default_limit, int max);

@@ -9,7 +9,7 @@
 #include "common/status/status.h"
 #include "common/value/value.h"
 #include "control/aggregator/prepared_batch.h"
-#include "control/aggregator/record_filter.h"
+#include "control/aggregator/record_projection.h"
 
 namespace chartly::aggregator {
 namespace {

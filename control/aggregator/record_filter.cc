@@ -1,31 +1,42 @@
 #include "control/aggregator/record_filter.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/status/status.h"
+#include "control/aggregator/record_projection.h"
 
 namespace chartly::aggregator {
 
-bool SplitFieldName(absl::string_view name, Role& role, std::string& rest) {
-  if (absl::ConsumePrefix(&name, "dims.")) {
-    role = Role::kDim;
-  } else if (absl::ConsumePrefix(&name, "measures.")) {
-    role = Role::kMeasure;
-  } else if (absl::ConsumePrefix(&name, "attrs.")) {
-    role = Role::kAttr;
-  } else {
-    return false;
+namespace {
+
+constexpr char kUnknown = 2;
+
+// The row of a batch as an expression sees it.
+class RowLookup final : public Expression::Lookup {
+ public:
+  RowLookup(const std::vector<std::vector<const BatchColumn*>>& columns, uint32_t row) : columns_(columns), row_(row) {}
+  Expression::Operand Find(size_t name) const override {
+    using Kind = Expression::Operand::Kind;
+    for (const BatchColumn* column : columns_[name]) {
+      if (column->IsNull(row_)) continue;
+      if (column->type() == ValueType::kText) return {Kind::kText, column->Text(row_), Value()};
+      return {Kind::kValue, "", column->Get(row_)};
+    }
+    return {};
   }
-  rest = std::string(name);
-  return !rest.empty();
-}
+
+ private:
+  const std::vector<std::vector<const BatchColumn*>>& columns_;
+  const uint32_t row_;
+};
+
+}  // namespace
 
 absl::StatusOr<RecordFilter> RecordFilter::Compile(const std::vector<std::string>& conditions) {
   RecordFilter filter;
   for (const std::string& text : conditions) {
     absl::StatusOr<Expression> expression = Expression::Compile(text);
     if (!expression.ok()) return Annotate(expression.status(), absl::StrCat("filter \"", text, "\""));
-    Condition condition{*std::move(expression), {}, {}};
+    Condition condition{*std::move(expression), {}, {}, nullptr, {}};
     for (const std::string& name : condition.expression.names()) {
       Role role = Role::kDim;
       std::string rest;
@@ -42,22 +53,39 @@ absl::StatusOr<RecordFilter> RecordFilter::Compile(const std::vector<std::string
   return filter;
 }
 
+std::vector<std::pair<Role, std::string>> RecordFilter::names() const {
+  std::vector<std::pair<Role, std::string>> names;
+  for (const Condition& condition : conditions_) {
+    names.insert(names.end(), condition.names.begin(), condition.names.end());
+  }
+  return names;
+}
+
 void RecordFilter::Bind(const Batch& batch) {
   for (Condition& condition : conditions_) {
     condition.columns.clear();
     for (const auto& [role, name] : condition.names) condition.columns.push_back(batch.Find(role, name));
+    condition.dictionary = nullptr;
+    if (condition.columns.size() != 1 || condition.columns[0].size() != 1) continue;
+    const BatchColumn* column = condition.columns[0][0];
+    if (column->dictionary_size() == 0) continue;
+    condition.dictionary = column;
+    condition.by_entry.assign(column->dictionary_size(), kUnknown);
   }
 }
 
-bool RecordFilter::Matches(uint32_t row) const {
-  for (const Condition& condition : conditions_) {
-    bool holds = condition.expression.Matches([&](size_t name) {
-      for (const BatchColumn* column : condition.columns[name]) {
-        if (!column->IsNull(row)) return column->Get(row);
-      }
-      return Value();
-    });
-    if (!holds) return false;
+bool RecordFilter::Holds(Condition& condition, uint32_t row) {
+  if (condition.dictionary == nullptr || condition.dictionary->IsNull(row)) {
+    return condition.expression.Matches(RowLookup(condition.columns, row));
+  }
+  char& known = condition.by_entry[condition.dictionary->DictionaryIndex(row)];
+  if (known == kUnknown) known = condition.expression.Matches(RowLookup(condition.columns, row)) ? 1 : 0;
+  return known == 1;
+}
+
+bool RecordFilter::Matches(uint32_t row) {
+  for (Condition& condition : conditions_) {
+    if (!Holds(condition, row)) return false;
   }
   return true;
 }

@@ -1,4 +1,5 @@
-// The conditions of a record query, bound to the columns of one batch after another.
+// The conditions of a record query, bound to the columns of one batch after another. A condition on a column with few
+// distinct values is decided once for each of them.
 //
 // Not thread-safe.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_FILTER_H_
@@ -22,19 +23,23 @@ class RecordFilter {
   // The batch must outlive the next calls of Matches.
   void Bind(const Batch& batch);
   // Whether all conditions hold. A name that the batch does not have is null.
-  bool Matches(uint32_t row) const;
+  bool Matches(uint32_t row);
+  // The names of all conditions.
+  std::vector<std::pair<Role, std::string>> names() const;
 
  private:
+  using Columns = std::vector<const BatchColumn*>;  // one a type
   struct Condition {
     Expression expression;
     std::vector<std::pair<Role, std::string>> names;
-    std::vector<std::vector<const BatchColumn*>> columns;  // one list a name, one column a type
+    std::vector<Columns> columns;  // one list a name
+    // Of a condition on one dictionary column alone: whether it holds for an entry, once that is known.
+    const BatchColumn* dictionary = nullptr;
+    std::vector<char> by_entry;
   };
+  static bool Holds(Condition& condition, uint32_t row);
   std::vector<Condition> conditions_;
 };
-
-// "dims.geo.iso" gives kDim and "geo.iso". False if the prefix is none of dims., measures., attrs.
-bool SplitFieldName(absl::string_view name, Role& role, std::string& rest);
 
 }  // namespace chartly::aggregator
 

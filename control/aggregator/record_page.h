@@ -1,29 +1,52 @@
-// Fills a page of records from chunks. Not thread-safe; one a call.
+// Fills a page of records from blocks. Not thread-safe; one a call.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_PAGE_H_
 #define CHARTLY_CONTROL_AGGREGATOR_RECORD_PAGE_H_
 
+#include <set>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "chartly/v1/aggregator.pb.h"
 #include "control/aggregator/record_filter.h"
-#include "control/aggregator/record_store.h"
+#include "control/aggregator/record_projection.h"
+#include "control/aggregator/record_scan.h"
 
 namespace chartly::aggregator {
 
 class RecordPage {
  public:
-  RecordPage(RecordFilter filter, int limit) : filter_(std::move(filter)), limit_(limit) {}
+  struct Limits {
+    int records = 100;
+    int64_t scanned = 1000000;  // rows that one call looks at
+  };
+  // Where a page begins, and what all pages of a question see.
+  struct Begin {
+    RowLocation after = 0;
+    uint64_t as_of = 0;  // the last batch number; 0 for the first page
+  };
+  // `question` names what is asked; it goes into the token, so that a token serves its own question alone.
+  RecordPage(RecordFilter filter, RecordProjection projection, Limits limits, std::string question);
 
-  // Adds the rows of a chunk that match, from `first_row` on. False if the page is full: then the answer has its
+  // What a token says. InvalidArgument (PAGE_TOKEN_INVALID) if it is not one of the question.
+  absl::StatusOr<Begin> ParseToken(absl::string_view token) const;
+  // Tokens of this page say that pages see batches up to that number.
+  void SetAsOf(uint64_t as_of) { as_of_ = as_of; }
+  // Adds the rows of a block that match. False if the page is full, or enough was looked at: then the answer has its
   // next_page_token.
-  absl::StatusOr<bool> AddChunk(uint64_t chunk, const ChunkMeta& meta, const std::string& bytes, const RowSet& rows,
-                                uint32_t first_row);
-  v1::ListRecordsResponse Take() { return std::move(response_); }
+  absl::StatusOr<bool> Add(const RecordBlock& block);
+  v1::ListRecordsResponse Take();
 
  private:
+  void EndWith(RowLocation last);
+  void NoteFields(const Batch& batch);
+
   RecordFilter filter_;
-  const int limit_;
+  const RecordProjection projection_;
+  const Limits limits_;
+  const std::string question_;
+  uint64_t as_of_ = 0;
+  std::set<std::pair<Role, std::string>> unseen_;  // names asked for that no batch had
   size_t bytes_ = 0;
   v1::ListRecordsResponse response_;
 };

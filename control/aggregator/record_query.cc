@@ -7,9 +7,11 @@
 #include "common/clock/proto_time.h"
 #include "common/kv/kv_store.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "control/aggregator/page_token.h"
 #include "control/aggregator/record_filter.h"
 #include "control/aggregator/record_page.h"
+#include "control/aggregator/record_view.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -40,55 +42,35 @@ void FillResult(uint64_t chunk, const ChunkMeta& meta, v1::Result& result) {
   result.set_size_bytes(meta.size_bytes());
 }
 
-void FillQuarantineRow(absl::string_view id, const StoredQuarantine& stored, v1::QuarantineRow& row) {
-  row.set_id(ToHex(id));
-  row.set_profile_id(stored.profile_id());
-  row.set_run_id(stored.run_id());
-  row.set_reason_code(stored.row().reason_code());
-  row.set_field(stored.row().field());
-  row.set_message(stored.row().message());
-  row.set_raw(stored.row().raw());
-  row.set_page(stored.row().page());
-  row.set_row(stored.row().row());
-  *row.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(stored.observed_us()));
+// What a page and the next one have in common.
+std::string QuestionOf(v1::ListRecordsRequest request) {
+  request.clear_limit();
+  request.clear_page_token();
+  request.clear_fields();
+  return request.SerializeAsString();
 }
 
 }  // namespace
 
-absl::StatusOr<uint64_t> RecordQuery::AsOf(bool has_time, const google::protobuf::Timestamp& time) const {
-  if (has_time) return store_.LastBatchAt(absl::ToUnixMicros(FromTimestamp(time)));
-  return store_.LastBatch();
-}
-
 absl::StatusOr<v1::ListRecordsResponse> RecordQuery::ListRecords(const v1::ListRecordsRequest& request,
                                                                  const Gone& gone) const {
-  if (request.profile_id().empty() && request.run_id().empty()) {
-    return Error(absl::StatusCode::kInvalidArgument, "PROFILE_OR_RUN_REQUIRED",
-                 "say which records: set profile_id, or run_id, or both");
-  }
+  RecordSelection selection{request.profile_id(), request.run_id(), request.all_versions(), 0};
   ASSIGN_OR_RETURN(int limit, PageLimit(request.limit(), 100, 10000));
-  ASSIGN_OR_RETURN(RowLocation last, ParseLocationToken(request.page_token()));
   ASSIGN_OR_RETURN(RecordFilter filter, RecordFilter::Compile({request.filter().begin(), request.filter().end()}));
-  ASSIGN_OR_RETURN(uint64_t as_of, AsOf(request.has_as_of(), request.as_of()));
-  RecordPage page(std::move(filter), limit);
-  RowLocation next = last == 0 ? 0 : last + 1;
-  auto add = [&](uint64_t chunk, const ChunkMeta& meta, const RowSet& rows) -> absl::StatusOr<bool> {
-    if (gone()) return absl::CancelledError("the caller has gone");
-    ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(chunk));
-    return page.AddChunk(chunk, meta, bytes, rows, chunk == LocationChunk(next) ? LocationRow(next) : 0);
-  };
-  if (!request.run_id().empty()) {
-    RETURN_IF_ERROR(store_.ScanRun(
-        request.run_id(), LocationChunk(next), as_of, [&](uint64_t chunk, const RowSet& rows) -> absl::StatusOr<bool> {
-          ASSIGN_OR_RETURN(ChunkMeta meta, store_.Meta(chunk));
-          bool other = !request.profile_id().empty() && meta.profile_id() != request.profile_id();
-          return other ? true : add(chunk, meta, rows);
-        }));
-  } else {
-    RowScan scan{request.profile_id(), LocationChunk(next), as_of, request.all_versions()};
-    RETURN_IF_ERROR(store_.ScanRows(scan, add));
+  ASSIGN_OR_RETURN(RecordProjection projection,
+                   RecordProjection::Parse({request.fields().begin(), request.fields().end()}));
+  RecordPage page(std::move(filter), std::move(projection), {limit, max_scanned_}, QuestionOf(request));
+  ASSIGN_OR_RETURN(RecordPage::Begin begin, page.ParseToken(request.page_token()));
+  selection.as_of = begin.as_of;
+  if (begin.as_of == 0) {
+    ASSIGN_OR_RETURN(selection.as_of, AsOfBatch(store_, request.has_as_of(), request.as_of()));
   }
-  return page.Take();
+  page.SetAsOf(selection.as_of);
+  ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, std::move(selection)));
+  RETURN_IF_ERROR(scan.Run(begin.after, gone, [&](const RecordBlock& block) { return page.Add(block); }));
+  v1::ListRecordsResponse response = page.Take();
+  Count("chartly_records_scanned_total", static_cast<double>(response.scanned()), "query");
+  return response;
 }
 
 absl::StatusOr<v1::ListResultsResponse> RecordQuery::ListResults(const v1::ListResultsRequest& request) const {
@@ -174,7 +156,7 @@ absl::Status RecordQuery::ScanBatches(const v1::ScanBatchesRequest& request,
   if (request.profile_id().empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "PROFILE_REQUIRED", "profile_id is empty; say which profile");
   }
-  ASSIGN_OR_RETURN(uint64_t as_of, AsOf(request.has_as_of(), request.as_of()));
+  ASSIGN_OR_RETURN(uint64_t as_of, AsOfBatch(store_, request.has_as_of(), request.as_of()));
   RowScan scan{request.profile_id(), 0, as_of, false};
   return store_.ScanRows(scan, [&](uint64_t chunk, const ChunkMeta& meta, const RowSet& rows) -> absl::StatusOr<bool> {
     v1::ScanBatchesResponse response;

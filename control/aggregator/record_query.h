@@ -9,16 +9,16 @@
 
 #include "absl/status/statusor.h"
 #include "chartly/v1/aggregator.pb.h"
+#include "control/aggregator/record_scan.h"
 #include "control/aggregator/record_store.h"
 
 namespace chartly::aggregator {
 
 class RecordQuery {
  public:
-  explicit RecordQuery(const RecordStore& store) : store_(store) {}
-
-  // Returns true once the caller has gone; a long scan then ends with Cancelled.
-  using Gone = std::function<bool()>;
+  // `max_scanned` rows are looked at by one call of ListRecords at most.
+  explicit RecordQuery(const RecordStore& store, int64_t max_scanned = 1000000)
+      : store_(store), max_scanned_(max_scanned) {}
 
   absl::StatusOr<v1::ListRecordsResponse> ListRecords(const v1::ListRecordsRequest& request, const Gone& gone) const;
   absl::StatusOr<v1::ListResultsResponse> ListResults(const v1::ListResultsRequest& request) const;
@@ -31,10 +31,8 @@ class RecordQuery {
                            const std::function<bool(const v1::ScanBatchesResponse&)>& send) const;
 
  private:
-  // The last batch number that a question for this time sees.
-  absl::StatusOr<uint64_t> AsOf(bool has_time, const google::protobuf::Timestamp& time) const;
-
   const RecordStore& store_;
+  const int64_t max_scanned_;
 };
 
 }  // namespace chartly::aggregator

@@ -16,9 +16,15 @@ std::string NewRunId() {
 
 }  // namespace
 
-RecordService::RecordService(Committer& committer, const RecordQuery& query, const Clock& clock,
+RecordService::RecordService(Committer& committer, const RecordQuery& query, RecordExport& exports,
+                             const RecordExplainer& explainer, const Clock& clock,
                              const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-    : committer_(committer), query_(query), clock_(clock), guard_("chartly.v1.RecordService", authenticator, audit) {}
+    : committer_(committer),
+      query_(query),
+      exports_(exports),
+      explainer_(explainer),
+      clock_(clock),
+      guard_("chartly.v1.RecordService", authenticator, audit) {}
 
 absl::StatusOr<v1::CreateResultsResponse> RecordService::Store(const v1::CreateResultsRequest& request) {
   std::string run_id = request.run_id().empty() ? NewRunId() : request.run_id();
@@ -62,6 +68,22 @@ grpc::Status RecordService::ListRecords(grpc::ServerContext* context, const v1::
                                         v1::ListRecordsResponse* response) {
   return guard_.Unary(context, "ListRecords", *request, response, [&](const rpc::Caller&) {
     return query_.ListRecords(*request, [context] { return context->IsCancelled(); });
+  });
+}
+
+grpc::Status RecordService::ExportRecords(grpc::ServerContext* context, const v1::ExportRecordsRequest* request,
+                                          grpc::ServerWriter<v1::ExportRecordsResponse>* writer) {
+  return guard_.Stream(context, "ExportRecords", [&](const rpc::Caller&) {
+    return exports_.Run(
+        *request, [context] { return context->IsCancelled(); },
+        [&](const v1::ExportRecordsResponse& piece) { return writer->Write(piece); });
+  });
+}
+
+grpc::Status RecordService::ExplainRecord(grpc::ServerContext* context, const v1::ExplainRecordRequest* request,
+                                          v1::ExplainRecordResponse* response) {
+  return guard_.Unary(context, "ExplainRecord", *request, response, [&](const rpc::Caller&) {
+    return explainer_.Explain(*request, [context] { return context->IsCancelled(); });
   });
 }
 

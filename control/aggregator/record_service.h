@@ -6,6 +6,8 @@
 #include "common/clock/clock.h"
 #include "common/rpc/guard.h"
 #include "control/aggregator/committer.h"
+#include "control/aggregator/record_explainer.h"
+#include "control/aggregator/record_export.h"
 #include "control/aggregator/record_query.h"
 
 namespace chartly::aggregator {
@@ -13,8 +15,8 @@ namespace chartly::aggregator {
 class RecordService final : public v1::RecordService::Service {
  public:
   // All must outlive the service.
-  RecordService(Committer& committer, const RecordQuery& query, const Clock& clock,
-                const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+  RecordService(Committer& committer, const RecordQuery& query, RecordExport& exports, const RecordExplainer& explainer,
+                const Clock& clock, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
 
   grpc::Status CreateResults(grpc::ServerContext* context, const v1::CreateResultsRequest* request,
                              v1::CreateResultsResponse* response) override;
@@ -24,6 +26,10 @@ class RecordService final : public v1::RecordService::Service {
                                  v1::ResultsSummary* response) override;
   grpc::Status ListRecords(grpc::ServerContext* context, const v1::ListRecordsRequest* request,
                            v1::ListRecordsResponse* response) override;
+  grpc::Status ExportRecords(grpc::ServerContext* context, const v1::ExportRecordsRequest* request,
+                             grpc::ServerWriter<v1::ExportRecordsResponse>* writer) override;
+  grpc::Status ExplainRecord(grpc::ServerContext* context, const v1::ExplainRecordRequest* request,
+                             v1::ExplainRecordResponse* response) override;
   grpc::Status ListQuarantine(grpc::ServerContext* context, const v1::ListQuarantineRequest* request,
                               v1::ListQuarantineResponse* response) override;
   grpc::Status GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,
@@ -36,6 +42,8 @@ class RecordService final : public v1::RecordService::Service {
 
   Committer& committer_;
   const RecordQuery& query_;
+  RecordExport& exports_;
+  const RecordExplainer& explainer_;
   const Clock& clock_;
   const rpc::Guard guard_;
 };

@@ -124,6 +124,9 @@ class RecordStore {
   using RunVisitor = std::function<absl::StatusOr<bool>(uint64_t chunk, const RowSet& rows)>;
   virtual absl::Status ScanRun(const std::string& run_id, uint64_t first, uint64_t as_of,
                                const RunVisitor& visit) const = 0;
+  // All runs, in order of id.
+  using RunStateVisitor = std::function<absl::StatusOr<bool>(const std::string& run_id, const RunState& run)>;
+  virtual absl::Status ScanRuns(const RunStateVisitor& visit) const = 0;
   // Rows in quarantine, newest run first, after the row with that id (from the start if empty). A run and a profile
   // narrow it; an id is opaque and sorts.
   using QuarantineVisitor = std::function<absl::StatusOr<bool>(absl::string_view id, const StoredQuarantine& row)>;

@@ -32,6 +32,7 @@ class StoreKeys {
   std::string RunRowsPrefix(absl::string_view run_id) const { return Name('u', run_id); }
   std::string RunRows(absl::string_view run_id, uint64_t chunk, uint64_t batch) const;
   std::string Run(absl::string_view run_id) const { return Name('r', run_id); }
+  std::string RunPrefix() const { return Kind('r'); }
   std::string Drone(absl::string_view drone_id) const { return Name('e', drone_id); }
   std::string DronePrefix() const { return Kind('e'); }
   std::string Spool(absl::string_view drone_id, absl::string_view spool_id) const;

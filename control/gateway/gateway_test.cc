@@ -125,6 +125,26 @@ class TestRecords final : public v1::RecordService::Service {
     (*record.mutable_measures())["v"].set_decimal("12.50");
     return grpc::Status::OK;
   }
+  // 64 pieces for the profile "large", else one; the run "broken" fails after them, the run "none" before.
+  grpc::Status ExportRecords(grpc::ServerContext*, const v1::ExportRecordsRequest* request,
+                             grpc::ServerWriter<v1::ExportRecordsResponse>* writer) override {
+    if (request->run_id() == "none") return Refuse(absl::StatusCode::kNotFound, "RECORDS_NOT_FOUND", "nothing");
+    v1::ExportRecordsResponse piece;
+    piece.set_content_type("text/csv");
+    piece.set_file_name("p.csv");
+    piece.set_data(std::string(256 << 10, 'd'));
+    for (int i = 0; i < (request->profile_id() == "large" ? 64 : 1); ++i) {
+      if (!writer->Write(piece)) {
+        left = true;
+        return grpc::Status::CANCELLED;
+      }
+      ++written;
+    }
+    if (request->run_id() == "broken") return Refuse(absl::StatusCode::kDataLoss, "STORE_CORRUPT", "damaged");
+    return grpc::Status::OK;
+  }
+  std::atomic<int> written = 0;
+  std::atomic<bool> left = false;
 };
 
 class TestObserver final : public v1::ObserverService::Service {
@@ -227,6 +247,39 @@ TEST_CASE("a read goes through to its part and back as JSON") {
   Has(records.body, R"("measures":{"v":12.50})");
   CHECK(stack.Ask("HEAD /api/profiles").body.empty());
   CHECK(stack.Ask("DELETE /api/profiles/x").body == "{}\n");
+}
+
+TEST_CASE("a streamed body comes as it is, names its type, and never ends well if it broke off") {
+  Stack stack;
+  Answer whole = stack.Ask("GET /api/records:export?profile_id=p&format=csv");
+  CHECK(whole.status == 200);
+  Has(whole.head, "Content-Type: text/csv\r\n");
+  Has(whole.head, "Content-Disposition: attachment; filename=\"p.csv\"\r\n");
+  Has(whole.head, "Transfer-Encoding: chunked");
+  CHECK(whole.body == absl::StrCat("40000\r\n", std::string(256 << 10, 'd'), "\r\n0\r\n\r\n"));
+  Answer none = stack.Ask("GET /api/records:export?run_id=none");
+  CHECK(none.status == 404);
+  Has(none.body, "RECORDS_NOT_FOUND");
+  Answer broken = stack.Ask("GET /api/records:export?run_id=broken");
+  CHECK(broken.status == 200);
+  CHECK_FALSE(absl::EndsWith(broken.body, "0\r\n\r\n"));
+  CHECK(stack.Ask("GET /api/records:export?format=tea").status == 400);
+}
+
+TEST_CASE("a slow reader of a body holds back the part that writes, and one that leaves ends it") {
+  Stack stack;
+  RawClientForTest client(stack.gateway->port(), 4096);
+  client.Send("GET /api/records:export?profile_id=large HTTP/1.0\r\nHost: x\r\n\r\n");
+  Has(client.ReadUntil("\r\n\r\n"), "200 OK");
+  SECTION("slow") {
+    CHECK(client.ReadAll().size() == size_t{64} * (256 << 10));
+    CHECK(stack.records.written == 64);
+  }
+  SECTION("left") {
+    client.Close();
+    CHECK(testing::Eventually([&] { return stack.records.left.load(); }));
+    CHECK(stack.records.written < 64);
+  }
 }
 
 TEST_CASE("an insane request id is replaced") {

@@ -8,7 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "chartly/v1/record.pb.h"
-#include "common/http/error_body.h"
+#include "common/text/json_string.h"
 #include "control/gateway/field_text.h"
 #include "control/gateway/json_number.h"
 #include "google/protobuf/duration.pb.h"
@@ -22,7 +22,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::util::TimeUtil;
-using http::AppendJsonString;
 
 void WriteMessage(const Message& message, std::string& out);
 

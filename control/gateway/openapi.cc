@@ -77,18 +77,23 @@ std::string RequestBody(const Route& route, OpenApiSchemas& schemas) {
                       schemas.Reference(*route.method->input_type()), "}}}");
 }
 
+// What a good answer holds.
+std::string AnswerContent(const Route& route, OpenApiSchemas& schemas) {
+  if (route.raw_answer != nullptr) return R"("*/*":{"schema":{"type":"string","format":"binary"}})";
+  return absl::StrCat("\"", route.method->server_streaming() ? "text/event-stream" : "application/json",
+                      R"(":{"schema":)", schemas.Reference(*route.method->output_type()), "}");
+}
+
 std::string Operation(const Route& route, int number, OpenApiSchemas& schemas) {
   const google::protobuf::MethodDescriptor& method = *route.method;
-  bool streams = method.server_streaming();
   v1::Access access = method.options().GetExtension(v1::access);
   bool needs_key = access != v1::ACCESS_READ && access != v1::ACCESS_SIGNED;
   std::string id = absl::StrCat(method.service()->name(), "_", method.name());
   if (number > 1) absl::StrAppend(&id, "_", number);
   return absl::StrCat("\"", absl::AsciiStrToLower(route.http_method), R"(":{"operationId":")", id, R"(","tags":[")",
                       method.service()->name(), R"("],"parameters":[)", Parameters(route, schemas), "]",
-                      RequestBody(route, schemas), R"(,"responses":{"200":{"description":"OK","content":{")",
-                      streams ? "text/event-stream" : "application/json", R"(":{"schema":)",
-                      schemas.Reference(*method.output_type()), "}}},", kErrorResponse, "}",
+                      RequestBody(route, schemas), R"(,"responses":{"200":{"description":"OK","content":{)",
+                      AnswerContent(route, schemas), "}},", kErrorResponse, "}",
                       needs_key ? R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])" : "", "}");
 }
 

@@ -81,6 +81,16 @@ absl::Status SetRawBody(const MethodDescriptor& method, Route& route) {
   return absl::OkStatus();
 }
 
+absl::Status SetRawAnswer(const MethodDescriptor& method, Route& route) {
+  const std::string& name = method.options().GetExtension(v1::raw_answer_field);
+  if (name.empty()) return absl::OkStatus();
+  route.raw_answer = method.output_type()->FindFieldByName(name);
+  bool is_bytes = route.raw_answer != nullptr && !route.raw_answer->is_repeated() &&
+                  route.raw_answer->type() == FieldDescriptor::TYPE_BYTES;
+  if (is_bytes && method.server_streaming()) return absl::OkStatus();
+  return Invalid(method, absl::StrCat("raw_answer_field ", name, " is no field of bytes of a server stream"));
+}
+
 absl::Status SetHeaderFields(const MethodDescriptor& method, Route& route) {
   for (int i = 0; i < method.input_type()->field_count(); ++i) {
     const FieldDescriptor& field = *method.input_type()->field(i);
@@ -106,8 +116,10 @@ absl::Status AddRoute(const MethodDescriptor& method, const google::api::HttpRul
     if (!IsTextField(*method.input_type(), field)) return Invalid(method, absl::StrCat("no text field ", field));
   }
   std::string shape = parsed->Shape();
-  Route route{http_method, *std::move(parsed), std::move(shape), rule.body() == "*", part, &method, "", false, {}};
+  Route route{http_method, *std::move(parsed), std::move(shape), rule.body() == "*", part, &method, "", false, nullptr,
+              {}};
   RETURN_IF_ERROR(SetRawBody(method, route));
+  RETURN_IF_ERROR(SetRawAnswer(method, route));
   RETURN_IF_ERROR(SetHeaderFields(method, route));
   routes.push_back(std::move(route));
   return absl::OkStatus();

@@ -26,6 +26,8 @@ struct Route {
   const google::protobuf::MethodDescriptor* method = nullptr;
   std::string raw_body_field;   // takes the body as it is; empty if the body is JSON
   bool raw_body_bytes = false;  // any bytes, not only UTF-8
+  // Of a server stream: the field of bytes that makes up the body; null if messages become events.
+  const google::protobuf::FieldDescriptor* raw_answer = nullptr;
   // Fields that a header fills: name of the field, name of the header as documented.
   std::vector<std::pair<std::string, std::string>> header_fields;
 };

@@ -66,6 +66,7 @@ void Prepare(grpc::ClientContext& context, const CallOptions& options) {
 class UnaryCall final : public Call {
  public:
   void Cancel() override { context.TryCancel(); }
+  void Resume() override {}
 
   grpc::ClientContext context;
   grpc::ByteBuffer request;
@@ -88,10 +89,23 @@ class StreamCall final : public Call, public grpc::ClientBidiReactor<grpc::ByteB
   void OnReadDone(bool ok) override {
     if (!ok) return;
     std::unique_ptr<Message> message = NewMessage(*method->output_type());
-    bool parsed = Parse(incoming_, *message);
-    if (parsed && on_message(*message)) return StartRead(&incoming_);
-    failure_ = parsed ? absl::CancelledError("the reader left") : NotParsed(*method);
+    if (!Parse(incoming_, *message)) {
+      failure_ = NotParsed(*method);
+      return context.TryCancel();
+    }
+    // Resume may come from another thread, even before on_message is back: until then the call must not end.
+    AddHold();
+    StreamNext next = on_message(*message, *this);
+    if (next == StreamNext::kWait) return;
+    if (next == StreamNext::kRead) return Resume();
+    failure_ = absl::CancelledError("the reader left");
     context.TryCancel();
+    RemoveHold();
+  }
+
+  void Resume() override {
+    StartRead(&incoming_);
+    RemoveHold();
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -106,7 +120,7 @@ class StreamCall final : public Call, public grpc::ClientBidiReactor<grpc::ByteB
   grpc::ByteBuffer request;
   const MethodDescriptor* method = nullptr;
   Part part = Part::kRegistry;
-  std::function<bool(const Message&)> on_message;
+  std::function<StreamNext(const Message&, Call&)> on_message;
   std::function<void(absl::Status)> on_end;
 
  private:
@@ -161,7 +175,8 @@ std::shared_ptr<Call> RpcCaller::Unary(Part part, const MethodDescriptor& method
 }
 
 std::shared_ptr<Call> RpcCaller::Stream(Part part, const MethodDescriptor& method, const Message& request,
-                                        const CallOptions& options, std::function<bool(const Message&)> on_message,
+                                        const CallOptions& options,
+                                        std::function<StreamNext(const Message&, Call&)> on_message,
                                         std::function<void(absl::Status)> on_end) {
   auto call = std::make_shared<StreamCall>();
   absl::StatusOr<grpc::ByteBuffer> bytes = Serialize(request);

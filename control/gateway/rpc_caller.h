@@ -28,7 +28,12 @@ class Call {
  public:
   virtual ~Call() = default;
   virtual void Cancel() = 0;
+  // Asks for the next message of a stream. Once, and only after kWait.
+  virtual void Resume() = 0;
 };
+
+// What a stream does after a message: reads the next one, waits for Resume, or ends.
+enum class StreamNext { kRead, kWait, kStop };
 
 class RpcCaller {
  public:
@@ -45,10 +50,11 @@ class RpcCaller {
   // request does not fit one message; Unavailable (PART_UNREACHABLE) names the part.
   std::shared_ptr<Call> Unary(Part part, const google::protobuf::MethodDescriptor& method,
                               const google::protobuf::Message& request, const CallOptions& options, Done done);
-  // Calls `on_message` for each message, in order, until it says false (then the call is cancelled), and `on_end` once.
+  // Calls `on_message` for each message, in order, until it says kStop (then the call is cancelled), and `on_end` once.
+  // Before kWait it sees to it that Resume is called, come what may: the call lasts until then.
   std::shared_ptr<Call> Stream(Part part, const google::protobuf::MethodDescriptor& method,
                                const google::protobuf::Message& request, const CallOptions& options,
-                               std::function<bool(const google::protobuf::Message&)> on_message,
+                               std::function<StreamNext(const google::protobuf::Message&, Call&)> on_message,
                                std::function<void(absl::Status)> on_end);
 
  private:

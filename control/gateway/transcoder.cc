@@ -4,6 +4,7 @@
 #include "chartly/v1/options.pb.h"
 #include "common/http/error_body.h"
 #include "common/status/status.h"
+#include "control/gateway/body_stream.h"
 #include "control/gateway/http_error.h"
 #include "control/gateway/json_writer.h"
 
@@ -67,9 +68,11 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
   CallOptions options{*std::move(api_key), request_id, options_.call_timeout};
   if (!route.method->server_streaming()) return CallUnary(route, **message, options, reply);
   if (request.method == "HEAD") {
-    return reply->Send(WithApiHeaders(http::Response{200, {{"Content-Type", "text/event-stream"}}, ""}, request_id));
+    const char* type = route.raw_answer == nullptr ? "text/event-stream" : "application/octet-stream";
+    return reply->Send(WithApiHeaders(http::Response{200, {{"Content-Type", type}}, ""}, request_id));
   }
   options.timeout = absl::InfiniteDuration();
+  if (route.raw_answer != nullptr) return CallBody(route, **message, options, reply);
   CallStream(route, **message, options, reply);
 }
 
@@ -85,13 +88,26 @@ void Transcoder::CallUnary(const Route& route, const Message& message, const Cal
   reply->OnGone([call] { call->Cancel(); });
 }
 
+void Transcoder::CallBody(const Route& route, const Message& message, const CallOptions& options,
+                          const std::shared_ptr<http::Reply>& reply) {
+  auto body = std::make_shared<BodyStream>(reply, options.request_id, *route.raw_answer);
+  auto call = caller_.Stream(
+      route.part, *route.method, message, options,
+      [body](const Message& piece, Call& under_way) { return body->OnMessage(piece, under_way); },
+      [body](const absl::Status& status) { body->OnEnd(status); });
+  reply->OnGone([call] { call->Cancel(); });
+}
+
 void Transcoder::CallStream(const Route& route, const Message& message, const CallOptions& options,
                             const std::shared_ptr<http::Reply>& reply) {
   auto stream = std::make_shared<EventStream>(reply, options.request_id);
   absl::Status added = streams_.Add(stream);
   if (!added.ok()) return SendError(*reply, added, options.request_id);
   auto call = caller_.Stream(
-      route.part, *route.method, message, options, [stream](const Message& event) { return stream->OnMessage(event); },
+      route.part, *route.method, message, options,
+      [stream](const Message& event, Call&) {
+        return stream->OnMessage(event) ? StreamNext::kRead : StreamNext::kStop;
+      },
       [this, stream](absl::Status status) {
         stream->OnEnd(status);
         streams_.Remove(stream);

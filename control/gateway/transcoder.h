@@ -1,5 +1,5 @@
-// REST to gRPC: finds the route, builds the request message, calls the part, writes the answer as JSON or as
-// server-sent events. Knows no method by name.
+// REST to gRPC: finds the route, builds the request message, calls the part, writes the answer as JSON, as
+// server-sent events, or as a body that a part streams. Knows no method by name.
 //
 // Handle is thread-safe and does not block; the answer comes from a thread of gRPC.
 #ifndef CHARTLY_CONTROL_GATEWAY_TRANSCODER_H_
@@ -36,6 +36,8 @@ class Transcoder {
  private:
   void CallUnary(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
                  const std::shared_ptr<http::Reply>& reply);
+  void CallBody(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
+                const std::shared_ptr<http::Reply>& reply);
   void CallStream(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
                   const std::shared_ptr<http::Reply>& reply);
 

@@ -20,8 +20,12 @@ export interface ProfileStatus { last_run?: Run; next_run_time?: string; drone_i
 export interface Fields { dims: string[]; measures: string[]; attrs: string[]; key: string[] }
 export interface Record_ {
   id: string; dims: Record<string, Scalar>; measures: Record<string, Scalar>; attrs: Record<string, Scalar>;
-  provenance?: {source_uri: string; page: number; row: number; run_id: string; revision: string; observed_at?: string};
+  provenance?: {
+    source_uri: string; payload_sha256: string; page: number; row: number; run_id: string; revision: string; drone_id: string;
+    observed_at?: string; acked_at?: string;
+  };
 }
+export interface Explanation { records: {versions: {record: Record_; newest: boolean}[]}[]; absence: string; explanation: string }
 export interface Side { profile_id: string; measure: string; records: number; null_measures: number; unmatched: number; unmatched_examples: string[] }
 export interface Report {
   columns: string[]; rows: {values: Scalar[]}[]; row_count: number; truncated: boolean; limit: number; n: number;

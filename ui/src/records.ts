@@ -1,5 +1,5 @@
 // A page of records of one profile, with where each came from.
-import {get, type Profile, type Record_, type Scalar} from './api.js';
+import {get, type Explanation, type Profile, type Record_, type Scalar} from './api.js';
 import {byId, fillSelect, h} from './dom.js';
 import {readState, writeState} from './state.js';
 
@@ -10,6 +10,10 @@ const filter = h('input', {id: 'records-filter', placeholder: 'dims.time.year >=
   change: () => show({filter: filter.value.trim(), page: ''})});
 const table = h('div', {class: 'scroll', 'aria-live': 'polite'});
 const pager = h('p', {class: 'pager'});
+const whyBody = h('div', {class: 'why'});
+const why = h('dialog', {'aria-labelledby': 'why-title'}, h('h2', {id: 'why-title'}, 'Where this record came from'), whyBody,
+  h('form', {method: 'dialog', class: 'buttons'}, h('button', {value: 'close', class: 'primary'}, 'Close')));
+const saved = h('p', {class: 'hint'});  // links to the same records as files
 
 function show(change: {profile?: string; filter?: string; page: string}): void {
   back.length = 0;
@@ -22,12 +26,38 @@ function cell(value: Scalar | undefined, numeric: boolean): HTMLElement {
   return h('td', {class: numeric ? 'num' : ''}, String(value));
 }
 
+function fieldsText(record: Record_): string {
+  return (['dims', 'measures', 'attrs'] as const).flatMap((role) => Object.entries(record[role]).map(([name, value]) => `${name} = ${value}`)).join(', ');
+}
+
+// One version: what it says, and the way from the source to the store.
+function version({record, newest}: Explanation['records'][0]['versions'][0]): HTMLElement {
+  const from = record.provenance;
+  const line = (name: string, value: string | undefined): HTMLElement[] => [h('dt', {}, name), h('dd', {}, value || 'unknown')];
+  return h('section', {}, h('h3', {}, newest ? 'Newest version' : 'Earlier version'), h('p', {}, fieldsText(record)), h('dl', {},
+    ...line('source', from && `${from.source_uri}, page ${from.page}, row ${from.row}`), ...line('payload', from?.payload_sha256),
+    ...line('profile', from?.revision), ...line('drone', from?.drone_id), ...line('run', from?.run_id),
+    ...line('fetched', from?.observed_at), ...line('stored', from?.acked_at), ...line('id', record.id)));
+}
+
+async function explain(record: Record_): Promise<void> {
+  whyBody.replaceChildren(h('p', {class: 'soft'}, 'Looking…'));
+  why.showModal();
+  try {
+    const answer = await get<Explanation>('/api/records:why', {profile_id: select.value, record_id: record.id});
+    const versions = answer.records.flatMap((history) => history.versions).reverse();
+    whyBody.replaceChildren(...(versions.length > 0 ? versions.map(version) : [h('p', {}, answer.explanation)]));
+  } catch (error) {
+    whyBody.replaceChildren(h('p', {class: 'bad-text'}, (error as Error).message));
+  }
+}
+
 function origin(record: Record_): HTMLElement {
   const from = record.provenance;
   if (!from) return h('td', {});
   const title = `${from.source_uri}\npage ${from.page}, row ${from.row}\nrun ${from.run_id}\n${from.revision}\nseen ${from.observed_at ?? ''}`;
   const name = from.source_uri.split(/[?#]/)[0]?.split('/').filter(Boolean).pop() ?? from.source_uri;
-  return h('td', {class: 'soft nowrap', title}, `${name || 'posted'}, row ${from.row}`);
+  return h('td', {class: 'nowrap', title}, h('button', {class: 'link', click: () => void explain(record)}, `${name || 'posted'}, row ${from.row}`));
 }
 
 function draw(records: Record_[]): void {
@@ -40,7 +70,15 @@ function draw(records: Record_[]): void {
   table.replaceChildren(records.length === 0 ? h('p', {class: 'soft'}, 'No records.') : h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows)));
 }
 
-function drawPager(page: string, next: string): void {
+function drawFiles(profile: string, where: string): void {
+  const link = (format: string): HTMLElement => {
+    const query = new URLSearchParams({profile_id: profile, format, ...(where ? {filter: where} : {})});
+    return h('a', {href: `/api/records:export?${query}`, download: ''}, format.toUpperCase());
+  };
+  saved.replaceChildren('All of them as a file: ', link('csv'), ' ', link('ndjson'), ' ', link('parquet'));
+}
+
+function drawPager(page: string, next: string, scanned: number, unknown: string[]): void {
   const go = (token: string, keep: boolean) => (): void => {
     if (keep) back.push(page);
     writeState({page: token});
@@ -49,7 +87,8 @@ function drawPager(page: string, next: string): void {
   pager.replaceChildren(
     h('button', {disabled: !page, click: () => go(back.pop() ?? '', false)()}, 'Back'),
     h('button', {disabled: !next, click: go(next, true)}, 'Next'),
-    h('span', {class: 'hint'}, `${PAGE} a page, the newest version of each`));
+    h('span', {class: 'hint'}, `${PAGE} a page, the newest version of each; ${scanned} looked at` +
+      (unknown.length > 0 ? `, none of which has ${unknown.join(', ')}` : '')));
 }
 
 export async function refreshRecords(): Promise<void> {
@@ -58,13 +97,15 @@ export async function refreshRecords(): Promise<void> {
   if (state.profile && [...select.options].some((option) => option.value === state.profile)) select.value = state.profile;
   if (!select.value) return;
   try {
-    const page = await get<{records: Record_[]; next_page_token: string}>(
+    const page = await get<{records: Record_[]; next_page_token: string; scanned: number; unknown_fields: string[]}>(
       '/api/records', {profile_id: select.value, limit: PAGE, page_token: state.page, filter: state.filter});
     draw(page.records);
-    drawPager(state.page, page.next_page_token);
+    drawPager(state.page, page.next_page_token, page.scanned, page.unknown_fields);
+    drawFiles(select.value, state.filter);
   } catch (error) {
     table.replaceChildren(h('p', {class: 'bad-text'}, (error as Error).message));
     pager.replaceChildren();
+    saved.replaceChildren();
   }
 }
 
@@ -78,5 +119,5 @@ export function setUpRecords(profiles: Profile[]): void {
   if (byId('records').childElementCount > 0) return;
   byId('records').replaceChildren(
     h('div', {class: 'form'}, h('div', {}, h('label', {for: 'records-profile'}, 'Profile'), select),
-      h('div', {}, h('label', {for: 'records-filter'}, 'Only where'), filter)), table, pager);
+      h('div', {}, h('label', {for: 'records-filter'}, 'Only where'), filter)), table, pager, saved, why);
 }

@@ -1,0 +1,110 @@
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "control/aggregator/record_format.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace chartly::aggregator {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using Kind = ExportColumn::Kind;
+
+// RFC 4180: lines end with CR LF, a field with a comma, a quote or a line break stands in quotes. A null is nothing,
+// an empty text is a pair of quotes.
+class CsvFormat final : public RecordFormat {
+ public:
+  CsvFormat(ExportSchema schema, bool guard_formulas)
+      : schema_(std::move(schema)), binding_(schema_), guard_formulas_(guard_formulas) {}
+  const char* content_type() const override { return "text/csv; charset=utf-8; header=present"; }
+  const char* extension() const override { return "csv"; }
+  bool needs_ids() const override { return binding_.has_id(); }
+
+  void Begin(std::string& out) override {
+    for (size_t i = 0; i < schema_.size(); ++i) {
+      if (i > 0) out.push_back(',');
+      AppendText(schema_[i].title, out);
+    }
+    out += "\r\n";
+  }
+  void End(std::string&) override {}
+  void Bind(const RecordBlock& block) override { binding_.Bind(block.batch); }
+
+  void Add(const RecordBlock& block, uint32_t row, const Hash128& id, std::string& out) override {
+    if (binding_.has_provenance()) FillProvenance(block, row, provenance_);
+    for (size_t i = 0; i < schema_.size(); ++i) {
+      if (i > 0) out.push_back(',');
+      if (schema_[i].kind == Kind::kField) {
+        AppendField(i, row, out);
+      } else {
+        AppendOrigin(schema_[i].kind, id, out);
+      }
+    }
+    out += "\r\n";
+  }
+
+ private:
+  void AppendField(size_t index, uint32_t row, std::string& out) const {
+    const BatchColumn* column = binding_.Find(index, row);
+    if (column == nullptr) return;
+    if (column->type() == ValueType::kText) return AppendText(column->Text(row), out);
+    out += column->Get(row).ToText();  // has no comma, quote or line break
+  }
+
+  void AppendOrigin(Kind kind, const Hash128& id, std::string& out) const {
+    switch (kind) {
+      case Kind::kField:
+        return;
+      case Kind::kId:
+        out += id.ToHex();
+        return;
+      case Kind::kSourceUri:
+        return AppendText(provenance_.source_uri(), out);
+      case Kind::kPayload:
+        return AppendText(provenance_.payload_sha256(), out);
+      case Kind::kPage:
+        absl::StrAppend(&out, provenance_.page());
+        return;
+      case Kind::kRow:
+        absl::StrAppend(&out, provenance_.row());
+        return;
+      case Kind::kRevision:
+        return AppendText(provenance_.revision(), out);
+      case Kind::kDrone:
+        return AppendText(provenance_.drone_id(), out);
+      case Kind::kRun:
+        return AppendText(provenance_.run_id(), out);
+      case Kind::kObserved:
+        out += TimeUtil::ToString(provenance_.observed_at());
+        return;
+      case Kind::kAcked:
+        out += TimeUtil::ToString(provenance_.acked_at());
+        return;
+    }
+  }
+
+  void AppendText(absl::string_view text, std::string& out) const {
+    bool guard =
+        guard_formulas_ && !text.empty() && absl::string_view("=+-@\t\r").find(text[0]) != absl::string_view::npos;
+    bool quote = text.empty() || text.find_first_of(",\"\r\n") != absl::string_view::npos;
+    if (quote) out.push_back('"');
+    if (guard) out.push_back('\'');
+    for (char c : text) {
+      if (c == '"') out.push_back('"');
+      out.push_back(c);
+    }
+    if (quote) out.push_back('"');
+  }
+
+  const ExportSchema schema_;
+  SchemaBinding binding_;
+  const bool guard_formulas_;
+  v1::Provenance provenance_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordFormat> MakeCsvFormat(ExportSchema schema, bool guard_formulas) {
+  return std::make_unique<CsvFormat>(std::move(schema), guard_formulas);
+}
+
+}  // namespace chartly::aggregator

@@ -1,0 +1,43 @@
+// Says where a record came from, and why one is not there. Thread-safe; store and query must outlive it.
+//
+// A search looks through the batches of the profile, with a plain comparison of the columns asked for: its time grows
+// with the profile, its memory does not. Cancelled once the caller has gone.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_
+#define CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "chartly/v1/aggregator.pb.h"
+#include "control/aggregator/key_match.h"
+#include "control/aggregator/record_query.h"
+#include "control/aggregator/record_scan.h"
+
+namespace chartly::aggregator {
+
+class RecordExplainer {
+ public:
+  RecordExplainer(const RecordStore& store, const RecordQuery& query) : store_(store), query_(query) {}
+
+  // InvalidArgument (PROFILE_REQUIRED, QUESTION_INVALID, RECORD_ID_INVALID, KEY_INVALID) unless the request names a
+  // profile and exactly one of id, key, and place at the source.
+  absl::StatusOr<v1::ExplainRecordResponse> Explain(const v1::ExplainRecordRequest& request, const Gone& gone) const;
+
+ private:
+  struct Question;
+  // What identifies the record with the id, or that the row at the place holds; none if it is not there.
+  absl::StatusOr<std::optional<KeyMatch>> FindId(const Question& question) const;
+  absl::StatusOr<std::optional<KeyMatch>> FindPlace(const Question& question) const;
+  absl::Status AddHistories(const Question& question, KeyMatch match) const;
+  absl::Status AddAbsence(const Question& question, const std::optional<KeyMatch>& match) const;
+  absl::Status AddQuarantined(const Question& question, const std::optional<KeyMatch>& match) const;
+  absl::Status AddRuns(const Question& question) const;
+
+  const RecordStore& store_;
+  const RecordQuery& query_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_

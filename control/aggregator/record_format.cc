@@ -1,0 +1,27 @@
+#include "control/aggregator/record_format.h"
+
+namespace chartly::aggregator {
+
+SchemaBinding::SchemaBinding(const ExportSchema& schema) : schema_(schema), columns_(schema.size()) {
+  for (const ExportColumn& column : schema) {
+    bool is_field = column.kind == ExportColumn::Kind::kField;
+    bool is_id = column.kind == ExportColumn::Kind::kId;
+    has_id_ = has_id_ || is_id;
+    has_provenance_ = has_provenance_ || (!is_field && !is_id);
+  }
+}
+
+void SchemaBinding::Bind(const Batch& batch) {
+  for (size_t i = 0; i < schema_.size(); ++i) {
+    if (schema_[i].kind == ExportColumn::Kind::kField) columns_[i] = batch.Find(schema_[i].role, schema_[i].name);
+  }
+}
+
+const BatchColumn* SchemaBinding::Find(size_t index, uint32_t row) const {
+  for (const BatchColumn* column : columns_[index]) {
+    if (!column->IsNull(row)) return column;
+  }
+  return nullptr;
+}
+
+}  // namespace chartly::aggregator

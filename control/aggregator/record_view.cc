@@ -1,0 +1,50 @@
+#include "control/aggregator/record_view.h"
+
+#include "common/clock/proto_time.h"
+#include "common/value/value.h"
+#include "control/aggregator/page_token.h"
+
+namespace chartly::aggregator {
+
+void FillProvenance(const RecordBlock& block, uint32_t row, v1::Provenance& out) {
+  const BatchHeader& header = block.batch.header();
+  out.set_source_uri(header.source_uri());
+  out.set_payload_sha256(header.payload_sha256());
+  out.set_page(block.batch.SourcePage(row));
+  out.set_row(block.batch.SourceRow(row));
+  out.set_revision(header.revision());
+  out.set_drone_id(header.drone_id());
+  out.set_run_id(header.run_id());
+  *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(header.observed_us()));
+  *out.mutable_acked_at() = ToTimestamp(absl::FromUnixMicros(block.meta.acked_us()));
+}
+
+void FillRecord(const RecordBlock& block, uint32_t row, const Hash128& id, const RecordProjection& projection,
+                v1::Record& out) {
+  out.set_id(id.ToHex());
+  out.set_profile_id(block.batch.header().profile_id());
+  for (const BatchColumn& column : block.batch.columns()) {
+    if (column.role() == Role::kSource || column.IsNull(row)) continue;
+    if (!projection.Takes(column.role(), column.name())) continue;
+    auto& fields = column.role() == Role::kDim       ? *out.mutable_dims()
+                   : column.role() == Role::kMeasure ? *out.mutable_measures()
+                                                     : *out.mutable_attrs();
+    ToProto(column.Get(row), fields[column.name()]);
+  }
+  if (projection.takes_provenance()) FillProvenance(block, row, *out.mutable_provenance());
+}
+
+void FillQuarantineRow(absl::string_view id, const StoredQuarantine& stored, v1::QuarantineRow& out) {
+  out.set_id(ToHex(id));
+  out.set_profile_id(stored.profile_id());
+  out.set_run_id(stored.run_id());
+  out.set_reason_code(stored.row().reason_code());
+  out.set_field(stored.row().field());
+  out.set_message(stored.row().message());
+  out.set_raw(stored.row().raw());
+  out.set_page(stored.row().page());
+  out.set_row(stored.row().row());
+  *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(stored.observed_us()));
+}
+
+}  // namespace chartly::aggregator
