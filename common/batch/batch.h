@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "chartly/storage/v1/batch.pb.h"
+#include "common/batch/column_value.h"
 #include "common/value/value.h"
 
 namespace chartly {
@@ -28,8 +29,8 @@ using BatchHeader = storage::v1::BatchHeader;
 enum class Role : uint8_t { kDim = 1, kMeasure = 2, kAttr = 3, kSource = 4, kSystem = 5 };
 class ColumnBuilder;
 
-// Collects rows, then packs them. Use: SetOrigin once, then for each row BeginRow, Set..., and EndRow or DropRow;
-// Finish packs what is there and starts anew with the same origin and columns.
+// Collects rows, then packs them. Use: SetOrigin once, then for each row AddRow, or BeginRow, Set..., and EndRow or
+// DropRow; Finish packs what is there and starts anew with the same origin and columns.
 class BatchBuilder {
  public:
   // Provenance that all rows share: tenant, profile_id, revision, run_id, drone_id, source_uri, payload_sha256,
@@ -43,12 +44,15 @@ class BatchBuilder {
   void BeginRow(uint32_t page, uint32_t row);
   // Requires: BeginRow was called; `column` came from AddColumn. Null is the same as not set; set twice, the last
   // holds. Bytes of a text that are not UTF-8 become U+FFFD.
-  void Set(size_t column, const Value& value);
-  void SetText(size_t column, absl::string_view text);  // as Set, without making a Value
-  void SetInteger(size_t column, int64_t integer);
+  void Set(size_t column, const ColumnValue& value);
+  void Set(size_t column, const Value& value) { Set(column, ColumnValue::Of(value)); }
+  void SetText(size_t column, absl::string_view text) { Set(column, ColumnValue::Text(text)); }
+  void SetInteger(size_t column, int64_t integer) { Set(column, ColumnValue::Integer(integer)); }
   // Keeps the row, or forgets what was set since BeginRow.
   void EndRow();
   void DropRow();
+  // A whole row: BeginRow, Set of values[i] in columns[i], EndRow.
+  void AddRow(uint32_t page, uint32_t row, const std::vector<size_t>& columns, const std::vector<ColumnValue>& values);
   // Counts a row that the filter left out.
   void CountFiltered() { ++filtered_; }
   // Files a row that broke its contract; `raw` is cut at kMaxQuarantinedRawBytes at a character boundary. Between rows.
@@ -82,13 +86,15 @@ class BatchBuilder {
   struct Packer;
   // The column of that type, ready to take a value of the row under way.
   ColumnBuilder& Prepare(size_t column, ValueType type);
+  ColumnBuilder& NewType(Column& column, ValueType type);
+  void Put(size_t column, const ColumnValue& value);
   // The columns with values in the order of the format; their bytes go to the packer.
   BatchHeader PackColumns() const;
   void Clear();
 
   BatchHeader origin_;
   const std::unique_ptr<Packer> packer_;
-  std::vector<std::unique_ptr<Column>> columns_;
+  std::vector<Column> columns_;
   std::unique_ptr<ColumnBuilder> source_pages_;
   std::unique_ptr<ColumnBuilder> source_rows_;
   std::vector<storage::v1::Quarantined> quarantined_;

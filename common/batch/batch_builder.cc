@@ -74,17 +74,17 @@ void BatchBuilder::SetOrigin(const BatchHeader& origin) {
 
 size_t BatchBuilder::AddColumn(Role role, absl::string_view name) {
   for (size_t i = 0; i < columns_.size(); ++i) {
-    if (columns_[i]->role == role && columns_[i]->name == name) return i;
+    if (columns_[i].role == role && columns_[i].name == name) return i;
   }
-  columns_.push_back(std::make_unique<Column>());
-  columns_.back()->role = role;
-  columns_.back()->name = std::string(name);
+  Column& column = columns_.emplace_back();
+  column.role = role;
+  column.name = std::string(name);
   return columns_.size() - 1;
 }
 
 Value BatchBuilder::Largest(size_t column) const {
   Value largest;
-  for (const std::unique_ptr<ColumnBuilder>& builder : columns_[column]->types) {
+  for (const std::unique_ptr<ColumnBuilder>& builder : columns_[column].types) {
     if (builder == nullptr) continue;
     Value candidate = builder->Largest();
     if (largest.is_null() || CompareValues(candidate, largest) > 0) largest = std::move(candidate);
@@ -97,50 +97,48 @@ void BatchBuilder::BeginRow(uint32_t page, uint32_t row) {
   row_ = row;
 }
 
-ColumnBuilder& BatchBuilder::Prepare(size_t column, ValueType type) {
-  Column& target = *columns_[column];
+inline ColumnBuilder& BatchBuilder::Prepare(size_t column, ValueType type) {
+  Column& target = columns_[column];
   if (target.last_row == rows_ + 1) target.types[static_cast<size_t>(target.last_type)]->Undo(rows_);
-  std::unique_ptr<ColumnBuilder>& builder = target.types[static_cast<size_t>(type)];
-  if (builder == nullptr) {
-    builder = std::make_unique<ColumnBuilder>(type);
-    size_t row_bytes = ColumnBuilder::MaxRowBytes(type);
-    row_bytes_ += row_bytes;
-    bytes_ += row_bytes * rows_;
-  }
   target.last_row = rows_ + 1;
   target.last_type = type;
-  return *builder;
+  ColumnBuilder* builder = target.types[static_cast<size_t>(type)].get();
+  return builder != nullptr ? *builder : NewType(target, type);
 }
 
-void BatchBuilder::Set(size_t column, const Value& value) {
+ColumnBuilder& BatchBuilder::NewType(Column& column, ValueType type) {
+  size_t row_bytes = ColumnBuilder::MaxRowBytes(type);
+  row_bytes_ += row_bytes;
+  bytes_ += row_bytes * rows_;
+  return *(column.types[static_cast<size_t>(type)] = std::make_unique<ColumnBuilder>(type));
+}
+
+inline void BatchBuilder::Put(size_t column, const ColumnValue& value) {
   if (value.is_null()) return;
-  if (value.type() == ValueType::kText) return SetText(column, value.text());
-  Prepare(column, value.type()).Append(rows_, value);
+  bytes_ += Prepare(column, value.type).Append(rows_, value);
 }
 
-void BatchBuilder::SetText(size_t column, absl::string_view text) {
-  ColumnBuilder& builder = Prepare(column, ValueType::kText);
-  size_t before = builder.heap_bytes();
-  builder.AppendText(rows_, text);
-  bytes_ += builder.heap_bytes() - before;
-}
+void BatchBuilder::Set(size_t column, const ColumnValue& value) { Put(column, value); }
 
-void BatchBuilder::SetInteger(size_t column, int64_t integer) {
-  Prepare(column, ValueType::kInteger).AppendInteger(rows_, integer);
+void BatchBuilder::AddRow(uint32_t page, uint32_t row, const std::vector<size_t>& columns,
+                          const std::vector<ColumnValue>& values) {
+  BeginRow(page, row);
+  for (size_t i = 0; i < columns.size(); ++i) Put(columns[i], values[i]);
+  EndRow();
 }
 
 void BatchBuilder::EndRow() {
-  source_pages_->AppendInteger(rows_, page_);
-  source_rows_->AppendInteger(rows_, row_);
+  source_pages_->Append(rows_, ColumnValue::Integer(page_));
+  source_rows_->Append(rows_, ColumnValue::Integer(row_));
   bytes_ += row_bytes_;
   ++rows_;
 }
 
 void BatchBuilder::DropRow() {
-  for (const std::unique_ptr<Column>& column : columns_) {
-    if (column->last_row != rows_ + 1) continue;
-    column->types[static_cast<size_t>(column->last_type)]->Undo(rows_);
-    column->last_row = 0;
+  for (Column& column : columns_) {
+    if (column.last_row != rows_ + 1) continue;
+    column.types[static_cast<size_t>(column.last_type)]->Undo(rows_);
+    column.last_row = 0;
   }
 }
 
@@ -166,9 +164,9 @@ BatchHeader BatchBuilder::PackColumns() const {
     const ColumnBuilder* builder;
   };
   std::vector<Entry> entries;
-  for (const std::unique_ptr<Column>& column : columns_) {
-    for (const std::unique_ptr<ColumnBuilder>& builder : column->types) {
-      if (builder != nullptr && !builder->empty()) entries.push_back({column->role, column->name, builder.get()});
+  for (const Column& column : columns_) {
+    for (const std::unique_ptr<ColumnBuilder>& builder : column.types) {
+      if (builder != nullptr && !builder->empty()) entries.push_back({column.role, column.name, builder.get()});
     }
   }
   if (rows_ > 0) {
@@ -214,9 +212,9 @@ absl::StatusOr<std::string> BatchBuilder::Finish() {
 }
 
 void BatchBuilder::Clear() {
-  for (const std::unique_ptr<Column>& column : columns_) {
-    column->last_row = 0;
-    for (const std::unique_ptr<ColumnBuilder>& builder : column->types) {
+  for (Column& column : columns_) {
+    column.last_row = 0;
+    for (const std::unique_ptr<ColumnBuilder>& builder : column.types) {
       if (builder != nullptr) builder->Clear();
     }
   }

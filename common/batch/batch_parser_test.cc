@@ -34,7 +34,7 @@ Body MakeBody(uint32_t rows) {
                         Value::Boolean(number % 2 == 0),
                         Value::Of(Timestamp{number, 60}),
                         Value::Of(Date{static_cast<int32_t>(number)})};
-      builder.Append(row, values[type]);
+      builder.Append(row, ColumnValue::Of(values[type]));
     }
     storage::v1::Column& column = *body.header.add_columns();
     column.set_name("f");

@@ -6,6 +6,7 @@
 
 #include "common/batch/batch.h"
 #include "common/batch/batch_layout.h"
+#include "common/text/short_text.h"
 
 namespace chartly {
 namespace {
@@ -22,6 +23,8 @@ uint32_t NarrowestWidth(int64_t smallest, int64_t largest) {
 // Whether values repeat is seen in the first rows of a batch.
 constexpr uint32_t kSampleRows = 1024;
 constexpr uint32_t kMostDistinctOfSample = kSampleRows * 3 / 4;
+// Where values lie this close together, a table by value takes the place of one by hash.
+constexpr uint64_t kMostPlacesByValue = 8;
 
 }  // namespace
 
@@ -41,54 +44,46 @@ size_t ColumnBuilder::MaxRowBytes(ValueType type) {
   }
 }
 
-void ColumnBuilder::Append(uint32_t row, const Value& value) {
-  switch (type_) {
-    case ValueType::kText:
-      return AppendText(row, value.text());
-    case ValueType::kInteger:
-      return AppendInteger(row, value.integer());
-    case ValueType::kDecimal: {
-      const Decimal decimal = value.decimal();
-      SkipTo(row);
-      return Push(absl::Int128Low64(decimal.unscaled), static_cast<uint64_t>(absl::Int128High64(decimal.unscaled)),
-                  decimal.scale);
-    }
-    case ValueType::kFloat:
-      SkipTo(row);
-      return PushLow(std::bit_cast<uint64_t>(value.float_value()));
-    case ValueType::kBoolean:
-      SkipTo(row);
-      return PushLow(value.boolean() ? 1 : 0);
-    case ValueType::kTimestamp:
-      SkipTo(row);
-      return Push(static_cast<uint64_t>(value.timestamp().micros), 0, value.timestamp().offset_minutes);
-    case ValueType::kDate:
-      SkipTo(row);
-      return PushLow(static_cast<uint64_t>(int64_t{value.date().days}));
-    case ValueType::kNull:
-      return;
-  }
+void ColumnBuilder::SkipTo(uint32_t row) {
+  const uint32_t first = slots();
+  low_.resize(row, 0);
+  if (!high_.empty()) high_.resize(row, 0);
+  if (!extra_.empty()) extra_.resize(row, 0);
+  null_bits_.resize((size_t{row} + 63) / 64, 0);
+  for (uint32_t null = first; null < row; ++null) null_bits_[null / 64] |= uint64_t{1} << (null % 64);
+  nulls_ += row - first;
 }
 
-void ColumnBuilder::AppendText(uint32_t row, absl::string_view text) {
-  SkipTo(row);
-  // Neighbours are often equal; comparing is cheaper than hashing.
-  bool as_before = row > 0 && !IsNull(row - 1) && texts_.At(static_cast<uint32_t>(low_[row - 1])) == text;
-  uint32_t index = 0;
-  if (as_before) {
-    index = static_cast<uint32_t>(low_[row - 1]);
-  } else {
-    uint32_t size_before = texts_.size();
-    index = looks_up_ ? texts_.Add(text) : texts_.AddUnseen(text);
-    if (texts_.size() != size_before) last_new_text_row_ = row + 1;
-    if (slots_ == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample;
+void ColumnBuilder::AddExtra(int16_t extra) {
+  if (extra_.empty() && empty()) {
+    one_extra_ = extra;
+    return;
   }
-  text_bytes_ += texts_.At(index).size();
-  PushLow(index);
+  if (extra_.empty()) FillExtra(extra_);
+  extra_.push_back(extra);
+}
+
+void ColumnBuilder::AddHigh(uint64_t high) {
+  if (high_.empty()) {
+    for (uint64_t low : low_) high_.push_back(SignOf(low));
+  }
+  high_.push_back(high);
+}
+
+size_t ColumnBuilder::AppendOtherText(absl::string_view text) {
+  const uint32_t size_before = texts_.size();
+  const uint32_t index = looks_up_ ? texts_.Add(text) : texts_.AddUnseen(text);
+  if (slots() == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample;
+  low_.push_back(index);
+  const size_t size = texts_.At(index).size();
+  text_bytes_ += size - text.size();  // mended, it may be longer
+  if (texts_.size() == size_before) return 0;
+  last_new_text_row_ = slots();
+  return size + sizeof(uint32_t);
 }
 
 void ColumnBuilder::Undo(uint32_t row) {
-  if (slots_ != row + 1 || IsNull(row)) return;
+  if (slots() != row + 1 || IsNull(row)) return;
   if (type_ == ValueType::kText) {
     text_bytes_ -= texts_.At(static_cast<uint32_t>(low_.back())).size();
     if (last_new_text_row_ == row + 1) {
@@ -97,18 +92,17 @@ void ColumnBuilder::Undo(uint32_t row) {
     }
   }
   low_.pop_back();
-  if (has_high()) high_.pop_back();
-  if (has_extra()) extra_.pop_back();
-  --slots_;
+  if (!high_.empty()) high_.pop_back();
+  if (!extra_.empty()) extra_.pop_back();
 }
 
 void ColumnBuilder::Clear() {
-  slots_ = 0;
   nulls_ = 0;
   null_bits_.clear();
   low_.clear();
   high_.clear();
   extra_.clear();
+  one_extra_ = 0;
   texts_.Clear();
   text_bytes_ = 0;
   last_new_text_row_ = 0;
@@ -116,27 +110,8 @@ void ColumnBuilder::Clear() {
 }
 
 Value ColumnBuilder::ValueAt(uint32_t row) const {
-  const Slot slot = At(row);
-  switch (type_) {
-    case ValueType::kText:
-      return Value::Text(texts_.At(static_cast<uint32_t>(slot.low)));
-    case ValueType::kInteger:
-      return Value::Integer(static_cast<int64_t>(slot.low));
-    case ValueType::kDecimal:
-      return Value::Of(
-          Decimal{absl::MakeInt128(static_cast<int64_t>(slot.high), slot.low), static_cast<uint8_t>(slot.extra)});
-    case ValueType::kFloat:
-      return Value::Float(std::bit_cast<double>(slot.low));
-    case ValueType::kBoolean:
-      return Value::Boolean(slot.low != 0);
-    case ValueType::kTimestamp:
-      return Value::Of(Timestamp{static_cast<int64_t>(slot.low), slot.extra});
-    case ValueType::kDate:
-      return Value::Of(Date{static_cast<int32_t>(static_cast<int64_t>(slot.low))});
-    case ValueType::kNull:
-      break;
-  }
-  return Value();
+  if (type_ == ValueType::kText) return Value::Text(texts_.At(static_cast<uint32_t>(low_[row])));
+  return ColumnValue{type_, ExtraAt(row), low_[row], {HighAt(row)}}.ToValue();
 }
 
 Value ColumnBuilder::Largest() const {
@@ -144,13 +119,13 @@ Value ColumnBuilder::Largest() const {
   const bool by_slot = type_ == ValueType::kInteger || type_ == ValueType::kTimestamp || type_ == ValueType::kDate;
   Value largest;
   uint32_t at = 0;
-  for (uint32_t row = 0; row < slots_; ++row) {
+  for (uint32_t row = 0; row < slots(); ++row) {
     if (IsNull(row)) continue;
     bool larger = largest.is_null();
     if (!larger && low_[row] != low_[at]) {
       larger = by_slot ? static_cast<int64_t>(low_[row]) > static_cast<int64_t>(low_[at])
                        : CompareValues(ValueAt(row), largest) > 0;
-    } else if (!larger && has_high()) {
+    } else if (!larger && type_ == ValueType::kDecimal) {
       larger = CompareValues(ValueAt(row), largest) > 0;
     }
     if (!larger) continue;
@@ -160,17 +135,7 @@ Value ColumnBuilder::Largest() const {
   return largest;
 }
 
-ColumnBuilder::Slot ColumnBuilder::At(uint32_t row) const {
-  if (row >= slots_) return {};
-  return {low_[row], has_high() ? high_[row] : 0, has_extra() ? extra_[row] : int16_t{0}};
-}
-
-void ColumnBuilder::PushNull() {
-  uint32_t row = slots_;
-  Push(0, 0, 0);
-  null_bits_[row / 64] |= uint64_t{1} << (row % 64);
-  ++nulls_;
-}
+ColumnBuilder::Slot ColumnBuilder::At(uint32_t row) const { return {low_[row], HighAt(row), ExtraAt(row)}; }
 
 void ColumnBuilder::Encode(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const {
   size_t begin = body.size();
@@ -185,7 +150,7 @@ void ColumnBuilder::Encode(uint32_t rows, storage::v1::Column& column, std::stri
 }
 
 void ColumnBuilder::EncodeNulls(uint32_t rows, storage::v1::Column& column, std::string& body) const {
-  column.set_nulls(nulls_ + (rows - slots_));
+  column.set_nulls(nulls_ + (rows - slots()));
   if (column.nulls() == 0) return;
   size_t begin = body.size();
   body.resize(begin + NullBitmapBytes(rows), '\0');
@@ -196,21 +161,18 @@ void ColumnBuilder::EncodeNulls(uint32_t rows, storage::v1::Column& column, std:
 
 void ColumnBuilder::EncodeText(uint32_t rows, storage::v1::Column& column, std::string& body) const {
   size_t plain_bytes = 4 * (size_t{rows} + 1) + text_bytes_;
-  size_t dictionary_bytes = heap_bytes() + size_t{rows} * IndexWidth(texts_.size());
+  size_t dictionary_bytes = texts_.bytes() + size_t{rows} * IndexWidth(texts_.size());
   if (looks_up_ && dictionary_bytes <= plain_bytes) {
     column.set_encoding(storage::v1::ENCODING_DICTIONARY);
     column.set_entries(texts_.size());
     AppendLittleEndian(texts_.offsets().data(), texts_.offsets().size(), 4, body);
-    body.append(texts_.heap());
+    body.append(texts_.heap().data(), texts_.heap().size());
     const size_t width = IndexWidth(texts_.size());
-    AppendLittleEndian(low_.data(), slots_, width, body);
-    body.append((rows - slots_) * width, '\0');
+    AppendLittleEndian(low_.data(), low_.size(), width, body);
+    body.append((rows - slots()) * width, '\0');
     return;
   }
   column.set_encoding(storage::v1::ENCODING_PLAIN);
-  auto text_of = [this](uint32_t row) {
-    return IsNull(row) ? absl::string_view() : texts_.At(static_cast<uint32_t>(low_[row]));
-  };
   const size_t begin = body.size();
   body.resize(begin + plain_bytes);
   char* offsets = body.data() + begin;
@@ -218,21 +180,26 @@ void ColumnBuilder::EncodeText(uint32_t rows, storage::v1::Column& column, std::
   uint32_t offset = 0;
   for (uint32_t row = 0; row <= rows; ++row) {
     std::memcpy(offsets + 4 * size_t{row}, &offset, 4);
-    if (row == rows) break;
-    const absl::string_view text = text_of(row);
-    if (!text.empty()) std::memcpy(texts + offset, text.data(), text.size());
+    if (row == rows || IsNull(row)) continue;
+    const absl::string_view text = texts_.At(static_cast<uint32_t>(low_[row]));
+    CopyText(text, texts + offset);
     offset += static_cast<uint32_t>(text.size());
   }
 }
 
 void ColumnBuilder::EncodeFixed(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const {
-  ChooseWidth(rows, column);
+  const Range range = ChooseWidth(column);
   size_t value_bytes = column.width() > 0 ? column.width() : FixedWidth(type_);
   if (column.mixed_scales()) value_bytes += 1;
   if (type_ == ValueType::kTimestamp) value_bytes += 2;
-  if (!MakeDictionary(rows, value_bytes, scratch)) {
+  if (!MakeDictionary(rows, value_bytes, range, scratch)) {
     column.set_encoding(storage::v1::ENCODING_PLAIN);
-    return AppendPadded(low_.data(), high_.data(), extra_.data(), slots_, rows - slots_, column, body);
+    const int16_t* extra = extra_.data();
+    if (extra_.empty() && has_extra()) {
+      FillExtra(scratch.extra);
+      extra = scratch.extra.data();
+    }
+    return AppendPadded(low_.data(), high_.data(), extra, slots(), rows - slots(), column, body);
   }
   const size_t entries = scratch.firsts.size();
   column.set_encoding(storage::v1::ENCODING_DICTIONARY);
@@ -242,71 +209,105 @@ void ColumnBuilder::EncodeFixed(uint32_t rows, storage::v1::Column& column, std:
   scratch.extra.clear();
   for (uint32_t row : scratch.firsts) {
     scratch.low.push_back(low_[row]);
-    if (has_high()) scratch.high.push_back(high_[row]);
-    if (has_extra()) scratch.extra.push_back(extra_[row]);
+    if (column.width() == 16) scratch.high.push_back(HighAt(row));
+    if (has_extra()) scratch.extra.push_back(ExtraAt(row));
   }
   AppendPadded(scratch.low.data(), scratch.high.data(), scratch.extra.data(), entries, 0, column, body);
   AppendLittleEndian(scratch.indexes.data(), rows, IndexWidth(column.entries()), body);
 }
 
-void ColumnBuilder::ChooseWidth(uint32_t rows, storage::v1::Column& column) const {
-  if (type_ != ValueType::kInteger && type_ != ValueType::kDecimal) return;
-  int64_t smallest = 0;
-  int64_t largest = 0;
-  bool wide = false;
-  int scale = -1;
-  bool mixed = false;
-  for (uint32_t row = 0; row < std::min(rows, slots_); ++row) {
-    if (IsNull(row)) continue;
-    auto low = static_cast<int64_t>(low_[row]);
-    smallest = std::min(smallest, low);
-    largest = std::max(largest, low);
-    if (type_ == ValueType::kInteger) continue;
-    wide = wide || static_cast<int64_t>(high_[row]) != (low < 0 ? -1 : 0);
-    mixed = mixed || (scale >= 0 && scale != extra_[row]);
-    scale = extra_[row];
+void ColumnBuilder::FillExtra(std::vector<int16_t>& extra) const {
+  extra.assign(slots(), one_extra_);
+  for (uint32_t row = 0; nulls_ > 0 && row < slots(); ++row) {
+    if (IsNull(row)) extra[row] = 0;
   }
-  column.set_width(wide ? 16 : NarrowestWidth(smallest, largest));
-  column.set_mixed_scales(mixed);
-  if (!mixed && scale > 0) column.set_scale(static_cast<uint32_t>(scale));
 }
 
-bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, Scratch& scratch) const {
-  // Past a quarter of the rows, the smaller indexes do not make up for hashing every value.
+ColumnBuilder::Range ColumnBuilder::ChooseWidth(storage::v1::Column& column) const {
+  if (type_ != ValueType::kInteger && type_ != ValueType::kDecimal) return {};
+  int64_t smallest = 0;
+  int64_t largest = 0;
+  for (uint64_t low : low_) {
+    smallest = std::min(smallest, static_cast<int64_t>(low));
+    largest = std::max(largest, static_cast<int64_t>(low));
+  }
+  bool wide = false;
+  for (size_t row = 0; row < high_.size(); ++row) wide = wide || high_[row] != SignOf(low_[row]);
+  const bool mixed = HasMixedExtras();
+  column.set_width(wide ? 16 : NarrowestWidth(smallest, largest));
+  column.set_mixed_scales(mixed);
+  if (!mixed && one_extra_ > 0) column.set_scale(static_cast<uint32_t>(one_extra_));
+  return {smallest, largest};
+}
+
+// What extra_ holds may all be one_extra_ again, when a row was taken back.
+bool ColumnBuilder::HasMixedExtras() const {
+  for (uint32_t row = 0; row < extra_.size(); ++row) {
+    if (extra_[row] != one_extra_ && !IsNull(row)) return true;
+  }
+  return false;
+}
+
+bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, const Range& range, Scratch& scratch) const {
+  // Past a quarter of the rows, the smaller indexes do not make up for looking at every value.
   if (value_bytes < 2 || rows < 8) return false;
+  const bool by_low = high_.empty() && extra_.empty();
+  const auto span = static_cast<uint64_t>(range.largest) - static_cast<uint64_t>(range.smallest);
+  bool few = false;
+  if (by_low && span > 0 && span < kMostPlacesByValue * uint64_t{rows}) {
+    scratch.places.assign(span + 1, 0);
+    const auto smallest = static_cast<uint64_t>(range.smallest);
+    few = CollectDistinct(rows, scratch, [&](uint32_t row) { return low_[row] - smallest; });
+  } else {
+    const size_t mask = std::bit_ceil(2 * (size_t{rows} / 4 + 2)) - 1;
+    scratch.places.assign(mask + 1, 0);
+    few = CollectDistinct(rows, scratch, [&](uint32_t row) {
+      size_t at = SlotHash(row) & mask;
+      for (; scratch.places[at] != 0; at = (at + 1) & mask) {
+        const uint32_t first = scratch.firsts[scratch.places[at] - 1];
+        if (low_[first] == low_[row] && (by_low || At(first) == At(row))) break;
+      }
+      return at;
+    });
+  }
+  if (!few) return false;
+  size_t entries = scratch.firsts.size();
+  return entries * value_bytes + size_t{rows} * IndexWidth(static_cast<uint32_t>(entries)) < rows * value_bytes;
+}
+
+// False as soon as there are too many for a dictionary. place_of(row) is where scratch.places has, or will have, the
+// index of the row's value + 1.
+template <typename PlaceOf>
+bool ColumnBuilder::CollectDistinct(uint32_t rows, Scratch& scratch, const PlaceOf& place_of) const {
   const size_t most = rows / 4;
-  const size_t mask = std::bit_ceil(2 * (most + 2)) - 1;
-  scratch.places.assign(mask + 1, 0);  // index + 1 of a distinct slot
   scratch.firsts.clear();
   scratch.indexes.assign(rows, 0);
+  const bool by_low = high_.empty() && extra_.empty();
   uint32_t last = kMaxBatchRows;  // the row before that is not null
-  for (uint32_t row = 0; row < slots_; ++row) {
-    if (IsNull(row)) continue;
-    if (last < row && At(row) == At(last)) {
+  for (uint32_t row = 0; row < slots(); ++row) {
+    if (nulls_ > 0 && IsNull(row)) continue;
+    if (last < row && low_[row] == low_[last] && (by_low || At(row) == At(last))) {
       scratch.indexes[row] = scratch.indexes[last];
       last = row;
       continue;
     }
     last = row;
-    size_t at = SlotHash(row) & mask;
-    while (scratch.places[at] != 0 && At(scratch.firsts[scratch.places[at] - 1]) != At(row)) at = (at + 1) & mask;
-    if (scratch.places[at] == 0) {
+    uint32_t& place = scratch.places[place_of(row)];
+    if (place == 0) {
       scratch.firsts.push_back(row);
-      scratch.places[at] = static_cast<uint32_t>(scratch.firsts.size());
-      const size_t entries = scratch.firsts.size();
-      if (entries > most || (row <= kSampleRows && entries > kSampleRows / 2)) return false;
+      place = static_cast<uint32_t>(scratch.firsts.size());
+      if (place > most || (row <= kSampleRows && place > kSampleRows / 2)) return false;
     }
-    scratch.indexes[row] = scratch.places[at] - 1;
+    scratch.indexes[row] = place - 1;
   }
-  size_t entries = scratch.firsts.size();
-  return entries * value_bytes + size_t{rows} * IndexWidth(static_cast<uint32_t>(entries)) < rows * value_bytes;
+  return true;
 }
 
 size_t ColumnBuilder::SlotHash(uint32_t row) const {
   constexpr uint64_t kSpread = 0x9E3779B97F4A7C15u;  // odd, and no simple fraction of 2^64
   uint64_t mixed = low_[row];
-  if (has_high()) mixed ^= high_[row] * kSpread;
-  if (has_extra()) mixed += static_cast<uint64_t>(static_cast<uint16_t>(extra_[row])) << 48;
+  if (!high_.empty()) mixed ^= high_[row] * kSpread;
+  if (!extra_.empty()) mixed += static_cast<uint64_t>(static_cast<uint16_t>(extra_[row])) << 48;
   mixed *= kSpread;
   return mixed ^ (mixed >> 32);
 }

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "chartly/storage/v1/batch.pb.h"
+#include "common/batch/column_value.h"
 #include "common/batch/text_dictionary.h"
+#include "common/text/short_text.h"
 #include "common/value/value.h"
 
 namespace chartly {
@@ -19,28 +21,29 @@ class ColumnBuilder {
 
   // Memory that encoding a column needs; used for one column after the other.
   struct Scratch {
-    std::vector<uint32_t> places;     // of a hash table of slots
+    std::vector<uint32_t> places;     // of a hash table of slots, or by value
     std::vector<uint32_t> firsts;     // the row of each distinct slot
     std::vector<uint32_t> indexes;    // one a row
     std::vector<uint64_t> low, high;  // of the distinct slots
     std::vector<int16_t> extra;
   };
 
-  // Each sets the value of `row`. Requires: `row` is past every row set before; the value is of type().
-  void Append(uint32_t row, const Value& value);
-  void AppendText(uint32_t row, absl::string_view text);
-  void AppendInteger(uint32_t row, int64_t integer) {
-    SkipTo(row);
-    PushLow(static_cast<uint64_t>(integer));
+  // Sets the value of `row` and returns the bytes that it takes besides those of its row. Requires: `row` is past every
+  // row set before; the value is of type().
+  size_t Append(uint32_t row, const ColumnValue& value) {
+    if (row != slots()) SkipTo(row);
+    if (type_ == ValueType::kText) return AppendText(value.text());
+    if (!extra_.empty() || value.extra != one_extra_) AddExtra(value.extra);
+    if (type_ == ValueType::kDecimal && (!high_.empty() || value.high != SignOf(value.low))) AddHigh(value.high);
+    low_.push_back(value.low);
+    return 0;
   }
   // Forgets the value of `row`, if it was the last one set.
   void Undo(uint32_t row);
   void Clear();
 
   ValueType type() const { return type_; }
-  bool empty() const { return slots_ == nulls_; }
-  // Bytes that texts take besides their rows.
-  size_t heap_bytes() const { return texts_.heap().size() + texts_.offsets().size() * sizeof(uint32_t); }
+  bool empty() const { return slots() == nulls_; }
   // The most that a row takes, its bit for null included.
   static size_t MaxRowBytes(ValueType type);
 
@@ -60,44 +63,61 @@ class ColumnBuilder {
     int16_t extra = 0;
     bool operator==(const Slot&) const = default;
   };
+  // Of the values of an integer or decimal column, and 0; nothing for other types.
+  struct Range {
+    int64_t smallest = 0;
+    int64_t largest = 0;
+  };
 
-  bool has_high() const { return type_ == ValueType::kDecimal; }
+  static uint64_t SignOf(uint64_t low) { return static_cast<uint64_t>(static_cast<int64_t>(low) >> 63); }
+  uint32_t slots() const { return static_cast<uint32_t>(low_.size()); }  // rows so far, nulls included
   bool has_extra() const { return type_ == ValueType::kDecimal || type_ == ValueType::kTimestamp; }
-  bool IsNull(uint32_t row) const { return row >= slots_ || (null_bits_[row / 64] >> (row % 64) & 1) != 0; }
+  bool IsNull(uint32_t row) const {
+    if (row >= slots()) return true;
+    return row / 64 < null_bits_.size() && (null_bits_[row / 64] >> (row % 64) & 1) != 0;
+  }
+  int16_t ExtraAt(uint32_t row) const { return extra_.empty() ? one_extra_ : extra_[row]; }
+  uint64_t HighAt(uint32_t row) const { return high_.empty() ? SignOf(low_[row]) : high_[row]; }
   Slot At(uint32_t row) const;
   Value ValueAt(uint32_t row) const;
-  void SkipTo(uint32_t row) {
-    while (slots_ < row) PushNull();
+  void SkipTo(uint32_t row);
+  size_t AppendText(absl::string_view text) {
+    text_bytes_ += text.size();
+    // Neighbours are often equal; comparing is cheaper than hashing. The index of a null is that of the first text.
+    if (texts_.size() > 0 && !low_.empty() && IsSameText(texts_.At(static_cast<uint32_t>(low_.back())), text)) {
+      low_.push_back(low_.back());
+      return 0;
+    }
+    return AppendOtherText(text);
   }
-  void PushNull();
-  void PushLow(uint64_t low) {
-    if (slots_ % 64 == 0) null_bits_.push_back(0);
-    low_.push_back(low);
-    ++slots_;
-  }
-  void Push(uint64_t low, uint64_t high, int16_t extra) {
-    PushLow(low);
-    if (has_high()) high_.push_back(high);
-    if (has_extra()) extra_.push_back(extra);
-  }
+  size_t AppendOtherText(absl::string_view text);
+  // Of the value that comes next.
+  void AddExtra(int16_t extra);
+  void AddHigh(uint64_t high);
 
   void EncodeNulls(uint32_t rows, storage::v1::Column& column, std::string& body) const;
   void EncodeText(uint32_t rows, storage::v1::Column& column, std::string& body) const;
   void EncodeFixed(uint32_t rows, storage::v1::Column& column, std::string& body, Scratch& scratch) const;
   // Bytes of the narrowest integer that holds every value; decimals also settle their scales.
-  void ChooseWidth(uint32_t rows, storage::v1::Column& column) const;
+  Range ChooseWidth(storage::v1::Column& column) const;
+  bool HasMixedExtras() const;
+  void FillExtra(std::vector<int16_t>& extra) const;
   // Distinct values and the index of each row; false if that would take more room than the plain values.
-  bool MakeDictionary(uint32_t rows, size_t value_bytes, Scratch& scratch) const;
+  bool MakeDictionary(uint32_t rows, size_t value_bytes, const Range& range, Scratch& scratch) const;
+  template <typename PlaceOf>
+  bool CollectDistinct(uint32_t rows, Scratch& scratch, const PlaceOf& place_of) const;
   size_t SlotHash(uint32_t row) const;
   // The parts of `count` values, and zeros for `padding` rows that have none.
   void AppendPadded(const uint64_t* low, const uint64_t* high, const int16_t* extra, size_t count, size_t padding,
                     const storage::v1::Column& column, std::string& body) const;
 
   ValueType type_;
-  uint32_t slots_ = 0;  // rows so far, nulls included
+  int16_t one_extra_ = 0;
   uint32_t nulls_ = 0;
-  std::vector<uint64_t> null_bits_;
-  std::vector<uint64_t> low_;  // for text, the index in texts_
+  std::vector<uint64_t> low_;  // one a row; for text, the index in texts_
+  // These three are empty as long as they say nothing: no row is null, low_ is the whole of every decimal, one_extra_
+  // is the extra of every row.
+  std::vector<uint64_t> null_bits_;  // up to the last null
   std::vector<uint64_t> high_;
   std::vector<int16_t> extra_;
   TextDictionary texts_;

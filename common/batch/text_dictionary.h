@@ -4,7 +4,7 @@
 #define CHARTLY_COMMON_BATCH_TEXT_DICTIONARY_H_
 
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -28,11 +28,13 @@ class TextDictionary {
 
   uint32_t size() const { return static_cast<uint32_t>(offsets_.size() - 1); }
   absl::string_view At(uint32_t index) const {
-    return absl::string_view(heap_.data() + offsets_[index], offsets_[index + 1] - offsets_[index]);
+    return absl::string_view(heap_.get() + offsets_[index], offsets_[index + 1] - offsets_[index]);
   }
   // size() + 1 offsets into the bytes.
   const std::vector<uint32_t>& offsets() const { return offsets_; }
-  const std::string& heap() const { return heap_; }
+  absl::string_view heap() const { return {heap_.get(), offsets_.back()}; }
+  // Of heap and offsets.
+  size_t bytes() const { return offsets_.back() + offsets_.size() * sizeof(uint32_t); }
 
  private:
   // A place of the hash table: empty, or a text with the upper half of its hash, which settles most comparisons.
@@ -42,9 +44,11 @@ class TextDictionary {
   };
   Place& PlaceOf(absl::string_view text, uint64_t hash);
   uint32_t Keep(absl::string_view text);
-  void Grow();
+  void GrowPlaces();
+  void GrowHeap(size_t more);
 
-  std::string heap_;
+  std::unique_ptr<char[]> heap_;
+  size_t heap_capacity_ = 0;
   std::vector<uint32_t> offsets_ = {0};
   std::vector<Place> places_;  // a power of two; open addressing
   uint32_t placed_ = 0;

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/normalize/exact_normalizer_for_test.h"
+#include "common/normalize/plain_field.h"
 #include "common/normalize/profile_compiler.h"
 #include "common/status/status.h"
 #include "common/value/quote_text.h"
@@ -47,11 +49,34 @@ Expression::Operand RowOperand(const Field& field) {
 
 // A value is missing if it is null or empty text.
 bool IsEmpty(const Cell& cell) { return cell.is_null() || (cell.kind == Cell::Kind::kText && cell.text.empty()); }
+bool IsEmpty(const ColumnValue& value) {
+  return value.is_null() || (value.type == ValueType::kText && value.text().empty());
+}
+
+ColumnValue ValueOf(const Cell& cell) {
+  if (cell.is_null()) return {};
+  return cell.kind == Cell::Kind::kText ? ColumnValue::Text(cell.text) : ColumnValue::Of(cell.value);
+}
 
 class MappingNormalizer final : public Normalizer {
  public:
-  explicit MappingNormalizer(CompiledProfile compiled)
-      : compiled_(std::move(compiled)), cells_(compiled_.fields.size()), scratches_(compiled_.fields.size()) {}
+  // Without `plain`, every field goes the long way.
+  MappingNormalizer(CompiledProfile compiled, bool plain)
+      : compiled_(std::move(compiled)),
+        plain_(plain),
+        values_(compiled_.fields.size()),
+        cells_(compiled_.fields.size()),
+        scratches_(compiled_.fields.size()),
+        copies_(compiled_.paths.size()) {
+    for (const CompiledField& field : compiled_.fields) {
+      if (field.entry.constant) {
+        values_[steps_.size()] =
+            field.constant.kind == Cell::Kind::kText ? ColumnValue::Text(field.constant_text) : ValueOf(field.constant);
+      }
+      steps_.push_back({PlainField(field), field.in_filter, field.entry.constant.has_value()});
+    }
+    for (const Field& copy : copies_) pointers_.push_back(&copy);
+  }
 
   const std::vector<std::string>& paths() const override { return compiled_.paths; }
 
@@ -64,7 +89,7 @@ class MappingNormalizer final : public Normalizer {
   }
 
   Outcome Add(const Row& row, uint32_t page, uint32_t row_number, BatchBuilder& builder) override {
-    row_ = &row;
+    TakeFields(row);
     if (compiled_.filter) {
       if (!MapFields(true)) return Quarantine(page, row_number, builder);
       if (!Holds(*compiled_.filter)) {
@@ -74,9 +99,7 @@ class MappingNormalizer final : public Normalizer {
     }
     if (!MapFields(false) || !CheckContent() || !CheckKey() || !CheckQuality())
       return Quarantine(page, row_number, builder);
-    builder.BeginRow(page, row_number);
-    Write(ColumnsOf(builder), builder);
-    builder.EndRow();
+    builder.AddRow(page, row_number, ColumnsOf(builder), values_);
     return Outcome::kKept;
   }
 
@@ -89,11 +112,29 @@ class MappingNormalizer final : public Normalizer {
     std::vector<size_t> columns;
   };
 
+  struct Step {
+    PlainField plain;
+    bool in_filter;
+    bool constant;
+  };
+
+  void TakeFields(const Row& row) {
+    row_ = &row;
+    fields_ = row.fields();
+    if (fields_ != nullptr) return;
+    for (size_t slot = 0; slot < copies_.size(); ++slot) copies_[slot] = row.Get(slot);
+    fields_ = pointers_.data();
+  }
+
   // Fields that the filter uses are mapped before it runs and the others after it: a row that is filtered out anyway
   // is not quarantined for a field that nobody asked for.
   bool MapFields(bool in_filter) {
-    for (size_t i = 0; i < compiled_.fields.size(); ++i) {
-      if (compiled_.fields[i].in_filter == in_filter && !MapField(i)) return false;
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      Step& step = steps_[i];
+      if (step.in_filter != in_filter || step.constant) continue;
+      if (plain_ && step.plain.Read(fields_, values_[i])) continue;
+      if (!MapField(i)) return false;
+      values_[i] = ValueOf(cells_[i]);
     }
     return true;
   }
@@ -101,10 +142,6 @@ class MappingNormalizer final : public Normalizer {
   bool MapField(size_t index) {
     const CompiledField& field = compiled_.fields[index];
     Cell& cell = cells_[index];
-    if (field.entry.constant) {
-      CopyConstant(field, cell);
-      return true;
-    }
     if (!LoadSource(field, cell, scratches_[index])) {
       return Refuse(field, kReasonCoercionFailed, "is a list or an object; map one of its fields instead");
     }
@@ -128,7 +165,7 @@ class MappingNormalizer final : public Normalizer {
   bool LoadSource(const CompiledField& field, Cell& cell, Scratch& scratch) const {
     if (!field.entry.concat.empty()) return LoadJoined(field, cell, scratch);
     for (size_t slot : field.slots) {
-      if (!Load(row_->Get(slot), cell)) return false;
+      if (!Load(*fields_[slot], cell)) return false;
       if (!IsEmpty(cell)) break;
     }
     return true;
@@ -137,7 +174,7 @@ class MappingNormalizer final : public Normalizer {
   bool LoadJoined(const CompiledField& field, Cell& cell, Scratch& scratch) const {
     std::string& joined = scratch.Next();
     for (size_t i = 0; i < field.slots.size(); ++i) {
-      const Field source = row_->Get(field.slots[i]);
+      const Field source = *fields_[field.slots[i]];
       if (source.kind == Field::Kind::kComposite) return false;
       if (source.kind == Field::Kind::kMissing || source.kind == Field::Kind::kNull) {
         cell.SetNull();
@@ -148,14 +185,6 @@ class MappingNormalizer final : public Normalizer {
     }
     cell.SetText(joined);
     return true;
-  }
-
-  static void CopyConstant(const CompiledField& field, Cell& cell) {
-    if (field.constant.kind == Cell::Kind::kText) {
-      cell.SetText(field.constant_text);
-    } else {
-      cell = field.constant;
-    }
   }
 
   // False for a list or an object.
@@ -232,9 +261,9 @@ class MappingNormalizer final : public Normalizer {
 
   // A row whose mapped dims and measures are all missing would become an empty record.
   bool CheckContent() {
-    for (size_t i = 0; i < cells_.size(); ++i) {
+    for (size_t i = 0; i < values_.size(); ++i) {
       const MappingEntry& entry = compiled_.fields[i].entry;
-      if (!IsEmpty(cells_[i]) && !entry.constant && entry.role != FieldRole::kAttr) return true;
+      if (!IsEmpty(values_[i]) && !entry.constant && entry.role != FieldRole::kAttr) return true;
     }
     last_reason_ = kReasonMissingRequired;
     last_field_.clear();
@@ -247,7 +276,7 @@ class MappingNormalizer final : public Normalizer {
   bool CheckKey() {
     if (compiled_.key_fields.empty()) return true;
     for (size_t field : compiled_.key_fields) {
-      if (!IsEmpty(cells_[field])) return true;
+      if (!IsEmpty(values_[field])) return true;
     }
     last_reason_ = kReasonMissingKey;
     last_field_.clear();
@@ -304,20 +333,6 @@ class MappingNormalizer final : public Normalizer {
     return bindings_.back().columns;
   }
 
-  void Write(const std::vector<size_t>& columns, BatchBuilder& builder) const {
-    for (size_t i = 0; i < cells_.size(); ++i) {
-      const Cell& cell = cells_[i];
-      if (cell.is_null()) continue;
-      if (cell.kind == Cell::Kind::kText) {
-        builder.SetText(columns[i], cell.text);
-      } else if (cell.value.type() == ValueType::kInteger) {
-        builder.SetInteger(columns[i], cell.value.integer());
-      } else {
-        builder.Set(columns[i], cell.value);
-      }
-    }
-  }
-
   // The names of one expression in the current row.
   struct RowLookup final : Expression::Lookup {
     RowLookup(const MappingNormalizer& row_normalizer, const BoundExpression& row_bound)
@@ -333,18 +348,24 @@ class MappingNormalizer final : public Normalizer {
   }
 
   Expression::Operand Find(const BoundName& name) const {
-    if (!name.of_record) return RowOperand(row_->Get(name.index));
-    const Cell& cell = cells_[name.index];
-    if (cell.is_null()) return {};
-    if (cell.kind == Cell::Kind::kText) return {Expression::Operand::Kind::kText, cell.text, {}};
-    return {Expression::Operand::Kind::kValue, {}, cell.value};
+    if (!name.of_record) return RowOperand(*fields_[name.index]);
+    const ColumnValue& value = values_[name.index];
+    if (value.is_null()) return {};
+    if (value.type == ValueType::kText) return {Expression::Operand::Kind::kText, value.text(), {}};
+    return {Expression::Operand::Kind::kValue, {}, value.ToValue()};
   }
 
-  CompiledProfile compiled_;
-  std::vector<Cell> cells_;  // of the current row, one a field
+  const CompiledProfile compiled_;
+  const bool plain_;
+  std::vector<Step> steps_;          // one a field
+  std::vector<ColumnValue> values_;  // of the current row, one a field
+  std::vector<Cell> cells_;          // of those that went the long way
   std::vector<Scratch> scratches_;
   std::vector<Binding> bindings_;
   const Row* row_ = nullptr;
+  const Field* const* fields_ = nullptr;  // of the current row
+  std::vector<Field> copies_;             // of the fields of a row that has none to point to
+  std::vector<const Field*> pointers_;    // to copies_
   std::string last_reason_, last_field_, last_message_;
 };
 
@@ -353,13 +374,18 @@ class MappingNormalizer final : public Normalizer {
 absl::StatusOr<std::unique_ptr<Normalizer>> Normalizer::Create(const Profile& profile) {
   std::vector<CompileFault> faults;
   CompiledProfile compiled = CompileProfile(profile, faults);
-  if (faults.empty()) return std::make_unique<MappingNormalizer>(std::move(compiled));
+  if (faults.empty()) return std::make_unique<MappingNormalizer>(std::move(compiled), true);
   std::vector<std::string> lines;
   for (const CompileFault& fault : faults) {
     std::string line = fault.line == 0 ? "" : absl::StrCat("line ", fault.line, ": ");
     lines.push_back(absl::StrCat(line, fault.path, ": ", fault.message));
   }
   return Error(absl::StatusCode::kInvalidArgument, faults[0].reason, absl::StrJoin(lines, "\n"));
+}
+
+std::unique_ptr<Normalizer> MakeExactNormalizerForTest(const Profile& profile) {
+  std::vector<CompileFault> faults;
+  return std::make_unique<MappingNormalizer>(CompileProfile(profile, faults), false);
 }
 
 }  // namespace chartly

@@ -23,6 +23,8 @@ class Row {
   virtual ~Row() = default;
   // The field of a slot, an index into Normalizer::paths().
   virtual chartly::Field Get(size_t slot) const = 0;
+  // Field i at *fields()[i], if the decoder has them so; else null. Reading them costs no call.
+  virtual const chartly::Field* const* fields() const { return nullptr; }
   // The row as the source gave it, for quarantine.
   virtual std::string Raw() const = 0;
 };

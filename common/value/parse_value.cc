@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "common/value/canonical_number.h"
+#include "common/value/plain_value.h"
 #include "common/value/quote_text.h"
 #include "common/value/value.h"
 
@@ -122,41 +123,6 @@ absl::StatusOr<Decimal> MakeDecimal(const NumberParts& parts, absl::string_view 
   return Decimal{unscaled, static_cast<uint8_t>(-exponent)};
 }
 
-// Up to 18 digits with at most one point between them, and a sign: nearly all numbers of nearly all sources.
-struct ShortNumber {
-  int64_t unscaled = 0;
-  uint8_t scale = 0;
-  bool has_point = false;
-};
-
-bool ReadShort(absl::string_view text, ShortNumber& number) {
-  constexpr size_t kMaxDigits = 18;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const bool negative = at != end && *at == '-';
-  if (negative) ++at;
-  if (end - at > static_cast<std::ptrdiff_t>(kMaxDigits) + 1) return false;
-  const char* const first = at;
-  const char* point = nullptr;
-  uint64_t digits = 0;
-  for (; at != end; ++at) {
-    const auto digit = static_cast<unsigned char>(*at - '0');
-    if (digit <= 9) {
-      digits = digits * 10 + digit;
-    } else if (*at == '.' && point == nullptr) {
-      point = at;
-    } else {
-      return false;
-    }
-  }
-  const auto count = static_cast<size_t>(end - first) - (point == nullptr ? 0 : 1);
-  if (count == 0 || count > kMaxDigits) return false;
-  number.unscaled = negative ? -static_cast<int64_t>(digits) : static_cast<int64_t>(digits);
-  number.has_point = point != nullptr;
-  number.scale = point == nullptr ? 0 : static_cast<uint8_t>(end - point - 1);
-  return true;
-}
-
 absl::StatusOr<double> ReadDouble(const NumberParts& parts, absl::string_view text) {
   absl::string_view body = text;
   TakeSign(body);  // from_chars knows no '+'
@@ -184,8 +150,8 @@ bool IsWithoutLoss(const NumberParts& parts, double number) {
 }  // namespace
 
 absl::StatusOr<int64_t> ParseInteger(absl::string_view text) {
-  ShortNumber short_number;
-  if (ReadShort(text, short_number) && !short_number.has_point) return short_number.unscaled;
+  PlainNumber plain;
+  if (ReadPlainNumber(text, plain) && !plain.has_point) return plain.unscaled;
   NumberParts parts;
   if (!SplitNumber(text, parts) || parts.has_point || parts.has_exponent) return NotA("an integer", text);
   absl::string_view body = text;
@@ -197,8 +163,8 @@ absl::StatusOr<int64_t> ParseInteger(absl::string_view text) {
 }
 
 absl::StatusOr<Decimal> ParseDecimal(absl::string_view text) {
-  ShortNumber short_number;
-  if (ReadShort(text, short_number)) return Decimal{short_number.unscaled, short_number.scale};
+  PlainNumber plain;
+  if (ReadPlainNumber(text, plain)) return Decimal{plain.unscaled, plain.scale};
   NumberParts parts;
   if (!SplitNumber(text, parts)) return NotA("a decimal number", text);
   return MakeDecimal(parts, text);
@@ -221,10 +187,10 @@ absl::StatusOr<bool> ParseBoolean(absl::string_view text) {
 }
 
 absl::StatusOr<Value> ParseNumber(absl::string_view text) {
-  ShortNumber short_number;
-  if (ReadShort(text, short_number)) {
-    if (!short_number.has_point) return Value::Integer(short_number.unscaled);
-    return Value::Of(Decimal{short_number.unscaled, short_number.scale});
+  PlainNumber plain;
+  if (ReadPlainNumber(text, plain)) {
+    if (!plain.has_point) return Value::Integer(plain.unscaled);
+    return Value::Of(Decimal{plain.unscaled, plain.scale});
   }
   NumberParts parts;
   if (!SplitNumber(text, parts)) return NotA("a number", text);

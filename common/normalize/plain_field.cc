@@ -1,0 +1,116 @@
+#include "common/normalize/plain_field.h"
+
+namespace chartly {
+namespace {
+
+constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
+constexpr int kMaxPlainDigits = 18;
+
+absl::int128 PowerOfTen(int power) {
+  absl::int128 number = 1;
+  for (; power > 0; --power) number *= 10;
+  return number;
+}
+
+// Of numbers of at most 18 digits, so that neither can overflow.
+int ComparePlain(int64_t a, int a_scale, int64_t b, int b_scale) {
+  absl::int128 wide_a = a;
+  absl::int128 wide_b = b;
+  if (a_scale < b_scale) wide_a *= PowerOfTen(b_scale - a_scale);
+  if (b_scale < a_scale) wide_b *= PowerOfTen(a_scale - b_scale);
+  return wide_a < wide_b ? -1 : wide_a > wide_b ? 1 : 0;
+}
+
+}  // namespace
+
+PlainField::PlainField(const CompiledField& field)
+    : form_(FormOf(field)), required_(field.entry.required), bounded_(field.min || field.max) {
+  if (form_ == Form::kNone) return;
+  slot_ = field.slots[0];
+  const bool plain_bounds = SetBound(field.min, min_) && SetBound(field.max, max_);
+  if (!plain_bounds || (bounded_ && form_ == Form::kFloat)) form_ = Form::kNone;
+}
+
+PlainField::Form PlainField::FormOf(const CompiledField& field) {
+  const bool as_it_is = field.functions.empty() && !field.entry.lookup && field.entry.concat.empty();
+  if (!as_it_is || field.entry.constant || field.slots.size() != 1) return Form::kNone;
+  if (!field.entry.type) return field.becomes_number ? Form::kNumber : Form::kUntyped;
+  switch (*field.entry.type) {
+    case ValueType::kNull:
+      return Form::kNone;
+    case ValueType::kText:
+      return Form::kText;
+    case ValueType::kInteger:
+      return Form::kInteger;
+    case ValueType::kDecimal:
+      return Form::kDecimal;
+    case ValueType::kFloat:
+      return Form::kFloat;
+    case ValueType::kBoolean:
+      return Form::kBoolean;
+    case ValueType::kTimestamp:
+      return Form::kTimestamp;
+    case ValueType::kDate:
+      return Form::kDate;
+  }
+  return Form::kNone;
+}
+
+bool PlainField::SetBound(const std::optional<Value>& value, Bound& bound) {
+  if (!value) return true;
+  const ColumnValue plain = ColumnValue::Of(*value);
+  const auto unscaled = static_cast<int64_t>(plain.low);
+  const int64_t limit = static_cast<int64_t>(PowerOfTen(kMaxPlainDigits));
+  const bool is_decimal = plain.type == ValueType::kDecimal && plain.extra <= kMaxPlainDigits &&
+                          plain.high == static_cast<uint64_t>(unscaled >> 63);
+  if ((plain.type != ValueType::kInteger && !is_decimal) || unscaled < -limit || unscaled > limit) return false;
+  bound = {true, unscaled, static_cast<uint8_t>(plain.extra)};
+  return true;
+}
+
+bool PlainField::IsWithinBounds(const ColumnValue& value) const {
+  const auto unscaled = static_cast<int64_t>(value.low);
+  return (!min_.is || ComparePlain(unscaled, value.extra, min_.unscaled, min_.scale) >= 0) &&
+         (!max_.is || ComparePlain(unscaled, value.extra, max_.unscaled, max_.scale) <= 0);
+}
+
+bool PlainField::ReadRarer(absl::string_view text, ColumnValue& value) {
+  if (form_ == Form::kFloat) {
+    double number = 0;
+    if (!ReadPlainFloat(text, number)) return false;
+    value = ColumnValue::Float(number);
+    return true;
+  }
+  if (form_ == Form::kBoolean) {
+    value = ColumnValue::Boolean(text == "true" || text == "1");
+    return value.low != 0 || text == "false" || text == "0";
+  }
+  if (!ReadTime(text, value)) return false;
+  if (text.size() <= kShortTextBytes) {
+    last_.size = text.size();
+    CopyText(text, last_.text);
+    last_.value = value;
+  }
+  return true;
+}
+
+bool PlainField::ReadTime(absl::string_view text, ColumnValue& value) {
+  Date date;
+  const bool is_date = ReadPlainDate(text, date);
+  if (form_ == Form::kDate) {
+    value = ColumnValue::Of(date);
+    return is_date;
+  }
+  Timestamp time;
+  if (is_date) {
+    time = {date.days * kMicrosPerDay, 0};
+  } else if (!ReadPlainTimestamp(text, time)) {
+    absl::StatusOr<Timestamp> parsed = ParseTimestamp(text);
+    if (!parsed.ok()) return false;
+    time = *parsed;
+  }
+  value = ColumnValue::Of(time);
+  return true;
+}
+
+}  // namespace chartly
