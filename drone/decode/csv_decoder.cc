@@ -13,28 +13,26 @@
 namespace chartly::drone {
 namespace {
 
-Field CellField(const CsvReader& reader, size_t column) {
-  absl::string_view text = reader.field(column);
-  return {text.empty() ? Field::Kind::kNull : Field::Kind::kText, text};
-}
-
 // The slots are the paths of the mapping.
 class CsvRow final : public Row {
  public:
-  CsvRow(const CsvReader& reader, const std::vector<size_t>& columns) : reader_(reader), columns_(columns) {}
-  Field Get(size_t slot) const override { return CellField(reader_, columns_[slot]); }
+  CsvRow(const CsvReader& reader, const std::vector<size_t>& columns) : reader_(reader) {
+    for (size_t column : columns) fields_.push_back(&reader.cell(column));
+  }
+  Field Get(size_t slot) const override { return *fields_[slot]; }
+  const Field* const* fields() const override { return fields_.data(); }
   std::string Raw() const override { return std::string(reader_.raw()); }
 
  private:
   const CsvReader& reader_;
-  const std::vector<size_t>& columns_;
+  std::vector<const Field*> fields_;
 };
 
 // The slots are the columns.
 class WideRow final : public Row {
  public:
   explicit WideRow(const CsvReader& reader) : reader_(reader) {}
-  Field Get(size_t slot) const override { return CellField(reader_, slot); }
+  Field Get(size_t slot) const override { return reader_.cell(slot); }
   std::string Raw() const override { return std::string(reader_.raw()); }
 
  private:

@@ -1,6 +1,7 @@
 #include "drone/decode/csv_reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -45,6 +46,9 @@ absl::Status CsvReader::Fill() {
   // The last block is read whole.
   std::memset(buffer_.get() + end_, 0, ByteMask::kBlockBytes);
   if (first) ChooseLineEnd();
+  const size_t blocks = end_ / ByteMask::kBlockBytes + 1;
+  masks_.resize(std::max(masks_.size(), blocks));
+  mask_.Of(buffer_.get(), blocks, masks_.data());
   return absl::OkStatus();
 }
 
@@ -128,42 +132,36 @@ absl::Status CsvReader::TooLarge() const {
                absl::StrCat("the row at line ", row_line_, " is larger than 16 MiB"));
 }
 
-void CsvReader::Seek(size_t position) {
-  block_ = position & ~(ByteMask::kBlockBytes - 1);
-  bits_ = mask_.Of(buffer_.get() + block_) & (~uint64_t{0} << (position & (ByteMask::kBlockBytes - 1)));
-}
-
 // Where the next delimiter, quote or line end stands; end_ if there is none.
-inline size_t CsvReader::NextSpecial() {
-  while (bits_ == 0) {
-    block_ += ByteMask::kBlockBytes;
-    if (block_ >= end_) return end_;
-    bits_ = mask_.Of(buffer_.get() + block_);
+inline size_t CsvReader::NextSpecial(Specials& specials) const {
+  while (specials.bits == 0) {
+    specials.block += ByteMask::kBlockBytes;
+    if (specials.block >= end_) return end_;
+    specials.bits = masks_[specials.block / ByteMask::kBlockBytes];
   }
-  size_t position = block_ + static_cast<size_t>(__builtin_ctzll(bits_));
-  bits_ &= bits_ - 1;
+  const size_t position = specials.block + static_cast<size_t>(std::countr_zero(specials.bits));
+  specials.bits &= specials.bits - 1;
   return std::min(position, end_);
 }
 
-inline void CsvReader::EndField(size_t begin, size_t end, Quoted& quoted) {
-  bool doubled = false;
-  if (quoted.is) {
-    if (quoted.end + 1 != end) fault_ = absl::StrCat("field ", count_ + 1, " goes on after its closing quote");
-    begin = quoted.begin;
-    end = quoted.end;
-    doubled = quoted.doubled;
-    quoted.is = false;
-  }
-  largest_ = std::max(largest_, end - begin);
+inline void CsvReader::AddField(absl::string_view text) {
+  largest_ = std::max(largest_, text.size());
   if (count_ > kMaxColumns) return;
-  Cell& cell = cells_[count_++];
-  cell = {static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin), false};
-  if (doubled) Unescape(cell);
+  cells_[count_++] = {text.empty() ? Field::Kind::kNull : Field::Kind::kText, text};
 }
 
-// Puts the field into scratch_ with one quote for two.
-void CsvReader::Unescape(Cell& cell) {
-  absl::string_view text(buffer_.get() + cell.offset, cell.size);
+inline void CsvReader::EndField(size_t begin, size_t end) { AddField({buffer_.get() + begin, end - begin}); }
+
+void CsvReader::EndQuotedField(size_t end, const Quoted& quoted) {
+  if (quoted.end + 1 != end) fault_ = absl::StrCat("field ", count_ + 1, " goes on after its closing quote");
+  const absl::string_view text(buffer_.get() + quoted.begin, quoted.end - quoted.begin);
+  largest_ = std::max(largest_, text.size());
+  AddField(quoted.doubled ? Unescaped(text) : text);
+}
+
+// Puts the text into scratch_ with one quote for two.
+absl::string_view CsvReader::Unescaped(absl::string_view text) {
+  if (scratch_.empty()) scratch_.reserve(capacity_);  // for all texts of the row
   const size_t begin = scratch_.size();
   while (true) {
     size_t quote = text.find(quote_);
@@ -172,7 +170,7 @@ void CsvReader::Unescape(Cell& cell) {
     text.remove_prefix(std::min(quote + 2, text.size()));
   }
   scratch_.append(text.data(), text.size());
-  cell = {static_cast<uint32_t>(begin), static_cast<uint32_t>(scratch_.size() - begin), true};
+  return absl::string_view(scratch_).substr(begin);
 }
 
 // Where the line ends that the line end at `position` belongs to: a CR before an LF is part of it.
@@ -189,44 +187,51 @@ bool CsvReader::Scan() {
   fault_.clear();
   row_begin_ = next_;
   size_t field = next_;
+  const size_t block = next_ / ByteMask::kBlockBytes;
+  const uint64_t before = (uint64_t{1} << (next_ % ByteMask::kBlockBytes)) - 1;
+  Specials specials{block * ByteMask::kBlockBytes, masks_[block] & ~before};
   Quoted quoted;
-  Seek(next_);
   while (true) {
-    const size_t at = NextSpecial();
+    const size_t at = NextSpecial(specials);
     if (at == end_ && !at_end_) break;
     const char special = at < end_ ? buffer_[at] : line_end_;
-    if (special == dialect_.delimiter) {
-      EndField(field, at, quoted);
+    if (special == dialect_.delimiter || special == line_end_) {
+      const bool last = special != dialect_.delimiter;
+      const size_t end = last ? std::max(field, LineEndAt(at)) : at;
+      if (quoted.is) {
+        EndQuotedField(end, quoted);
+        quoted.is = false;
+      } else {
+        EndField(field, end);
+      }
       field = at + 1;
-    } else if (special == line_end_) {
-      row_end_ = std::max(field, LineEndAt(at));
-      EndField(field, row_end_, quoted);
+      if (!last) continue;
+      row_end_ = end;
       next_ = std::min(at + 1, end_);
       ++line_;
       return true;
-    } else if (at == field && !ScanQuoted(at + 1, quoted)) {
-      break;
     }
+    if (at != field) continue;  // a quote inside a field
+    quoted = ScanQuoted(at + 1, specials);
+    if (!quoted.is) break;
+    specials = quoted.after;
   }
   open_field_ = field;
   return false;
 }
 
-// Goes behind the closing quote; false if the text in the buffer ends before it.
-bool CsvReader::ScanQuoted(size_t begin, Quoted& quoted) {
+// Goes behind the closing quote; no quoted text if the text in the buffer ends before it.
+CsvReader::Quoted CsvReader::ScanQuoted(size_t begin, Specials specials) {
   quote_line_ = line_;
   bool doubled = false;
   while (true) {
-    const size_t at = NextSpecial();
-    if (at == end_ || (at + 1 == end_ && !at_end_)) return false;
+    const size_t at = NextSpecial(specials);
+    if (at == end_ || (at + 1 == end_ && !at_end_)) return {};
     if (buffer_[at] == line_end_) ++line_;
     if (buffer_[at] != quote_) continue;
-    if (at + 1 == end_ || buffer_[at + 1] != quote_) {
-      quoted = {true, doubled, begin, at};
-      return true;
-    }
+    if (at + 1 == end_ || buffer_[at + 1] != quote_) return {true, doubled, begin, at, specials};
     doubled = true;
-    NextSpecial();
+    NextSpecial(specials);
   }
 }
 

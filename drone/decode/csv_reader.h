@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/normalize/row.h"
 #include "drone/decode/body.h"
 #include "drone/decode/byte_mask.h"
 
@@ -40,10 +41,10 @@ class CsvReader {
 
   // Of the row that was read; valid until the next call of Next.
   size_t size() const { return count_; }
-  absl::string_view field(size_t i) const {
-    const Cell& cell = cells_[i];
-    return {(cell.unescaped ? scratch_.data() : buffer_.get()) + cell.offset, cell.size};
-  }
+  absl::string_view field(size_t i) const { return cells_[i].text; }
+  // The same as a field of a row: text, or null if it is empty, since CSV has no other way to write that. Its address
+  // is the same for ever.
+  const Field& cell(size_t i) const { return cells_[i]; }
   // As in the text, without the line end.
   absl::string_view raw() const { return {buffer_.get() + row_begin_, row_end_ - row_begin_}; }
   bool blank() const { return row_begin_ == row_end_; }  // an empty line
@@ -52,11 +53,10 @@ class CsvReader {
   int64_t line() const { return row_line_; }  // where it began, one-based
 
  private:
-  // Of the buffer, or of scratch_ if quotes had to be undone.
-  struct Cell {
-    uint32_t offset = 0;
-    uint32_t size = 0;
-    bool unescaped = false;
+  // Goes from one special byte to the next. Passed by value, so that it stays out of memory.
+  struct Specials {
+    size_t block = 0;   // of the buffer
+    uint64_t bits = 0;  // those of it that are still to come
   };
   // The text between the quotes of a field.
   struct Quoted {
@@ -64,6 +64,7 @@ class CsvReader {
     bool doubled = false;  // holds doubled quotes
     size_t begin = 0;
     size_t end = 0;
+    Specials after;
   };
 
   absl::Status Fill();
@@ -75,11 +76,12 @@ class CsvReader {
   absl::Status FieldTooLarge() const;
 
   bool Scan();
-  bool ScanQuoted(size_t begin, Quoted& quoted);
-  void Seek(size_t position);
-  size_t NextSpecial();
-  void EndField(size_t begin, size_t end, Quoted& quoted);
-  void Unescape(Cell& cell);
+  Quoted ScanQuoted(size_t begin, Specials specials);
+  size_t NextSpecial(Specials& specials) const;
+  void EndField(size_t begin, size_t end);
+  void EndQuotedField(size_t end, const Quoted& quoted);
+  void AddField(absl::string_view text);
+  absl::string_view Unescaped(absl::string_view text);
   size_t LineEndAt(size_t position) const;
 
   Body& body_;
@@ -98,15 +100,14 @@ class CsvReader {
   size_t open_field_ = 0;  // of a row that is not whole: where its last field begins
 
   ByteMask mask_;
-  size_t block_ = 0;   // of the buffer, whose special bytes bits_ holds
-  uint64_t bits_ = 0;  // those that are still to come
+  std::vector<uint64_t> masks_;  // delimiters, quotes and line ends, by block of the buffer
 
   int64_t line_ = 1;
   int64_t row_line_ = 1;
   int64_t quote_line_ = 1;
   std::string fault_;
-  std::string scratch_;
-  std::vector<Cell> cells_;
+  std::string scratch_;  // texts without doubled quotes; never moves while a row is read
+  std::vector<Field> cells_;
   size_t count_ = 0;
   size_t largest_ = 0;  // bytes of a field of the row
 };
