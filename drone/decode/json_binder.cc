@@ -11,6 +11,8 @@ namespace {
 
 // Past this many members, an object's order is not remembered.
 constexpr size_t kMaxExpected = 4096;
+// Where no row is like another, one in so many looks for a template.
+constexpr unsigned kMaxSkippedRows = 255;
 
 // The end of the scalar that begins before `next`, where the next token begins.
 const char* EndOfScalar(const char* next) {
@@ -31,13 +33,47 @@ bool JsonBinder::Read(const JsonIndex& index, size_t token, int depth) {
     arena_.reset(new char[index.text_size()]);
     arena_size_ = index.text_size();
   }
+  if (skip_ == 0 && ReadByTemplate(token, depth)) return true;
   arena_used_ = 0;
   width_ = 0;
+  on_one_line_ = false;
   depth_ = depth;
   open_ = depth;
   ++row_;
-  for (Cell& cell : cells_) cell.field = Field();
-  return Value(tree_.empty() ? nullptr : tree_.root(), depth);
+  filled_by_ = nullptr;
+  for (JsonCell& cell : cells_) cell.field = Field();
+  if (!Value(tree_.empty() ? nullptr : tree_.root(), depth)) return false;
+  if (skip_ > 0) {
+    --skip_;
+  } else {
+    LearnTemplate(token, depth);
+  }
+  return true;
+}
+
+bool JsonBinder::ReadByTemplate(size_t token, int depth) {
+  for (size_t i = 0; i < templates_.size(); ++i) {
+    const size_t number = (last_template_ + i) % templates_.size();
+    const JsonTemplate& shape = templates_[number];
+    const bool all = filled_by_ != &shape;
+    filled_by_ = nullptr;
+    if (!shape.Match(*index_, token, depth, all, arena_.get(), cells_)) continue;
+    filled_by_ = &shape;
+    last_template_ = number;
+    at_ += shape.tokens();
+    width_ = shape.width();
+    on_one_line_ = shape.on_one_line();
+    next_skip_ = 0;
+    return true;
+  }
+  return false;
+}
+
+void JsonBinder::LearnTemplate(size_t token, int depth) {
+  const size_t oldest = (last_template_ + 1) % templates_.size();
+  if (templates_[oldest].Learn(*index_, token, next(), depth, width_, cells_)) last_template_ = oldest;
+  skip_ = next_skip_;
+  next_skip_ = std::min(2 * next_skip_ + 1, kMaxSkippedRows);
 }
 
 bool JsonBinder::Fail(const char* why) {

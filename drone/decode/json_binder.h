@@ -1,11 +1,12 @@
 // Reads one JSON value over the tokens of a JsonIndex: checks all of it against the grammar and picks the fields that
-// the paths name, in one walk. Most rows hold the same members in the same order, so each member is first compared with
-// the one that stood there in the row before. Allocates only while it learns. Not thread-safe.
+// the paths name, in one walk. Most rows are of the shape of one before, so that is tried first; else each member is
+// first compared with the one that stood there in the row before. Allocates only while it learns. Not thread-safe.
 //
 // Strict RFC 8259; of duplicate names the last one counts; nesting is at most kMaxJsonDepth deep.
 #ifndef CHARTLY_DRONE_DECODE_JSON_BINDER_H_
 #define CHARTLY_DRONE_DECODE_JSON_BINDER_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "common/normalize/row.h"
 #include "drone/decode/json_index.h"
+#include "drone/decode/json_template.h"
 #include "drone/decode/path_tree.h"
 
 namespace chartly::drone {
@@ -32,9 +34,11 @@ class JsonBinder {
   // then status() says why.
   bool Read(const JsonIndex& index, size_t token, int depth);
 
-  // After Read gave true: the token after the value; how many members or elements it has, if it is a container.
+  // After Read gave true: the token after the value; how many members or elements it has, if it is a container; whether
+  // it is known to have no line end inside.
   size_t next() const { return static_cast<size_t>(at_ - index_->tokens()); }
   size_t width() const { return width_; }
+  bool on_one_line() const { return on_one_line_; }
   // The field at a path, valid until the next Read; its address is the same for ever.
   const Field& field(size_t path) const { return cells_[tree_.CellOf(path)].field; }
   // The token it begins with. Requires: the field is not missing.
@@ -47,16 +51,14 @@ class JsonBinder {
 
  private:
   using Node = PathTree::Node;
-  struct Cell {
-    Field field;
-    size_t token = 0;
-  };
   // What stood at a place of an object in the row before: the key as it was written, and where it leads.
   struct Expected {
     std::string key;
     const Node* child = nullptr;
   };
 
+  bool ReadByTemplate(size_t token, int depth);
+  void LearnTemplate(size_t token, int depth);
   bool Value(const Node* node, int depth);
   bool Object(const Node* node, int depth);
   bool Array(const Node* node, int depth);
@@ -70,7 +72,7 @@ class JsonBinder {
   bool IsCutOff() const;
 
   const PathTree tree_;
-  std::vector<Cell> cells_;
+  std::vector<JsonCell> cells_;
   std::vector<uint64_t> entered_;                // by node: the row in which it was last entered
   std::vector<std::vector<Expected>> expected_;  // by node
   const JsonIndex* index_ = nullptr;
@@ -78,6 +80,7 @@ class JsonBinder {
   const uint32_t* at_ = nullptr;
   uint64_t row_ = 0;
   size_t width_ = 0;
+  bool on_one_line_ = false;
   int depth_ = 0;              // of the value that is read
   int open_ = 0;               // containers around what is being read
   const char* why_ = nullptr;  // null: too deep
@@ -85,6 +88,13 @@ class JsonBinder {
   std::unique_ptr<char[]> arena_;
   size_t arena_size_ = 0;
   size_t arena_used_ = 0;
+
+  // The shapes of the last rows that were of none known.
+  std::array<JsonTemplate, 2> templates_;
+  size_t last_template_ = 0;                 // that fitted or was learned
+  const JsonTemplate* filled_by_ = nullptr;  // the template whose row cells_ hold
+  unsigned skip_ = 0;                        // rows that are read without templates
+  unsigned next_skip_ = 0;                   // the same after the next template; grows until one fits
 };
 
 }  // namespace chartly::drone

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -57,6 +58,8 @@ absl::Status JsonIndex::Build(char* text, size_t size, size_t offset) {
   text_size_ = size;
   offset_ = offset;
   size_ = 0;
+  backslash_from_ = 1;
+  backslash_ = 0;
   std::fill_n(text + size, kJsonWritten, '\0');
   int error = Reserve(size + sizeof(kClosing));
   if (error) return Error(absl::StatusCode::kResourceExhausted, "PAYLOAD_TOO_LARGE", "no memory to index the JSON");
@@ -80,6 +83,13 @@ absl::Status JsonIndex::Build(char* text, size_t size, size_t offset) {
   if (bad_utf8 != absl::string_view::npos) return NotUtf8Error(all, bad_utf8, static_cast<int64_t>(offset));
   size_t control = FindControlInString(all);
   return NotJsonError(*this, control, "a control character in a text must be escaped");
+}
+
+size_t JsonIndex::FindBackslash(size_t position) const {
+  const void* found = std::memchr(text_ + position, '\\', text_size_ - position);
+  backslash_from_ = position;
+  backslash_ = found == nullptr ? text_size_ : static_cast<size_t>(static_cast<const char*>(found) - text_);
+  return backslash_;
 }
 
 absl::Status NotJsonError(const JsonIndex& index, size_t position, absl::string_view why) {

@@ -37,12 +37,19 @@ class JsonIndex {
   size_t size() const { return size_; }
   // The byte a token begins with.
   char At(size_t token) const { return text_[tokens_[token]]; }
+  // The position of the first backslash from `position` on; text_size() if there is none. Looks at each byte once, as
+  // long as the positions ascend.
+  size_t FirstBackslash(size_t position) const {
+    const bool known = position >= backslash_from_ && position <= backslash_;
+    return known ? backslash_ : FindBackslash(position);
+  }
 
  private:
   struct Stage;  // keeps simdjson out of the header
 
   int Reserve(size_t size);
   int Run(size_t size);
+  size_t FindBackslash(size_t position) const;
 
   std::unique_ptr<Stage> stage_;
   char* text_ = nullptr;
@@ -52,6 +59,9 @@ class JsonIndex {
   size_t size_ = 0;
   size_t end_ = 0;
   bool in_string_ = false;
+  // There is no backslash from backslash_from_ up to backslash_; nothing is known if they are the wrong way around.
+  mutable size_t backslash_from_ = 1;
+  mutable size_t backslash_ = 0;
 };
 
 // PAYLOAD_NOT_JSON with what stands at `position` of the indexed text.

@@ -2,6 +2,7 @@
 #ifndef CHARTLY_DRONE_DECODE_JSON_LEXER_H_
 #define CHARTLY_DRONE_DECODE_JSON_LEXER_H_
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -49,6 +50,26 @@ inline bool IsJsonNumber(const char* begin, const char* end) {
     if (digits() == 0) return false;
   }
   return begin == end;
+}
+
+// Whether it is a number of up to eight digits, one of them perhaps a point: nearly all are. Requires: as HasBackslash.
+inline bool IsPlainJsonNumber(const char* begin, const char* end) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kZeros = kOnes * '0';
+  begin += *begin == '-' ? 1 : 0;
+  const auto size = static_cast<size_t>(end - begin);
+  if (size - 1 >= 8 || std::endian::native != std::endian::little) return false;
+  uint64_t word;
+  std::memcpy(&word, begin, 8);
+  const uint64_t outside = size == 8 ? 0 : ~uint64_t{0} << (8 * size);
+  word = (word & ~outside) | (kZeros & outside);
+  const uint64_t other = word ^ (kOnes * '.');
+  const uint64_t points = (other - kOnes) & ~other & (kOnes << 7);
+  const size_t point = points == 0 ? size : static_cast<size_t>(std::countr_zero(points)) / 8;
+  if (points != 0) word ^= uint64_t{'.' ^ '0'} << (8 * point);
+  const uint64_t beyond_nine = ((word & kOnes * 0xF0) ^ kZeros) | (((word + kOnes * 6) & kOnes * 0xF0) ^ kZeros);
+  const bool leading_zero = *begin == '0' && point > 1;
+  return beyond_nine == 0 && point != 0 && point + 1 != size && !leading_zero;
 }
 
 // Writes the text without its escapes, which is never longer, and returns its end; nullptr if an escape is none, or

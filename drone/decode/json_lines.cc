@@ -41,12 +41,12 @@ absl::Status JsonLines::Part(char* text, size_t size, size_t offset, bool last) 
   return Indexed(last);
 }
 
-bool JsonLines::IsOneLine(size_t first, size_t next) const {
+bool JsonLines::IsOneLine(size_t first, size_t next, bool without_end) const {
   const uint32_t* tokens = index_.tokens();
   const char* begin = index_.text() + tokens[first];
   const char* end = index_.text() + tokens[next - 1];
-  if (std::memchr(begin, '\n', static_cast<size_t>(end - begin)) != nullptr) return false;
-  if (next == index_.size()) return true;
+  if (!without_end && std::memchr(begin, '\n', static_cast<size_t>(end - begin)) != nullptr) return false;
+  if (next == index_.size() || end[1] == '\n') return true;
   return std::memchr(end, '\n', static_cast<size_t>(index_.text() + tokens[next] - end)) != nullptr;
 }
 
@@ -62,12 +62,12 @@ absl::Status JsonLines::Indexed(bool last) {
   size_t token = 0;
   while (token < index_.size()) {
     if (one_row_ && index_.At(token) == '{') {
-      if (reader_.Read(index_, token, 0) && IsOneLine(token, reader_.next())) {
+      if (reader_.Read(index_, token, 0) && IsOneLine(token, reader_.next(), reader_.on_one_line())) {
         token = reader_.next();
         RETURN_IF_ERROR(reader_.Give());
         continue;
       }
-    } else if (walk_.Check(index_, token).ok() && IsOneLine(token, walk_.next())) {
+    } else if (walk_.Check(index_, token).ok() && IsOneLine(token, walk_.next(), false)) {
       size_t next = walk_.next();
       RETURN_IF_ERROR(walk_.Rows(index_, token));
       token = next;

@@ -30,8 +30,9 @@ class JsonLines {
   // A line whose JSON is wrong, or whose neighbours' is.
   absl::Status Alone(absl::string_view line, size_t offset, bool cut_off);
   absl::Status Check(absl::string_view line, size_t offset);
-  // Whether the tokens from `first` up to `next` are all that their line holds.
-  bool IsOneLine(size_t first, size_t next) const;
+  // Whether the tokens from `first` up to `next`, which may be known to be without a line end, are all that their line
+  // holds.
+  bool IsOneLine(size_t first, size_t next, bool without_end) const;
   absl::string_view LineAt(size_t token) const;
 
   const bool one_row_;  // an object on a line is a row

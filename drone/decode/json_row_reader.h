@@ -29,6 +29,7 @@ class JsonRowReader final : private Row {
   // Without Give, nothing was seen of it. See JsonBinder for what false means.
   bool Read(const JsonIndex& index, size_t token, int depth);
   size_t next() const { return binder_->next(); }
+  bool on_one_line() const { return binder_->on_one_line(); }
   bool incomplete() const { return binder_->incomplete(); }
   absl::Status status() const { return binder_->status(); }
   absl::Status Give();
@@ -41,6 +42,7 @@ class JsonRowReader final : private Row {
 
  private:
   Field Get(size_t slot) const override { return *fields_[slot]; }
+  const Field* const* fields() const override { return fields_.data(); }
   std::string Raw() const override;
 
   absl::Status Give(const Row& row);

@@ -1,0 +1,73 @@
+// The shape of a row of JSON, to read further rows of the same shape by: most rows of a payload differ in their scalars
+// and in nothing else. What stands between the scalars (names, colons, commas, brackets, blanks) is then compared as
+// one text, instead of being read name by name. Internal to JsonBinder. Not thread-safe.
+#ifndef CHARTLY_DRONE_DECODE_JSON_TEMPLATE_H_
+#define CHARTLY_DRONE_DECODE_JSON_TEMPLATE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/normalize/row.h"
+#include "drone/decode/json_index.h"
+
+namespace chartly::drone {
+
+// A field that a path leads to, and the token it begins with.
+struct JsonCell {
+  Field field;
+  size_t token = 0;
+};
+
+class JsonTemplate {
+ public:
+  // Makes this the shape of the row whose tokens are `first` to `next` - 1, `depth` levels deep, with `width` members.
+  // Requires: the row was checked, and `cells` are its fields. False if it is of no use: too large, or with a blank
+  // behind a scalar.
+  bool Learn(const JsonIndex& index, size_t first, size_t next, int depth, size_t width,
+             const std::vector<JsonCell>& cells);
+
+  // Whether the value at `token`, `depth` levels deep, is right and of this shape; then its fields are in `cells`, and
+  // its texts without escapes begin at `arena`. What cells hold after false is undefined. `all` says that the cells
+  // hold something else than a row of this shape.
+  bool Match(const JsonIndex& index, size_t token, int depth, bool all, char* arena,
+             std::vector<JsonCell>& cells) const;
+
+  size_t tokens() const { return tokens_; }
+  size_t width() const { return width_; }
+  bool on_one_line() const { return on_one_line_; }
+
+ private:
+  static constexpr uint32_t kNoCell = ~uint32_t{0};
+  // A scalar and what stands before it.
+  struct Piece {
+    uint32_t size = 0;    // bytes of literals_
+    uint32_t tokens = 0;  // in these
+    uint32_t cell = kNoCell;
+  };
+  // A list or an object that a path leads to; tokens count from the first of the row.
+  struct Composite {
+    uint32_t cell;
+    uint32_t open;
+    uint32_t close;
+  };
+
+  bool LearnScalars(const JsonIndex& index, size_t first, size_t next, const std::vector<JsonCell>& cells);
+  static bool ReadScalar(const JsonIndex& index, size_t begin, size_t end, char*& arena, Field& field);
+
+  std::vector<Piece> pieces_;
+  std::string literals_;  // one after the other, then what stands behind the last scalar
+  std::vector<Composite> composites_;
+  std::vector<uint32_t> missing_;   // cells without a field
+  std::vector<uint32_t> by_token_;  // for Learn: the cell that begins with a token
+  size_t tokens_ = 0;               // 0: nothing was learned
+  size_t width_ = 0;
+  int depth_ = 0;
+  bool on_one_line_ = false;
+};
+
+}  // namespace chartly::drone
+
+#endif  // CHARTLY_DRONE_DECODE_JSON_TEMPLATE_H_
