@@ -95,7 +95,7 @@ def test_D53_D55_environments_share_nothing():
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_D61_G107_the_backend_renders_as_the_application_says(environment):
+def test_D61_the_backend_renders_as_the_application_says(environment):
     application = applications(environment)["chartly"]
     helm = application["spec"]["source"]["helm"]
     flags = [flag for file in helm["valueFiles"] for flag in ("-f", CHART / file)]
@@ -168,7 +168,7 @@ def test_I130_verdicts_on_health(kind, obj, wanted):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_I135_I136_the_samples_for_flux_say_the_same(environment):
+def test_I135_the_samples_for_flux_say_the_same(environment):
     made = load((ARGOCD / f"flux/{environment}.yaml").read_text())
     [repository], [release] = of_kind(made, "GitRepository"), of_kind(made, "HelmRelease")
     source = applications(environment)["chartly"]["spec"]

@@ -221,7 +221,7 @@ def test_D52_staging_differs_from_prod_only_in_size():
     assert faults == []
 
 
-def test_D56_promotion_changes_no_template():
+def test_G100_promotion_changes_no_template():
     # One chart for all environments: nothing in it asks which one it is.
     for path in (CHART / "templates").rglob("*"):
         if path.is_file():
