@@ -66,7 +66,7 @@ def test_C47_what_must_last_is_on_a_claim(rendered):
 
 def test_E66_no_object_holds_a_secret(rendered):
     assert not of_kind(rendered, "Secret")
-    shapes = re.compile(r"chk_[0-9a-f]{16}|-----BEGIN|AKIA[0-9A-Z]{16}|(password|token|api_?key|secret)\s*[:=]\s*['\"]?[\w+/]{12,}",
+    shapes = re.compile(r"chk_[0-9a-f]{16}|-----BEGIN|AKIA[0-9A-Z]{16}|(password|token|api_?key|secret)\s*[:=]\s*['\"]?[\w+/-]{12,}",
                         re.I)
 
     def texts(value):
