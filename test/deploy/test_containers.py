@@ -141,6 +141,42 @@ def test_B21_a_container_that_is_killed_comes_back_and_balances_close(engine, na
                                       balance["quarantined"] + balance["lost"]) and balance["lost"] == 0, each
 
 
+def state():
+    """What a restored system must show again: rows, revisions, and the log of changes with its hashes."""
+    summary = json.loads(get(URL + "/api/results/summary")[1])
+    profiles = json.loads(get(URL + "/api/profiles")[1])["profiles"]
+    return ({each["profile_id"]: each for each in summary["profiles"]}, summary["total_results"],
+            sorted((each["id"], each["revision"]) for each in profiles),
+            json.loads(get(URL + "/api/audit/events")[1])["events"])
+
+
+def test_S260_S264_everything_is_wiped_and_restored(engine, tmp_path):
+    backup = tmp_path / "backup.tar"
+    # Nothing may arrive between the look and the copy.
+    engine.docker("stop", "--time", "20", engine.container("drone"))
+    before = state()
+    assert before[1] > 0 and len(before[2]) == 3 and before[3]
+    engine.script("backup-data.sh", backup)
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert engine.inspect("control", "{{.State.Health.Status}}") == "healthy", "it was not started again"
+    assert engine.script("restore-data.sh", backup, check=False).returncode != 0, "data was replaced"
+    engine.script("stop-all.sh")
+    engine.script("reset-data.sh", "--yes")
+    engine.script("restore-data.sh", backup)
+    assert state() == before
+    # The key came back with the data, and a new drone works for it.
+    engine.script("drone-up.sh", "--control-plane", "http://localhost:8090")
+    done = chartly(engine, "run", "start", "sample-gdp", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_S264_a_file_that_is_no_backup_is_refused(engine, tmp_path):
+    other = tmp_path / "other.tar"
+    other.write_bytes(b"no tar")
+    done = engine.script("restore-data.sh", other, check=False)
+    assert done.returncode != 0 and "is not what backup-data.sh writes" in done.stderr
+
+
 def test_C44_stop_leaves_nothing_running_and_may_be_repeated(engine):
     engine.script("stop-all.sh")
     assert engine.docker("ps", "--all", "--quiet") == ""
