@@ -11,7 +11,7 @@ namespace {
 constexpr int kLevel = 3;
 constexpr int kThoroughLevel = 12;
 // Large blocks are packed thoroughly only if that makes a sample so much smaller.
-constexpr size_t kSampleBytes = size_t{128} << 10;
+constexpr size_t kSampleBytes = size_t{32} << 10;
 constexpr double kThoroughPays = 0.96;
 // A frame that saves less than one part in so many is not worth unpacking.
 constexpr size_t kLeastGain = 64;

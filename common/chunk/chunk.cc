@@ -5,6 +5,7 @@
 #include "common/chunk/column_codec.h"
 #include "common/chunk/column_stats.h"
 #include "common/chunk/sort_key.h"
+#include "common/chunk/source_codec.h"
 #include "common/status/status.h"
 
 namespace chartly {
@@ -15,8 +16,18 @@ absl::Status TooLarge(absl::string_view what) {
                absl::StrCat("the rows do not fit into one chunk: ", what, "; seal fewer rows"));
 }
 
-// Rows times the longest texts: what a column may decode to.
-bool FitsHeap(const ColumnData& column) { return column.heap.size() <= kMaxColumnHeapBytes; }
+// Also of a column with codes, which may be stored without them.
+bool FitsHeap(const ColumnData& column) {
+  uint64_t bytes = column.heap.size();
+  for (uint32_t row = 0; row < column.codes.size(); ++row) bytes += column.IsNull(row) ? 0 : column.Text(row).size();
+  return bytes <= kMaxColumnHeapBytes;
+}
+
+std::optional<ArrivalOrder> ArrivalOrderOf(const ColumnSet& columns) {
+  const ColumnData* batch = FindColumn(columns, Role::kSystem, kBatchColumn, ValueType::kInteger);
+  const ColumnData* row = FindColumn(columns, Role::kSystem, kRowColumn, ValueType::kInteger);
+  return batch != nullptr && row != nullptr ? ArrivalOrder::Of(*batch, *row) : std::nullopt;
+}
 
 }  // namespace
 
@@ -30,9 +41,11 @@ absl::StatusOr<std::string> SealChunk(const ColumnSet& columns, const ChunkOptio
   std::vector<ChunkColumn> descriptions;
   std::vector<uint32_t> checksums;
   std::string chunk;
+  const std::optional<ArrivalOrder> arrival = ArrivalOrderOf(columns);
   for (const ColumnData& column : columns) {
     if (!FitsHeap(column)) return TooLarge(absl::StrCat("column ", column.name, " has too much text"));
-    const std::string bytes = EncodeColumn(column);
+    const bool is_source = IsSourceColumn(column) && column.NullCount() == 0 && column.rows > 0;
+    const std::string bytes = is_source ? EncodeSourceColumn(column, arrival) : EncodeColumn(column);
     if (chunk.size() + bytes.size() > UINT32_MAX / 2) return TooLarge("they take gigabytes");
     descriptions.push_back(
         {column.role, column.name, column.type, static_cast<uint32_t>(bytes.size()), ComputeStats(column)});
@@ -65,6 +78,18 @@ std::vector<size_t> ChunkReader::Find(Role role, absl::string_view name) const {
   return found;
 }
 
+absl::Status ChunkReader::ReadArrivalOrder(std::optional<ArrivalOrder>& arrival, ChunkScratch& scratch) const {
+  const std::optional<size_t> batch = Find(Role::kSystem, kBatchColumn, ValueType::kInteger);
+  const std::optional<size_t> row = Find(Role::kSystem, kRowColumn, ValueType::kInteger);
+  if (!batch || !row) return CorruptChunk("it has no system columns, which others need");
+  ColumnData batches;
+  ColumnData rows;
+  RETURN_IF_ERROR(Decode(*batch, batches, scratch));
+  RETURN_IF_ERROR(Decode(*row, rows, scratch));
+  arrival = ArrivalOrder::Of(batches, rows);
+  return absl::OkStatus();
+}
+
 absl::Status ChunkReader::Decode(size_t column, ColumnData& out, ChunkScratch& scratch) const {
   const ChunkColumn& description = columns_[column];
   out.Clear();
@@ -76,7 +101,13 @@ absl::Status ChunkReader::Decode(size_t column, ColumnData& out, ChunkScratch& s
     return Annotate(CorruptChunk("a checksum does not match"), absl::StrCat("column ", description.name));
   }
   out.rows = rows_;
-  if (DecodeColumn(bytes, description.stats.nulls, out, scratch)) return absl::OkStatus();
+  if (IsSourceColumn(out) && description.stats.nulls == 0 && rows_ > 0) {
+    std::optional<ArrivalOrder> arrival;
+    if (NeedsArrivalOrder(bytes)) RETURN_IF_ERROR(ReadArrivalOrder(arrival, scratch));
+    if (DecodeSourceColumn(bytes, arrival, out, scratch)) return absl::OkStatus();
+  } else if (DecodeColumn(bytes, description.stats.nulls, out, scratch)) {
+    return absl::OkStatus();
+  }
   out.Clear();
   return Annotate(CorruptChunk("its values cannot be read"), absl::StrCat("column ", description.name));
 }

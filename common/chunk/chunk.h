@@ -60,8 +60,9 @@ struct ChunkOptions {
 // text than kMaxColumnHeapBytes: the caller must seal fewer rows.
 absl::StatusOr<std::string> SealChunk(const ColumnSet& columns, const ChunkOptions& options);
 
-// Reads a chunk. Cheap to copy parts out of; the bytes must outlive it. A const reader may be used from several
-// threads, each with its own scratch.
+class ArrivalOrder;
+
+// Reads a chunk; the bytes must outlive it. A const reader may be used from several threads, each with its own scratch.
 class ChunkReader {
  public:
   // Reads and checks the footer, not the columns. DataLoss (CHUNK_CORRUPT) if anything is off.
@@ -91,6 +92,7 @@ class ChunkReader {
     uint32_t offset = 0;
     uint32_t checksum = 0;
   };
+  absl::Status ReadArrivalOrder(std::optional<ArrivalOrder>& arrival, ChunkScratch& scratch) const;
   absl::string_view bytes_;
   uint32_t rows_ = 0;
   std::vector<ChunkColumn> columns_;

@@ -249,8 +249,8 @@ TEST_CASE("a column of any type comes out of a chunk as it went in") {
   Random random(static_cast<uint64_t>(type));
   ChunkScratch scratch;
   ColumnData decoded;  // reused, so that nothing of the column before may stay
-  for (int i = 0; i < 120; ++i) {
-    const auto rows = static_cast<uint32_t>(1 + random() % (i % 30 == 0 ? 20000 : 700));
+  for (int i = 0; i < 60; ++i) {
+    const auto rows = static_cast<uint32_t>(1 + random() % (i % 30 == 0 ? 10000 : 500));
     ColumnData column = SomeColumn(random, type, rows);
     const std::string chunk = Sealed({column});
     auto reader = ChunkReader::Open(chunk);
@@ -266,7 +266,7 @@ TEST_CASE("a column of any type comes out of a chunk as it went in") {
 TEST_CASE("the footer says of each column what a plain computation finds") {
   const auto type = static_cast<ValueType>(GENERATE(1, 2, 3, 4, 5, 6, 7));
   Random random(100 + static_cast<uint64_t>(type));
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 30; ++i) {
     ColumnData column = SomeColumn(random, type, static_cast<uint32_t>(1 + random() % 200));
     const std::string chunk = Sealed({column});
     auto reader = ChunkReader::Open(chunk);
@@ -353,13 +353,11 @@ TEST_CASE("a chunk with any byte changed is refused, or gives the same values") 
   }
   const std::string chunk = Sealed(columns);
   for (size_t at = 0; at < chunk.size(); ++at) {
-    for (int bit = 0; bit < 8; ++bit) {
-      std::string damaged = chunk;
-      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
-      auto reader = ChunkReader::Open(damaged);
-      absl::Status status = reader.ok() ? reader->DecodeAll().status() : reader.status();
-      CHECK(Reason(status) == "CHUNK_CORRUPT");
-    }
+    std::string damaged = chunk;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 + random() % 255));
+    auto reader = ChunkReader::Open(damaged);
+    absl::Status status = reader.ok() ? reader->DecodeAll().status() : reader.status();
+    CHECK(Reason(status) == "CHUNK_CORRUPT");
   }
   for (size_t size = 0; size < chunk.size(); size += 1 + size / 50) {
     CHECK(Reason(ChunkReader::Open(chunk.substr(0, size)).status()) == "CHUNK_CORRUPT");

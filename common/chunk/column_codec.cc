@@ -4,6 +4,8 @@
 #include <bit>
 
 #include "common/chunk/byte_io.h"
+#include "common/chunk/decimal_stream.h"
+#include "common/chunk/float_stream.h"
 #include "common/chunk/integer_stream.h"
 #include "common/chunk/text_entries.h"
 #include "common/chunk/text_stream.h"
@@ -13,10 +15,8 @@ namespace {
 
 // The orders are stored; never change them.
 enum class NullEncoding : uint8_t { kRuns = 0, kBits = 1 };
-enum class DecimalEncoding : uint8_t { kNarrow = 0, kWide = 1 };
+enum class DecimalLayout : uint8_t { kOneScale = 0, kMixed = 1, kWide = 2 };
 enum class TextLayout : uint8_t { kEach = 0, kCodes = 1 };
-
-constexpr uint8_t kMaxScale = 38;
 
 // Lengths of the runs of equal null bits; the first run is of rows that are not null and may be empty.
 std::vector<int64_t> NullRuns(const ColumnData& column) {
@@ -127,57 +127,80 @@ void EncodeSmall(const ColumnData& column, int64_t all, const std::vector<T>& ea
   }
 }
 
-void EncodeDecimals(const ColumnData& column, std::string& out) {
-  const bool wide = !column.wide.empty();
-  out.push_back(static_cast<char>(wide ? DecimalEncoding::kWide : DecimalEncoding::kNarrow));
-  if (wide) {
-    std::vector<int64_t> low;
-    std::vector<int64_t> high;
-    for (uint32_t row = 0; row < column.rows; ++row) {
-      if (column.IsNull(row)) continue;
-      low.push_back(static_cast<int64_t>(absl::Int128Low64(column.wide[row])));
-      high.push_back(absl::Int128High64(column.wide[row]));
-    }
-    EncodeIntegers(low, out);
-    EncodeIntegers(high, out);
-  } else {
-    EncodeDense(column, column.integers, out);
+void EncodeWide(const ColumnData& column, std::string& out) {
+  std::vector<int64_t> low;
+  std::vector<int64_t> high;
+  for (const absl::int128& unscaled : Dense<absl::int128, absl::int128>(column, column.wide)) {
+    low.push_back(static_cast<int64_t>(absl::Int128Low64(unscaled)));
+    high.push_back(absl::Int128High64(unscaled));
   }
+  EncodeIntegers(low, out);
+  EncodeIntegers(high, out);
   EncodeSmall(column, int64_t{column.scale}, column.scales, out);
 }
 
-void EncodeFloats(const ColumnData& column, std::string& out) {
-  std::vector<int64_t> bits;
-  for (double value : Dense<double, double>(column, column.floats)) bits.push_back(std::bit_cast<int64_t>(value));
-  EncodeIntegers(bits, out);
+void EncodeDecimalColumn(const ColumnData& column, std::string& out) {
+  if (!column.wide.empty()) {
+    out.push_back(static_cast<char>(DecimalLayout::kWide));
+    return EncodeWide(column, out);
+  }
+  if (!column.scales.empty()) {
+    out.push_back(static_cast<char>(DecimalLayout::kMixed));
+    return EncodeDecimals(Dense<int64_t, int64_t>(column, column.integers),
+                          Dense<uint8_t, uint8_t>(column, column.scales), out);
+  }
+  out.push_back(static_cast<char>(DecimalLayout::kOneScale));
+  out.push_back(static_cast<char>(column.scale));
+  EncodeDense(column, column.integers, out);
 }
 
-void EncodeTextColumn(ColumnData column, std::string& out) {
-  if (column.codes.empty()) MakeEntries(column, column.rows / 2);
+std::string EncodeEachText(const ColumnData& column) {
   std::vector<absl::string_view> texts;
-  if (column.codes.empty()) {
-    out.push_back(static_cast<char>(TextLayout::kEach));
-    for (uint32_t row = 0; row < column.rows; ++row) {
-      if (!column.IsNull(row)) texts.push_back(column.Text(row));
-    }
-    return EncodeTexts(texts, out);
+  for (uint32_t row = 0; row < column.rows; ++row) {
+    if (!column.IsNull(row)) texts.push_back(column.Text(row));
   }
-  SortEntries(column);
-  out.push_back(static_cast<char>(TextLayout::kCodes));
+  std::string out(1, static_cast<char>(TextLayout::kEach));
+  EncodeTexts(texts, out);
+  return out;
+}
+
+std::string EncodeCodedTexts(const ColumnData& column) {
+  std::vector<absl::string_view> texts;
   for (uint32_t i = 0; i < column.text_ends.size(); ++i) texts.push_back(column.Entry(i));
+  std::string out(1, static_cast<char>(TextLayout::kCodes));
   AppendVarint(texts.size(), out);
   EncodeTexts(texts, out);
   EncodeDense(column, column.codes, out);
+  return out;
 }
 
-void EncodeValues(const ColumnData& column, std::string& out) {
+// Columns with few distinct texts get codes, those with many do not; in between both are tried.
+void EncodeTextColumn(const ColumnData& column, uint32_t present, std::string& out) {
+  ColumnData coded = column;
+  if (coded.codes.empty()) {
+    if (!MakeEntries(coded, present / 2)) {
+      out += EncodeEachText(column);
+      return;
+    }
+  } else {
+    SortEntries(coded);
+  }
+  std::string best = EncodeCodedTexts(coded);
+  if (coded.text_ends.size() > present / 16) {
+    const std::string each = EncodeEachText(column);
+    if (each.size() < best.size()) best = each;
+  }
+  out += best;
+}
+
+void EncodeValues(const ColumnData& column, uint32_t present, std::string& out) {
   switch (column.type) {
     case ValueType::kText:
-      return EncodeTextColumn(column, out);
+      return EncodeTextColumn(column, present, out);
     case ValueType::kDecimal:
-      return EncodeDecimals(column, out);
+      return EncodeDecimalColumn(column, out);
     case ValueType::kFloat:
-      return EncodeFloats(column, out);
+      return EncodeFloats(Dense<double, double>(column, column.floats), out);
     case ValueType::kTimestamp:
       EncodeDense(column, column.integers, out);
       return EncodeSmall(column, int64_t{column.offset_minutes}, column.offsets_minutes, out);
@@ -227,21 +250,24 @@ class ValueDecoder {
   }
 
   bool Floats() {
-    auto bits = scratch_.TakeIntegers();
-    bits->resize(present_);
-    if (!DecodeIntegers(in_, present_, bits->data(), scratch_)) return false;
     column_.floats.resize(column_.rows);
-    std::memcpy(column_.floats.data(), bits->data(), present_ * sizeof(double));
+    if (!DecodeFloats(in_, present_, column_.floats.data(), scratch_)) return false;
     Spread(column_.nulls, present_, column_.floats);
     return true;
   }
 
   bool Decimals() {
-    uint8_t encoding = 0;
-    if (!in_.Byte(encoding) || encoding > static_cast<uint8_t>(DecimalEncoding::kWide)) return false;
-    const bool narrow = encoding == static_cast<uint8_t>(DecimalEncoding::kNarrow);
-    if (!(narrow ? Integers(INT64_MIN, INT64_MAX) : Wide())) return false;
-    return Small(0, kMaxScale, column_.scale, column_.scales);
+    uint8_t layout = 0;
+    if (!in_.Byte(layout)) return false;
+    switch (static_cast<DecimalLayout>(layout)) {
+      case DecimalLayout::kOneScale:
+        return in_.Byte(column_.scale) && column_.scale <= kMaxDecimalScale && Integers(INT64_MIN, INT64_MAX);
+      case DecimalLayout::kMixed:
+        return Mixed();
+      case DecimalLayout::kWide:
+        return Wide() && Small(0, kMaxDecimalScale, column_.scale, column_.scales);
+    }
+    return false;
   }
 
   bool Texts() {
@@ -275,6 +301,15 @@ class ValueDecoder {
       column_.text_ends[row] = present == 0 ? 0 : column_.text_ends[present - 1];
       present -= column_.IsNull(static_cast<uint32_t>(row)) ? 0 : 1;
     }
+    return true;
+  }
+
+  bool Mixed() {
+    column_.integers.resize(column_.rows);
+    column_.scales.resize(column_.rows);
+    if (!DecodeDecimals(in_, present_, column_.integers.data(), column_.scales.data(), scratch_)) return false;
+    Spread(column_.nulls, present_, column_.integers);
+    Spread(column_.nulls, present_, column_.scales);
     return true;
   }
 
@@ -341,7 +376,7 @@ std::string EncodeColumn(const ColumnData& column) {
   const uint32_t nulls = column.NullCount();
   if (nulls == column.rows) return out;
   if (nulls > 0) EncodeNulls(column, out);
-  EncodeValues(column, out);
+  EncodeValues(column, column.rows - nulls, out);
   return out;
 }
 

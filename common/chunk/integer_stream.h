@@ -4,6 +4,7 @@
 #define CHARTLY_COMMON_CHUNK_INTEGER_STREAM_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/types/span.h"
@@ -14,9 +15,15 @@ namespace chartly {
 
 // The order is stored; never change it.
 enum class IntegerEncoding : uint8_t {
-  kConstant = 0,  // one value
-  kPacked = 1,    // difference to the smallest, all of one width
-  kDelta = 2,     // first value, then a stream of differences
+  kConstant = 0,      // one value
+  kPacked = 1,        // differences to the smallest, all of one width
+  kTokens = 2,        // differences to the smallest, entropy coded
+  kSignedTokens = 3,  // the values, zigzag, entropy coded
+  kBytes = 4,         // differences to the smallest, lowest bytes first, as a block
+  kDelta = 5,         // the first value, then a stream of the differences of neighbours
+  kRuns = 6,          // a stream of values and one of how often each repeats
+  kDictionary = 7,    // a stream of the distinct values and one of their numbers
+  kScaled = 8,        // the smallest, a factor, and a stream of multiples
 };
 
 // Streams lie in streams at most so deep.
@@ -24,8 +31,11 @@ inline constexpr int kMaxStreamDepth = 6;
 
 // Appends the stream. Empty for no values.
 void EncodeIntegers(absl::Span<const int64_t> values, std::string& out);
+// The same in a given encoding, inner streams as they suit; nothing if the values do not fit it.
+std::optional<std::string> EncodeIntegersAs(IntegerEncoding encoding, absl::Span<const int64_t> values);
+
 // Reads `count` values. False if the bytes are not a stream of so many.
-bool DecodeIntegers(ByteReader& in, size_t count, int64_t* out, ChunkScratch& scratch, int depth = 0);
+bool DecodeIntegers(ByteReader& in, size_t count, int64_t* out, ChunkScratch& scratch);
 
 }  // namespace chartly
 

@@ -80,7 +80,7 @@ void CheckRow(const Batch& batch, uint32_t from, const ColumnSet& columns, uint3
 TEST_CASE("keys of rows sort as their values do and are equal exactly if the record keys are") {
   Random random(1);
   const std::vector<std::string> key = GENERATE(std::vector<std::string>{}, std::vector<std::string>{"a"});
-  Batch batch = SomeBatch(random, 300, key);
+  Batch batch = SomeBatch(random, 100, key);
   ColumnSet columns = ColumnsOfBatch(batch, 1);
   SortKeyEncoder encoder(columns, key);
   const std::vector<Hash128> record_keys = ComputeRecordKeys(columns, "p", key);
@@ -125,7 +125,7 @@ TEST_CASE("a dim that a chunk has no column for changes no key") {
 TEST_CASE("ids and keys of columns are those of the batch, also after sealing and in another order") {
   Random random(3);
   const std::vector<std::string> key = GENERATE(std::vector<std::string>{}, std::vector<std::string>{"b"});
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 5; ++i) {
     Batch batch = SomeBatch(random, 200, key);
     std::vector<uint32_t> rows(batch.rows());
     std::iota(rows.begin(), rows.end(), 0);
@@ -150,7 +150,7 @@ TEST_CASE("ids and keys of columns are those of the batch, also after sealing an
 
 TEST_CASE("rows gathered from several sources are the rows they were") {
   Random random(4);
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const Batch batches[] = {SomeBatch(random, 300, {}), SomeBatch(random, 3, {}), SomeBatch(random, 200, {})};
     ColumnSet sets[3];
     for (uint32_t b = 0; b < 3; ++b) {

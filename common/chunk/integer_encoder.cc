@@ -1,0 +1,290 @@
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/chunk/bit_packing.h"
+#include "common/chunk/integer_stream.h"
+#include "common/chunk/token_code.h"
+
+namespace chartly {
+namespace {
+
+using Values = absl::Span<const int64_t>;
+
+// How much smaller, in percent, an encoding that is slower to read must be than one that is quicker.
+constexpr uint64_t kTokensPay = 96;
+constexpr uint64_t kBytesPay = 97;
+// Differences, runs and dictionaries are tried down to this depth; what lies deeper is small.
+constexpr int kTransformDepth = 4;
+constexpr size_t kMostEntries = 4096;
+// Short streams are tried in every way, whatever a look at them promises.
+constexpr size_t kShort = 512;
+
+uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
+
+// One look at the values.
+struct Shape {
+  int64_t min = 0;
+  int64_t max = 0;
+  size_t runs = 0;        // of equal neighbours
+  size_t delta_runs = 0;  // of equal differences
+  uint64_t range() const { return Unsigned(max) - Unsigned(min); }
+};
+
+Shape LookAt(Values values) {
+  Shape shape{values[0], values[0], 1, 1};
+  uint64_t previous_delta = 0;
+  for (size_t i = 1; i < values.size(); ++i) {
+    shape.min = std::min(shape.min, values[i]);
+    shape.max = std::max(shape.max, values[i]);
+    const uint64_t delta = Unsigned(values[i]) - Unsigned(values[i - 1]);
+    shape.runs += delta != 0 ? 1 : 0;
+    shape.delta_runs += i > 1 && delta != previous_delta ? 1 : 0;
+    previous_delta = delta;
+  }
+  return shape;
+}
+
+uint64_t CommonFactor(Values values, int64_t min) {
+  uint64_t factor = 0;
+  for (int64_t value : values) {
+    factor = std::gcd(factor, Unsigned(value) - Unsigned(min));
+    if (factor == 1) break;
+  }
+  return factor;
+}
+
+std::vector<uint64_t> DifferencesTo(Values values, int64_t base) {
+  std::vector<uint64_t> differences;
+  differences.reserve(values.size());
+  for (int64_t value : values) differences.push_back(Unsigned(value) - Unsigned(base));
+  return differences;
+}
+
+std::vector<uint64_t> ZigZags(Values values) {
+  std::vector<uint64_t> numbers;
+  numbers.reserve(values.size());
+  for (int64_t value : values) numbers.push_back(ZigZag(value));
+  return numbers;
+}
+
+std::vector<int64_t> Deltas(Values values) {
+  std::vector<int64_t> deltas;
+  deltas.reserve(values.size());
+  for (size_t i = 1; i < values.size(); ++i) {
+    deltas.push_back(static_cast<int64_t>(Unsigned(values[i]) - Unsigned(values[i - 1])));
+  }
+  return deltas;
+}
+
+// Whether three neighbours have often been seen in that order before: then a block of bytes finds what repeats.
+bool Repeats(Values values) {
+  constexpr int kTableBits = 14;
+  std::vector<uint32_t> last(size_t{1} << kTableBits, 0);
+  size_t seen = 0;
+  for (size_t i = 0; i + 3 <= values.size(); ++i) {
+    uint64_t hash = Unsigned(values[i]) * 0x9E3779B97F4A7C15u;
+    hash = (hash ^ Unsigned(values[i + 1])) * 0xC2B2AE3D27D4EB4Fu;
+    hash = (hash ^ hash >> 29 ^ Unsigned(values[i + 2])) * 0x165667B19E3779F9u;
+    uint32_t& place = last[hash >> (64 - kTableBits)];
+    seen += place > 0 && std::equal(&values[i], &values[i] + 3, &values[place - 1]) ? 1 : 0;
+    place = static_cast<uint32_t>(i + 1);
+  }
+  return seen > values.size() / 4;
+}
+
+std::string Begin(IntegerEncoding encoding) { return std::string(1, static_cast<char>(encoding)); }
+
+std::string Encode(Values values, int depth);
+
+std::string EncodeConstant(int64_t value) {
+  std::string out = Begin(IntegerEncoding::kConstant);
+  AppendSigned(value, out);
+  return out;
+}
+
+std::string EncodePacked(Values values, const Shape& shape) {
+  std::string out = Begin(IntegerEncoding::kPacked);
+  const uint32_t width = BitWidth(shape.range());
+  AppendSigned(shape.min, out);
+  out.push_back(static_cast<char>(width));
+  AppendPacked(DifferencesTo(values, shape.min), width, out);
+  return out;
+}
+
+std::string EncodeUnsignedTokens(absl::Span<const uint64_t> differences, int64_t min, TokenShape shape) {
+  std::string out = Begin(IntegerEncoding::kTokens);
+  AppendSigned(min, out);
+  EncodeTokens(differences, shape, out);
+  return out;
+}
+
+std::string EncodeSignedTokens(absl::Span<const uint64_t> zigzags, TokenShape shape) {
+  std::string out = Begin(IntegerEncoding::kSignedTokens);
+  EncodeTokens(zigzags, shape, out);
+  return out;
+}
+
+std::string EncodeBytes(Values values, const Shape& shape) {
+  std::string out = Begin(IntegerEncoding::kBytes);
+  const uint32_t width = std::max<uint32_t>(1, (BitWidth(shape.range()) + 7) / 8);
+  AppendSigned(shape.min, out);
+  out.push_back(static_cast<char>(width));
+  const std::vector<uint64_t> differences = DifferencesTo(values, shape.min);
+  std::string planes;
+  planes.reserve(values.size() * width);
+  for (uint32_t plane = 0; plane < width; ++plane) {
+    for (uint64_t difference : differences) planes.push_back(static_cast<char>(difference >> (8 * plane)));
+  }
+  AppendBlock(planes, out);
+  return out;
+}
+
+std::string EncodeDelta(Values values, int depth) {
+  std::string out = Begin(IntegerEncoding::kDelta);
+  AppendSigned(values[0], out);
+  return out + Encode(Deltas(values), depth + 1);
+}
+
+std::string EncodeRuns(Values values, int depth) {
+  std::vector<int64_t> distinct;
+  std::vector<int64_t> lengths;
+  for (int64_t value : values) {
+    if (distinct.empty() || distinct.back() != value) {
+      distinct.push_back(value);
+      lengths.push_back(0);
+    }
+    ++lengths.back();
+  }
+  std::string out = Begin(IntegerEncoding::kRuns);
+  AppendVarint(distinct.size(), out);
+  return out + Encode(distinct, depth + 1) + Encode(lengths, depth + 1);
+}
+
+std::string EncodeScaled(Values values, int64_t min, uint64_t factor, int depth) {
+  std::vector<int64_t> multiples;
+  multiples.reserve(values.size());
+  for (int64_t value : values) multiples.push_back(static_cast<int64_t>((Unsigned(value) - Unsigned(min)) / factor));
+  std::string out = Begin(IntegerEncoding::kScaled);
+  AppendSigned(min, out);
+  AppendVarint(factor, out);
+  return out + Encode(multiples, depth + 1);
+}
+
+struct Dictionary {
+  std::vector<int64_t> entries;  // sorted; none if there are more than `most`
+  std::vector<int64_t> codes;
+};
+
+Dictionary MakeDictionary(Values values, size_t most) {
+  Dictionary dictionary;
+  absl::flat_hash_map<int64_t, int64_t> codes;
+  for (int64_t value : values) {
+    if (codes.try_emplace(value, 0).second && codes.size() > most) return {};
+  }
+  for (const auto& [value, code] : codes) dictionary.entries.push_back(value);
+  std::sort(dictionary.entries.begin(), dictionary.entries.end());
+  for (size_t i = 0; i < dictionary.entries.size(); ++i) codes[dictionary.entries[i]] = static_cast<int64_t>(i);
+  dictionary.codes.reserve(values.size());
+  for (int64_t value : values) dictionary.codes.push_back(codes[value]);
+  return dictionary;
+}
+
+std::string EncodeDictionary(const Dictionary& dictionary, int depth) {
+  std::string out = Begin(IntegerEncoding::kDictionary);
+  AppendVarint(dictionary.entries.size(), out);
+  // The codes have no dictionary again: their own would be themselves.
+  return out + Encode(dictionary.entries, depth + 1) + Encode(dictionary.codes, depth + 1);
+}
+
+void KeepSmaller(std::string candidate, uint64_t percent, std::string& best) {
+  if (candidate.size() * 100 < best.size() * percent) best = std::move(candidate);
+}
+
+// About the bits that the values take without differences, runs or dictionaries.
+uint64_t EstimateBits(Values values) {
+  const Shape shape = LookAt(values);
+  const uint64_t tokens =
+      std::min(EstimateTokens(DifferencesTo(values, shape.min)).bits, EstimateTokens(ZigZags(values)).bits);
+  return std::min<uint64_t>(values.size() * BitWidth(shape.range()), tokens);
+}
+
+// The best encoding that holds no further streams.
+std::string EncodeFlat(Values values, const Shape& shape) {
+  std::string best = EncodePacked(values, shape);
+  const std::vector<uint64_t> differences = DifferencesTo(values, shape.min);
+  const std::vector<uint64_t> zigzags = ZigZags(values);
+  const TokenEstimate unsigned_tokens = EstimateTokens(differences);
+  const TokenEstimate signed_tokens = EstimateTokens(zigzags);
+  if (signed_tokens.bits < unsigned_tokens.bits) {
+    if (signed_tokens.bits / 8 < best.size()) {
+      KeepSmaller(EncodeSignedTokens(zigzags, signed_tokens.shape), kTokensPay, best);
+    }
+  } else if (unsigned_tokens.bits / 8 < best.size()) {
+    KeepSmaller(EncodeUnsignedTokens(differences, shape.min, unsigned_tokens.shape), kTokensPay, best);
+  }
+  if (values.size() < kShort || Repeats(values)) KeepSmaller(EncodeBytes(values, shape), kBytesPay, best);
+  return best;
+}
+
+std::string Encode(Values values, int depth) {
+  if (values.empty()) return "";
+  const Shape shape = LookAt(values);
+  if (shape.min == shape.max) return EncodeConstant(shape.min);
+  std::string best = EncodeFlat(values, shape);
+  if (depth >= kTransformDepth) return best;
+  const uint64_t factor = CommonFactor(values, shape.min);
+  if (factor > 1) {
+    KeepSmaller(EncodeScaled(values, shape.min, factor, depth), 100, best);
+    return best;
+  }
+  const size_t count = values.size();
+  if (shape.runs <= count / 2) KeepSmaller(EncodeRuns(values, depth), 100, best);
+  const bool regular = shape.delta_runs <= count / 2;
+  const std::vector<int64_t> deltas = Deltas(values);
+  if (count < kShort || regular || EstimateBits(deltas) / 8 < best.size()) {
+    KeepSmaller(EncodeDelta(values, depth), 99, best);
+  }
+  // Where codes are as dense as the values, a dictionary says nothing new.
+  Dictionary dictionary = MakeDictionary(values, std::min(kMostEntries, count / 4));
+  if (!dictionary.entries.empty() && dictionary.entries.size() - 1 < shape.range()) {
+    if (count < kShort || EstimateBits(dictionary.codes) / 8 < best.size()) {
+      KeepSmaller(EncodeDictionary(dictionary, depth), 98, best);
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+void EncodeIntegers(absl::Span<const int64_t> values, std::string& out) { out += Encode(values, 0); }
+
+std::optional<std::string> EncodeIntegersAs(IntegerEncoding encoding, absl::Span<const int64_t> values) {
+  const Shape shape = LookAt(values);
+  const std::vector<uint64_t> differences = DifferencesTo(values, shape.min);
+  switch (encoding) {
+    case IntegerEncoding::kConstant:
+      if (shape.min != shape.max) return std::nullopt;
+      return EncodeConstant(shape.min);
+    case IntegerEncoding::kPacked:
+      return EncodePacked(values, shape);
+    case IntegerEncoding::kTokens:
+      return EncodeUnsignedTokens(differences, shape.min, EstimateTokens(differences).shape);
+    case IntegerEncoding::kSignedTokens:
+      return EncodeSignedTokens(ZigZags(values), EstimateTokens(ZigZags(values)).shape);
+    case IntegerEncoding::kBytes:
+      return EncodeBytes(values, shape);
+    case IntegerEncoding::kDelta:
+      return EncodeDelta(values, 0);
+    case IntegerEncoding::kRuns:
+      return EncodeRuns(values, 0);
+    case IntegerEncoding::kDictionary:
+      return EncodeDictionary(MakeDictionary(values, values.size()), 0);
+    case IntegerEncoding::kScaled:
+      return EncodeScaled(values, shape.min, std::max<uint64_t>(CommonFactor(values, shape.min), 1), 0);
+  }
+  return std::nullopt;
+}
+
+}  // namespace chartly
