@@ -48,7 +48,10 @@ class Engine:
         text = (DEPLOY / "docker/Dockerfile").read_text()
         last = text[text.index("FROM scratch"):].replace("--from=build ", "").replace(" /image/", " /")
         (self.folder / "Dockerfile").write_text(last)
-        self.docker("build", "--quiet", "--tag", tag, "--file", self.folder / "Dockerfile", context)
+        self.docker("build", "--quiet", "--tag", "built:test", "--file", self.folder / "Dockerfile", context)
+        # What is run is the packed image; the one that the engine built is there to be compared with it.
+        self.digest = run("python3", DEPLOY / "docker/pack.py", context, tag.split(":")[1], self.folder / "packed").stdout.strip()
+        self.docker("load", "--input", next((self.folder / "packed").glob("*.tar")))
 
     def script(self, name, *arguments, check=True):
         return run(DEPLOY / "compose" / name, *arguments, check=check, env=self.env)

@@ -1,10 +1,12 @@
 """Real containers: the image is built, the compose files and scripts are run, and the hardening is read off the kernel."""
 
+import io
 import json
 import os
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -93,6 +95,27 @@ def test_E65_nothing_is_written_elsewhere(engine):
     for name in ("control", "drone"):
         changed = engine.docker("diff", engine.container(name)).splitlines()
         assert {line[2:] for line in changed} <= {"/etc", "/etc/mtab", "/app", "/app/data", "/tmp"}, changed
+
+
+def test_J140_the_packed_image_is_the_one_of_the_dockerfile(engine):
+    def settings(tag):
+        found = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config}}", tag))
+        found["Labels"].pop("org.opencontainers.image.version", None)
+        # The engine adds where shells look for programs; there is no shell.
+        found["Env"] = [each for each in found["Env"] if not each.startswith("PATH=")]
+        return {key: found[key] for key in ("User", "WorkingDir", "Cmd", "Env", "ExposedPorts", "Labels")}
+
+    def contents(tag):
+        container = engine.docker("create", tag)
+        try:
+            exported = subprocess.run(["docker", "export", container], env=engine.env, capture_output=True, check=True).stdout
+        finally:
+            engine.docker("rm", container)
+        with tarfile.open(fileobj=io.BytesIO(exported)) as archive:
+            return {each.name.rstrip("/"): (each.mode, each.uid, each.gid, each.size) for each in archive}
+    assert settings(TAG) == settings("built:test")
+    assert settings(TAG)["User"] == "10440:10440"
+    assert contents(TAG) == contents("built:test")
 
 
 def test_E62_the_image_holds_no_shell(engine):
@@ -216,6 +239,19 @@ def test_J140_the_contents_of_the_image_are_the_same_bytes_each_time(roots):
     archives = {subprocess.run(["tar", "--sort=name", "--numeric-owner", "-cf", "-", "-C", root, "root"], check=True,
                                capture_output=True).stdout for root in roots}
     assert len(archives) == 1
+
+
+def test_J140_two_builds_have_one_digest_and_say_where_they_come_from(roots, tmp_path):
+    pack = ROOT / "deploy/docker/pack.py"
+    digests = [run("python3", pack, root, "v0.1.0", tmp_path / root.name, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}).stdout
+               for root in roots]
+    assert len(set(digests)) == 1 and digests[0].startswith("sha256:")
+    archives = {(tmp_path / root.name / "chartly-0.1.0.tar").read_bytes() for root in roots}
+    assert len(archives) == 1
+    statement = json.loads((tmp_path / "first/chartly-0.1.0.provenance.json").read_text())
+    assert statement["subject"] == [{"name": "chartly:v0.1.0", "digest": {"sha256": digests[0].strip().removeprefix("sha256:")}}]
+    assert {each["name"] for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"]} == {"source", "sbom.spdx.json"}
+    assert run("python3", pack, roots[0], "latest", tmp_path / "no", check=False).returncode != 0
 
 
 def test_J140_the_list_of_contents_is_whole(roots):
