@@ -1,5 +1,6 @@
 """Scripts and YAML files as text."""
 
+import re
 import subprocess
 
 import pytest
@@ -46,3 +47,19 @@ def test_F85_P226_nothing_tells_to_change_a_cluster_by_hand(word):
     faults = [path for path in tracked("*.md", "*.sh", "*.ps1", "*.yaml", "*.txt", "dev")
               if "docs/adr" not in str(path) and word in path.read_text(errors="replace")]
     assert faults == []
+
+
+SECRETS = re.compile(r"chk_[0-9a-f]{32}|-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30}|"
+                     r"xox[abp]-[0-9A-Za-z-]{20}|eyJ[A-Za-z0-9_-]{20,}\.eyJ")
+
+
+def test_E66_no_file_that_is_deployed_or_read_by_people_holds_a_secret():
+    faults = [f"{path}: {found.group(0)[:12]}…" for path in tracked("charts", "deploy", "terraform", "docs", "profiles", "*.md", "dev")
+              for found in SECRETS.finditer(path.read_text(errors="replace"))]
+    assert faults == []
+
+
+@pytest.mark.parametrize("planted", ["chk_" + "0f" * 32, "-----BEGIN RSA " + "PRIVATE KEY-----", "AKIA" + "A1" * 8,
+                                     "ghp_" + "a1B2" * 9, "eyJ" + "a" * 24 + ".eyJ" + "b" * 8])
+def test_E66_a_planted_secret_is_found(planted):
+    assert SECRETS.search(f"key: {planted}\n")
