@@ -40,7 +40,10 @@ absl::StatusOr<absl::string_view> PageBody::Read() {
     if (!ahead_.empty()) return absl::string_view(ahead_);
   }
   std::string().swap(ahead_);  // assigning would keep its memory
-  return Take();
+  ASSIGN_OR_RETURN(absl::string_view piece, Take());
+  status_ = admit_(static_cast<int64_t>(piece.size()));
+  if (!status_.ok()) return status_;
+  return piece;
 }
 
 }  // namespace chartly::drone

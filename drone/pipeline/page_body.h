@@ -4,7 +4,9 @@
 #define CHARTLY_DRONE_PIPELINE_PAGE_BODY_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "common/text/sha256.h"
 #include "drone/decode/body.h"
@@ -15,8 +17,9 @@ inline constexpr size_t kReadAheadBytes = size_t{4} << 20;
 
 class PageBody final : public Body {
  public:
-  // `body` must outlive this.
-  explicit PageBody(Body& body) : body_(body) {}
+  // `admit` is asked about each piece that was not read ahead before it goes on; an error of it ends the body. `body`
+  // must outlive this.
+  PageBody(Body& body, std::function<absl::Status(int64_t bytes)> admit) : body_(body), admit_(std::move(admit)) {}
 
   // Reads up to `bytes`. An error of the body is kept for the Read that comes to it.
   void ReadAhead(size_t bytes);
@@ -31,6 +34,7 @@ class PageBody final : public Body {
   absl::StatusOr<absl::string_view> Take();
 
   Body& body_;
+  const std::function<absl::Status(int64_t bytes)> admit_;
   Sha256 hash_;
   std::string ahead_;
   bool ahead_given_ = false;

@@ -67,6 +67,7 @@ class Pipeline::Impl {
       return HandOn(std::move(batch), fetched, rows.newest());
     });
     absl::Status status = ReadPages(*source, *decoder, rows);
+    share_.reset();
     truncated_by_ = rows.limit_reached() ? "limits.max_records" : source->truncated_by();
     unmodified_ = source->unmodified();
     const bool whole = status.ok() && truncated_by_.empty();
@@ -129,8 +130,8 @@ class Pipeline::Impl {
       if (!page) return absl::OkStatus();
       ++pages_;
       TellProgress(rows.fetched());
-      PageBody body(*page->body);
-      body.ReadAhead(kReadAheadBytes);
+      PageBody body(*page->body, [this](int64_t bytes) { return share_->Grow(kTakenPerByte * bytes, cancelled_); });
+      RETURN_IF_ERROR(ReadAhead(body));
       bool known = body.whole();
       rows.BeginPage(Origin(*page, body.sha256()), page->number, &cancelled_);
       absl::StatusOr<DecodeResult> decoded = decoder.Decode(body, page->content_type, page->uri, rows);
@@ -145,6 +146,14 @@ class Pipeline::Impl {
       RETURN_IF_ERROR(flushed);
       previous = *std::move(decoded);
     }
+  }
+
+  absl::Status ReadAhead(PageBody& body) {
+    share_.emplace(deps_.governor);
+    RETURN_IF_ERROR(share_->Grow(kReadAheadBytes, cancelled_));
+    body.ReadAhead(kReadAheadBytes);
+    share_->Settle();
+    return share_->Grow(body.whole() ? kTakenPerByte * body.bytes() : kMostOfARun, cancelled_);
   }
 
   BatchHeader Origin(const Page& page, const std::string& sha256) const {
@@ -180,6 +189,7 @@ class Pipeline::Impl {
     handed_on_ += fetched;
     Count("chartly_rows_total", static_cast<double>(fetched), "fetched");
     TellProgress(handed_on_);
+    share_->Settle();
     return deps_.governor == nullptr ? absl::OkStatus() : deps_.governor->Admit(cancelled_);
   }
 
@@ -219,6 +229,7 @@ class Pipeline::Impl {
 
   const RunSpec spec_;
   const PipelineDeps deps_;
+  std::optional<Governor::Share> share_;  // while pages are read
   std::atomic<bool> cancelled_ = false;
   int64_t handed_on_ = 0;
   int32_t pages_ = 0;
