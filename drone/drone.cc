@@ -12,6 +12,7 @@
 #include "common/rpc/peers.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "drone/footprint.h"
 #include "drone/session/run_executor.h"
 #include "drone/session/session.h"
 #include "drone/spool/spool.h"
@@ -35,7 +36,7 @@ class ComposedDrone final : public Drone {
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config), {rpc::MakeChannel(config.coordinator, config.api_key), *spool_, executor_,
-                                            [this](int64_t epoch) { uplink_.SetEpoch(epoch); }}) {}
+                                            [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused}) {}
   ~ComposedDrone() override { Shutdown(); }
 
   absl::Status Begin() {

@@ -1,5 +1,3 @@
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +17,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "drone/drone.h"
+#include "drone/footprint.h"
 
 namespace chartly::drone {
 namespace {
@@ -139,16 +138,6 @@ absl::Status Complete(Flags& flags) {
   RETURN_IF_ERROR(ReadConsent(flags));
   RETURN_IF_ERROR(ReadLabels(flags));
   return ReadKey(flags);
-}
-
-// A drone is small beside what else its host does. Left to itself, glibc gives each thread a heap of its own and keeps
-// there what large buffers have left behind.
-void KeepHeapSmall() {
-#ifdef __GLIBC__
-  ::mallopt(M_ARENA_MAX, 2);
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
-#endif
 }
 
 int Fail(const absl::Status& status, int code) {

@@ -18,6 +18,7 @@ constexpr absl::Duration kGoodbyeTimeout = absl::Seconds(1);
 constexpr absl::Duration kMinInterval = absl::Milliseconds(20);
 // A registration that lasts this many beats is not one of two drones that fence each other.
 constexpr int kSettledBeats = 3;
+constexpr int kIdleRounds = 3;
 
 }  // namespace
 
@@ -75,6 +76,7 @@ void Session::Run() {
       registered = epoch_ != 0;
     }
     absl::Status status = registered ? Beat(kCallTimeout) : Register();
+    CountIdle();
     absl::MutexLock lock(&mu_);
     health_ = status;
     if (status.ok()) {
@@ -164,6 +166,11 @@ void Session::OnFailure(const absl::Status& status, absl::string_view what) {
   if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return;
   absl::MutexLock lock(&mu_);
   epoch_ = 0;
+}
+
+void Session::CountIdle() {
+  idle_ = deps_.executor.Progress().empty() ? idle_ + 1 : 0;
+  if (idle_ == kIdleRounds && deps_.on_idle) deps_.on_idle();
 }
 
 // Says false once the session is to end.

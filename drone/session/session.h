@@ -40,6 +40,8 @@ struct SessionDeps {
   Spool& spool;
   RunExecutor& executor;
   std::function<void(int64_t epoch)> on_epoch;  // after each registration; may be empty
+  // After a while without runs, once until there is one again. May be empty.
+  std::function<void()> on_idle = nullptr;
 };
 
 class Session {
@@ -62,6 +64,7 @@ class Session {
   absl::Status Register();
   absl::Status Beat(absl::Duration timeout);
   void OnFailure(const absl::Status& status, absl::string_view what);
+  void CountIdle();
   bool Sleep(absl::Duration duration);
 
   const SessionOptions options_;
@@ -71,6 +74,7 @@ class Session {
   std::mt19937_64 random_{std::random_device{}()};
   absl::Duration backoff_;
   int beats_ = 0;  // since the registration
+  int idle_ = 0;   // rounds without a run
 
   mutable absl::Mutex mu_;
   absl::CondVar changed_;

@@ -129,8 +129,8 @@ class Rig {
     session_options.labels = {{"site", "north"}};
     session_options.min_backoff = absl::Milliseconds(5);
     auto channel = rpc::MakeChannel(absl::StrCat("127.0.0.1:", rpc_.ports()[0]), "");
-    session = std::make_unique<Session>(session_options,
-                                        SessionDeps{channel, *spool, *executor, [this](int64_t e) { epoch = e; }});
+    session = std::make_unique<Session>(
+        session_options, SessionDeps{channel, *spool, *executor, [this](int64_t e) { epoch = e; }, [this] { ++idle; }});
     session->Start();
   }
   void StopDrone() {
@@ -170,6 +170,7 @@ class Rig {
   std::unique_ptr<RunExecutor> executor;
   std::unique_ptr<Session> session;
   std::atomic<int64_t> epoch = 0;
+  std::atomic<int> idle = 0;
 
  private:
   rpc::RpcServer rpc_;
@@ -206,6 +207,18 @@ TEST_CASE("an ordered run is done once, however often the order is repeated, and
   REQUIRE(rig.coordinator.Finished("r1"));
   CHECK(rig.server.Count("/people") == 1);
   CHECK(rig.Ends().size() == 2);
+}
+
+TEST_CASE("a drone without runs is told so once, and again after its next run") {
+  Rig rig;
+  rig.server.Map("/people", Answer("[]"));
+  rig.StartDrone();
+  REQUIRE(testing::Eventually([&] { return rig.idle == 1; }));
+  REQUIRE(rig.coordinator.Beats(5));
+  CHECK(rig.idle == 1);
+  rig.coordinator.Order("r1", rig.Profile("/people"));
+  REQUIRE(rig.coordinator.Finished("r1"));
+  REQUIRE(testing::Eventually([&] { return rig.idle == 2; }));
 }
 
 TEST_CASE("what the owner of the host does not consent to is not asked for, whatever is ordered") {
