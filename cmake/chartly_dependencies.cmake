@@ -20,6 +20,7 @@ pkg_check_modules(CHARTLY_ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
 pkg_check_modules(CHARTLY_BROTLI REQUIRED IMPORTED_TARGET GLOBAL libbrotlidec)
 pkg_check_modules(CHARTLY_XXHASH REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
 pkg_check_modules(CHARTLY_LIBPQ REQUIRED IMPORTED_TARGET GLOBAL libpq)
+pkg_check_modules(CHARTLY_SECCOMP REQUIRED IMPORTED_TARGET GLOBAL libseccomp)
 
 # One name a dependency, whatever the distribution calls the target.
 function(chartly_alias NAME)
@@ -39,6 +40,7 @@ chartly_alias(zstd PkgConfig::CHARTLY_ZSTD)
 chartly_alias(brotli PkgConfig::CHARTLY_BROTLI)
 chartly_alias(xxhash PkgConfig::CHARTLY_XXHASH)
 chartly_alias(libpq PkgConfig::CHARTLY_LIBPQ)
+chartly_alias(seccomp PkgConfig::CHARTLY_SECCOMP)
 
 # google/api/annotations.proto comes with different packages on different releases.
 find_path(GOOGLEAPIS_DIR google/api/annotations.proto PATHS

@@ -18,6 +18,7 @@
 #include "common/telemetry/log.h"
 #include "drone/drone.h"
 #include "drone/footprint.h"
+#include "drone/sandbox.h"
 
 namespace chartly::drone {
 namespace {
@@ -163,6 +164,8 @@ int RunDrone(int argc, char** argv) {
   absl::Status complete = Complete(flags);
   if (!complete.ok()) return Fail(complete, 2);
   InitLog("chartly-drone", flags.log_level);
+  absl::Status sandbox = EnterSandbox();
+  if (!sandbox.ok()) LogWarn("no sandbox", {{"error", std::string(sandbox.message())}});
   absl::StatusOr<std::unique_ptr<Drone>> drone = Drone::Start(flags.config);
   if (!drone.ok()) return Fail(drone.status(), 1);
   int signal = WaitForStopSignal();
