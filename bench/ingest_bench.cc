@@ -169,7 +169,8 @@ Sample Measure(const std::string& dir, const Load& load) {
   rpc::KeyAuthenticator authenticator(std::vector<std::pair<std::string, std::string>>{{"bench", "key"}});
   aggregator::AggregatorConfig config;
   config.data_dir = dir;
-  auto component = aggregator::AggregatorComponent::Open(config, authenticator, nullptr);
+  rpc::Peers peers({}, "");
+  auto component = aggregator::AggregatorComponent::Open(config, authenticator, nullptr, peers);
   RequireOk(component.status(), "opening the store");
   rpc::RpcServer server;
   server.Listen("127.0.0.1:0");

@@ -1,4 +1,4 @@
-// chartly records query, chartly quarantine list
+// chartly records query
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -90,17 +90,6 @@ void AddSelection(CLI::App& verb, const std::shared_ptr<RecordOptions>& options)
       ->type_name("TIME");
 }
 
-std::vector<std::string> QuarantineRow(const Json& row) {
-  return {row["profile_id"].text(),
-          row["run_id"].text(),
-          row["page"].text(),
-          row["row"].text(),
-          row["reason_code"].text(),
-          row["field"].text(),
-          Shorten(row["message"].text(), 60),
-          Shorten(row["raw"].text(), 60)};
-}
-
 }  // namespace
 
 void AddRecordCommands(CLI::App& root, Session& session) {
@@ -113,26 +102,6 @@ void AddRecordCommands(CLI::App& root, Session& session) {
   AddLimit(*query, options->limit, "Records");
   AddRecordExport(noun, session);
   AddRecordWhy(noun, session);
-}
-
-void AddQuarantineCommands(CLI::App& root, Session& session) {
-  CLI::App& noun = *root.add_subcommand("quarantine", "Look at rows that broke their contract");
-  noun.require_subcommand(1)->fallthrough();
-  auto options = std::make_shared<RecordOptions>();
-  CLI::App* verb =
-      AddVerb(noun, session, "list", "List rows in quarantine with the reason, newest run first", [&session, options] {
-        return PrintListing(session, {.path = "/api/quarantine",
-                                      .query = {{"profile_id", options->profile}, {"run_id", options->run}},
-                                      .size_param = "limit",
-                                      .field = "rows",
-                                      .limit = options->limit,
-                                      .header = {"PROFILE", "RUN", "PAGE", "ROW", "REASON", "FIELD", "MESSAGE", "RAW"},
-                                      .row = QuarantineRow,
-                                      .if_empty = "nothing in quarantine"});
-      });
-  verb->add_option("--profile", options->profile, "Only rows of this profile")->type_name("PROFILE");
-  verb->add_option("--run", options->run, "Only rows of this run")->type_name("RUN");
-  AddLimit(*verb, options->limit, "Rows");
 }
 
 }  // namespace chartly::cli

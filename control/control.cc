@@ -133,7 +133,7 @@ class ControlProcess final : public Control {
         config.data_dir = data;
         config.dedupe_bytes = config_.dedupe_bytes;
         config.memory_bytes = config_.memory_bytes;
-        ASSIGN_OR_RETURN(auto opened, aggregator::AggregatorComponent::Open(config, *authenticator_, sink));
+        ASSIGN_OR_RETURN(auto opened, aggregator::AggregatorComponent::Open(config, *authenticator_, sink, peers_));
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kCoordinator: {

@@ -105,6 +105,7 @@ const std::vector<MetricInfo>& Metrics() {
        "Stored rows looked at for an answer, by what asked: query, export, why."},
       {"chartly_exports_total", kCounter, "format", "Files of records streamed to their end, by format."},
       {"chartly_exports_active", kGauge, "", "Exports under way."},
+      {"chartly_redriven_rows_total", kCounter, "outcome", "Rows in quarantine tried again: left, stayed."},
       {"chartly_reports_total", kCounter, "outcome", "Reports answered, by canonical status code."},
       {"chartly_spool_bytes", kGauge, "", "Bytes in the spool that are not yet released."},
       {"chartly_spool_appends_total", kCounter, "", "Entries made durable in the spool."},

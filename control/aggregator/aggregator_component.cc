@@ -1,13 +1,34 @@
 #include "control/aggregator/aggregator_component.h"
 
+#include "absl/strings/str_cat.h"
+#include "chartly/v1/registry.grpc.pb.h"
+#include "common/rpc/grpc_status.h"
 #include "common/status/status.h"
 #include "control/aggregator/kv_record_store.h"
 
 namespace chartly::aggregator {
+namespace {
+
+constexpr absl::Duration kRegistryTimeout = absl::Seconds(10);
+
+absl::StatusOr<ProfileRevision> AskRegistry(const rpc::Peers& peers, const std::string& profile_id) {
+  grpc::ClientContext context;
+  rpc::Prepare(context, kRegistryTimeout);
+  v1::GetProfileRequest request;
+  request.set_name(absl::StrCat("profiles/", profile_id));
+  v1::Profile profile;
+  grpc::Status status =
+      v1::RegistryService::NewStub(peers.Channel(Part::kRegistry))->GetProfile(&context, request, &profile);
+  if (!status.ok()) return rpc::FromGrpcStatus(status);
+  return ProfileRevision{profile.content(), absl::StrCat("profiles/", profile_id, "@", profile.revision())};
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(const AggregatorConfig& config,
                                                                                const rpc::Authenticator& authenticator,
-                                                                               rpc::AuditSink* audit) {
+                                                                               rpc::AuditSink* audit,
+                                                                               const rpc::Peers& peers) {
   std::unique_ptr<AggregatorComponent> component(new AggregatorComponent);
   KvOptions options;
   options.memory_bytes = config.memory_bytes;
@@ -17,10 +38,13 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
   component->query_ = std::make_unique<RecordQuery>(*component->store_);
   component->exports_ = std::make_unique<RecordExport>(*component->store_);
   component->explainer_ = std::make_unique<RecordExplainer>(*component->store_, *component->query_);
+  component->redriver_ =
+      std::make_unique<Redriver>(*component->store_, *component->committer_, component->clock_,
+                                 [&peers](const std::string& profile_id) { return AskRegistry(peers, profile_id); });
   component->ingest_ = std::make_unique<IngestService>(*component->committer_, authenticator, audit);
-  component->records_ =
-      std::make_unique<RecordService>(*component->committer_, *component->query_, *component->exports_,
-                                      *component->explainer_, component->clock_, authenticator, audit);
+  component->records_ = std::make_unique<RecordService>(*component->committer_, *component->query_,
+                                                        *component->exports_, *component->explainer_,
+                                                        *component->redriver_, component->clock_, authenticator, audit);
   return component;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/clock/clock.h"
 #include "common/rpc/authenticator.h"
+#include "common/rpc/peers.h"
 #include "control/aggregator/committer.h"
 #include "control/aggregator/ingest_service.h"
 #include "control/aggregator/record_explainer.h"
@@ -17,6 +18,7 @@
 #include "control/aggregator/record_query.h"
 #include "control/aggregator/record_service.h"
 #include "control/aggregator/record_store.h"
+#include "control/aggregator/redriver.h"
 
 namespace chartly::aggregator {
 
@@ -28,10 +30,10 @@ struct AggregatorConfig {
 
 class AggregatorComponent {
  public:
-  // As OpenKvStore. Authenticator and sink must outlive it.
+  // As OpenKvStore. Authenticator, sink and peers must outlive it.
   static absl::StatusOr<std::unique_ptr<AggregatorComponent>> Open(const AggregatorConfig& config,
                                                                    const rpc::Authenticator& authenticator,
-                                                                   rpc::AuditSink* audit);
+                                                                   rpc::AuditSink* audit, const rpc::Peers& peers);
   ~AggregatorComponent() { Shutdown(); }
   std::vector<grpc::Service*> services() { return {ingest_.get(), records_.get()}; }
   // Empty if all is well; else what is wrong, for people.
@@ -46,6 +48,7 @@ class AggregatorComponent {
   std::unique_ptr<RecordQuery> query_;
   std::unique_ptr<RecordExport> exports_;
   std::unique_ptr<RecordExplainer> explainer_;
+  std::unique_ptr<Redriver> redriver_;
   std::unique_ptr<IngestService> ingest_;
   std::unique_ptr<RecordService> records_;
 };

@@ -23,7 +23,7 @@ class Server {
     AggregatorConfig config;
     config.data_dir = path;
     config.memory_bytes = size_t{8} << 20;
-    auto opened = AggregatorComponent::Open(config, authenticator_, nullptr);
+    auto opened = AggregatorComponent::Open(config, authenticator_, nullptr, peers_);
     REQUIRE_OK(opened);
     component = *std::move(opened);
     server_.Listen("127.0.0.1:0");
@@ -39,6 +39,7 @@ class Server {
   }
   std::string address_;
   rpc::KeyAuthenticator authenticator_{{{"drone", "secret"}}};
+  rpc::Peers peers_{{}, ""};
   std::unique_ptr<AggregatorComponent> component;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::RecordService::Stub> records;

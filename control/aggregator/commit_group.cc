@@ -36,6 +36,7 @@ absl::Status Gap(const SpoolPosition& position, int64_t durable) {
 size_t CommitRequest::Size() const {
   size_t bytes = 1024;
   for (const PreparedBatch& batch : batches) bytes += batch.Size();
+  for (const StoreWrite::Redriven& entry : redriven) bytes += entry.id.size() + entry.row.ByteSizeLong();
   return bytes;
 }
 
@@ -64,6 +65,7 @@ absl::Status CommitGroup::TryStage(CommitRequest& request, CommitResult& result)
   dirty_ = true;
   for (PreparedBatch& batch : request.batches) ApplyBatch(std::move(batch), result);
   if (request.run_end.has_value()) ApplyRunEnd(*std::move(request.run_end));
+  for (StoreWrite::Redriven& redriven : request.redriven) ApplyRedriven(std::move(redriven));
   if (request.position.has_value()) {
     const SpoolPosition& position = *request.position;
     write_.spools[{position.drone_id, position.spool_id}].set_seq(position.seq);
@@ -100,6 +102,10 @@ absl::Status CommitGroup::LoadStates(const CommitRequest& request) {
     RETURN_IF_ERROR(Load(write_.drones, header.drone_id(), [&] { return store_.Drone(header.drone_id()); }));
   }
   if (request.run_end.has_value()) RETURN_IF_ERROR(load_run(request.run_end->run_id()));
+  for (const StoreWrite::Redriven& redriven : request.redriven) {
+    const std::string& profile_id = redriven.row.profile_id();
+    RETURN_IF_ERROR(Load(write_.profiles, profile_id, [&] { return store_.Profile(profile_id); }));
+  }
   return absl::OkStatus();
 }
 
@@ -186,9 +192,19 @@ void CommitGroup::FileQuarantine(const BatchHeader& header, uint64_t run_ordinal
     entry.row.set_profile_id(header.profile_id());
     entry.row.set_run_id(header.run_id());
     entry.row.set_observed_us(header.observed_us());
+    entry.row.set_drone_id(header.drone_id());
+    entry.row.mutable_origin()->set_revision(header.revision());
+    entry.row.mutable_origin()->set_source_uri(header.source_uri());
+    entry.row.mutable_origin()->set_payload_sha256(header.payload_sha256());
     *entry.row.mutable_row() = header.quarantined(i);
     write_.quarantine.push_back(std::move(entry));
   }
+}
+
+void CommitGroup::ApplyRedriven(StoreWrite::Redriven redriven) {
+  ProfileState& profile = write_.profiles[redriven.row.profile_id()];
+  profile.set_quarantined(std::max<int64_t>(profile.quarantined() - 1, 0));
+  write_.redriven.push_back(std::move(redriven));
 }
 
 void CommitGroup::ApplyRunEnd(v1::RunEnd end) {

@@ -30,6 +30,8 @@ struct CommitRequest {
   std::optional<SpoolPosition> position;
   std::vector<PreparedBatch> batches;
   std::optional<v1::RunEnd> run_end;
+  // Rows that leave quarantine with this commit, as they are kept from now on.
+  std::vector<StoreWrite::Redriven> redriven;
   size_t Size() const;
 };
 
@@ -67,6 +69,7 @@ class CommitGroup {
   void FileSuperseded(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);
   void FileChunk(PreparedBatch& batch, uint64_t number, const DedupeOutcome& outcome);
   void FileQuarantine(const BatchHeader& header, uint64_t run_ordinal, uint64_t batch);
+  void ApplyRedriven(StoreWrite::Redriven redriven);
   void ApplyRunEnd(v1::RunEnd end);
   RunState& TouchRun(const std::string& run_id, const std::string& profile_id, const std::string& drone_id);
 

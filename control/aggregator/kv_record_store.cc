@@ -66,6 +66,9 @@ absl::Status KvRecordStore::Append(StoreWrite write) {
     batch.PutOwned(keys_.Quarantine(id), entry.row.SerializeAsString());
     batch.PutOwned(keys_.ProfileQuarantine(entry.row.profile_id(), id), std::string());
   }
+  for (const StoreWrite::Redriven& entry : write.redriven) {
+    batch.PutOwned(keys_.Quarantine(entry.id), entry.row.SerializeAsString());
+  }
   for (const auto& [run_id, state] : write.runs) batch.PutOwned(keys_.Run(run_id), state.SerializeAsString());
   for (const auto& [id, state] : write.profiles) batch.PutOwned(keys_.Profile(id), state.SerializeAsString());
   for (const auto& [id, state] : write.drones) batch.PutOwned(keys_.Drone(id), state.SerializeAsString());

@@ -154,6 +154,7 @@ absl::Status RecordExplainer::AddQuarantined(const Question& question, const std
   if (!question.by_place() && texts.empty()) return absl::OkStatus();
   int scanned = 0;
   auto fits = [&](const StoredQuarantine& stored) {
+    if (!stored.redriven_run_id().empty()) return false;
     if (question.by_place()) {
       return stored.row().page() == request.page() && stored.row().row() == request.row();
     }

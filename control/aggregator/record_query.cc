@@ -121,6 +121,7 @@ absl::StatusOr<v1::ListQuarantineResponse> RecordQuery::ListQuarantine(const v1:
   RETURN_IF_ERROR(
       store_.ScanQuarantine(request.profile_id(), request.run_id(), after,
                             [&](absl::string_view id, const StoredQuarantine& stored) -> absl::StatusOr<bool> {
+                              if (!stored.redriven_run_id().empty() && !request.include_redriven()) return true;
                               FillQuarantineRow(id, stored, *response.add_rows());
                               bytes += stored.ByteSizeLong();
                               if (response.rows_size() < limit && bytes < size_t{4} << 20) return true;

@@ -17,12 +17,13 @@ std::string NewRunId() {
 }  // namespace
 
 RecordService::RecordService(Committer& committer, const RecordQuery& query, RecordExport& exports,
-                             const RecordExplainer& explainer, const Clock& clock,
+                             const RecordExplainer& explainer, Redriver& redriver, const Clock& clock,
                              const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
     : committer_(committer),
       query_(query),
       exports_(exports),
       explainer_(explainer),
+      redriver_(redriver),
       clock_(clock),
       guard_("chartly.v1.RecordService", authenticator, audit) {}
 
@@ -91,6 +92,12 @@ grpc::Status RecordService::ListQuarantine(grpc::ServerContext* context, const v
                                            v1::ListQuarantineResponse* response) {
   return guard_.Unary(context, "ListQuarantine", *request, response,
                       [&](const rpc::Caller&) { return query_.ListQuarantine(*request); });
+}
+
+grpc::Status RecordService::RedriveQuarantine(grpc::ServerContext* context, const v1::RedriveQuarantineRequest* request,
+                                              v1::RedriveQuarantineResponse* response) {
+  return guard_.Unary(context, "RedriveQuarantine", *request, response,
+                      [&](const rpc::Caller&) { return redriver_.Redrive(*request); });
 }
 
 grpc::Status RecordService::GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,

@@ -9,6 +9,7 @@
 #include "control/aggregator/record_explainer.h"
 #include "control/aggregator/record_export.h"
 #include "control/aggregator/record_query.h"
+#include "control/aggregator/redriver.h"
 
 namespace chartly::aggregator {
 
@@ -16,7 +17,7 @@ class RecordService final : public v1::RecordService::Service {
  public:
   // All must outlive the service.
   RecordService(Committer& committer, const RecordQuery& query, RecordExport& exports, const RecordExplainer& explainer,
-                const Clock& clock, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+                Redriver& redriver, const Clock& clock, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
 
   grpc::Status CreateResults(grpc::ServerContext* context, const v1::CreateResultsRequest* request,
                              v1::CreateResultsResponse* response) override;
@@ -32,6 +33,8 @@ class RecordService final : public v1::RecordService::Service {
                              v1::ExplainRecordResponse* response) override;
   grpc::Status ListQuarantine(grpc::ServerContext* context, const v1::ListQuarantineRequest* request,
                               v1::ListQuarantineResponse* response) override;
+  grpc::Status RedriveQuarantine(grpc::ServerContext* context, const v1::RedriveQuarantineRequest* request,
+                                 v1::RedriveQuarantineResponse* response) override;
   grpc::Status GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,
                             v1::RunLedger* response) override;
   grpc::Status ScanBatches(grpc::ServerContext* context, const v1::ScanBatchesRequest* request,
@@ -44,6 +47,7 @@ class RecordService final : public v1::RecordService::Service {
   const RecordQuery& query_;
   RecordExport& exports_;
   const RecordExplainer& explainer_;
+  Redriver& redriver_;
   const Clock& clock_;
   const rpc::Guard guard_;
 };

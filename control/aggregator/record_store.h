@@ -57,12 +57,18 @@ struct StoreWrite {
     uint32_t index = 0;
     StoredQuarantine row;
   };
+  // A row in quarantine as it is kept from now on; `id` as visitors get it.
+  struct Redriven {
+    std::string id;
+    StoredQuarantine row;
+  };
   uint64_t last_batch = 0;
   int64_t acked_us = 0;
   std::vector<Chunk> chunks;
   std::vector<RunRows> run_rows;
   std::vector<Superseded> superseded;
   std::vector<Quarantine> quarantine;
+  std::vector<Redriven> redriven;
   std::map<std::string, RunState> runs;
   std::map<std::string, ProfileState> profiles;
   std::map<std::string, DroneState> drones;

@@ -45,6 +45,7 @@ void FillQuarantineRow(absl::string_view id, const StoredQuarantine& stored, v1:
   out.set_page(stored.row().page());
   out.set_row(stored.row().row());
   *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(stored.observed_us()));
+  out.set_redriven_run_id(stored.redriven_run_id());
 }
 
 }  // namespace chartly::aggregator

@@ -5,8 +5,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/normalize/source_path.h"
 #include "common/status/status.h"
-#include "drone/decode/path.h"
 
 namespace chartly::drone {
 namespace {

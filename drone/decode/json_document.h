@@ -9,8 +9,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "common/normalize/row.h"
+#include "common/normalize/source_path.h"
 #include "drone/decode/json_index.h"
-#include "drone/decode/path.h"
 
 namespace chartly::drone {
 

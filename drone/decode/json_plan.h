@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/normalize/source_path.h"
 #include "common/profile/profile.h"
-#include "drone/decode/path.h"
 
 namespace chartly::drone {
 

@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/normalize/source_path.h"
 #include "common/status/status.h"
 #include "drone/decode/json_binder.h"
 #include "drone/decode/json_decoder.h"
@@ -12,7 +13,6 @@
 #include "drone/decode/json_index.h"
 #include "drone/decode/json_stat_cube.h"
 #include "drone/decode/json_window.h"
-#include "drone/decode/path.h"
 
 namespace chartly::drone {
 namespace {

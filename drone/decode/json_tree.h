@@ -12,9 +12,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "common/normalize/source_path.h"
 #include "drone/decode/json_binder.h"
 #include "drone/decode/json_index.h"
-#include "drone/decode/path.h"
 
 namespace chartly::drone {
 

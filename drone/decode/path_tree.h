@@ -10,7 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "drone/decode/path.h"
+#include "common/normalize/source_path.h"
 
 namespace chartly::drone {
 

@@ -3,7 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
-#include "drone/decode/path.h"
+#include "common/normalize/source_path.h"
 
 namespace chartly::drone {
 namespace {

@@ -1,4 +1,4 @@
-#include "drone/decode/path.h"
+#include "common/normalize/source_path.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 
-namespace chartly::drone {
+namespace chartly {
 namespace {
 
 constexpr size_t kMaxSteps = 64;
@@ -118,4 +118,4 @@ bool Path::has_each() const {
                      [](const PathStep& step) { return step.kind == PathStep::Kind::kEach; });
 }
 
-}  // namespace chartly::drone
+}  // namespace chartly

@@ -13,8 +13,8 @@
 //   p:name                 a name in the namespace that source.namespaces calls p
 //
 // Parsed once, used for every row. Immutable, thread-safe.
-#ifndef CHARTLY_DRONE_DECODE_PATH_H_
-#define CHARTLY_DRONE_DECODE_PATH_H_
+#ifndef CHARTLY_COMMON_NORMALIZE_SOURCE_PATH_H_
+#define CHARTLY_COMMON_NORMALIZE_SOURCE_PATH_H_
 
 #include <cstddef>
 #include <string>
@@ -23,7 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace chartly::drone {
+namespace chartly {
 
 struct PathStep {
   enum class Kind { kKey, kIndex, kEach, kWhere };  // kWhere: [@key="value"], of the key in front of it
@@ -54,6 +54,6 @@ class Path {
   size_t levels_up_ = 0;
 };
 
-}  // namespace chartly::drone
+}  // namespace chartly
 
-#endif  // CHARTLY_DRONE_DECODE_PATH_H_
+#endif  // CHARTLY_COMMON_NORMALIZE_SOURCE_PATH_H_
