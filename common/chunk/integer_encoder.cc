@@ -20,6 +20,8 @@ constexpr int kTransformDepth = 4;
 constexpr size_t kMostEntries = 4096;
 // Short streams are tried in every way, whatever a look at them promises.
 constexpr size_t kShort = 512;
+// Runs are long where there is one for so many values.
+constexpr size_t kRegularOneIn = 8;
 
 uint64_t Unsigned(int64_t value) { return static_cast<uint64_t>(value); }
 
@@ -78,20 +80,57 @@ std::vector<int64_t> Deltas(Values values) {
   return deltas;
 }
 
-// Whether three neighbours have often been seen in that order before: then a block of bytes finds what repeats.
+// Whether stretches of neighbours come again: then a block of bytes finds what repeats. They must be long enough not to
+// do so by chance where values are few.
 bool Repeats(Values values) {
+  constexpr size_t kStretch = 24;
   constexpr int kTableBits = 14;
+  constexpr uint64_t kFactor = 0x9E3779B97F4A7C15u;
+  if (values.size() < 2 * kStretch) return false;
+  uint64_t last_factor = 1;  // kFactor to the power of kStretch
+  for (size_t i = 0; i < kStretch; ++i) last_factor *= kFactor;
   std::vector<uint32_t> last(size_t{1} << kTableBits, 0);
   size_t seen = 0;
-  for (size_t i = 0; i + 3 <= values.size(); ++i) {
-    uint64_t hash = Unsigned(values[i]) * 0x9E3779B97F4A7C15u;
-    hash = (hash ^ Unsigned(values[i + 1])) * 0xC2B2AE3D27D4EB4Fu;
-    hash = (hash ^ hash >> 29 ^ Unsigned(values[i + 2])) * 0x165667B19E3779F9u;
-    uint32_t& place = last[hash >> (64 - kTableBits)];
-    seen += place > 0 && std::equal(&values[i], &values[i] + 3, &values[place - 1]) ? 1 : 0;
-    place = static_cast<uint32_t>(i + 1);
+  uint64_t hash = 0;
+  for (size_t end = 1; end <= values.size(); ++end) {
+    hash = (hash + Unsigned(values[end - 1]) + 1) * kFactor;
+    if (end < kStretch) continue;
+    const size_t begin = end - kStretch;
+    const uint64_t mixed = (hash ^ hash >> 32) * kFactor;
+    uint32_t& place = last[mixed >> (64 - kTableBits)];
+    seen += place > 0 && std::equal(&values[begin], &values[begin] + kStretch, &values[place - 1]) ? 1 : 0;
+    place = static_cast<uint32_t>(begin + 1);
+    hash -= (Unsigned(values[begin]) + 1) * last_factor;
   }
-  return seen > values.size() / 4;
+  return seen > values.size() / 8;
+}
+
+// Stretches from all over, for estimates that do not depend on what lies between them.
+constexpr size_t kSample = 8192;
+constexpr size_t kSampleStretch = 64;
+
+template <typename Add>
+void ForSample(size_t count, Add add) {
+  const size_t step = std::max(kSampleStretch, count / (kSample / kSampleStretch));
+  for (size_t begin = 0; begin < count; begin += step) {
+    for (size_t i = begin; i < std::min(count, begin + kSampleStretch); ++i) add(i);
+  }
+}
+
+std::vector<int64_t> SampleOf(Values values) {
+  std::vector<int64_t> sample;
+  sample.reserve(kSample + kSampleStretch);
+  ForSample(values.size(), [&](size_t i) { sample.push_back(values[i]); });
+  return sample;
+}
+
+// Differences of neighbours. Requires: at least two values.
+std::vector<int64_t> SampleOfDeltas(Values values) {
+  std::vector<int64_t> sample;
+  sample.reserve(kSample + kSampleStretch);
+  ForSample(values.size() - 1,
+            [&](size_t i) { sample.push_back(static_cast<int64_t>(Unsigned(values[i + 1]) - Unsigned(values[i]))); });
+  return sample;
 }
 
 std::string Begin(IntegerEncoding encoding) { return std::string(1, static_cast<char>(encoding)); }
@@ -179,16 +218,35 @@ struct Dictionary {
 
 Dictionary MakeDictionary(Values values, size_t most) {
   Dictionary dictionary;
-  absl::flat_hash_map<int64_t, int64_t> codes;
-  for (int64_t value : values) {
-    if (codes.try_emplace(value, 0).second && codes.size() > most) return {};
-  }
-  for (const auto& [value, code] : codes) dictionary.entries.push_back(value);
-  std::sort(dictionary.entries.begin(), dictionary.entries.end());
-  for (size_t i = 0; i < dictionary.entries.size(); ++i) codes[dictionary.entries[i]] = static_cast<int64_t>(i);
+  absl::flat_hash_map<int64_t, uint32_t> seen;
   dictionary.codes.reserve(values.size());
-  for (int64_t value : values) dictionary.codes.push_back(codes[value]);
+  int64_t previous = 0;
+  uint32_t code = 0;
+  for (int64_t value : values) {
+    if (seen.empty() || value != previous) {
+      auto [place, is_new] = seen.try_emplace(value, static_cast<uint32_t>(seen.size()));
+      if (is_new && seen.size() > most) return {};
+      code = place->second;
+      previous = value;
+    }
+    dictionary.codes.push_back(code);
+  }
+  for (const auto& [value, ignored] : seen) dictionary.entries.push_back(value);
+  std::sort(dictionary.entries.begin(), dictionary.entries.end());
+  std::vector<int64_t> sorted_codes(dictionary.entries.size());
+  for (size_t i = 0; i < dictionary.entries.size(); ++i) {
+    sorted_codes[seen[dictionary.entries[i]]] = static_cast<int64_t>(i);
+  }
+  for (int64_t& each : dictionary.codes) each = sorted_codes[static_cast<size_t>(each)];
   return dictionary;
+}
+
+// Whether a look at some values promises few distinct ones.
+bool MayHaveFewEntries(Values values, size_t most) {
+  std::vector<int64_t> sample = SampleOf(values);
+  std::sort(sample.begin(), sample.end());
+  const auto distinct = static_cast<size_t>(std::unique(sample.begin(), sample.end()) - sample.begin());
+  return distinct <= most && (values.size() <= kSample || distinct <= sample.size() / 2);
 }
 
 std::string EncodeDictionary(const Dictionary& dictionary, int depth) {
@@ -202,57 +260,64 @@ void KeepSmaller(std::string candidate, uint64_t percent, std::string& best) {
   if (candidate.size() * 100 < best.size() * percent) best = std::move(candidate);
 }
 
-// About the bits that the values take without differences, runs or dictionaries.
-uint64_t EstimateBits(Values values) {
-  const Shape shape = LookAt(values);
+// About the bits that the values would take without differences, runs or dictionaries, from a sample.
+uint64_t EstimateBits(Values sample, size_t count) {
+  const Shape shape = LookAt(sample);
   const uint64_t tokens =
-      std::min(EstimateTokens(DifferencesTo(values, shape.min)).bits, EstimateTokens(ZigZags(values)).bits);
-  return std::min<uint64_t>(values.size() * BitWidth(shape.range()), tokens);
+      std::min(EstimateTokens(DifferencesTo(sample, shape.min)).bits, EstimateTokens(ZigZags(sample)).bits);
+  return std::min<uint64_t>(sample.size() * BitWidth(shape.range()), tokens) * count / sample.size();
+}
+
+// Keeps the tokens of differences or of the values, whichever promise less, if they are smaller.
+void TryTokens(Values values, const Shape& shape, std::string& best) {
+  const std::vector<int64_t> sample = SampleOf(values);
+  const TokenEstimate unsigned_tokens = EstimateTokens(DifferencesTo(sample, shape.min));
+  const TokenEstimate signed_tokens = EstimateTokens(ZigZags(sample));
+  const uint64_t bits = std::min(unsigned_tokens.bits, signed_tokens.bits) * values.size() / sample.size();
+  if (bits / 8 >= best.size()) return;
+  if (signed_tokens.bits < unsigned_tokens.bits) {
+    KeepSmaller(EncodeSignedTokens(ZigZags(values), signed_tokens.shape), kTokensPay, best);
+  } else {
+    KeepSmaller(EncodeUnsignedTokens(DifferencesTo(values, shape.min), shape.min, unsigned_tokens.shape), kTokensPay,
+                best);
+  }
 }
 
 // The best encoding that holds no further streams.
 std::string EncodeFlat(Values values, const Shape& shape) {
   std::string best = EncodePacked(values, shape);
-  const std::vector<uint64_t> differences = DifferencesTo(values, shape.min);
-  const std::vector<uint64_t> zigzags = ZigZags(values);
-  const TokenEstimate unsigned_tokens = EstimateTokens(differences);
-  const TokenEstimate signed_tokens = EstimateTokens(zigzags);
-  if (signed_tokens.bits < unsigned_tokens.bits) {
-    if (signed_tokens.bits / 8 < best.size()) {
-      KeepSmaller(EncodeSignedTokens(zigzags, signed_tokens.shape), kTokensPay, best);
-    }
-  } else if (unsigned_tokens.bits / 8 < best.size()) {
-    KeepSmaller(EncodeUnsignedTokens(differences, shape.min, unsigned_tokens.shape), kTokensPay, best);
-  }
+  TryTokens(values, shape, best);
   if (values.size() < kShort || Repeats(values)) KeepSmaller(EncodeBytes(values, shape), kBytesPay, best);
   return best;
+}
+
+void TryDictionary(Values values, const Shape& shape, int depth, std::string& best) {
+  const size_t most = std::min(kMostEntries, values.size() / 4);
+  if (!MayHaveFewEntries(values, most)) return;
+  const Dictionary dictionary = MakeDictionary(values, most);
+  // Where codes are as dense as the values, a dictionary says nothing new.
+  if (dictionary.entries.empty() || dictionary.entries.size() - 1 >= shape.range()) return;
+  if (values.size() >= kShort && EstimateBits(SampleOf(dictionary.codes), values.size()) / 8 >= best.size()) return;
+  KeepSmaller(EncodeDictionary(dictionary, depth), 98, best);
 }
 
 std::string Encode(Values values, int depth) {
   if (values.empty()) return "";
   const Shape shape = LookAt(values);
   if (shape.min == shape.max) return EncodeConstant(shape.min);
-  std::string best = EncodeFlat(values, shape);
-  if (depth >= kTransformDepth) return best;
+  if (depth >= kTransformDepth) return EncodeFlat(values, shape);
   const uint64_t factor = CommonFactor(values, shape.min);
-  if (factor > 1) {
-    KeepSmaller(EncodeScaled(values, shape.min, factor, depth), 100, best);
-    return best;
-  }
+  if (factor > 1) return EncodeScaled(values, shape.min, factor, depth);
   const size_t count = values.size();
+  const bool few_runs = shape.runs <= count / kRegularOneIn;
+  const bool regular = shape.delta_runs <= count / kRegularOneIn;
+  // What is regular is not worth a thorough look at it as it is.
+  std::string best = few_runs || regular ? EncodePacked(values, shape) : EncodeFlat(values, shape);
   if (shape.runs <= count / 2) KeepSmaller(EncodeRuns(values, depth), 100, best);
-  const bool regular = shape.delta_runs <= count / 2;
-  const std::vector<int64_t> deltas = Deltas(values);
-  if (count < kShort || regular || EstimateBits(deltas) / 8 < best.size()) {
+  if (count < kShort || regular || EstimateBits(SampleOfDeltas(values), count) / 8 < best.size()) {
     KeepSmaller(EncodeDelta(values, depth), 99, best);
   }
-  // Where codes are as dense as the values, a dictionary says nothing new.
-  Dictionary dictionary = MakeDictionary(values, std::min(kMostEntries, count / 4));
-  if (!dictionary.entries.empty() && dictionary.entries.size() - 1 < shape.range()) {
-    if (count < kShort || EstimateBits(dictionary.codes) / 8 < best.size()) {
-      KeepSmaller(EncodeDictionary(dictionary, depth), 98, best);
-    }
-  }
+  if (!few_runs && !regular) TryDictionary(values, shape, depth, best);
   return best;
 }
 

@@ -15,6 +15,13 @@ using Texts = absl::Span<const absl::string_view>;
 // What shares fewer bytes with its neighbour than one in so many is better left to the compressor.
 constexpr size_t kSharedOneIn = 4;
 
+// A pattern that makes texts so many times smaller is taken without trying anything else.
+constexpr size_t kPatternPaysOneIn = 2;
+
+void KeepSmaller(std::string candidate, std::string& best) {
+  if (candidate.size() < best.size()) best = std::move(candidate);
+}
+
 std::string Begin(TextEncoding encoding) { return std::string(1, static_cast<char>(encoding)); }
 
 void AppendPlain(Texts texts, std::string& out) {
@@ -122,7 +129,6 @@ bool DecodeShared(ByteReader& in, size_t count, std::vector<uint32_t>& ends, std
 }  // namespace
 
 void EncodeTexts(absl::Span<const absl::string_view> texts, std::string& out) {
-  std::string best = EncodePlain(texts);
   const std::vector<int64_t> shared = SharedBytes(texts);
   size_t shared_bytes = 0;
   size_t bytes = 0;
@@ -130,12 +136,14 @@ void EncodeTexts(absl::Span<const absl::string_view> texts, std::string& out) {
     shared_bytes += static_cast<size_t>(shared[i]);
     bytes += texts[i].size();
   }
-  if (shared_bytes * kSharedOneIn > bytes) {
-    std::string candidate = EncodeShared(texts, shared);
-    if (candidate.size() < best.size()) best = std::move(candidate);
-  }
   std::optional<std::string> pattern = EncodePattern(texts);
-  if (pattern && pattern->size() < best.size()) best = std::move(*pattern);
+  if (pattern && pattern->size() * kPatternPaysOneIn < bytes) {
+    out += *pattern;
+    return;
+  }
+  std::string best = pattern ? std::move(*pattern) : EncodePlain(texts);
+  if (pattern) KeepSmaller(EncodePlain(texts), best);
+  if (shared_bytes * kSharedOneIn > bytes) KeepSmaller(EncodeShared(texts, shared), best);
   out += best;
 }
 

@@ -160,6 +160,10 @@ bool DecodeTokens(ByteReader& in, size_t count, uint64_t* numbers) {
   for (size_t done = 0; done < count; done += kBlock) {
     const size_t block = std::min(kBlock, count - done);
     decoder.Read(block, symbols);
+    if (most_bits == 0) {
+      for (size_t i = 0; i < block; ++i) numbers[done + i] = tokens[symbols[i]].base;
+      continue;
+    }
     const bool fast = most_bits <= kMaxPackedWidth && (bit + block * most_bits) / 8 + 8 <= rests.size();
     bit = (fast ? AddRests<true> : AddRests<false>)(rests, bit, tokens.data(), symbols, block, numbers + done);
   }
