@@ -70,10 +70,26 @@ void ColumnBuilder::AddHigh(uint64_t high) {
   high_.push_back(high);
 }
 
+size_t ColumnBuilder::AppendText(absl::string_view text) {
+  text_bytes_ += text.size();
+  if (texts_.size() == 0) return AppendOtherText(text);
+  // Texts often come in the order in which they came before, equal neighbours first of all, and comparing is cheaper
+  // than hashing. The index of a null is that of the first text.
+  const auto before = static_cast<uint32_t>(low_.back());
+  uint32_t index = before;
+  if (!IsSameText(texts_.At(index), text)) {
+    index = texts_.After(before);
+    if (!looks_up_ || !IsSameText(texts_.At(index), text)) return AppendOtherText(text);
+  }
+  low_.push_back(index);
+  return 0;
+}
+
 size_t ColumnBuilder::AppendOtherText(absl::string_view text) {
   const uint32_t size_before = texts_.size();
   const uint32_t index = looks_up_ ? texts_.Add(text) : texts_.AddUnseen(text);
   if (slots() == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample;
+  if (looks_up_ && !low_.empty()) texts_.SetAfter(static_cast<uint32_t>(low_.back()), index);
   low_.push_back(index);
   const size_t size = texts_.At(index).size();
   text_bytes_ += size - text.size();  // mended, it may be longer
@@ -173,6 +189,12 @@ void ColumnBuilder::EncodeText(uint32_t rows, storage::v1::Column& column, std::
     return;
   }
   column.set_encoding(storage::v1::ENCODING_PLAIN);
+  if (texts_.size() == rows) {
+    // Every row brought a text of its own.
+    AppendLittleEndian(texts_.offsets().data(), texts_.offsets().size(), 4, body);
+    body.append(texts_.heap().data(), texts_.heap().size());
+    return;
+  }
   const size_t begin = body.size();
   body.resize(begin + plain_bytes);
   char* offsets = body.data() + begin;

@@ -10,7 +10,6 @@
 #include "chartly/storage/v1/batch.pb.h"
 #include "common/batch/column_value.h"
 #include "common/batch/text_dictionary.h"
-#include "common/text/short_text.h"
 #include "common/value/value.h"
 
 namespace chartly {
@@ -81,15 +80,7 @@ class ColumnBuilder {
   Slot At(uint32_t row) const;
   Value ValueAt(uint32_t row) const;
   void SkipTo(uint32_t row);
-  size_t AppendText(absl::string_view text) {
-    text_bytes_ += text.size();
-    // Neighbours are often equal; comparing is cheaper than hashing. The index of a null is that of the first text.
-    if (texts_.size() > 0 && !low_.empty() && IsSameText(texts_.At(static_cast<uint32_t>(low_.back())), text)) {
-      low_.push_back(low_.back());
-      return 0;
-    }
-    return AppendOtherText(text);
-  }
+  size_t AppendText(absl::string_view text);
   size_t AppendOtherText(absl::string_view text);
   // Of the value that comes next.
   void AddExtra(int16_t extra);

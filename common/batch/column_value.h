@@ -22,20 +22,41 @@ struct ColumnValue {
     const char* data;   // of a text
   };
 
+  // Writing the members one by one spares a copy of the whole, which would wait for them.
+  void SetText(absl::string_view text) {
+    type = ValueType::kText;
+    extra = 0;
+    low = text.size();
+    data = text.data();
+  }
+  void SetInteger(int64_t integer) {
+    type = ValueType::kInteger;
+    extra = 0;
+    low = static_cast<uint64_t>(integer);
+    high = 0;
+  }
+  void SetDecimal(int64_t unscaled, uint8_t scale) {
+    type = ValueType::kDecimal;
+    extra = scale;
+    low = static_cast<uint64_t>(unscaled);
+    high = static_cast<uint64_t>(unscaled >> 63);
+  }
+
   static ColumnValue Text(absl::string_view text) {
-    ColumnValue value{ValueType::kText, 0, text.size(), {}};
-    value.data = text.data();
+    ColumnValue value;
+    value.SetText(text);
     return value;
   }
-  static ColumnValue Integer(int64_t integer) { return {ValueType::kInteger, 0, static_cast<uint64_t>(integer), {}}; }
+  static ColumnValue Integer(int64_t integer) {
+    ColumnValue value;
+    value.SetInteger(integer);
+    return value;
+  }
   static ColumnValue Of(Decimal decimal) {
     return {ValueType::kDecimal,
             decimal.scale,
             absl::Int128Low64(decimal.unscaled),
             {static_cast<uint64_t>(absl::Int128High64(decimal.unscaled))}};
-  }
-  static ColumnValue ShortDecimal(int64_t unscaled, uint8_t scale) {
-    return {ValueType::kDecimal, scale, static_cast<uint64_t>(unscaled), {static_cast<uint64_t>(unscaled >> 63)}};
   }
   static ColumnValue Float(double number) { return {ValueType::kFloat, 0, std::bit_cast<uint64_t>(number), {}}; }
   static ColumnValue Boolean(bool boolean) { return {ValueType::kBoolean, 0, uint64_t{boolean}, {}}; }

@@ -68,12 +68,14 @@ void TextDictionary::RemoveLast() {
     }
   }
   offsets_.pop_back();
+  after_.pop_back();
 }
 
 void TextDictionary::Clear() {
   std::fill(places_.begin(), places_.end(), Place{});
   placed_ = 0;
   offsets_.assign(1, 0);
+  after_.clear();
 }
 
 inline TextDictionary::Place& TextDictionary::PlaceOf(absl::string_view text, uint64_t hash) {
@@ -90,6 +92,7 @@ inline uint32_t TextDictionary::Keep(absl::string_view text) {
   if (heap_capacity_ - begin < text.size()) GrowHeap(text.size());
   CopyText(text, heap_.get() + begin);
   offsets_.push_back(static_cast<uint32_t>(begin + text.size()));
+  after_.push_back(0);
   return size() - 1;
 }
 

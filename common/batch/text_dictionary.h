@@ -30,6 +30,9 @@ class TextDictionary {
   absl::string_view At(uint32_t index) const {
     return absl::string_view(heap_.get() + offsets_[index], offsets_[index + 1] - offsets_[index]);
   }
+  // A text that may come after the one at `index`: that which did so last, if somebody said so.
+  uint32_t After(uint32_t index) const { return after_[index] < size() ? after_[index] : index; }
+  void SetAfter(uint32_t index, uint32_t after) { after_[index] = after; }
   // size() + 1 offsets into the bytes.
   const std::vector<uint32_t>& offsets() const { return offsets_; }
   absl::string_view heap() const { return {heap_.get(), offsets_.back()}; }
@@ -50,7 +53,8 @@ class TextDictionary {
   std::unique_ptr<char[]> heap_;
   size_t heap_capacity_ = 0;
   std::vector<uint32_t> offsets_ = {0};
-  std::vector<Place> places_;  // a power of two; open addressing
+  std::vector<uint32_t> after_;  // one a text
+  std::vector<Place> places_;    // a power of two; open addressing
   uint32_t placed_ = 0;
 };
 

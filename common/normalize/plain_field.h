@@ -74,13 +74,13 @@ class PlainField {
         return true;
       case Field::Kind::kText:
         if (form_ <= Form::kText) {
-          value = ColumnValue::Text(field.text);
+          value.SetText(field.text);
           return true;
         }
         return ReadTyped(form_, Stripped(field.text), value);
       case Field::Kind::kNumber:
         if (form_ == Form::kText) {
-          value = ColumnValue::Text(field.text);
+          value.SetText(field.text);
           return true;
         }
         return ReadTyped(form_ == Form::kUntyped ? Form::kNumber : form_, field.text, value);
@@ -106,10 +106,10 @@ class PlainField {
     PlainNumber number;
     if (!ReadPlainNumber(text, number)) return false;
     if (form == Form::kDecimal || (form == Form::kNumber && number.has_point)) {
-      value = ColumnValue::ShortDecimal(number.unscaled, number.scale);
+      value.SetDecimal(number.unscaled, number.scale);
       return true;
     }
-    value = ColumnValue::Integer(number.unscaled);
+    value.SetInteger(number.unscaled);
     return !number.has_point;
   }
 

@@ -147,7 +147,9 @@ inline size_t CsvReader::NextSpecial(Specials& specials) const {
 inline void CsvReader::AddField(absl::string_view text) {
   largest_ = std::max(largest_, text.size());
   if (count_ > kMaxColumns) return;
-  cells_[count_++] = {text.empty() ? Field::Kind::kNull : Field::Kind::kText, text};
+  Field& cell = cells_[count_++];
+  cell.kind = text.empty() ? Field::Kind::kNull : Field::Kind::kText;
+  cell.text = text;
 }
 
 inline void CsvReader::EndField(size_t begin, size_t end) { AddField({buffer_.get() + begin, end - begin}); }

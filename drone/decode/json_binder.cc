@@ -92,8 +92,10 @@ void JsonBinder::Enter(const Node& node) {
 
 inline void JsonBinder::Set(const Node& node, Field::Kind kind, absl::string_view text, const uint32_t* token) {
   if (node.cell == PathTree::kNone) return;
-  cells_[node.cell].field = {kind, text};
-  cells_[node.cell].token = static_cast<size_t>(token - index_->tokens());
+  JsonCell& cell = cells_[node.cell];
+  cell.field.kind = kind;
+  cell.field.text = text;
+  cell.token = static_cast<size_t>(token - index_->tokens());
 }
 
 bool JsonBinder::Value(const Node* node, int depth) {

@@ -61,25 +61,29 @@ bool JsonTemplate::LearnScalars(const JsonIndex& index, size_t first, size_t nex
   return literals_.size() <= kMaxLiteralBytes;
 }
 
+// Members are written one by one: a copy of a whole field would wait for them.
 inline bool JsonTemplate::ReadScalar(const JsonIndex& index, size_t begin, size_t end, char*& arena, Field& field) {
-  const char* const text = index.text();
-  const char* const from = text + begin;
-  const char* const to = text + end;
+  const char* const from = index.text() + begin;
+  const char* const to = index.text() + end;
   if (*from == '"') {
     if (to - from < 2 || to[-1] != '"') return false;
-    field = {Field::Kind::kText, absl::string_view(from + 1, static_cast<size_t>(to - from) - 2)};
-    if (index.FirstBackslash(begin) >= end) return true;
-    char* const out_end = UnescapeJson(field.text, arena);
-    if (out_end == nullptr) return false;
-    field.text = absl::string_view(arena, static_cast<size_t>(out_end - arena));
-    arena = out_end;
-    return true;
+    field.kind = Field::Kind::kText;
+    field.text = absl::string_view(from + 1, static_cast<size_t>(to - from) - 2);
+    return index.FirstBackslash(begin) >= end || Unescape(arena, field.text);
   }
-  const absl::string_view word(from, static_cast<size_t>(to - from));
-  field = {Field::Kind::kNumber, word};
+  field.kind = Field::Kind::kNumber;
+  field.text = absl::string_view(from, static_cast<size_t>(to - from));
   if (IsPlainJsonNumber(from, to) || IsJsonNumber(from, to)) return true;
-  field.kind = word == "null" ? Field::Kind::kNull : Field::Kind::kBoolean;
-  return word == "null" || word == "true" || word == "false";
+  field.kind = field.text == "null" ? Field::Kind::kNull : Field::Kind::kBoolean;
+  return field.text == "null" || field.text == "true" || field.text == "false";
+}
+
+bool JsonTemplate::Unescape(char*& arena, absl::string_view& text) {
+  char* const end = UnescapeJson(text, arena);
+  if (end == nullptr) return false;
+  text = absl::string_view(arena, static_cast<size_t>(end - arena));
+  arena = end;
+  return true;
 }
 
 bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool all, char* arena,
@@ -89,8 +93,7 @@ bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool a
   const uint32_t* at = index.tokens() + token;
   const char* literal = literals_.data();
   size_t begin = *at;
-  // The whole row is inside the text, and so is every literal of it.
-  if (literals_.size() > index.text_size() - begin) return false;
+  JsonCell ignored;
   for (const Piece& piece : pieces_) {
     if (begin + piece.size > index.text_size()) return false;
     if (!IsSameText({text + begin, piece.size}, {literal, piece.size})) return false;
@@ -98,9 +101,9 @@ bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool a
     begin += piece.size;
     at += piece.tokens;
     const size_t end = at[1];
-    Field field;
-    if (*at != begin || !ReadScalar(index, begin, end, arena, field)) return false;
-    if (piece.cell != kNoCell) cells[piece.cell] = {field, static_cast<size_t>(at - index.tokens())};
+    JsonCell& cell = piece.cell == kNoCell ? ignored : cells[piece.cell];
+    if (*at != begin || !ReadScalar(index, begin, end, arena, cell.field)) return false;
+    cell.token = static_cast<size_t>(at - index.tokens());
     ++at;
     begin = end;
   }

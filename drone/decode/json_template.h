@@ -55,6 +55,7 @@ class JsonTemplate {
   };
 
   bool LearnScalars(const JsonIndex& index, size_t first, size_t next, const std::vector<JsonCell>& cells);
+  static bool Unescape(char*& arena, absl::string_view& text);
   static bool ReadScalar(const JsonIndex& index, size_t begin, size_t end, char*& arena, Field& field);
 
   std::vector<Piece> pieces_;
