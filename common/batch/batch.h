@@ -53,6 +53,10 @@ class BatchBuilder {
   void DropRow();
   // A whole row: BeginRow, Set of values[i] in columns[i], EndRow.
   void AddRow(uint32_t page, uint32_t row, const std::vector<size_t>& columns, const std::vector<ColumnValue>& values);
+  // `count` rows of `page` that follow each other from `row` on, as AddRow would add each; values[i * stride] is the
+  // first value of columns[i], those of the further rows behind it. Requires: no column comes twice.
+  void AddRows(uint32_t page, uint32_t row, size_t count, const std::vector<size_t>& columns, const ColumnValue* values,
+               size_t stride);
   // Counts a row that the filter left out.
   void CountFiltered() { ++filtered_; }
   // Files a row that broke its contract; `raw` is cut at kMaxQuarantinedRawBytes at a character boundary. Between rows.
@@ -86,6 +90,7 @@ class BatchBuilder {
   struct Packer;
   // The column of that type, ready to take a value of the row under way.
   ColumnBuilder& Prepare(size_t column, ValueType type);
+  ColumnBuilder& OfType(Column& column, ValueType type);
   ColumnBuilder& NewType(Column& column, ValueType type);
   void Put(size_t column, const ColumnValue& value);
   // The columns with values in the order of the format; their bytes go to the packer.

@@ -102,8 +102,12 @@ inline ColumnBuilder& BatchBuilder::Prepare(size_t column, ValueType type) {
   if (target.last_row == rows_ + 1) target.types[static_cast<size_t>(target.last_type)]->Undo(rows_);
   target.last_row = rows_ + 1;
   target.last_type = type;
-  ColumnBuilder* builder = target.types[static_cast<size_t>(type)].get();
-  return builder != nullptr ? *builder : NewType(target, type);
+  return OfType(target, type);
+}
+
+inline ColumnBuilder& BatchBuilder::OfType(Column& column, ValueType type) {
+  ColumnBuilder* builder = column.types[static_cast<size_t>(type)].get();
+  return builder != nullptr ? *builder : NewType(column, type);
 }
 
 ColumnBuilder& BatchBuilder::NewType(Column& column, ValueType type) {
@@ -125,6 +129,25 @@ void BatchBuilder::AddRow(uint32_t page, uint32_t row, const std::vector<size_t>
   BeginRow(page, row);
   for (size_t i = 0; i < columns.size(); ++i) Put(columns[i], values[i]);
   EndRow();
+}
+
+void BatchBuilder::AddRows(uint32_t page, uint32_t row, size_t count, const std::vector<size_t>& columns,
+                           const ColumnValue* values, size_t stride) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const ColumnValue* const first = values + i * stride;
+    for (size_t at = 0; at < count;) {
+      const ValueType type = first[at].type;
+      const size_t begin = at;
+      while (at < count && first[at].type == type) ++at;
+      if (type == ValueType::kNull) continue;
+      ColumnBuilder& builder = OfType(columns_[columns[i]], type);
+      bytes_ += builder.AppendRun(rows_ + static_cast<uint32_t>(begin), first + begin, at - begin);
+    }
+  }
+  source_pages_->AppendSeries(page, 0, count);
+  source_rows_->AppendSeries(row, 1, count);
+  rows_ += static_cast<uint32_t>(count);
+  bytes_ += row_bytes_ * count;
 }
 
 void BatchBuilder::EndRow() {

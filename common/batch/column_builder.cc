@@ -44,6 +44,41 @@ size_t ColumnBuilder::MaxRowBytes(ValueType type) {
   }
 }
 
+size_t ColumnBuilder::AppendRun(uint32_t row, const ColumnValue* values, size_t count) {
+  if (row != slots()) SkipTo(row);
+  size_t bytes = 0;
+  if (type_ == ValueType::kText) {
+    for (size_t i = 0; i < count; ++i) bytes += AppendText(values[i].text());
+    return bytes;
+  }
+  if (IsEven(values, count)) {
+    const size_t begin = low_.size();
+    low_.resize(begin + count);
+    for (size_t i = 0; i < count; ++i) low_[begin + i] = values[i].low;
+    return 0;
+  }
+  for (size_t i = 0; i < count; ++i) bytes += Append(row + static_cast<uint32_t>(i), values[i]);
+  return bytes;
+}
+
+// Whether high_ and extra_ have nothing to say of the values either.
+bool ColumnBuilder::IsEven(const ColumnValue* values, size_t count) const {
+  if (!high_.empty() || !extra_.empty()) return false;
+  const bool has_high = type_ == ValueType::kDecimal;
+  uint64_t difference = 0;
+  for (size_t i = 0; i < count; ++i) {
+    difference |= static_cast<uint64_t>(values[i].extra ^ one_extra_);
+    if (has_high) difference |= values[i].high ^ SignOf(values[i].low);
+  }
+  return difference == 0;
+}
+
+void ColumnBuilder::AppendSeries(uint64_t first, uint64_t step, size_t count) {
+  const size_t begin = low_.size();
+  low_.resize(begin + count);
+  for (size_t i = 0; i < count; ++i, first += step) low_[begin + i] = first;
+}
+
 void ColumnBuilder::SkipTo(uint32_t row) {
   const uint32_t first = slots();
   low_.resize(row, 0);

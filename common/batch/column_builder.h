@@ -37,6 +37,10 @@ class ColumnBuilder {
     low_.push_back(value.low);
     return 0;
   }
+  // The same for `count` rows from `row` on. Requires: no value is null.
+  size_t AppendRun(uint32_t row, const ColumnValue* values, size_t count);
+  // The integers first, first + step, ... for `count` rows from the next one on.
+  void AppendSeries(uint64_t first, uint64_t step, size_t count);
   // Forgets the value of `row`, if it was the last one set.
   void Undo(uint32_t row);
   void Clear();
@@ -80,6 +84,7 @@ class ColumnBuilder {
   Slot At(uint32_t row) const;
   Value ValueAt(uint32_t row) const;
   void SkipTo(uint32_t row);
+  bool IsEven(const ColumnValue* values, size_t count) const;
   size_t AppendText(absl::string_view text);
   size_t AppendOtherText(absl::string_view text);
   // Of the value that comes next.

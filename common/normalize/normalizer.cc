@@ -1,5 +1,7 @@
 #include "common/normalize/normalizer.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -63,19 +65,26 @@ class MappingNormalizer final : public Normalizer {
   // Without `plain`, every field goes the long way.
   MappingNormalizer(CompiledProfile compiled, bool plain)
       : compiled_(std::move(compiled)),
-        plain_(plain),
         values_(compiled_.fields.size()),
         cells_(compiled_.fields.size()),
         scratches_(compiled_.fields.size()),
         copies_(compiled_.paths.size()) {
+    in_columns_ = plain && !compiled_.filter && compiled_.checks.empty();
     for (const CompiledField& field : compiled_.fields) {
-      if (field.entry.constant) {
+      const bool constant = field.entry.constant.has_value();
+      const bool is_content = !constant && field.entry.role != FieldRole::kAttr;
+      Step step{PlainField(field), false, field.in_filter, constant, is_content, false};
+      step.plain = plain && step.field.possible();
+      in_columns_ = in_columns_ && (step.plain || constant);
+      if (constant) {
         values_[steps_.size()] =
             field.constant.kind == Cell::Kind::kText ? ColumnValue::Text(field.constant_text) : ValueOf(field.constant);
       }
-      steps_.push_back({PlainField(field), field.in_filter, field.entry.constant.has_value()});
+      steps_.push_back(std::move(step));
     }
+    for (size_t field : compiled_.key_fields) steps_[field].is_key = true;
     for (const Field& copy : copies_) pointers_.push_back(&copy);
+    if (in_columns_) FillConstants();
   }
 
   const std::vector<std::string>& paths() const override { return compiled_.paths; }
@@ -85,6 +94,9 @@ class MappingNormalizer final : public Normalizer {
     for (const CompiledField& field : compiled_.fields) {
       binding.columns.push_back(builder.AddColumn(RoleOf(field.entry.role), field.entry.to));
     }
+    std::vector<size_t> sorted = binding.columns;
+    std::sort(sorted.begin(), sorted.end());
+    in_columns_ = in_columns_ && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
     bindings_.push_back(std::move(binding));
   }
 
@@ -103,6 +115,24 @@ class MappingNormalizer final : public Normalizer {
     return Outcome::kKept;
   }
 
+  void AddBlock(const RowBlock& block, size_t begin, size_t end, uint32_t page, uint32_t first_number,
+                BatchBuilder& builder) override {
+    const size_t count = end - begin;
+    if (in_columns_) MapColumns(block, begin, count);
+    for (size_t row = 0; row < count;) {
+      size_t plain_end = row;
+      while (in_columns_ && plain_end < count && is_plain_[plain_end]) ++plain_end;
+      if (plain_end == row) {
+        Add(RowOfBlock(block, begin + row), page, first_number + static_cast<uint32_t>(row), builder);
+        ++row;
+        continue;
+      }
+      builder.AddRows(page, first_number + static_cast<uint32_t>(row), plain_end - row, ColumnsOf(builder),
+                      block_values_.data() + row, RowBlock::kMaxRows);
+      row = plain_end;
+    }
+  }
+
   const std::string& last_reason() const override { return last_reason_; }
   const std::string& last_message() const override { return last_message_; }
 
@@ -113,10 +143,41 @@ class MappingNormalizer final : public Normalizer {
   };
 
   struct Step {
-    PlainField plain;
+    PlainField field;
+    bool plain;  // whether it may go the short way
     bool in_filter;
     bool constant;
+    bool is_content;  // a row is a record only if one of these is there
+    bool is_key;      // and one of these, if there are any
   };
+
+  void FillConstants() {
+    block_values_.resize(steps_.size() * RowBlock::kMaxRows);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      if (steps_[i].constant)
+        std::fill_n(block_values_.begin() + i * RowBlock::kMaxRows, RowBlock::kMaxRows, values_[i]);
+    }
+  }
+
+  // Maps one field after the other, for all rows; rows that Add has to look at are not plain.
+  void MapColumns(const RowBlock& block, size_t begin, size_t count) {
+    std::fill_n(is_plain_.begin(), count, true);
+    std::fill_n(has_content_.begin(), count, false);
+    std::fill_n(has_key_.begin(), count, compiled_.key_fields.empty());
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      Step& step = steps_[i];
+      if (step.constant) continue;
+      const Field* const fields = block.column(step.field.slot()) + begin;
+      ColumnValue* const values = block_values_.data() + i * RowBlock::kMaxRows;
+      step.field.ReadAll(fields, count, values, is_plain_.data());
+      for (size_t row = 0; step.is_content && row < count; ++row) {
+        const bool there = !IsEmpty(values[row]);
+        has_content_[row] |= there;
+        has_key_[row] |= there && step.is_key;
+      }
+    }
+    for (size_t row = 0; row < count; ++row) is_plain_[row] &= has_content_[row] && has_key_[row];
+  }
 
   void TakeFields(const Row& row) {
     row_ = &row;
@@ -132,7 +193,7 @@ class MappingNormalizer final : public Normalizer {
     for (size_t i = 0; i < steps_.size(); ++i) {
       Step& step = steps_[i];
       if (step.in_filter != in_filter || step.constant) continue;
-      if (plain_ && step.plain.Read(fields_, values_[i])) continue;
+      if (step.plain && step.field.Read(*fields_[step.field.slot()], values_[i])) continue;
       if (!MapField(i)) return false;
       values_[i] = ValueOf(cells_[i]);
     }
@@ -356,7 +417,7 @@ class MappingNormalizer final : public Normalizer {
   }
 
   const CompiledProfile compiled_;
-  const bool plain_;
+  bool in_columns_ = false;          // whether all fields may go the short way, and nothing else decides on a row
   std::vector<Step> steps_;          // one a field
   std::vector<ColumnValue> values_;  // of the current row, one a field
   std::vector<Cell> cells_;          // of those that went the long way
@@ -366,6 +427,11 @@ class MappingNormalizer final : public Normalizer {
   const Field* const* fields_ = nullptr;  // of the current row
   std::vector<Field> copies_;             // of the fields of a row that has none to point to
   std::vector<const Field*> pointers_;    // to copies_
+  // Of the current block, for in_columns_: the values of each field together, and what is known of each row.
+  std::vector<ColumnValue> block_values_;
+  std::array<bool, RowBlock::kMaxRows> is_plain_;
+  std::array<bool, RowBlock::kMaxRows> has_content_;
+  std::array<bool, RowBlock::kMaxRows> has_key_;
   std::string last_reason_, last_field_, last_message_;
 };
 

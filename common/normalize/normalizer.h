@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "common/batch/batch.h"
 #include "common/normalize/row.h"
+#include "common/normalize/row_block.h"
 #include "common/profile/profile.h"
 
 namespace chartly {
@@ -40,6 +41,10 @@ class Normalizer {
   // A row without any measure and any dim (all mapped fields missing or null) is quarantined: an empty record is
   // never a success. So is one whose dims of the key are all missing.
   virtual Outcome Add(const Row& row, uint32_t page, uint32_t row_number, BatchBuilder& builder) = 0;
+  // Adds rows `begin` to `end` - 1 of the block, as Add would add each; the first has this number, and each the next
+  // one. Records are the same and in the same order, and so are rows in quarantine.
+  virtual void AddBlock(const RowBlock& block, size_t begin, size_t end, uint32_t page, uint32_t first_number,
+                        BatchBuilder& builder) = 0;
   // Why the last Add quarantined: reason code and message; for on_invalid: fail_run.
   virtual const std::string& last_reason() const = 0;
   virtual const std::string& last_message() const = 0;

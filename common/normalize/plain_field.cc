@@ -74,6 +74,29 @@ bool PlainField::IsWithinBounds(const ColumnValue& value) const {
          (!max_.is || ComparePlain(unscaled, value.extra, max_.unscaled, max_.scale) <= 0);
 }
 
+void PlainField::ReadAll(const Field* fields, size_t count, ColumnValue* values, bool* plain) {
+  if (form_ == Form::kText || form_ == Form::kUntyped) {
+    for (size_t i = 0; i < count; ++i) {
+      if (fields[i].kind == Field::Kind::kText && !fields[i].text.empty()) {
+        values[i].SetText(fields[i].text);
+      } else {
+        plain[i] = Read(fields[i], values[i]) && plain[i];
+      }
+    }
+    return;
+  }
+  const bool decimal = form_ == Form::kDecimal && !bounded_;
+  for (size_t i = 0; i < count; ++i) {
+    const bool is_text = fields[i].kind == Field::Kind::kText || fields[i].kind == Field::Kind::kNumber;
+    PlainNumber number;
+    if (decimal && is_text && ReadPlainNumber(fields[i].text, number)) {
+      values[i].SetDecimal(number.unscaled, number.scale);
+    } else {
+      plain[i] = Read(fields[i], values[i]) && plain[i];
+    }
+  }
+}
+
 bool PlainField::ReadRarer(absl::string_view text, ColumnValue& value) {
   if (form_ == Form::kFloat) {
     double number = 0;

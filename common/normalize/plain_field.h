@@ -21,14 +21,18 @@ class PlainField {
  public:
   explicit PlainField(const CompiledField& field);
 
-  // The value of the field, null included, if it is plain and fit for the record; `fields` are those of a Row. False
-  // leaves `value` undefined.
-  bool Read(const Field* const* fields, ColumnValue& value) {
-    if (form_ == Form::kNone) return false;
-    if (!ReadForm(*fields[slot_], value)) return false;
+  // Whether any value may be plain.
+  bool possible() const { return form_ != Form::kNone; }
+  // Of the field in a row. Requires: possible().
+  size_t slot() const { return slot_; }
+  // The value of the field, null included, if it is plain and fit for the record. False leaves `value` undefined.
+  bool Read(const Field& field, ColumnValue& value) {
+    if (form_ == Form::kNone || !ReadForm(field, value)) return false;
     if (required_ && (value.is_null() || (value.type == ValueType::kText && value.low == 0))) return false;
     return !bounded_ || value.is_null() || IsWithinBounds(value);
   }
+  // The same for `count` fields of further rows; plain[i] becomes false where Read gives that.
+  void ReadAll(const Field* fields, size_t count, ColumnValue* values, bool* plain);
 
  private:
   enum class Form : uint8_t {

@@ -14,7 +14,8 @@ namespace chartly::drone {
 // Every row as "1:a|2:b", with the kind of a field that is no plain text; bad rows as "!1 message".
 class Collector final : public RowSink {
  public:
-  explicit Collector(size_t slots) : slots_(slots) {}
+  explicit Collector(size_t slots, bool takes_blocks = false) : slots_(slots), takes_blocks_(takes_blocks) {}
+  bool takes_blocks() const override { return takes_blocks_; }
   absl::Status OnRow(const Row& row, uint32_t number) override {
     std::string out = std::to_string(number) + ":";
     for (size_t i = 0; i < slots_; ++i) out += (i == 0 ? "" : "|") + Shown(row.Get(i));
@@ -54,7 +55,8 @@ class Collector final : public RowSink {
     }
     return "";
   }
-  size_t slots_;
+  const size_t slots_;
+  const bool takes_blocks_;
 };
 
 struct Decoded {
@@ -64,14 +66,26 @@ struct Decoded {
   std::vector<std::string> raws;
 };
 
-inline Decoded Decode(const SourceConfig& source, const std::vector<std::string>& paths, const std::string& body,
-                      const std::string& content_type = "", const std::string& uri = "http://h/x") {
+inline Decoded DecodeOnce(const SourceConfig& source, const std::vector<std::string>& paths, const std::string& body,
+                          const std::string& content_type, const std::string& uri, bool in_blocks) {
   auto decoder = Decoder::Create(source, paths);
   REQUIRE_OK(decoder);
-  Collector sink(paths.size());
+  Collector sink(paths.size(), in_blocks);
   TextBody bytes(body);
   auto result = (*decoder)->Decode(bytes, content_type, uri, sink);
   return {result.status(), result.ok() ? *result : DecodeResult{}, sink.rows, sink.raws};
+}
+
+// Checks that rows are the same whether they come in blocks or not.
+inline Decoded Decode(const SourceConfig& source, const std::vector<std::string>& paths, const std::string& body,
+                      const std::string& content_type = "", const std::string& uri = "http://h/x") {
+  Decoded decoded = DecodeOnce(source, paths, body, content_type, uri, false);
+  Decoded in_blocks = DecodeOnce(source, paths, body, content_type, uri, true);
+  CHECK(in_blocks.rows == decoded.rows);
+  CHECK(in_blocks.raws == decoded.raws);
+  CHECK(in_blocks.status == decoded.status);
+  CHECK(in_blocks.result.rows == decoded.result.rows);
+  return decoded;
 }
 
 }  // namespace chartly::drone

@@ -8,6 +8,7 @@
 #include "common/status/status.h"
 #include "drone/decode/columns.h"
 #include "drone/decode/csv_reader.h"
+#include "drone/decode/row_blocks.h"
 #include "drone/decode/unpivot.h"
 
 namespace chartly::drone {
@@ -75,8 +76,12 @@ class CsvDecoder final : public PageDecoder {
       return PayloadError(page, "PAYLOAD_NOT_CSV", "a web page or other markup came instead of CSV");
     }
     DecodeResult result;
-    CsvReader reader(body, DialectOf(page.format));
-    absl::Status status = ReadTable(reader, sink, result.rows);
+    RowBlocks blocks;
+    blocks.Begin(sink, paths_.size());
+    CsvReader reader(body, DialectOf(page.format), [&blocks] { return blocks.Flush(); });
+    absl::Status status = ReadTable(reader, sink, blocks, result.rows);
+    // Rows before an error go on first.
+    RETURN_IF_ERROR(blocks.Flush());
     if (!status.ok()) return DescribePayload(page, status);
     return result;
   }
@@ -91,7 +96,7 @@ class CsvDecoder final : public PageDecoder {
     return dialect;
   }
 
-  absl::Status ReadTable(CsvReader& reader, RowSink& sink, int64_t& rows) const {
+  absl::Status ReadTable(CsvReader& reader, RowSink& sink, RowBlocks& blocks, int64_t& rows) const {
     RETURN_IF_ERROR(reader.SkipLines(config_.skip_lines));
     std::vector<std::string> names = config_.columns;
     if (config_.header) {
@@ -100,16 +105,20 @@ class CsvDecoder final : public PageDecoder {
     if (unpivot_.name.empty()) {
       ASSIGN_OR_RETURN(std::vector<size_t> columns, BindColumns(paths_, names));
       CsvRow row(reader, columns);
-      return ForEachRow(reader, names.size(), sink, rows,
-                        [&] { return sink.OnRow(row, static_cast<uint32_t>(++rows)); });
+      const bool in_blocks = blocks.wanted();
+      return ForEachRow(reader, names.size(), sink, blocks, rows, [&] {
+        const auto number = static_cast<uint32_t>(++rows);
+        return in_blocks ? blocks.Add(row.fields(), reader.raw(), number) : sink.OnRow(row, number);
+      });
     }
     ASSIGN_OR_RETURN(Unpivot unpivot, Unpivot::Create(unpivot_, paths_, names));
     WideRow wide(reader);
-    return ForEachRow(reader, names.size(), sink, rows, [&] { return unpivot.Emit(wide, sink, rows); });
+    return ForEachRow(reader, names.size(), sink, blocks, rows, [&] { return unpivot.Emit(wide, sink, rows); });
   }
 
   template <typename OnRow>
-  static absl::Status ForEachRow(CsvReader& reader, size_t width, RowSink& sink, int64_t& rows, const OnRow& on_row) {
+  static absl::Status ForEachRow(CsvReader& reader, size_t width, RowSink& sink, RowBlocks& blocks, int64_t& rows,
+                                 const OnRow& on_row) {
     while (true) {
       ASSIGN_OR_RETURN(bool more, reader.Next());
       if (!more) return absl::OkStatus();
@@ -118,6 +127,7 @@ class CsvDecoder final : public PageDecoder {
         RETURN_IF_ERROR(on_row());
       } else if (!reader.blank()) {
         auto number = static_cast<uint32_t>(++rows);
+        RETURN_IF_ERROR(blocks.Flush());
         RETURN_IF_ERROR(sink.OnBadRow(kReasonUnreadableRow, WhyBad(reader, width), reader.raw(), number));
       }
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
@@ -17,9 +18,10 @@ constexpr size_t kMaxFieldBytes = size_t{1} << 20;
 
 }  // namespace
 
-CsvReader::CsvReader(Body& body, const CsvDialect& dialect)
+CsvReader::CsvReader(Body& body, const CsvDialect& dialect, BeforeMove before_move)
     : body_(body),
       dialect_(dialect),
+      before_move_(std::move(before_move)),
       quote_(dialect.quote.value_or(dialect.delimiter)),
       buffer_(new char[kWindowBytes + ByteMask::kBlockBytes]),
       capacity_(kWindowBytes),
@@ -28,6 +30,8 @@ CsvReader::CsvReader(Body& body, const CsvDialect& dialect)
       cells_(kMaxColumns + 1) {}
 
 absl::Status CsvReader::Fill() {
+  if (before_move_) RETURN_IF_ERROR(before_move_());
+  scratch_.clear();
   const bool first = end_ == 0 && next_ == 0;
   std::memmove(buffer_.get(), buffer_.get() + next_, end_ - next_);
   end_ -= next_;
@@ -163,7 +167,7 @@ void CsvReader::EndQuotedField(size_t end, const Quoted& quoted) {
 
 // Puts the text into scratch_ with one quote for two.
 absl::string_view CsvReader::Unescaped(absl::string_view text) {
-  if (scratch_.empty()) scratch_.reserve(capacity_);  // for all texts of the row
+  if (scratch_.empty()) scratch_.reserve(capacity_);  // for all texts of the buffer
   const size_t begin = scratch_.size();
   while (true) {
     size_t quote = text.find(quote_);
@@ -185,7 +189,6 @@ inline size_t CsvReader::LineEndAt(size_t position) const {
 bool CsvReader::Scan() {
   count_ = 0;
   largest_ = 0;
-  scratch_.clear();
   fault_.clear();
   row_begin_ = next_;
   size_t field = next_;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,8 +30,11 @@ struct CsvDialect {
 
 class CsvReader {
  public:
+  // Called before the rows that were read so far lose their texts; what it returns stops the reader.
+  using BeforeMove = std::function<absl::Status()>;
+
   // Requires: `body`, in UTF-8, outlives this.
-  CsvReader(Body& body, const CsvDialect& dialect);
+  CsvReader(Body& body, const CsvDialect& dialect, BeforeMove before_move = nullptr);
 
   // Leaves out `lines` lines, whatever they hold. Errors are those of the body.
   absl::Status SkipLines(int64_t lines);
@@ -39,7 +43,7 @@ class CsvReader {
   // it began in), PAYLOAD_FIELD_TOO_LARGE past 1 MiB, PAYLOAD_ROW_TOO_LARGE past 16 MiB; or the error of the body.
   absl::StatusOr<bool> Next();
 
-  // Of the row that was read; valid until the next call of Next.
+  // Of the row that was read; valid until the next call of Next. Texts and raw() stay until BeforeMove is called.
   size_t size() const { return count_; }
   absl::string_view field(size_t i) const { return cells_[i].text; }
   // The same as a field of a row: text, or null if it is empty, since CSV has no other way to write that. Its address
@@ -86,6 +90,7 @@ class CsvReader {
 
   Body& body_;
   const CsvDialect dialect_;
+  const BeforeMove before_move_;
   const char quote_;  // the delimiter if there are no quotes
   char line_end_ = '\n';
   absl::string_view piece_;  // of the body, what is not in the buffer yet
@@ -106,7 +111,7 @@ class CsvReader {
   int64_t row_line_ = 1;
   int64_t quote_line_ = 1;
   std::string fault_;
-  std::string scratch_;  // texts without doubled quotes; never moves while a row is read
+  std::string scratch_;  // texts of the buffer without doubled quotes; never moves
   std::vector<Field> cells_;
   size_t count_ = 0;
   size_t largest_ = 0;  // bytes of a field of the row

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/normalize/row.h"
+#include "common/normalize/row_block.h"
 #include "common/profile/profile.h"
 #include "drone/decode/body.h"
 
@@ -29,6 +30,17 @@ class RowSink {
   // A row that could not be read at all (a CSV line with too many fields): reason code, message, the raw row.
   virtual absl::Status OnBadRow(absl::string_view reason_code, absl::string_view message, absl::string_view raw,
                                 uint32_t number) = 0;
+  // Whether rows may come in blocks as well, where a decoder can give them so. All that comes is in the order of rows.
+  virtual bool takes_blocks() const { return false; }
+  // The first row has this number, and each the next one. The block lives until the call returns. Requires:
+  // takes_blocks().
+  virtual absl::Status OnBlock(const RowBlock& block, uint32_t first_number) {
+    for (size_t row = 0; row < block.rows(); ++row) {
+      absl::Status status = OnRow(RowOfBlock(block, row), first_number + static_cast<uint32_t>(row));
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
 };
 
 // Formats that cannot be read row by row are read as a whole, up to this size.

@@ -33,8 +33,9 @@ bool JsonBinder::Read(const JsonIndex& index, size_t token, int depth) {
     arena_.reset(new char[index.text_size()]);
     arena_size_ = index.text_size();
   }
+  if (!keeps_texts_) arena_used_ = 0;
   if (skip_ == 0 && ReadByTemplate(token, depth)) return true;
-  arena_used_ = 0;
+  const size_t arena_used = arena_used_;
   width_ = 0;
   on_one_line_ = false;
   depth_ = depth;
@@ -42,7 +43,10 @@ bool JsonBinder::Read(const JsonIndex& index, size_t token, int depth) {
   ++row_;
   filled_by_ = nullptr;
   for (JsonCell& cell : cells_) cell.field = Field();
-  if (!Value(tree_.empty() ? nullptr : tree_.root(), depth)) return false;
+  if (!Value(tree_.empty() ? nullptr : tree_.root(), depth)) {
+    arena_used_ = arena_used;  // a row that is read again must not take its room twice
+    return false;
+  }
   if (skip_ > 0) {
     --skip_;
   } else {
@@ -57,7 +61,9 @@ bool JsonBinder::ReadByTemplate(size_t token, int depth) {
     const JsonTemplate& shape = templates_[number];
     const bool all = filled_by_ != &shape;
     filled_by_ = nullptr;
-    if (!shape.Match(*index_, token, depth, all, arena_.get(), cells_)) continue;
+    char* arena = arena_.get() + arena_used_;
+    if (!shape.Match(*index_, token, depth, all, arena, cells_)) continue;
+    arena_used_ = static_cast<size_t>(arena - arena_.get());
     filled_by_ = &shape;
     last_template_ = number;
     at_ += shape.tokens();

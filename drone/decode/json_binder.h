@@ -39,6 +39,9 @@ class JsonBinder {
   size_t next() const { return static_cast<size_t>(at_ - index_->tokens()); }
   size_t width() const { return width_; }
   bool on_one_line() const { return on_one_line_; }
+  // Texts of fields stay over further Reads of the same index, until ForgetTexts.
+  void KeepTexts() { keeps_texts_ = true; }
+  void ForgetTexts() { arena_used_ = 0; }
   // The field at a path, valid until the next Read; its address is the same for ever.
   const Field& field(size_t path) const { return cells_[tree_.CellOf(path)].field; }
   // The token it begins with. Requires: the field is not missing.
@@ -84,10 +87,11 @@ class JsonBinder {
   int depth_ = 0;              // of the value that is read
   int open_ = 0;               // containers around what is being read
   const char* why_ = nullptr;  // null: too deep
-  // Texts without their escapes. As large as the indexed text, so that it never moves while a row is read.
+  // Texts without their escapes. As large as the indexed text, so that it never moves while that is read.
   std::unique_ptr<char[]> arena_;
   size_t arena_size_ = 0;
   size_t arena_used_ = 0;
+  bool keeps_texts_ = false;
 
   // The shapes of the last rows that were of none known.
   std::array<JsonTemplate, 2> templates_;

@@ -77,7 +77,9 @@ class JsonDecoder final : public PageDecoder {
     if (walk_.next() != index_.size() || index_.in_string()) {
       return NotJsonError(index_, index_.Position(walk_.next()), "more text after the end");
     }
-    RETURN_IF_ERROR(walk_.Rows(index_, 0));
+    absl::Status status = walk_.Rows(index_, 0);
+    RETURN_IF_ERROR(reader_.Flush());
+    RETURN_IF_ERROR(status);
     if (plan_.pages != JsonPlan::kNone) ReadPages(walk_.outer(0, plan_.pages), result);
     if (plan_.next != JsonPlan::kNone) ReadNext(walk_.outer(0, plan_.next), result);
     return absl::OkStatus();
@@ -93,7 +95,9 @@ class JsonDecoder final : public PageDecoder {
       size_t cut = last ? window.size() : CutAfterToken(window.text().substr(0, part));
       size_t consumed = 0;
       RETURN_IF_ERROR(index_.Build(window.Lend(cut), cut, window.offset()));
-      RETURN_IF_ERROR(stream.Feed(index_, last, consumed));
+      absl::Status status = stream.Feed(index_, last, consumed);
+      RETURN_IF_ERROR(reader_.Flush());
+      RETURN_IF_ERROR(status);
       if (last) break;
       size_t bytes = index_.Position(consumed);
       size_t rest = std::min(part, window.size()) - bytes;

@@ -37,8 +37,10 @@ absl::Status JsonLines::Decode(JsonWindow& window, size_t window_bytes, size_t l
 
 absl::Status JsonLines::Part(char* text, size_t size, size_t offset, bool last) {
   absl::Status indexed = index_.Build(text, size, offset);
-  if (!indexed.ok() || index_.in_string()) return OneByOne(absl::string_view(text, size), offset, last);
-  return Indexed(last);
+  const bool broken = !indexed.ok() || index_.in_string();
+  absl::Status status = broken ? OneByOne(absl::string_view(text, size), offset, last) : Indexed(last);
+  RETURN_IF_ERROR(reader_.Flush());  // rows before an error go on first
+  return status;
 }
 
 bool JsonLines::IsOneLine(size_t first, size_t next, bool without_end) const {
@@ -105,6 +107,7 @@ absl::Status JsonLines::Check(absl::string_view line, size_t offset) {
 }
 
 absl::Status JsonLines::Alone(absl::string_view line, size_t offset, bool cut_off) {
+  RETURN_IF_ERROR(reader_.Flush());
   absl::Status checked = Check(line, offset);
   if (checked.ok()) return walk_.Rows(line_index_, 0);
   if (cut_off && Reason(checked) == "PAYLOAD_TRUNCATED") return checked;

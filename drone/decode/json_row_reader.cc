@@ -1,5 +1,6 @@
 #include "drone/decode/json_row_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -31,6 +32,25 @@ void JsonRowReader::Begin(RowSink& sink, absl::FunctionRef<const Field*(size_t l
       fields_[i] = &binder_->field(slot.path);
     }
   }
+  blocks_.Begin(sink, fields_.size());
+  in_blocks_ = CanGiveBlocks();
+  if (in_blocks_) binder_->KeepTexts();
+}
+
+// What stands around the rows has a life of its own.
+bool JsonRowReader::CanGiveBlocks() const {
+  auto stays = [this](const JsonPlan::Slot& slot) {
+    return slot.where == JsonPlan::Where::kNowhere ||
+           (slot.where == JsonPlan::Where::kLevel && slot.level == plan_.row_level());
+  };
+  return blocks_.wanted() && plan_.shape == RowShape::kObjects &&
+         std::all_of(plan_.slots.begin(), plan_.slots.end(), stays);
+}
+
+absl::Status JsonRowReader::Flush() {
+  absl::Status status = blocks_.Flush();
+  binder_->ForgetTexts();
+  return status;
 }
 
 bool JsonRowReader::Read(const JsonIndex& index, size_t token, int depth) {
@@ -44,8 +64,10 @@ void JsonRowReader::SetKey(absl::string_view key) {
   key_ = {Field::Kind::kText, key_text_};
 }
 
+absl::string_view JsonRowReader::Source() const { return JsonDocument(*index_).Source(token_); }
+
 std::string JsonRowReader::Raw() const {
-  absl::string_view source = JsonDocument(*index_).Source(token_);
+  absl::string_view source = Source();
   if (plan_.shape != RowShape::kKeyed) return std::string(source);
   return absl::StrCat("{\"", absl::Utf8SafeCEscape(key_text_), "\":", source, "}");
 }
@@ -53,12 +75,15 @@ std::string JsonRowReader::Raw() const {
 absl::Status JsonRowReader::Give(const Row& row) { return sink_->OnRow(row, static_cast<uint32_t>(++rows_)); }
 
 absl::Status JsonRowReader::GiveBad(absl::string_view why, absl::string_view raw) {
+  RETURN_IF_ERROR(Flush());
   return sink_->OnBadRow(kReasonUnreadableRow, why, raw, static_cast<uint32_t>(++rows_));
 }
 
 absl::Status JsonRowReader::Give() {
   switch (plan_.shape) {
     case RowShape::kObjects:
+      if (in_blocks_) return GiveInBlock();
+      return Give(*this);
     case RowShape::kKeyed:
       return Give(*this);
     case RowShape::kHeaderRow:
@@ -67,6 +92,14 @@ absl::Status JsonRowReader::Give() {
       return GiveZipped();
   }
   return absl::OkStatus();
+}
+
+absl::Status JsonRowReader::GiveInBlock() {
+  const size_t begin = index_->Position(token_);
+  const size_t last = index_->Position(next() - 1);
+  const bool container = next() > token_ + 1;  // which ends with the byte of its last token
+  const absl::string_view raw = container ? absl::string_view(index_->text() + begin, last + 1 - begin) : Source();
+  return blocks_.Add(fields_.data(), raw, static_cast<uint32_t>(++rows_));
 }
 
 absl::Status JsonRowReader::GiveHeader() {

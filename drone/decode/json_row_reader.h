@@ -14,6 +14,7 @@
 #include "drone/decode/json_binder.h"
 #include "drone/decode/json_document.h"
 #include "drone/decode/json_plan.h"
+#include "drone/decode/row_blocks.h"
 
 namespace chartly::drone {
 
@@ -37,6 +38,9 @@ class JsonRowReader final : private Row {
   // The name of the member that is read next, for shape keyed.
   void SetKey(absl::string_view key);
   absl::Status GiveBad(absl::string_view why, absl::string_view raw);
+  // Hands on what is kept of the rows that were given. To be called before an index that rows were read from is built
+  // anew or its text moves, before another index is read from, and at the end of the page.
+  absl::Status Flush();
 
   int64_t rows() const { return rows_; }
 
@@ -46,6 +50,9 @@ class JsonRowReader final : private Row {
   std::string Raw() const override;
 
   absl::Status Give(const Row& row);
+  absl::string_view Source() const;
+  bool CanGiveBlocks() const;
+  absl::Status GiveInBlock();
   absl::Status GiveHeader();
   absl::Status GiveCells();
   absl::Status GiveZipped();
@@ -55,6 +62,8 @@ class JsonRowReader final : private Row {
   std::vector<std::string> header_;  // of this page, empty before it was read
   std::vector<const Field*> fields_;
   RowSink* sink_ = nullptr;
+  RowBlocks blocks_;
+  bool in_blocks_ = false;
   int64_t rows_ = 0;
   const JsonIndex* index_ = nullptr;
   size_t token_ = 0;

@@ -86,7 +86,7 @@ bool JsonTemplate::Unescape(char*& arena, absl::string_view& text) {
   return true;
 }
 
-bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool all, char* arena,
+bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool all, char*& arena,
                          std::vector<JsonCell>& cells) const {
   if (tokens_ == 0 || depth != depth_ || token + tokens_ > index.size()) return false;
   const char* const text = index.text();

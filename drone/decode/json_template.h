@@ -30,9 +30,9 @@ class JsonTemplate {
              const std::vector<JsonCell>& cells);
 
   // Whether the value at `token`, `depth` levels deep, is right and of this shape; then its fields are in `cells`, and
-  // its texts without escapes begin at `arena`. What cells hold after false is undefined. `all` says that the cells
-  // hold something else than a row of this shape.
-  bool Match(const JsonIndex& index, size_t token, int depth, bool all, char* arena,
+  // texts without their escapes at `arena`, which is moved past them. What cells hold after false is undefined. `all`
+  // says that the cells hold something else than a row of this shape.
+  bool Match(const JsonIndex& index, size_t token, int depth, bool all, char*& arena,
              std::vector<JsonCell>& cells) const;
 
   size_t tokens() const { return tokens_; }

@@ -1,5 +1,6 @@
 #include "drone/pipeline/page_rows.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -55,14 +56,29 @@ absl::Status PageRows::OnBadRow(absl::string_view reason_code, absl::string_view
   return FlushIfLarge();
 }
 
-absl::Status PageRows::Admit() {
+absl::Status PageRows::OnBlock(const RowBlock& block, uint32_t first_number) {
+  for (size_t begin = 0; begin < block.rows();) {
+    // No batch has more rows than if they had come one by one.
+    const auto room = static_cast<size_t>(kBatchRowsTarget - builder_.fetched());
+    ASSIGN_OR_RETURN(size_t count, AdmitSome(std::min(block.rows() - begin, room)));
+    normalizer_.AddBlock(block, begin, begin + count, page_, first_number + static_cast<uint32_t>(begin), builder_);
+    begin += count;
+    RETURN_IF_ERROR(FlushIfLarge());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PageRows::Admit() { return AdmitSome(1).status(); }
+
+absl::StatusOr<size_t> PageRows::AdmitSome(size_t rows) {
   if (cancelled_->load(std::memory_order_relaxed)) return absl::CancelledError("the run was cancelled");
   if (fetched_ >= profile_.limits.max_records) {
     limit_reached_ = true;
     return absl::OutOfRangeError("limits.max_records");
   }
-  ++fetched_;
-  return absl::OkStatus();
+  rows = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(rows), profile_.limits.max_records - fetched_));
+  fetched_ += static_cast<int64_t>(rows);
+  return rows;
 }
 
 absl::Status PageRows::Invalid(absl::string_view reason, absl::string_view message, uint32_t number) const {

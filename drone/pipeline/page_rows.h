@@ -34,6 +34,9 @@ class PageRows final : public RowSink {
   absl::Status OnRow(const Row& row, uint32_t number) override;
   absl::Status OnBadRow(absl::string_view reason_code, absl::string_view message, absl::string_view raw,
                         uint32_t number) override;
+  // Where nothing is decided on each row.
+  bool takes_blocks() const override { return profile_.on_invalid == OnInvalid::kQuarantine && !watermark_slot_; }
+  absl::Status OnBlock(const RowBlock& block, uint32_t first_number) override;
   // Hands on what is left of the page.
   absl::Status Flush();
 
@@ -49,6 +52,8 @@ class PageRows final : public RowSink {
 
  private:
   absl::Status Admit();
+  // How many of `rows` may still come; OutOfRange or Cancelled if none.
+  absl::StatusOr<size_t> AdmitSome(size_t rows);
   absl::Status Invalid(absl::string_view reason, absl::string_view message, uint32_t number) const;
   absl::Status FlushIfLarge();
   void TakeNewest();

@@ -1,4 +1,5 @@
-// What holds for every decoder and every payload: in whatever pieces it comes, the rows and the verdict are the same.
+// What holds for every decoder and every payload: in whatever pieces it comes, and whether rows go on in blocks
+// or one by one, the rows and the verdict are the same.
 #ifndef CHARTLY_TEST_FUZZ_DECODE_TWICE_H_
 #define CHARTLY_TEST_FUZZ_DECODE_TWICE_H_
 
@@ -16,7 +17,8 @@ namespace chartly::fuzz {
 
 class RowTexts final : public drone::RowSink {
  public:
-  explicit RowTexts(size_t slots) : slots_(slots) {}
+  RowTexts(size_t slots, bool takes_blocks) : slots_(slots), takes_blocks_(takes_blocks) {}
+  bool takes_blocks() const override { return takes_blocks_; }
   absl::Status OnRow(const Row& row, uint32_t number) override {
     for (size_t i = 0; i < slots_; ++i) {
       Field field = row.Get(i);
@@ -41,7 +43,8 @@ class RowTexts final : public drone::RowSink {
     // Small inputs can stand for many rows; what a run would do with them is bounded elsewhere.
     return rows_ == 20'000 ? Error(absl::StatusCode::kCancelled, "ENOUGH", "enough rows") : absl::OkStatus();
   }
-  size_t slots_;
+  const size_t slots_;
+  const bool takes_blocks_;
   uint32_t rows_ = 0;
   std::string all_;
 };
@@ -52,10 +55,11 @@ struct Verdict {
   bool operator==(const Verdict&) const = default;
 };
 
-inline Verdict DecodeOnce(const SourceConfig& source, const std::vector<std::string>& paths, drone::Body& body) {
+inline Verdict DecodeOnce(const SourceConfig& source, const std::vector<std::string>& paths, drone::Body& body,
+                          bool in_blocks) {
   absl::StatusOr<std::unique_ptr<drone::Decoder>> decoder = drone::Decoder::Create(source, paths);
   FUZZ_CHECK(decoder.ok());
-  RowTexts rows(paths.size());
+  RowTexts rows(paths.size(), in_blocks);
   absl::StatusOr<drone::DecodeResult> result = (*decoder)->Decode(body, "", "http://h/x", rows);
   // It must be fit to be sent on.
   FUZZ_CHECK(result.ok() || (!Reason(result.status()).empty() && IsUtf8(result.status().message())));
@@ -64,9 +68,9 @@ inline Verdict DecodeOnce(const SourceConfig& source, const std::vector<std::str
 
 inline void DecodeTwice(const SourceConfig& source, const std::vector<std::string>& paths, absl::string_view payload) {
   drone::TextBody whole{std::string(payload)};
-  Verdict expected = DecodeOnce(source, paths, whole);
+  Verdict expected = DecodeOnce(source, paths, whole, false);
   drone::CutBody pieces(std::string(payload), 1 + payload.size() % 7);
-  Verdict verdict = DecodeOnce(source, paths, pieces);
+  Verdict verdict = DecodeOnce(source, paths, pieces, true);
   // Of two faults, that of the charset is seen first by as much as a piece reaches ahead of what is decoded.
   const bool charset = expected.reason == "PAYLOAD_NOT_UTF8" || verdict.reason == "PAYLOAD_NOT_UTF8";
   FUZZ_CHECK(charset ? !expected.reason.empty() && !verdict.reason.empty() : verdict == expected);
