@@ -164,19 +164,26 @@ class MappingNormalizer final : public Normalizer {
     std::fill_n(is_plain_.begin(), count, true);
     std::fill_n(has_content_.begin(), count, false);
     std::fill_n(has_key_.begin(), count, compiled_.key_fields.empty());
+    bool all_are_records = false;
     for (size_t i = 0; i < steps_.size(); ++i) {
       Step& step = steps_[i];
       if (step.constant) continue;
       const Field* const fields = block.column(step.field.slot()) + begin;
       ColumnValue* const values = block_values_.data() + i * RowBlock::kMaxRows;
       step.field.ReadAll(fields, count, values, is_plain_.data());
-      for (size_t row = 0; step.is_content && row < count; ++row) {
+      // The first of the key is in nearly every row, and then the others settle nothing.
+      if (!step.is_content || all_are_records) continue;
+      all_are_records = true;
+      for (size_t row = 0; row < count; ++row) {
         const bool there = !IsEmpty(values[row]);
-        has_content_[row] |= there;
-        has_key_[row] |= there && step.is_key;
+        has_content_[row] = has_content_[row] || there;
+        has_key_[row] = has_key_[row] || (there && step.is_key);
+        all_are_records = all_are_records && has_content_[row] && has_key_[row];
       }
     }
-    for (size_t row = 0; row < count; ++row) is_plain_[row] &= has_content_[row] && has_key_[row];
+    for (size_t row = 0; row < count && !all_are_records; ++row) {
+      is_plain_[row] = is_plain_[row] && has_content_[row] && has_key_[row];
+    }
   }
 
   void TakeFields(const Row& row) {

@@ -42,6 +42,7 @@ absl::Status CsvReader::Fill() {
       ASSIGN_OR_RETURN(piece_, body_.Read());
     }
     at_end_ = piece_.empty();
+    if (at_end_) break;
     size_t taken = std::min(piece_.size(), capacity_ - end_);
     piece_.copy(buffer_.get() + end_, taken);
     piece_.remove_prefix(taken);
