@@ -146,7 +146,7 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kReporter: {
-        ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open({}, *authenticator_, sink, peers_, clock_));
+        ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open({data}, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAuth: {

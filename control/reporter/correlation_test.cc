@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/numeric/int128.h"
+#include "control/reporter/inference.h"
 #include "test/support/test.h"
 
 namespace chartly::reporter {
@@ -108,6 +109,84 @@ TEST_CASE("a small spread far from zero loses nothing") {
     other.push_back(eighths * 3 + static_cast<double>(random() % 1000));
   }
   CHECK(Near(*Pearson(Floats(far), Floats(other)), *Pearson(Floats(near), Floats(other))));
+}
+
+TEST_CASE("Kendall's tau-b is what counting all pairs gives, with ties") {
+  std::mt19937_64 random(17);
+  for (int round = 0; round < 300; ++round) {
+    int64_t spread = 2 + static_cast<int64_t>(random() % 30);
+    std::vector<int64_t> x, y;
+    for (size_t i = 2 + random() % 40; i > 0; --i) {
+      x.push_back(static_cast<int64_t>(random() % spread));
+      y.push_back(x.back() / 2 + static_cast<int64_t>(random() % spread));
+    }
+    int64_t score = 0, pairs_x = 0, pairs_y = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        int64_t a = (x[i] > x[j]) - (x[i] < x[j]), b = (y[i] > y[j]) - (y[i] < y[j]);
+        score += a * b;
+        pairs_x += a * a;
+        pairs_y += b * b;
+      }
+    }
+    std::optional<Kendall> kendall = KendallTauB(Integers(x), Integers(y));
+    REQUIRE(kendall.has_value() == (pairs_x > 0 && pairs_y > 0));
+    if (!kendall) continue;
+    long double want = static_cast<long double>(score) / std::sqrt(static_cast<long double>(pairs_x) * pairs_y);
+    CHECK(std::fabs(kendall->tau - want) <= 1e-12L);
+    CHECK((kendall->z > 0) == (score > 0));
+  }
+}
+
+TEST_CASE("a partial coefficient with one control is that of the formula") {
+  std::mt19937_64 random(19);
+  for (int round = 0; round < 100; ++round) {
+    double offset = round % 2 == 0 ? 0 : 1e9;
+    std::vector<double> x, y, z;
+    for (size_t i = 5 + random() % 40; i > 0; --i) {
+      z.push_back(offset + static_cast<double>(random() % 1000));
+      x.push_back(z.back() * 2 + static_cast<double>(random() % 1000));
+      y.push_back(-z.back() + static_cast<double>(random() % 1000));
+    }
+    double xy = *Pearson(Floats(x), Floats(y)), xz = *Pearson(Floats(x), Floats(z)),
+           yz = *Pearson(Floats(y), Floats(z));
+    double want = (xy - xz * yz) / std::sqrt((1 - xz * xz) * (1 - yz * yz));
+    CHECK(*PartialPearson(Floats(x), Floats(y), {Floats(z)}) == Approx(want).margin(1e-9));
+    // The same control twice takes out no more than once.
+    CHECK(*PartialPearson(Floats(x), Floats(y), {Floats(z), Floats(z)}) == Approx(want).margin(1e-9));
+  }
+  CHECK(!PartialPearson(Integers({1, 2, 3, 5}), Integers({2, 4, 1, 9}), {Integers({1, 2, 3, 5})}));
+}
+
+TEST_CASE("the line through points of a line is that line, also far from zero") {
+  for (double offset : {0.0, 1e9}) {
+    std::vector<double> x, y;
+    for (int i = 0; i < 50; ++i) {
+      x.push_back(offset + i / 8.0);
+      y.push_back(3 * (i / 8.0) - 7);
+    }
+    std::optional<Line> line = FitLine(Floats(x), Floats(y));
+    REQUIRE(line);
+    CHECK(line->slope == 3);
+    CHECK(line->intercept == -7 - 3 * offset);
+    CHECK(line->r_squared == 1);
+    CHECK(line->Residual(x[7], y[7]) == 0);
+  }
+  CHECK(!FitLine(Integers({2, 2}), Integers({1, 3})));
+  CHECK(FitLine(Integers({1, 2, 3}), Integers({4, 4, 4}))->r_squared == 0);
+}
+
+TEST_CASE("p-values and intervals are those of tables") {
+  // t = 0.6 * sqrt(8 / 0.64) = 2.1213 with 8 degrees of freedom; z = 0.693147 -+ 1.959964 / sqrt(7).
+  CHECK(*PearsonP(0.6, 10) == Approx(0.066688).margin(1e-6));
+  CHECK(PearsonInterval(0.6, 10, 0.95)->first == Approx(-0.047614).margin(1e-6));
+  CHECK(PearsonInterval(0.6, 10, 0.95)->second == Approx(0.892472).margin(1e-6));
+  CHECK(NormalP(1.959963984540054) == Approx(0.05).margin(1e-12));
+  CHECK(*PearsonP(1, 5) == 0);
+  CHECK(*PearsonP(0, 5) == 1);
+  CHECK(!PearsonP(0.5, 2));
+  CHECK(!PearsonInterval(0.5, 3, 0.95));
+  CHECK(*PearsonInterval(1, 5, 0.95) == Interval{1, 1});
 }
 
 TEST_CASE("huge and tiny numbers neither overflow nor vanish") {

@@ -2,18 +2,17 @@
 
 namespace chartly::reporter {
 
-void AppendKeyPart(const Value& value, std::string& out) {
-  std::string canonical;
-  value.AppendCanonical(canonical);
-  uint32_t size = static_cast<uint32_t>(canonical.size());
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(size >> shift));
-  out += canonical;
-}
-
 FieldReader::FieldReader(const Batch& batch, Role role, absl::string_view name) {
   for (const BatchColumn* column : batch.Find(role, name)) {
-    sources_.push_back({column, std::vector<std::string>(column->dictionary_size())});
+    sources_.push_back({column, std::vector<uint32_t>(column->dictionary_size(), kUnknown)});
   }
+}
+
+bool FieldReader::IsNull(uint32_t row) const {
+  for (const Source& source : sources_) {
+    if (!source.column->IsNull(row)) return false;
+  }
+  return true;
 }
 
 Value FieldReader::Get(uint32_t row) const {
@@ -23,20 +22,35 @@ Value FieldReader::Get(uint32_t row) const {
   return Value();
 }
 
-bool FieldReader::AppendKeyPart(uint32_t row, std::string& out) {
+void FieldReader::AppendCode(uint32_t row, DictionaryBuilder& builder, std::vector<uint32_t>& codes) {
   for (Source& source : sources_) {
     if (source.column->IsNull(row)) continue;
     if (source.entries.empty()) {
-      reporter::AppendKeyPart(source.column->Get(row), out);
-      return true;
+      codes.push_back(source.column->type() == ValueType::kText ? builder.InternText(source.column->Text(row))
+                                                                : builder.Intern(source.column->Get(row)));
+      return;
     }
     uint32_t index = source.column->DictionaryIndex(row);
-    std::string& entry = source.entries[index];
-    if (entry.empty()) reporter::AppendKeyPart(source.column->DictionaryValue(index), entry);
-    out += entry;
-    return true;
+    uint32_t& code = source.entries[index];
+    if (code == kUnknown) code = builder.Intern(source.column->DictionaryValue(index));
+    codes.push_back(code);
+    return;
   }
-  return false;
+  codes.push_back(kNullCode);
+}
+
+int64_t FieldReader::AppendValue(uint32_t row, ValueColumn& values) const {
+  for (const Source& source : sources_) {
+    if (source.column->IsNull(row)) continue;
+    if (source.column->type() != ValueType::kFloat) return values.Add(source.column->Get(row));
+    values.AddFloat(source.column->AsDouble(row));
+    return 0;
+  }
+  return values.Add(Value());
+}
+
+const BatchColumn* FieldReader::OnlyDictionary() const {
+  return sources_.size() == 1 && !sources_[0].entries.empty() ? sources_[0].column : nullptr;
 }
 
 }  // namespace chartly::reporter

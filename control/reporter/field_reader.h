@@ -1,36 +1,38 @@
-// One named field of one batch, whatever types its columns have. Canonical bytes of dictionary entries are made once
-// a batch, not once a row. Not thread-safe; the batch must outlive the reader.
+// One named field of one batch, whatever types its columns have. Not thread-safe; the batch must outlive the reader.
 #ifndef CHARTLY_CONTROL_REPORTER_FIELD_READER_H_
 #define CHARTLY_CONTROL_REPORTER_FIELD_READER_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "common/batch/batch.h"
+#include "control/reporter/dictionary.h"
+#include "control/reporter/value_column.h"
 
 namespace chartly::reporter {
 
 class FieldReader {
  public:
   FieldReader(const Batch& batch, Role role, absl::string_view name);
+  bool IsNull(uint32_t row) const;
   // Null if no column has a value in that row.
   Value Get(uint32_t row) const;
-  // Appends length and canonical bytes of the value, so that keys of several fields cannot run into one another.
-  // False, and nothing appended, if it is null.
-  bool AppendKeyPart(uint32_t row, std::string& out);
+  // Appends the code of the value. An entry of the batch's dictionary is looked up once a batch, not once a row.
+  void AppendCode(uint32_t row, DictionaryBuilder& builder, std::vector<uint32_t>& codes);
+  // Appends the value, and returns what ValueColumn::Add does.
+  int64_t AppendValue(uint32_t row, ValueColumn& values) const;
+  // The only column if there is one and it has a dictionary; else nullptr.
+  const BatchColumn* OnlyDictionary() const;
 
  private:
+  static constexpr uint32_t kUnknown = kNullCode - 1;
   struct Source {
     const BatchColumn* column;
-    std::vector<std::string> entries;  // key parts of the dictionary; empty text: not made yet
+    std::vector<uint32_t> entries;  // codes of the batch's dictionary; kUnknown: not looked up yet
   };
   std::vector<Source> sources_;
 };
-
-// Appends the key part of a value that is not null.
-void AppendKeyPart(const Value& value, std::string& out);
 
 }  // namespace chartly::reporter
 

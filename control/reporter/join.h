@@ -1,78 +1,57 @@
-// An inner join of any number of sides on equal keys, in memory. Keys that occur several times on a side multiply, as
-// in SQL. Rows come out in order of key, equal keys in order of their measures, whatever order they went in: the same
-// records give the same answer.
+// Joins two tables on equal keys, or on the nearest time. Keys that occur several times multiply, as in SQL; a missing
+// key matches nothing. Both sides are walked in order of key once, without a hash table, and rows come out in order of
+// key: the same records give the same answer.
 //
-// Use: Add every row of side 0, then of side 1, and so on; Finish; then read. Side 0 is held whole, of the others only
-// the rows whose key side 0 has. Not thread-safe; the reservation must outlive the join.
+// Pure functions.
 #ifndef CHARTLY_CONTROL_REPORTER_JOIN_H_
 #define CHARTLY_CONTROL_REPORTER_JOIN_H_
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "control/reporter/key_examples.h"
+#include "absl/status/statusor.h"
+#include "common/normalize/value_pipeline.h"
 #include "control/reporter/memory_budget.h"
-#include "control/reporter/value_column.h"
+#include "control/reporter/table.h"
 
 namespace chartly::reporter {
 
-// What became of the rows of one side.
-struct JoinSide {
-  int64_t unmatched = 0;      // rows whose key some other side lacks, or that lack a dim of the key
-  int64_t repeated_keys = 0;  // joined keys that occur more than once here
-  std::vector<std::string> unmatched_examples;
-};
+enum class JoinKind { kInner, kLeft, kOuter };
 
-class Join {
- public:
-  Join(size_t sides, size_t key_width, int64_t max_rows, Reservation& reservation);
-
-  // `key` is the key parts of all dims one after the other. With `has_null` the row matches nothing, unless there is
-  // only one side. ResourceExhausted (REPORT_TOO_LARGE) if the budget has no more.
-  absl::Status Add(size_t side, absl::string_view key, bool has_null, DimLookup dim, const Value& measure);
-  // Orders keys and counts. ResourceExhausted (REPORT_TOO_LARGE) if more than max_rows rows would come out.
-  absl::Status Finish();
-
-  // Requires: Finish was OK, for all below.
-  int64_t rows() const { return row_count_; }
-  const JoinSide& side(size_t i) const { return sides_[i].result; }
-  // Calls `visit` for each joined row until it says false, with the key and the place of the row on each side.
-  void Visit(absl::FunctionRef<bool(uint32_t key, const std::vector<uint32_t>& places)> visit) const;
-  const Value& KeyValue(uint32_t key, size_t dim) const { return key_values_[size_t{key} * key_width_ + dim]; }
-  Value Measure(size_t side, uint32_t place) const { return sides_[side].measures.Get(place); }
-
- private:
-  struct Side {
-    explicit Side(size_t key_width) : examples(key_width) {}
-    std::vector<uint32_t> keys;    // of each held row
-    ValueColumn measures;          // of each held row
-    std::vector<uint32_t> starts;  // where the rows of a key begin in `order`; made by Finish
-    std::vector<uint32_t> order;   // held rows, by key
-    KeyExamples examples;
-    JoinSide result;
+// One pair of key columns.
+struct JoinKey {
+  std::string left;   // column of the left table
+  std::string right;  // column of the right table
+  // What makes the values of both sides alike: trim, lower, pad_left 5 0.
+  std::shared_ptr<const ValuePipeline> rules;
+  // Set: the right value that is nearest is taken if it is at most so far away; of two that are equally near, the
+  // earlier one. Microseconds for dates and times, else a plain number. At most one key has it.
+  struct Nearest {
+    double number = 0;
+    int64_t micros = 0;
+    bool is_time = false;
   };
-  absl::StatusOr<uint32_t> InternKey(absl::string_view key, DimLookup dim);
-  absl::Status Group(Side& side);
-  void SortRepeated(Side& side) const;
-  // Rows that the key gives: the product of its rows on all sides; 0 if a side lacks it.
-  int64_t Product(uint32_t key) const;
-  uint32_t CountOf(const Side& side, uint32_t key) const { return side.starts[key + 1] - side.starts[key]; }
-  void CountUnmatched(uint32_t key);
-
-  const size_t key_width_;
-  const int64_t max_rows_;
-  Reservation& reservation_;
-  absl::flat_hash_map<std::string, uint32_t> key_ids_;
-  std::vector<Value> key_values_;  // key_width_ a key
-  std::vector<Side> sides_;
-  std::vector<uint32_t> joined_keys_;  // in order
-  int64_t row_count_ = 0;
+  std::optional<Nearest> nearest;
 };
+
+struct JoinResult {
+  Table table;  // key columns under their left names, then the other columns of the left, then those of the right
+  std::vector<uint32_t> left_rows;      // the row of the left table of each row; kNoRow if it has none
+  std::vector<uint32_t> right_rows;     // likewise
+  std::vector<uint32_t> right_columns;  // where each column of the right table went
+  int64_t repeated_left = 0;            // joined keys that occur more than once on the left
+  int64_t repeated_right = 0;           // likewise
+  std::vector<std::string> notes;       // why nothing matches, if that can be told
+};
+
+// ResourceExhausted (REPORT_TOO_LARGE) if more than `rows_max` rows would come out or the reservation has no more;
+// InvalidArgument (REPORT_UNKNOWN_FIELD) for a key that is no column, (REPORT_FIELD_INVALID) for one that a rule
+// refuses or that has no distance. Requires: keys is not empty.
+absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
+                                      JoinKind kind, int64_t rows_max, Reservation& reservation);
 
 }  // namespace chartly::reporter
 

@@ -1,64 +1,42 @@
 #include "control/reporter/join.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <random>
 #include <vector>
 
 #include "common/status/status.h"
-#include "control/reporter/field_reader.h"
+#include "control/reporter/key_examples.h"
+#include "control/reporter/key_sort.h"
+#include "control/reporter/row_order.h"
+#include "control/reporter/table_fixture_test.h"
 #include "test/support/test.h"
 
 namespace chartly::reporter {
 namespace {
 
-using Key = std::vector<Value>;
+using Rows = std::vector<std::vector<std::string>>;
 
-struct InputRow {
-  Key key;
-  Value measure;
-};
-
-absl::Status AddRow(Join& join, size_t side, const InputRow& row) {
-  std::string bytes;
-  bool has_null = false;
-  for (const Value& value : row.key) {
-    if (value.is_null()) {
-      has_null = true;
-      bytes.append(4, '\0');
-    } else {
-      AppendKeyPart(value, bytes);
-    }
-  }
-  return join.Add(
-      side, bytes, has_null, [&](size_t d) { return row.key[d]; }, row.measure);
+absl::StatusOr<JoinResult> Join(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
+                                JoinKind kind = JoinKind::kInner, int64_t rows_max = 1'000'000) {
+  MemoryBudget budget(int64_t{64} << 20);
+  Reservation reservation(budget);
+  return JoinTables(left, right, keys, kind, rows_max, reservation);
 }
 
-// What a test looks at: the texts of keys and measures of every joined row.
-std::vector<std::vector<std::string>> Texts(const Join& join, size_t width) {
-  std::vector<std::vector<std::string>> rows;
-  join.Visit([&](uint32_t key, const std::vector<uint32_t>& places) {
-    std::vector<std::string> row;
-    for (size_t d = 0; d < width; ++d) row.push_back(join.KeyValue(key, d).ToText());
-    for (size_t s = 0; s < places.size(); ++s) row.push_back(join.Measure(s, places[s]).ToText());
-    rows.push_back(std::move(row));
-    return true;
-  });
-  return rows;
+JoinKey On(const char* name) { return {name, name, nullptr, {}}; }
+
+JoinKey WithRules(const char* name, const std::vector<std::string>& calls) {
+  absl::StatusOr<ValuePipeline> rules = ValuePipeline::Compile(calls);
+  REQUIRE_OK(rules);
+  return {name, name, std::make_shared<const ValuePipeline>(*std::move(rules)), {}};
 }
 
-struct Fixture {
-  explicit Fixture(size_t sides, size_t width, int64_t max_rows = 1000, int64_t bytes = 64 << 20)
-      : budget(bytes), reservation(budget), join(sides, width, max_rows, reservation) {}
-  MemoryBudget budget;
-  Reservation reservation;
-  Join join;
-};
-
-bool EqualByValue(const Key& a, const Key& b) {
-  for (size_t d = 0; d < a.size(); ++d) {
-    if (a[d].is_null() || b[d].is_null() || CompareValues(a[d], b[d]) != 0) return false;
-  }
-  return true;
+Table OneKey(const std::vector<Value>& keys, const std::vector<Value>& measures, const char* measure = "m") {
+  Table table = MakeTable({{"k", true, keys}, {measure, false, measures}});
+  SortCanonically(table);
+  return table;
 }
 
 Value RandomDim(std::mt19937_64& random) {
@@ -79,154 +57,283 @@ Value RandomDim(std::mt19937_64& random) {
   }
 }
 
+struct RandomTable {
+  std::vector<std::vector<Value>> keys;  // by column
+  std::vector<Value> measures;
+  Table table;
+};
+
+RandomTable MakeRandom(std::mt19937_64& random, size_t width, const char* measure) {
+  RandomTable made;
+  made.keys.resize(width);
+  for (size_t i = random() % 25; i > 0; --i) {
+    for (std::vector<Value>& column : made.keys) column.push_back(RandomDim(random));
+    made.measures.push_back(Value::Integer(static_cast<int64_t>(random() % 1000)));
+  }
+  std::vector<TestColumn> columns;
+  for (size_t d = 0; d < width; ++d) columns.push_back({"k" + std::to_string(d), true, made.keys[d]});
+  columns.push_back({measure, false, made.measures});
+  made.table = MakeTable(columns);
+  return made;
+}
+
+bool Equal(const RandomTable& a, size_t i, const RandomTable& b, size_t j) {
+  for (size_t d = 0; d < a.keys.size(); ++d) {
+    const Value& left = a.keys[d][i];
+    const Value& right = b.keys[d][j];
+    if (left.is_null() || right.is_null() || CompareValues(left, right) != 0) return false;
+  }
+  return true;
+}
+
+// Pairs of measures that nested loops give, "-" where a side has none.
+Rows NestedLoops(const RandomTable& a, const RandomTable& b, JoinKind kind) {
+  Rows rows;
+  std::vector<bool> used(b.measures.size(), false);
+  for (size_t i = 0; i < a.measures.size(); ++i) {
+    bool found = false;
+    for (size_t j = 0; j < b.measures.size(); ++j) {
+      if (!Equal(a, i, b, j)) continue;
+      rows.push_back({a.measures[i].ToText(), b.measures[j].ToText()});
+      found = used[j] = true;
+    }
+    if (!found && kind != JoinKind::kInner) rows.push_back({a.measures[i].ToText(), "-"});
+  }
+  for (size_t j = 0; j < b.measures.size() && kind == JoinKind::kOuter; ++j) {
+    if (!used[j]) rows.push_back({"-", b.measures[j].ToText()});
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
 }  // namespace
 
-TEST_CASE("a join gives what nested loops give, on random rows of all types") {
+TEST_CASE("a join gives what nested loops give, on random rows of all types and for every kind") {
   std::mt19937_64 random(3);
-  for (int round = 0; round < 150; ++round) {
-    size_t sides = 2 + random() % 2;
-    size_t width = 1 + random() % 2;
-    std::vector<std::vector<InputRow>> input(sides);
-    Fixture fixture(sides, width, 1'000'000);
-    for (size_t s = 0; s < sides; ++s) {
-      for (size_t i = random() % 25; i > 0; --i) {
-        InputRow row{{}, Value::Integer(static_cast<int64_t>(random() % 1000))};
-        for (size_t d = 0; d < width; ++d) row.key.push_back(RandomDim(random));
-        REQUIRE_OK(AddRow(fixture.join, s, row));
-        input[s].push_back(std::move(row));
-      }
-    }
-    REQUIRE_OK(fixture.join.Finish());
-
-    std::vector<std::vector<std::string>> expected;  // measures only: keys print as side 0 wrote them first
-    for (const InputRow& a : input[0]) {
-      for (const InputRow& b : input[1]) {
-        if (!EqualByValue(a.key, b.key)) continue;
-        if (sides == 2) expected.push_back({a.measure.ToText(), b.measure.ToText()});
-        for (size_t c = 0; sides == 3 && c < input[2].size(); ++c) {
-          if (EqualByValue(a.key, input[2][c].key)) {
-            expected.push_back({a.measure.ToText(), b.measure.ToText(), input[2][c].measure.ToText()});
-          }
-        }
-      }
-    }
-    std::vector<std::vector<std::string>> got = Texts(fixture.join, 0);
+  for (int round = 0; round < 300; ++round) {
+    size_t width = 1 + random() % 3;
+    JoinKind kind = static_cast<JoinKind>(random() % 3);
+    RandomTable left = MakeRandom(random, width, "l"), right = MakeRandom(random, width, "r");
+    std::vector<JoinKey> keys;
+    std::vector<std::string> names;
+    for (size_t d = 0; d < width; ++d) names.push_back("k" + std::to_string(d));
+    for (const std::string& name : names) keys.push_back(On(name.c_str()));
+    absl::StatusOr<JoinResult> joined = Join(left.table, right.table, keys, kind);
+    REQUIRE_OK(joined);
+    Rows got;
+    for (const std::vector<std::string>& row : Texts(joined->table)) got.push_back({row[width], row[width + 1]});
     std::sort(got.begin(), got.end());
-    std::sort(expected.begin(), expected.end());
-    CHECK(got == expected);
-    CHECK(fixture.join.rows() == static_cast<int64_t>(expected.size()));
-
-    for (size_t s = 0; s < sides; ++s) {
-      int64_t unmatched = 0;
-      for (const InputRow& row : input[s]) {
-        bool everywhere = true;
-        for (const std::vector<InputRow>& other : input) {
-          everywhere &=
-              std::any_of(other.begin(), other.end(), [&](const InputRow& o) { return EqualByValue(o.key, row.key); });
-        }
-        unmatched += everywhere ? 0 : 1;
-      }
-      CHECK(fixture.join.side(s).unmatched == unmatched);
-      CHECK(fixture.join.side(s).unmatched_examples.empty() == (unmatched == 0));
-    }
+    INFO("round " << round << " width " << width << " kind " << static_cast<int>(kind));
+    CHECK(got == NestedLoops(left, right, kind));
   }
 }
 
-TEST_CASE("numbers meet by value, text never meets a number") {
-  Fixture fixture(2, 1);
-  REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Integer(5)}, Value::Integer(1)}));
-  REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Text("5")}, Value::Integer(2)}));
-  REQUIRE_OK(AddRow(fixture.join, 1, {{Value::Of(Decimal{500, 2})}, Value::Integer(3)}));
-  REQUIRE_OK(fixture.join.Finish());
-  CHECK(Texts(fixture.join, 1) == std::vector<std::vector<std::string>>{{"5", "1", "3"}});
-  CHECK(fixture.join.side(0).unmatched == 1);
+TEST_CASE("many wide keys do not run out of numbers") {
+  // Ten keys of 1000 values are more combinations than 64 bits hold.
+  std::vector<TestColumn> columns;
+  std::vector<JoinKey> keys;
+  std::vector<Value> values;
+  for (int64_t i = 0; i < 1000; ++i) values.push_back(I(i));
+  std::vector<std::string> names;
+  for (int d = 0; d < 10; ++d) names.push_back("k" + std::to_string(d));
+  for (const std::string& name : names) {
+    columns.push_back({name, true, values});
+    keys.push_back(On(name.c_str()));
+    std::rotate(values.begin(), values.begin() + 7, values.end());
+  }
+  columns.push_back({"m", false, values});
+  Table table = MakeTable(columns);
+  absl::StatusOr<JoinResult> joined = Join(table, table, keys);
+  REQUIRE_OK(joined);
+  CHECK(joined->table.rows == 1000);
+  CHECK(joined->left_rows == joined->right_rows);
+}
+
+TEST_CASE("numbers meet by value, text never meets a number, and the answer says why") {
+  absl::StatusOr<JoinResult> joined =
+      Join(OneKey({I(5), T("5")}, {I(1), I(2)}), OneKey({Value::Of(Decimal{500, 2})}, {I(3)}, "r"), {On("k")});
+  REQUIRE_OK(joined);
+  CHECK(Texts(joined->table) == Rows{{"5", "1", "3"}});
+  joined = Join(OneKey({T("5")}, {I(2)}), OneKey({I(5)}, {I(3)}, "r"), {On("k")});
+  REQUIRE_OK(joined);
+  CHECK(joined->table.rows == 0);
+  REQUIRE(joined->notes.size() == 1);
+  CHECK(joined->notes[0].find("k holds text and k numbers") != std::string::npos);
 }
 
 TEST_CASE("keys of large and near numbers do not fall together (W5)") {
-  Fixture fixture(2, 1);
-  REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Integer(9007199254740993)}, Value::Integer(1)}));
-  REQUIRE_OK(AddRow(fixture.join, 1, {{Value::Integer(9007199254740992)}, Value::Integer(2)}));
-  REQUIRE_OK(fixture.join.Finish());
-  CHECK(fixture.join.rows() == 0);
-  CHECK(fixture.join.side(0).unmatched_examples == std::vector<std::string>{"9007199254740993"});
-  CHECK(fixture.join.side(1).unmatched_examples == std::vector<std::string>{"9007199254740992"});
+  absl::StatusOr<JoinResult> joined =
+      Join(OneKey({I(9007199254740993)}, {I(1)}), OneKey({I(9007199254740992)}, {I(2)}, "r"), {On("k")});
+  REQUIRE_OK(joined);
+  CHECK(joined->table.rows == 0);
 }
 
 TEST_CASE("keys of several dims do not run into one another (W5)") {
-  Fixture fixture(2, 2);
-  REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Text("a|b"), Value::Text("c")}, Value::Integer(1)}));
-  REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Text("ab"), Value::Text("")}, Value::Integer(2)}));
-  REQUIRE_OK(AddRow(fixture.join, 1, {{Value::Text("a"), Value::Text("b|c")}, Value::Integer(3)}));
-  REQUIRE_OK(AddRow(fixture.join, 1, {{Value::Text(""), Value::Text("ab")}, Value::Integer(4)}));
-  REQUIRE_OK(fixture.join.Finish());
-  CHECK(fixture.join.rows() == 0);
+  Table left = MakeTable({{"a", true, {T("a|b"), T("ab")}}, {"b", true, {T("c"), T("")}}, {"m", false, {I(1), I(2)}}});
+  Table right = MakeTable({{"a", true, {T("a"), T("")}}, {"b", true, {T("b|c"), T("ab")}}, {"m", false, {I(3), I(4)}}});
+  absl::StatusOr<JoinResult> joined = Join(left, right, {On("a"), On("b")});
+  REQUIRE_OK(joined);
+  CHECK(joined->table.rows == 0);
 }
 
-TEST_CASE("a record that lacks a join dim matches nothing and is counted") {
-  Fixture fixture(2, 2);
-  REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Text("x"), Value()}, Value::Integer(1)}));
-  REQUIRE_OK(AddRow(fixture.join, 1, {{Value::Text("x"), Value()}, Value::Integer(2)}));
-  REQUIRE_OK(fixture.join.Finish());
-  CHECK(fixture.join.rows() == 0);
-  CHECK(fixture.join.side(0).unmatched == 1);
-  CHECK(fixture.join.side(1).unmatched_examples == std::vector<std::string>{"x / (none)"});
+TEST_CASE("a missing key matches nothing and comes last in an outer join") {
+  absl::StatusOr<JoinResult> joined = Join(OneKey({T("x"), Value()}, {I(1), I(2)}),
+                                           OneKey({T("x"), Value()}, {I(3), I(4)}, "r"), {On("k")}, JoinKind::kOuter);
+  REQUIRE_OK(joined);
+  CHECK(Texts(joined->table) == Rows{{"x", "1", "3"}, {"-", "2", "-"}, {"-", "-", "4"}});
 }
 
-TEST_CASE("rows come in order of key whatever order they arrived in") {
-  std::vector<InputRow> rows;
-  for (int64_t i : {7, 3, 11, 1, 9}) rows.push_back({{Value::Integer(i)}, Value::Integer(i)});
-  rows.push_back({{Value::Integer(3)}, Value::Integer(2)});
-  std::vector<std::vector<std::string>> first;
-  for (int round = 0; round < 5; ++round) {
-    Fixture fixture(1, 1);
-    for (const InputRow& row : rows) REQUIRE_OK(AddRow(fixture.join, 0, row));
-    REQUIRE_OK(fixture.join.Finish());
-    if (round == 0) first = Texts(fixture.join, 1);
-    CHECK(Texts(fixture.join, 1) == first);
-    std::rotate(rows.begin(), rows.begin() + 1, rows.end());
+TEST_CASE("rules give keys of both sides one form") {
+  absl::StatusOr<JoinResult> joined = Join(OneKey({T(" 1001"), I(13213), T("Ab")}, {I(1), I(2), I(3)}),
+                                           OneKey({T("01001"), T("13213")}, {I(4), I(5)}, "r"),
+                                           {WithRules("k", {"trim", "pad_left 5 0"})}, JoinKind::kLeft);
+  REQUIRE_OK(joined);
+  CHECK(Texts(joined->table) == Rows{{"000Ab", "3", "-"}, {"01001", "1", "4"}, {"13213", "2", "5"}});
+  joined = Join(OneKey({T("France")}, {I(1)}), OneKey({T("FRANCE")}, {I(2)}, "r"), {WithRules("k", {"lower"})});
+  REQUIRE_OK(joined);
+  CHECK(Texts(joined->table) == Rows{{"france", "1", "2"}});
+}
+
+TEST_CASE("a value that a rule refuses matches nothing and is told") {
+  absl::StatusOr<JoinResult> joined = Join(OneKey({T("12"), T("n/a")}, {I(1), I(2)}), OneKey({I(12)}, {I(3)}, "r"),
+                                           {WithRules("k", {"to_integer"})}, JoinKind::kLeft);
+  REQUIRE_OK(joined);
+  CHECK(Texts(joined->table) == Rows{{"12", "1", "3"}, {"-", "2", "-"}});
+  REQUIRE(joined->notes.size() == 1);
+  CHECK(joined->notes[0].find("1 values of k do not fit its rules") != std::string::npos);
+}
+
+TEST_CASE("the nearest is what a search over all gives, within the tolerance, the earlier of two") {
+  std::mt19937_64 random(9);
+  for (int round = 0; round < 200; ++round) {
+    JoinKind kind = static_cast<JoinKind>(random() % 3);
+    std::vector<Value> ids[2], times[2], measures[2];
+    for (int side = 0; side < 2; ++side) {
+      for (size_t i = random() % 12; i > 0; --i) {
+        ids[side].push_back(I(static_cast<int64_t>(random() % 2)));
+        times[side].push_back(Value::Of(Timestamp{static_cast<int64_t>(random() % 20) * 1'000'000, 0}));
+        measures[side].push_back(I(static_cast<int64_t>(1000 * side + measures[side].size())));
+      }
+    }
+    Table left = MakeTable({{"id", true, ids[0]}, {"t", true, times[0]}, {"l", false, measures[0]}});
+    Table right = MakeTable({{"id", true, ids[1]}, {"t", true, times[1]}, {"r", false, measures[1]}});
+    JoinKey nearest = On("t");
+    nearest.nearest = JoinKey::Nearest{0, 3'000'000, true};
+    absl::StatusOr<JoinResult> joined = Join(left, right, {On("id"), nearest}, kind);
+    REQUIRE_OK(joined);
+    Rows expected;
+    std::vector<bool> used(measures[1].size(), false);
+    for (size_t i = 0; i < measures[0].size(); ++i) {
+      std::optional<std::pair<int64_t, int64_t>> best;  // distance, time
+      int64_t at = times[0][i].timestamp().micros;
+      for (size_t j = 0; j < measures[1].size(); ++j) {
+        int64_t other = times[1][j].timestamp().micros;
+        std::pair<int64_t, int64_t> offer = {std::abs(other - at), other};
+        if (ids[0][i] == ids[1][j] && offer.first <= 3'000'000 && (!best || offer < *best)) best = offer;
+      }
+      for (size_t j = 0; best && j < measures[1].size(); ++j) {
+        if (!(ids[0][i] == ids[1][j]) || times[1][j].timestamp().micros != best->second) continue;
+        expected.push_back({measures[0][i].ToText(), measures[1][j].ToText()});
+        used[j] = true;
+      }
+      if (!best && kind != JoinKind::kInner) expected.push_back({measures[0][i].ToText(), "-"});
+    }
+    for (size_t j = 0; j < used.size() && kind == JoinKind::kOuter; ++j) {
+      if (!used[j]) expected.push_back({"-", measures[1][j].ToText()});
+    }
+    Rows got;
+    for (const std::vector<std::string>& row : Texts(joined->table)) got.push_back({row[2], row[4]});
+    std::sort(got.begin(), got.end());
+    std::sort(expected.begin(), expected.end());
+    INFO("round " << round);
+    CHECK(got == expected);
   }
-  CHECK(first == std::vector<std::vector<std::string>>{
-                     {"1", "1"}, {"3", "2"}, {"3", "3"}, {"7", "7"}, {"9", "9"}, {"11", "11"}});
+}
+
+TEST_CASE("nearest needs times for a length of time") {
+  JoinKey nearest = On("k");
+  nearest.nearest = JoinKey::Nearest{0, 1, true};
+  absl::Status status = Join(OneKey({T("2024-01")}, {I(1)}), OneKey({T("2024-02")}, {I(2)}, "r"), {nearest}).status();
+  CHECK(chartly::Reason(status) == "REPORT_FIELD_INVALID");
+  CHECK(std::string(status.message()).find("\"2024-01\" is text") != std::string::npos);
+}
+
+TEST_CASE("a table in canonical order does not depend on how its rows came in") {
+  std::vector<Value> keys = {I(7), I(3), I(11), I(1), I(9), I(3), Value(), I(3)};
+  std::vector<Value> measures = {I(7), I(3), I(11), I(1), I(9), I(2), I(0), Cents(200)};
+  Rows first;
+  for (int round = 0; round < 8; ++round) {
+    Rows texts = Texts(OneKey(keys, measures));
+    if (round == 0) first = texts;
+    CHECK(texts == first);
+    std::rotate(keys.begin(), keys.begin() + 1, keys.end());
+    std::rotate(measures.begin(), measures.begin() + 1, measures.end());
+  }
+  CHECK(first ==
+        Rows{{"1", "1"}, {"3", "2"}, {"3", "2.00"}, {"3", "3"}, {"7", "7"}, {"9", "9"}, {"11", "11"}, {"-", "0"}});
 }
 
 TEST_CASE("a join over its row limit is refused before its rows are made") {
-  Fixture fixture(2, 1, /*max_rows=*/99);
-  for (int i = 0; i < 10; ++i) {
-    REQUIRE_OK(AddRow(fixture.join, 0, {{Value::Integer(1)}, Value::Integer(i)}));
-    REQUIRE_OK(AddRow(fixture.join, 1, {{Value::Integer(1)}, Value::Integer(i)}));
-  }
-  absl::Status status = fixture.join.Finish();
+  std::vector<Value> keys(10, I(1)), measures(10, I(2));
+  absl::Status status =
+      Join(OneKey(keys, measures), OneKey(keys, measures, "r"), {On("k")}, JoinKind::kInner, /*rows_max=*/99).status();
   CHECK(status.code() == absl::StatusCode::kResourceExhausted);
   CHECK(chartly::Reason(status) == "REPORT_TOO_LARGE");
 }
 
 TEST_CASE("a join over its memory is refused and gives the memory back") {
+  std::vector<Value> keys(2000, I(1)), measures(2000, I(2));
+  Table table = OneKey(keys, measures);
   MemoryBudget budget(1 << 20);
   {
     Reservation reservation(budget);
-    Join join(2, 1, 1'000'000, reservation);
-    absl::Status status;
-    int added = 0;
-    for (; added < 1'000'000 && status.ok(); ++added) {
-      status = AddRow(join, 0, {{Value::Integer(added)}, Value::Integer(1)});
-    }
+    absl::Status status = JoinTables(table, table, {On("k")}, JoinKind::kInner, 10'000'000, reservation).status();
     CHECK(chartly::Reason(status) == "REPORT_TOO_LARGE");
-    CHECK(added > 1000);
     CHECK(budget.used() <= budget.limit());
   }
   CHECK(budget.used() == 0);
 }
 
 TEST_CASE("a value column gives back exactly what was added") {
-  std::vector<Value> values = {Value::Integer(-9223372036854775807 - 1),
-                               Value::Of(Decimal{-1250, 2}),
-                               Value::Float(0.1),
+  std::vector<Value> values = {I(-9223372036854775807 - 1),
+                               Cents(-1250),
+                               F(0.1),
                                Value::Of(Decimal{absl::MakeInt128(5, 0), 3}),
-                               Value::Text("x"),
+                               T("x"),
                                Value()};
-  ValueColumn column;
-  for (const Value& value : values) column.Add(value);
-  for (size_t i = 0; i < values.size(); ++i) CHECK(column.Get(i) == values[i]);
+  for (int round = 0; round < 6; ++round) {
+    ValueColumn column, copy;
+    for (const Value& value : values) column.Add(value);
+    for (size_t i = 0; i < values.size(); ++i) copy.AddFrom(column, i);
+    for (size_t i = 0; i < values.size(); ++i) {
+      CHECK(column.Get(i) == values[i]);
+      CHECK(copy.Get(i) == values[i]);
+    }
+    std::rotate(values.begin(), values.begin() + 1, values.end());
+  }
+}
+
+TEST_CASE("the radix sort is stable and gives what a comparing sort gives") {
+  std::mt19937_64 random(21);
+  for (size_t size : {size_t{0}, size_t{1}, size_t{5}, size_t{3000}, size_t{5000}}) {
+    for (uint64_t mask : {uint64_t{3}, uint64_t{0xFFFFF}, ~uint64_t{0}, uint64_t{0xFF} << 40}) {
+      std::vector<uint64_t> keys(size);
+      for (uint64_t& key : keys) key = random() & mask;
+      std::vector<uint32_t> order = SortedByKey(keys);
+      std::vector<uint32_t> expected(size);
+      for (uint32_t i = 0; i < size; ++i) expected[i] = i;
+      std::stable_sort(expected.begin(), expected.end(), [&](uint32_t a, uint32_t b) { return keys[a] < keys[b]; });
+      CHECK(order == expected);
+    }
+  }
+}
+
+TEST_CASE("the examples of keys without a partner are the first few in order, each once") {
+  KeyExamples examples(1);
+  for (int64_t i = 30; i > 0; --i) {
+    examples.Offer([&](size_t) { return I(i % 15); });
+  }
+  CHECK(examples.Texts() == std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
 }
 
 }  // namespace chartly::reporter

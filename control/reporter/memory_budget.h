@@ -42,13 +42,17 @@ class Reservation {
     if (budget_.used_.fetch_add(step) + step > budget_.limit_) {
       budget_.used_ -= step;
       return Error(absl::StatusCode::kResourceExhausted, "REPORT_TOO_LARGE",
-                   absl::StrCat("the join does not fit the ", budget_.limit_ >> 20,
+                   absl::StrCat("the report does not fit the ", budget_.limit_ >> 20,
                                 " MiB that reports may take; add a filter to an input, or raise the budget"),
                    {{"limit_bytes", absl::StrCat(budget_.limit_)}});
     }
     held_ += step;
     return absl::OkStatus();
   }
+
+  // Gives `bytes` back to what this report may take next. Requires: that many were taken and are free again.
+  void Shrink(int64_t bytes) { needed_ -= bytes; }
+  int64_t needed() const { return needed_; }
 
  private:
   static constexpr int64_t kStep = 256 << 10;

@@ -1,9 +1,12 @@
 #include "control/reporter/number_column.h"
 
 #include <algorithm>
+#include <cstring>
+#include <numeric>
 #include <optional>
 
 #include "absl/numeric/int128.h"
+#include "control/reporter/key_sort.h"
 
 namespace chartly::reporter {
 namespace {
@@ -21,9 +24,37 @@ std::optional<absl::int128> WholeNumber(const Value& value) {
   return decimal.unscaled;
 }
 
+// Whole numbers in the order of the doubles; both zeros give the same.
+uint64_t SortableBits(double number) {
+  uint64_t bits;
+  number += 0.0;
+  std::memcpy(&bits, &number, sizeof(bits));
+  uint64_t sign = uint64_t{1} << 63;
+  return (bits & sign) != 0 ? ~bits : bits | sign;
+}
+
 }  // namespace
 
+NumberColumn NumberColumn::Of(const ValueColumn& values) {
+  NumberColumn column;
+  column.Reserve(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values.IsFloat(i)) {
+      column.AddDouble(values.Double(i));
+    } else {
+      column.Add(values.Get(i));
+    }
+  }
+  return column;
+}
+
+void NumberColumn::AddDouble(double number) {
+  if (!low_.empty()) low_.push_back(0);
+  high_.push_back(number);
+}
+
 void NumberColumn::Add(const Value& value) {
+  if (value.type() == ValueType::kFloat) return AddDouble(value.float_value());
   double high = value.ToDouble();
   double low = 0;
   if (std::optional<absl::int128> whole = WholeNumber(value)) {
@@ -47,25 +78,27 @@ bool NumberColumn::IsConstant() const {
   return true;
 }
 
-std::vector<int64_t> NumberColumn::DoubledMidRanks() const {
-  struct Item {
-    double high;
-    uint32_t index;
-  };
-  std::vector<Item> items(size());
-  for (uint32_t i = 0; i < items.size(); ++i) items[i] = {high_[i], i};
+std::vector<uint32_t> NumberColumn::Order() const {
   if (low_.empty()) {
-    std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.high < b.high; });
-  } else {
-    std::sort(items.begin(), items.end(), [this](const Item& a, const Item& b) { return Less(a.index, b.index); });
+    std::vector<uint64_t> keys(size());
+    for (size_t i = 0; i < keys.size(); ++i) keys[i] = SortableBits(high_[i]);
+    return SortedByKey(keys);
   }
+  std::vector<uint32_t> order(size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [this](uint32_t a, uint32_t b) { return Less(a, b); });
+  return order;
+}
+
+std::vector<int64_t> NumberColumn::DoubledMidRanks() const {
+  std::vector<uint32_t> order = Order();
   std::vector<int64_t> ranks(size());
-  for (size_t begin = 0; begin < items.size();) {
+  for (size_t begin = 0; begin < order.size();) {
     size_t end = begin + 1;
-    while (end < items.size() && Equal(items[begin].index, items[end].index)) ++end;
+    while (end < order.size() && Equal(order[begin], order[end])) ++end;
     // Ranks begin + 1 .. end; twice their mean is the sum of the first and the last.
     int64_t doubled = static_cast<int64_t>(begin + 1 + end);
-    for (size_t i = begin; i < end; ++i) ranks[items[i].index] = doubled;
+    for (size_t i = begin; i < end; ++i) ranks[order[i]] = doubled;
     begin = end;
   }
   return ranks;

@@ -10,13 +10,17 @@
 #include <vector>
 
 #include "common/value/value.h"
+#include "control/reporter/value_column.h"
 
 namespace chartly::reporter {
 
 class NumberColumn {
  public:
+  // The numbers of a column. Requires: all of them are.
+  static NumberColumn Of(const ValueColumn& values);
   // Requires: value.is_number().
   void Add(const Value& value);
+  void AddDouble(double number);
   size_t size() const { return high_.size(); }
   void Reserve(size_t count) { high_.reserve(count); }
   // The number in the widest type of the machine.
@@ -30,6 +34,9 @@ class NumberColumn {
   std::vector<int64_t> DoubledMidRanks() const;
 
  private:
+  // The places in order of their numbers.
+  std::vector<uint32_t> Order() const;
+
   std::vector<double> high_;
   std::vector<double> low_;  // empty as long as all are zero
 };

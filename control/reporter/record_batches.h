@@ -1,7 +1,14 @@
-// Batches from the aggregator, over its ScanBatches stream. One a call; ends when the caller of that call does.
+// Batches from the aggregator, over its ScanBatches stream. One a call; ends when the caller of that call does, if it
+// has one.
 #ifndef CHARTLY_CONTROL_REPORTER_RECORD_BATCHES_H_
 #define CHARTLY_CONTROL_REPORTER_RECORD_BATCHES_H_
 
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "common/rpc/peers.h"
 #include "control/reporter/batch_source.h"
@@ -11,16 +18,28 @@ namespace chartly::reporter {
 class RecordBatches final : public BatchSource {
  public:
   // `caller` is the call on whose behalf this reads: its deadline and cancellation pass on. All must outlive this.
-  RecordBatches(const rpc::Peers& peers, const grpc::ServerContext& caller, absl::Duration timeout)
-      : peers_(peers), caller_(caller), timeout_(timeout) {}
+  // Null for what nobody called for; `stop`, if given, ends it too. An infinite `as_of` is all there is.
+  RecordBatches(const rpc::Peers& peers, const grpc::ServerContext* caller, absl::Duration timeout, absl::Time as_of,
+                const absl::Notification* stop = nullptr)
+      : peers_(peers), caller_(caller), timeout_(timeout), as_of_(as_of), stop_(stop) {}
   // Also the errors of the call, with the address of the aggregator.
   absl::Status Scan(const std::string& profile_id,
                     absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override;
 
+  // The profiles that have records, in order.
+  absl::StatusOr<std::vector<std::string>> Profiles();
+
  private:
+  std::unique_ptr<grpc::ClientContext> MakeContext() const;
+  bool IsCancelled() const {
+    return (caller_ != nullptr && caller_->IsCancelled()) || (stop_ != nullptr && stop_->HasBeenNotified());
+  }
+
   const rpc::Peers& peers_;
-  const grpc::ServerContext& caller_;
+  const grpc::ServerContext* const caller_;
   const absl::Duration timeout_;
+  const absl::Time as_of_;
+  const absl::Notification* const stop_;
 };
 
 }  // namespace chartly::reporter

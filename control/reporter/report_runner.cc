@@ -1,134 +1,201 @@
 #include "control/reporter/report_runner.h"
 
-#include <optional>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
-#include "control/reporter/correlation.h"
+#include "control/reporter/input_reader.h"
 #include "control/reporter/join.h"
-#include "control/reporter/side_scanner.h"
+#include "control/reporter/key_examples.h"
+#include "control/reporter/statistics.h"
+#include "control/reporter/step_runner.h"
 
 namespace chartly::reporter {
 namespace {
 
-constexpr int64_t kFewPairs = 10;
-// Two columns of doubles, the sort of one, and two of ranks.
-constexpr int64_t kBytesPerPair = 2 * 8 + 16 + 2 * 8;
+// One input after its steps, and where its rows went.
+struct Side {
+  Table table;
+  std::vector<std::string> keys;  // the columns it was joined on
+  std::vector<uint32_t> origin;   // its row in each row of the result; kNoRow if it has none
+};
 
-absl::StatusOr<SideScanner> ScanSide(const ReportSidePlan& plan, size_t side, Join& join, BatchSource& source) {
-  SideScanner scanner(plan, side, join);
-  absl::Status status = source.Scan(plan.profile_id, [&](absl::string_view batch, absl::string_view current) {
-    return scanner.Take(batch, current);
-  });
-  // A wrong name explains a failure better than what it led to.
-  RETURN_IF_ERROR(scanner.CheckNames());
-  if (!status.ok()) return Annotate(status, absl::StrCat("inputs[", side, "] ", plan.profile_id));
-  return scanner;
-}
+class Execution {
+ public:
+  Execution(const ReportPlan& plan, BatchSource& source, const ReportOptions& options, Reservation& reservation)
+      : plan_(plan), source_(source), options_(options), reservation_(reservation) {}
 
-void FillSide(const ReportSidePlan& plan, const SideScanner& scanner, const JoinSide& joined,
-              v1::RunReportResponse& answer) {
-  v1::ReportSide& side = *answer.add_sides();
-  side.set_profile_id(plan.profile_id);
-  side.set_measure(plan.measure);
-  side.set_records(scanner.records());
-  side.set_null_measures(scanner.null_measures());
-  side.set_unmatched(joined.unmatched);
-  for (const std::string& example : joined.unmatched_examples) side.add_unmatched_examples(example);
-  if (!scanner.saw_records()) {
-    answer.add_warnings(absl::StrCat("profile ", plan.profile_id, " has no records"));
-  } else if (scanner.records() == 0) {
-    answer.add_warnings(absl::StrCat("no record of profile ", plan.profile_id, " passes the filter"));
+  // Reads, joins and takes the rows through the steps.
+  absl::Status MakeTable() {
+    for (size_t i = 0; i < plan_.inputs.size(); ++i) RETURN_IF_ERROR(ReadInput(i));
+    int64_t input_bytes = reservation_.needed();
+    RETURN_IF_ERROR(JoinAll());
+    for (size_t i = 0; i < sides_.size(); ++i) CountUnmatched(i);
+    // One input alone is the table; of several, the join made a new one.
+    if (sides_.size() > 1) reservation_.Shrink(input_bytes);
+    sides_.clear();
+    KeysFirst(table_);
+    return RunSteps(plan_.steps, reservation_, table_, warnings_);
   }
-  if (joined.repeated_keys > 0) {
-    answer.add_warnings(absl::StrCat(joined.repeated_keys, " keys occur more than once in ", plan.profile_id,
+
+  const Table& table() const { return table_; }
+
+  absl::StatusOr<v1::RunReportResponse> Answer() {
+    RETURN_IF_ERROR(MakeTable());
+    for (const std::string& warning : warnings_) answer_.add_warnings(warning);
+    for (const Column& column : table_.columns) {
+      answer_.add_columns(column.name);
+      if (!column.is_key) answer_.add_measure_columns(column.name);
+    }
+    answer_.set_row_count(static_cast<int64_t>(table_.rows));
+    answer_.set_limit(plan_.limit);
+    if (plan_.want_rows) FillRows();
+    RETURN_IF_ERROR(FillStatistics(plan_, table_, reservation_, answer_));
+    return std::move(answer_);
+  }
+
+ private:
+  absl::Status ReadInput(size_t i) {
+    const InputPlan& plan = plan_.inputs[i];
+    InputReader reader(plan, reservation_);
+    absl::Status status = source_.Scan(plan.profile_id, [&](absl::string_view batch, absl::string_view current) {
+      return reader.Take(batch, current);
+    });
+    // A wrong name explains a failure better than what it led to.
+    RETURN_IF_ERROR(reader.CheckNames());
+    if (!status.ok()) return Annotate(status, absl::StrCat("inputs[", i, "] ", plan.profile_id));
+    Side side;
+    side.table = reader.Finish();
+    v1::ReportSide& out = *answer_.add_sides();
+    out.set_profile_id(plan.profile_id);
+    out.set_measure(plan.measure_text);
+    out.set_records(reader.records());
+    out.set_null_measures(reader.null_measures());
+    if (!reader.saw_records()) {
+      warnings_.push_back(absl::StrCat("profile ", plan.profile_id, " has no records"));
+    } else if (reader.records() == 0) {
+      warnings_.push_back(absl::StrCat("no record of profile ", plan.profile_id, " passes the filter"));
+    }
+    RETURN_IF_ERROR(
+        Annotate(RunSteps(plan.steps, reservation_, side.table, warnings_), absl::StrCat("inputs[", i, "]")));
+    sides_.push_back(std::move(side));
+    return absl::OkStatus();
+  }
+
+  absl::Status JoinAll() {
+    if (sides_.size() == 1) {
+      table_ = std::move(sides_[0].table);
+      return absl::OkStatus();
+    }
+    size_t rows = sides_[0].table.rows;
+    RETURN_IF_ERROR(reservation_.Grow(static_cast<int64_t>(rows) * 4 * static_cast<int64_t>(sides_.size())));
+    for (uint32_t row = 0; row < rows; ++row) sides_[0].origin.push_back(row);
+    for (size_t i = 1; i < sides_.size(); ++i) RETURN_IF_ERROR(JoinInput(i));
+    return absl::OkStatus();
+  }
+
+  absl::Status JoinInput(size_t i) {
+    const InputPlan& plan = plan_.inputs[i];
+    absl::StatusOr<JoinResult> joined = JoinTables(i == 1 ? sides_[0].table : table_, sides_[i].table, plan.keys,
+                                                   plan.kind, options_.rows_max, reservation_);
+    if (!joined.ok()) return Annotate(joined.status(), absl::StrCat("the join of inputs[", i, "]"));
+    for (const JoinKey& key : plan.keys) {
+      sides_[i].keys.push_back(key.right);
+      if (i == 1) sides_[0].keys.push_back(key.left);
+    }
+    for (size_t before = 0; before < i; ++before) {
+      std::vector<uint32_t> origin;
+      origin.reserve(joined->left_rows.size());
+      for (uint32_t row : joined->left_rows) origin.push_back(row == kNoRow ? kNoRow : sides_[before].origin[row]);
+      sides_[before].origin = std::move(origin);
+    }
+    sides_[i].origin = std::move(joined->right_rows);
+    for (const std::string& note : joined->notes) warnings_.push_back(note);
+    if (i == 1) WarnOfRepeated(joined->repeated_left, 0);
+    WarnOfRepeated(joined->repeated_right, i);
+    table_ = std::move(joined->table);
+    return absl::OkStatus();
+  }
+
+  void WarnOfRepeated(int64_t keys, size_t i) {
+    if (keys == 0) return;
+    warnings_.push_back(absl::StrCat(keys, " keys occur more than once in ", plan_.inputs[i].profile_id,
                                      "; each of their rows joins with every partner"));
   }
-}
 
-void FillRows(const ReportPlan& plan, const Join& join, int64_t bytes_max, v1::RunReportResponse& answer) {
-  size_t width = plan.sides[0].dims.size();
-  int64_t bytes = 0;
-  join.Visit([&](uint32_t key, const std::vector<uint32_t>& places) {
-    if (answer.rows_size() == plan.limit) return false;
-    v1::ReportRow& row = *answer.add_rows();
-    for (size_t d = 0; d < width; ++d) ToProto(join.KeyValue(key, d), *row.add_values());
-    for (size_t s = 0; s < places.size(); ++s) ToProto(join.Measure(s, places[s]), *row.add_values());
-    bytes += static_cast<int64_t>(row.ByteSizeLong()) + 8;
-    if (bytes <= bytes_max) return true;
-    answer.mutable_rows()->RemoveLast();
-    answer.add_warnings(
-        absl::StrCat("rows end after ", answer.rows_size(), ": one answer holds at most ", bytes_max >> 20, " MiB"));
-    return false;
-  });
-  answer.set_truncated(answer.rows_size() < join.rows());
-}
-
-// Why a coefficient is missing, or should not be trusted.
-void WarnOfPairs(const ReportPlan& plan, const NumberColumn& x, const NumberColumn& y, v1::RunReportResponse& answer) {
-  int64_t n = answer.n();
-  if (n < 2) {
-    answer.add_warnings(absl::StrCat("pearson and spearman are undefined: they need at least 2 pairs, there are ", n));
-    return;
-  }
-  size_t first = plan.columns.size() - plan.sides.size();
-  const NumberColumn* columns[] = {&x, &y};
-  for (size_t i = 0; i < 2; ++i) {
-    if (!columns[i]->IsConstant()) continue;
-    answer.add_warnings(absl::StrCat("pearson and spearman are undefined: ", plan.columns[first + i],
-                                     " is the same in all ", n, " pairs"));
-  }
-  if (n < kFewPairs) answer.add_warnings(absl::StrCat("only ", n, " pairs: the coefficients say little"));
-}
-
-absl::Status FillCorrelation(const ReportPlan& plan, const Join& join, Reservation& reservation,
-                             v1::RunReportResponse& answer) {
-  RETURN_IF_ERROR(reservation.Grow(join.rows() * kBytesPerPair));
-  NumberColumn x, y;
-  x.Reserve(static_cast<size_t>(join.rows()));
-  y.Reserve(static_cast<size_t>(join.rows()));
-  join.Visit([&](uint32_t, const std::vector<uint32_t>& places) {
-    Value left = join.Measure(0, places[0]);
-    Value right = join.Measure(1, places[1]);
-    if (left.is_number() && right.is_number()) {
-      x.Add(left);
-      y.Add(right);
+  // Rows of the side that are in no row of the result that all sides are in.
+  void CountUnmatched(size_t i) {
+    if (sides_.size() == 1) return;
+    std::vector<bool> matched(sides_[i].table.rows, false);
+    for (size_t row = 0; row < table_.rows; ++row) {
+      bool whole =
+          std::all_of(sides_.begin(), sides_.end(), [row](const Side& side) { return side.origin[row] != kNoRow; });
+      if (whole) matched[sides_[i].origin[row]] = true;
     }
-    return true;
-  });
-  answer.set_n(static_cast<int64_t>(x.size()));
-  if (std::optional<double> r = Pearson(x, y)) answer.set_pearson(*r);
-  if (std::optional<double> rho = Spearman(x, y)) answer.set_spearman(*rho);
-  if (answer.n() < join.rows()) {
-    answer.add_warnings(absl::StrCat(join.rows() - answer.n(), " joined rows have a measure that is no number"));
+    const Table& table = sides_[i].table;
+    std::vector<const Column*> keys;
+    for (const std::string& name : sides_[i].keys) keys.push_back(table.Find(name));
+    KeyExamples examples(keys.size());
+    int64_t unmatched = 0;
+    for (size_t row = 0; row < table.rows; ++row) {
+      if (matched[row]) continue;
+      ++unmatched;
+      examples.Offer([&](size_t d) { return keys[d] == nullptr ? Value() : keys[d]->Get(row); });
+    }
+    v1::ReportSide& out = *answer_.mutable_sides(static_cast<int>(i));
+    out.set_unmatched(unmatched);
+    for (const std::string& text : examples.Texts()) out.add_unmatched_examples(text);
   }
-  WarnOfPairs(plan, x, y, answer);
-  return absl::OkStatus();
-}
+
+  static void KeysFirst(Table& table) {
+    std::stable_partition(table.columns.begin(), table.columns.end(),
+                          [](const Column& column) { return column.is_key; });
+  }
+
+  void FillRows() {
+    int64_t bytes = 0;
+    int64_t rows = static_cast<int64_t>(table_.rows);
+    int64_t at = std::min(plan_.offset, rows);
+    for (; at < rows && answer_.rows_size() < plan_.limit; ++at) {
+      v1::ReportRow& row = *answer_.add_rows();
+      for (const Column& column : table_.columns) ToProto(column.Get(static_cast<size_t>(at)), *row.add_values());
+      bytes += static_cast<int64_t>(row.ByteSizeLong()) + 8;
+      if (bytes <= options_.answer_bytes_max || answer_.rows_size() == 1) continue;
+      answer_.mutable_rows()->RemoveLast();
+      answer_.add_warnings(absl::StrCat("rows end after ", answer_.rows_size(), ": one answer holds at most ",
+                                        options_.answer_bytes_max >> 20, " MiB; the next page goes on"));
+      break;
+    }
+    answer_.set_truncated(at < rows);
+    if (at < rows) answer_.set_next_page_token(PageToken(plan_, at));
+  }
+
+  const ReportPlan& plan_;
+  BatchSource& source_;
+  const ReportOptions& options_;
+  Reservation& reservation_;
+  std::vector<Side> sides_;
+  std::vector<std::string> warnings_;
+  Table table_;
+  v1::RunReportResponse answer_;
+};
 
 }  // namespace
 
 absl::StatusOr<v1::RunReportResponse> ReportRunner::Run(const ReportPlan& plan, BatchSource& source) {
   Reservation reservation(budget_);
-  Join join(plan.sides.size(), plan.sides[0].dims.size(), options_.rows_max, reservation);
-  std::vector<SideScanner> scanners;
-  for (size_t i = 0; i < plan.sides.size(); ++i) {
-    ASSIGN_OR_RETURN(SideScanner scanner, ScanSide(plan.sides[i], i, join, source));
-    scanners.push_back(std::move(scanner));
-  }
-  RETURN_IF_ERROR(join.Finish());
+  return Execution(plan, source, options_, reservation).Answer();
+}
 
-  v1::RunReportResponse answer;
-  for (const std::string& column : plan.columns) answer.add_columns(column);
-  answer.set_row_count(join.rows());
-  answer.set_limit(plan.limit);
-  for (size_t i = 0; i < plan.sides.size(); ++i) FillSide(plan.sides[i], scanners[i], join.side(i), answer);
-  if (plan.want_rows) FillRows(plan, join, options_.answer_bytes_max, answer);
-  if (plan.sides.size() >= 2) RETURN_IF_ERROR(FillCorrelation(plan, join, reservation, answer));
-  return answer;
+absl::Status ReportRunner::RunTable(const ReportPlan& plan, BatchSource& source,
+                                    absl::FunctionRef<absl::Status(const Table& table)> take) {
+  Reservation reservation(budget_);
+  Execution execution(plan, source, options_, reservation);
+  RETURN_IF_ERROR(execution.MakeTable());
+  return take(execution.table());
 }
 
 }  // namespace chartly::reporter

@@ -1,4 +1,5 @@
-// Answers reports: reads each side, joins, and measures how the first two go together.
+// Answers reports: reads each input, joins them, takes the rows through the steps, and measures how the columns go
+// together. The same question over the same records gives the same bytes.
 //
 // Thread-safe; all reports together keep within the memory of the options.
 #ifndef CHARTLY_CONTROL_REPORTER_REPORT_RUNNER_H_
@@ -6,11 +7,13 @@
 
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "chartly/v1/reporter.pb.h"
 #include "control/reporter/batch_source.h"
 #include "control/reporter/memory_budget.h"
 #include "control/reporter/report_plan.h"
+#include "control/reporter/table.h"
 
 namespace chartly::reporter {
 
@@ -29,6 +32,9 @@ class ReportRunner {
   // (REPORT_TOO_LARGE) if the join does not fit, or the error of the source. A profile without records gives an answer
   // without rows and a warning.
   absl::StatusOr<v1::RunReportResponse> Run(const ReportPlan& plan, BatchSource& source);
+  // Calls `take` with the table of rows. The errors of Run, or what `take` gives.
+  absl::Status RunTable(const ReportPlan& plan, BatchSource& source,
+                        absl::FunctionRef<absl::Status(const Table& table)> take);
 
  private:
   const ReportOptions options_;

@@ -234,7 +234,7 @@ TEST_CASE("a malformed question is refused and names the field") {
       {R"(join: "a=" inputs { profile_id: "p" measure: "m" })", "lacks the name"},
       {R"(join: "a=b=c" inputs { profile_id: "p" measure: "m" } inputs { profile_id: "p" measure: "m" })", "3 names"},
       {R"(join: "a" inputs { profile_id: "p" measure: "m" } output { type: REPORT_TYPE_CORRELATION })", "two inputs"},
-      {R"(join: "a" inputs { profile_id: "p" measure: "m" } output { method: "kendall" })", "kendall"},
+      {R"(join: "a" inputs { profile_id: "p" measure: "m" } output { method: "kendal" })", "kendal"},
       {R"(join: "a" inputs { profile_id: "p" measure: "m" } window { limit: -1 })", "window.limit"},
       {R"(join: "a" inputs { profile_id: "p" measure: "m" filter: "dims.a >" })", "inputs[0].filter[0]"},
   }));
@@ -242,6 +242,132 @@ TEST_CASE("a malformed question is refused and names the field") {
   INFO(status.ToString());
   CHECK(status.code() == absl::StatusCode::kInvalidArgument);
   CHECK(std::string(status.message()).find(part) != std::string::npos);
+}
+
+TEST_CASE("rows without a partner stay in a left and an outer join") {
+  FixedBatches source;
+  source.batches["pop"] = {{BatchOf("value", {{T("de"), I(1), I(80)}, {T("xk"), I(1), I(2)}}), ""}};
+  source.batches["gdp"] = {{BatchOf("value", {{T("de"), I(1), I(4)}, {T("us"), I(1), I(17)}}), ""}};
+  absl::StatusOr<v1::RunReportResponse> left = Ask(source, absl::StrCat(kPopByGdp, " kind: JOIN_KIND_LEFT"));
+  REQUIRE_OK(left);
+  CHECK(left->row_count() == 2);
+  CHECK(left->rows(1).values(3).kind_case() == v1::Value::KIND_NOT_SET);
+  absl::StatusOr<v1::RunReportResponse> outer = Ask(source, absl::StrCat(kPopByGdp, " kind: JOIN_KIND_OUTER"));
+  REQUIRE_OK(outer);
+  CHECK(outer->row_count() == 3);
+  CHECK(outer->rows(1).values(0).text() == "us");
+  for (const auto& answer : {*left, *outer}) {
+    CHECK(answer.n() == 1);
+    CHECK(answer.sides(0).unmatched_examples(0) == "xk / 1");
+    CHECK(answer.sides(1).unmatched_examples(0) == "us / 1");
+  }
+}
+
+TEST_CASE("every pair of many measures has its coefficients, and the first pair a line") {
+  FixedBatches source;
+  std::vector<TestRow> rows, others;
+  for (int64_t i = 0; i < 30; ++i) {
+    rows.push_back({T("x"), I(i), I(i)});
+    others.push_back({T("x"), I(i), I(2 * i + i % 3)});
+  }
+  source.batches["pop"] = {{BatchOf("value", rows), ""}};
+  source.batches["gdp"] = {{BatchOf("value", others), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer =
+      Ask(source, absl::StrCat(kPopByGdp, R"(steps: "derive s = value * value"
+          output { type: REPORT_TYPE_CORRELATION controls: "s" method: "partial" confidence: 0.9 })"));
+  REQUIRE_OK(answer);
+  REQUIRE(answer->correlations_size() == 1);  // a control is no measure
+  const v1::Correlation& pair = answer->correlations(0);
+  CHECK(pair.x() == "value");
+  CHECK(pair.y() == "value_2");
+  CHECK(pair.kendall().has_value());
+  CHECK(pair.partial().has_value());
+  CHECK(pair.pearson().low() < pair.pearson().value());
+  CHECK(pair.pearson().high() > pair.pearson().value());
+  CHECK(pair.pearson().p_value() < 1e-6);
+  CHECK(answer->regression().slope() == Approx(2).epsilon(0.1));
+  CHECK(answer->inference().find("Fisher") != std::string::npos);
+  answer = Ask(source, absl::StrCat(kPopByGdp, R"(steps: "derive s = value * value")"));
+  REQUIRE_OK(answer);
+  CHECK(answer->correlations_size() == 3);
+  CHECK(answer->measure_columns_size() == 3);
+}
+
+TEST_CASE("two measures that follow time are told, with what is left after differencing") {
+  FixedBatches source;
+  std::vector<TestRow> up, down;
+  for (int64_t i = 0; i < 40; ++i) {
+    up.push_back({T("x"), I(1980 + i), I(10 * i + i * 7 % 5)});
+    down.push_back({T("x"), I(1980 + i), I(-10 * i + i * 3 % 7)});
+  }
+  source.batches["pop"] = {{BatchOf("value", up), ""}};
+  source.batches["gdp"] = {{BatchOf("value", down), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(answer->pearson() < -0.99);
+  CHECK(Contains(answer->warnings(), "both follow year (r 1.00 and -1.00)"));
+  CHECK(Contains(answer->warnings(), "(n 39)"));
+}
+
+TEST_CASE("totals among their members are told by name and by sum") {
+  FixedBatches source;
+  std::vector<TestRow> rows = {{T("World"), I(1), I(999)}};
+  for (int64_t i = 1; i <= 8; ++i)
+    rows.push_back({T(std::string(1, static_cast<char>('a' + i)).c_str()), I(1), I(i * i)});
+  source.batches["pop"] = {{BatchOf("value", rows), ""}};
+  source.batches["gdp"] = {{BatchOf("value", rows), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(Contains(answer->warnings(), "country: World looks like a total"));
+  rows[0] = {T("z"), I(1), I(204)};  // 1 + 4 + ... + 64
+  source.batches["pop"] = source.batches["gdp"] = {{BatchOf("value", rows), ""}};
+  answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(Contains(answer->warnings(), "country: z looks like a total"));
+  rows[0] = {T("z"), I(1), I(150)};
+  source.batches["pop"] = source.batches["gdp"] = {{BatchOf("value", rows), ""}};
+  answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK_FALSE(Contains(answer->warnings(), "total"));
+}
+
+TEST_CASE("inputs with keys and steps of their own join what came before") {
+  FixedBatches source;
+  source.batches["pop"] = {
+      {BatchOf("value", {{T("fr"), I(1), I(10)}, {T("fr"), I(2), I(20)}, {T("de"), I(1), I(5)}}), ""}};
+  source.batches["area"] = {{BatchOf("km", {{T("fr"), I(0), I(3)}, {T("de"), I(0), I(2)}}), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, R"(
+      inputs { profile_id: "pop" measures: "value as people" dims: "country" dims: "year" }
+      inputs { profile_id: "area" measures: "km" on: "country" }
+      inputs { profile_id: "pop" measures: "value" steps: "group by country: sum(value) as all" on: "country" }
+      steps: "derive share = people / all" steps: "sort share desc")");
+  REQUIRE_OK(answer);
+  REQUIRE(answer->rows_size() == 3);
+  REQUIRE(answer->columns_size() == 6);
+  CHECK(answer->rows(0).values(0).text() == "de");
+  CHECK(answer->rows(0).values(5).float_() == 1);
+  CHECK(answer->rows(1).values(3).integer() == 3);
+  CHECK(answer->rows(1).values(4).integer() == 30);
+}
+
+TEST_CASE("pages go on where the one before ended") {
+  FixedBatches source;
+  std::vector<TestRow> rows;
+  for (int64_t i = 0; i < 25; ++i) rows.push_back({T("x"), I(i), I(i)});
+  source.batches["pop"] = {{BatchOf("value", rows), ""}};
+  std::string question =
+      R"(join: "year" inputs { profile_id: "pop" measure: "value" } window { limit: 10 page_token: ")";
+  std::string token;
+  int64_t seen = 0;
+  for (int page = 0; page < 3; ++page) {
+    absl::StatusOr<v1::RunReportResponse> answer = Ask(source, question + token + "\" }");
+    REQUIRE_OK(answer);
+    for (const v1::ReportRow& row : answer->rows()) CHECK(row.values(0).integer() == seen++);
+    token = answer->next_page_token();
+  }
+  CHECK(seen == 25);
+  CHECK(token.empty());
+  CHECK(Reason(Ask(source, question + "10-0\" }").status()) == "PAGE_TOKEN_INVALID");
 }
 
 TEST_CASE("a damaged batch is an error and not an answer") {

@@ -11,34 +11,46 @@
 #include "common/clock/clock.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
+#include "common/state/state_store.h"
+#include "control/reporter/report_book.h"
+#include "control/reporter/report_desk.h"
 #include "control/reporter/report_runner.h"
 #include "control/reporter/reporter_service.h"
 
 namespace chartly::reporter {
 
 struct ReporterConfig {
-  std::string data_dir;  // of the process; the reporter keeps nothing there
+  std::string data_dir;  // of the process; saved reports are in data_dir/reporter
   ReportOptions limits;
   absl::Duration scan_timeout = absl::Seconds(60);  // reading one side from the aggregator
+  absl::Duration tick_interval = absl::Seconds(1);  // how often due reports are looked for
 };
 
 class ReporterComponent {
  public:
-  // InvalidArgument (CONFIG_INVALID) if a limit is not positive. Authenticator, sink, and peers must outlive it.
+  // InvalidArgument (CONFIG_INVALID) if a limit is not positive, or what opening the state gives. Authenticator, sink,
+  // peers and clock must outlive it.
   static absl::StatusOr<std::unique_ptr<ReporterComponent>> Open(const ReporterConfig& config,
                                                                  const rpc::Authenticator& authenticator,
                                                                  rpc::AuditSink* audit, const rpc::Peers& peers,
                                                                  Clock& clock);
+  ~ReporterComponent() { Shutdown(); }
   std::vector<grpc::Service*> services() { return {&service_}; }
-  absl::Status Start() { return absl::OkStatus(); }
-  // Empty: the reporter has no state that could be ill.
-  std::string Health() { return ""; }
-  void Shutdown() {}
+  // Starts the schedule of saved reports.
+  absl::Status Start();
+  // Empty, or what is wrong.
+  std::string Health();
+  void Shutdown() { desk_.Shutdown(); }
 
  private:
-  ReporterComponent(const ReporterConfig& config, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
-                    const rpc::Peers& peers);
+  ReporterComponent(const ReporterConfig& config, std::unique_ptr<StateStore> store,
+                    const rpc::Authenticator& authenticator, rpc::AuditSink* audit, const rpc::Peers& peers,
+                    Clock& clock);
+  const absl::Duration tick_interval_;
+  std::unique_ptr<StateStore> store_;
   ReportRunner runner_;
+  ReportBook book_;
+  ReportDesk desk_;
   ReporterService service_;
 };
 

@@ -38,7 +38,7 @@ class FixedRecords final : public v1::RecordService::Service {
 struct Process {
   Process() {
     absl::StatusOr<std::unique_ptr<ReporterComponent>> opened =
-        ReporterComponent::Open({}, authenticator, nullptr, peers, clock);
+        ReporterComponent::Open({dir.path()}, authenticator, nullptr, peers, clock);
     REQUIRE_OK(opened);
     component = *std::move(opened);
     server.Listen("127.0.0.1:0");
@@ -69,6 +69,7 @@ struct Process {
     if (!status.ok()) return status;
     return answer;
   }
+  testing::TempDir dir;
   rpc::KeyAuthenticator authenticator{{{"parts", "key-of-the-parts"}}};
   rpc::Peers peers{{}, "key-of-the-parts"};
   SystemClock clock;

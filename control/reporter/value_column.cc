@@ -10,46 +10,79 @@ bool Fits64(absl::int128 number) {
   return number >= std::numeric_limits<int64_t>::min() && number <= std::numeric_limits<int64_t>::max();
 }
 
+int64_t WordOf(double number) {
+  int64_t word;
+  std::memcpy(&word, &number, sizeof(word));
+  return word;
+}
+
+double DoubleOf(int64_t word) {
+  double number;
+  std::memcpy(&number, &word, sizeof(number));
+  return number;
+}
+
 }  // namespace
 
-int64_t ValueColumn::Add(const Value& value) {
-  uint8_t tag = kAside;
-  int64_t word = 0;
-  int64_t extra = 0;
-  if (value.type() == ValueType::kInteger) {
-    tag = kInteger;
-    word = value.integer();
-  } else if (value.type() == ValueType::kFloat) {
-    tag = kFloat;
-    double number = value.float_value();
-    std::memcpy(&word, &number, sizeof(word));
-  } else if (value.type() == ValueType::kDecimal && Fits64(value.decimal().unscaled)) {
-    tag = static_cast<uint8_t>(kDecimal + value.decimal().scale);
-    word = static_cast<int64_t>(value.decimal().unscaled);
-  } else {
-    word = static_cast<int64_t>(aside_.size());
-    extra = static_cast<int64_t>(sizeof(Value) + (value.type() == ValueType::kText ? value.text().size() : 0));
-    aside_.push_back(value);
-  }
-  tags_.push_back(tag);
+void ValueColumn::Push(uint8_t tag, int64_t word) {
+  if (words_.empty()) tag_ = tag;
+  if (tags_.empty() && tag != tag_) tags_.assign(words_.size(), tag_);
+  if (!tags_.empty()) tags_.push_back(tag);
   words_.push_back(word);
-  return 9 + extra;
+}
+
+void ValueColumn::AddFloat(double number) { Push(kFloat, WordOf(number)); }
+
+int64_t ValueColumn::Add(const Value& value) {
+  switch (value.type()) {
+    case ValueType::kNull:
+      Push(kNull, 0);
+      return 0;
+    case ValueType::kInteger:
+      Push(kInteger, value.integer());
+      return 0;
+    case ValueType::kFloat:
+      AddFloat(value.float_value());
+      return 0;
+    case ValueType::kDecimal:
+      if (!Fits64(value.decimal().unscaled)) break;
+      Push(static_cast<uint8_t>(kDecimal + value.decimal().scale), static_cast<int64_t>(value.decimal().unscaled));
+      return 0;
+    default:
+      break;
+  }
+  Push(kAside, static_cast<int64_t>(aside_.size()));
+  aside_.push_back(value);
+  return static_cast<int64_t>(sizeof(Value) + (value.type() == ValueType::kText ? value.text().size() : 0));
+}
+
+void ValueColumn::AddFrom(const ValueColumn& other, size_t i) {
+  uint8_t tag = other.TagOf(i);
+  if (tag != kAside) return Push(tag, other.words_[i]);
+  Add(other.aside_[static_cast<size_t>(other.words_[i])]);
 }
 
 Value ValueColumn::Get(size_t i) const {
-  switch (tags_[i]) {
+  switch (TagOf(i)) {
+    case kNull:
+      return Value();
     case kInteger:
       return Value::Integer(words_[i]);
-    case kFloat: {
-      double number;
-      std::memcpy(&number, &words_[i], sizeof(number));
-      return Value::Float(number);
-    }
+    case kFloat:
+      return Value::Float(DoubleOf(words_[i]));
     case kAside:
       return aside_[static_cast<size_t>(words_[i])];
     default:
-      return Value::Of(Decimal{words_[i], static_cast<uint8_t>(tags_[i] - kDecimal)});
+      return Value::Of(Decimal{words_[i], static_cast<uint8_t>(TagOf(i) - kDecimal)});
   }
+}
+
+double ValueColumn::Double(size_t i) const {
+  uint8_t tag = TagOf(i);
+  if (tag == kFloat) return DoubleOf(words_[i]);
+  if (tag == kInteger) return static_cast<double>(words_[i]);
+  Value value = Get(i);
+  return value.is_number() ? value.ToDouble() : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace chartly::reporter

@@ -1,5 +1,5 @@
-// A list of values in about nine bytes each: integers, doubles and decimals of 64 bits lie packed, others aside. Every
-// value comes back exactly as it was added. Not thread-safe.
+// A list of values in eight bytes each as long as all have one type and scale, and nine otherwise: integers, doubles
+// and decimals of 64 bits lie packed, others aside. Every value comes back exactly as it was added. Not thread-safe.
 #ifndef CHARTLY_CONTROL_REPORTER_VALUE_COLUMN_H_
 #define CHARTLY_CONTROL_REPORTER_VALUE_COLUMN_H_
 
@@ -12,17 +12,33 @@ namespace chartly::reporter {
 
 class ValueColumn {
  public:
-  // Adds a value and returns about how many bytes it took.
+  // Adds a value and returns about how many bytes it took beside kBytesPerValue.
   int64_t Add(const Value& value);
+  void AddInteger(int64_t integer) { Push(kInteger, integer); }
+  void AddFloat(double number);
   Value Get(size_t i) const;
-  size_t size() const { return tags_.size(); }
+  // The nearest double; NaN if it is null or no number.
+  double Double(size_t i) const;
+  bool IsNull(size_t i) const { return TagOf(i) == kNull; }
+  bool IsFloat(size_t i) const { return TagOf(i) == kFloat; }
+  size_t size() const { return words_.size(); }
+  void Reserve(size_t count) { words_.reserve(count); }
+  // Adds value i of another column.
+  void AddFrom(const ValueColumn& other, size_t i);
+
+  static constexpr int64_t kBytesPerValue = 9;
 
  private:
+  static constexpr uint8_t kNull = 0;
   static constexpr uint8_t kInteger = 1;
   static constexpr uint8_t kFloat = 2;
   static constexpr uint8_t kAside = 3;     // the word is an index into aside_
   static constexpr uint8_t kDecimal = 16;  // plus the scale
-  std::vector<uint8_t> tags_;
+  uint8_t TagOf(size_t i) const { return tags_.empty() ? tag_ : tags_[i]; }
+  void Push(uint8_t tag, int64_t word);
+
+  uint8_t tag_ = kNull;        // of all values, while tags_ is empty
+  std::vector<uint8_t> tags_;  // made when a second tag comes
   std::vector<int64_t> words_;
   std::vector<Value> aside_;
 };

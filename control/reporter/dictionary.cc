@@ -1,0 +1,133 @@
+#include "control/reporter/dictionary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace chartly::reporter {
+namespace {
+
+// What an entry takes in the maps beside its value.
+constexpr int64_t kEntryBytes = 32;
+
+std::optional<int64_t> WholeOf(const Value& value) {
+  if (value.type() == ValueType::kInteger) return value.integer();
+  if (value.type() == ValueType::kFloat) {
+    double number = value.float_value();
+    if (std::trunc(number) != number || std::fabs(number) >= 9.2e18) return std::nullopt;
+    return static_cast<int64_t>(number);
+  }
+  if (value.type() != ValueType::kDecimal) return std::nullopt;
+  Decimal decimal = value.decimal();
+  for (; decimal.scale > 0 && decimal.unscaled % 10 == 0; --decimal.scale) decimal.unscaled /= 10;
+  bool fits = decimal.unscaled >= std::numeric_limits<int64_t>::min() &&
+              decimal.unscaled <= std::numeric_limits<int64_t>::max();
+  if (decimal.scale > 0 || !fits) return std::nullopt;
+  return static_cast<int64_t>(decimal.unscaled);
+}
+
+// Whether `a` is the spelling to keep of two equal values.
+bool IsPreferred(const Value& a, const Value& b) {
+  if (a.type() != b.type()) return a.type() < b.type();
+  if (a.type() == ValueType::kDecimal) return a.decimal().scale < b.decimal().scale;
+  if (a.type() == ValueType::kTimestamp) return a.timestamp().offset_minutes < b.timestamp().offset_minutes;
+  return false;
+}
+
+}  // namespace
+
+uint32_t DictionaryBuilder::Add(Value value, int64_t bytes) {
+  values_.push_back(std::move(value));
+  bytes_ += static_cast<int64_t>(2 * sizeof(Value)) + kEntryBytes + 2 * bytes;
+  return static_cast<uint32_t>(values_.size() - 1);
+}
+
+void DictionaryBuilder::Prefer(uint32_t code, const Value& value) {
+  if (IsPreferred(value, values_[code])) values_[code] = value;
+}
+
+uint32_t DictionaryBuilder::InternText(absl::string_view text) {
+  auto found = texts_.find(text);
+  if (found != texts_.end()) return found->second;
+  uint32_t code = Add(Value::Text(text), static_cast<int64_t>(text.size()));
+  texts_.emplace(text, code);
+  return code;
+}
+
+uint32_t DictionaryBuilder::InternInteger(int64_t integer) {
+  if (last_integer_code_ != kNullCode && integer == last_integer_) return last_integer_code_;
+  auto [entry, added] = integers_.try_emplace(integer, static_cast<uint32_t>(values_.size()));
+  if (added) {
+    Add(Value::Integer(integer), 0);
+  } else {
+    Prefer(entry->second, Value::Integer(integer));
+  }
+  last_integer_ = integer;
+  last_integer_code_ = entry->second;
+  return entry->second;
+}
+
+uint32_t DictionaryBuilder::Intern(const Value& value) {
+  if (value.is_null()) return kNullCode;
+  if (value.type() == ValueType::kText) return InternText(value.text());
+  if (value.type() == ValueType::kInteger) return InternInteger(value.integer());
+  uint32_t next = static_cast<uint32_t>(values_.size());
+  if (std::optional<int64_t> whole = WholeOf(value)) {
+    auto [entry, added] = integers_.try_emplace(*whole, next);
+    if (added) return Add(value, 0);
+    Prefer(entry->second, value);
+    return entry->second;
+  }
+  std::string bytes;
+  value.AppendCanonical(bytes);
+  auto [entry, added] = canonical_.try_emplace(std::move(bytes), next);
+  if (added) return Add(value, static_cast<int64_t>(entry->first.size()));
+  Prefer(entry->second, value);
+  return entry->second;
+}
+
+DictionaryPtr DictionaryBuilder::Finish(std::vector<uint32_t>& codes) {
+  std::vector<uint32_t> order(values_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [this](uint32_t a, uint32_t b) { return CompareValues(values_[a], values_[b]) < 0; });
+  auto sorted = std::make_shared<Dictionary>();
+  sorted->reserve(values_.size());
+  std::vector<uint32_t> place(values_.size());
+  for (uint32_t code : order) {
+    place[code] = static_cast<uint32_t>(sorted->size());
+    sorted->push_back(std::move(values_[code]));
+  }
+  for (uint32_t& code : codes) {
+    if (code != kNullCode) code = place[code];
+  }
+  *this = DictionaryBuilder();
+  return sorted;
+}
+
+MergedDictionary MergeDictionaries(const Dictionary& left, const Dictionary& right) {
+  MergedDictionary merged;
+  auto values = std::make_shared<Dictionary>();
+  size_t l = 0, r = 0;
+  while (l < left.size() || r < right.size()) {
+    int order = l == left.size() ? 1 : r == right.size() ? -1 : CompareValues(left[l], right[r]);
+    uint32_t code = static_cast<uint32_t>(values->size());
+    // Of equal values the left spelling is kept.
+    values->push_back(order <= 0 ? left[l] : right[r]);
+    if (order <= 0) {
+      merged.left.push_back(code);
+      ++l;
+    }
+    if (order >= 0) {
+      merged.right.push_back(code);
+      ++r;
+    }
+  }
+  merged.values = std::move(values);
+  return merged;
+}
+
+}  // namespace chartly::reporter

@@ -1,0 +1,103 @@
+#include "control/reporter/profile_sketch.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
+#include "common/status/status.h"
+
+namespace chartly::reporter {
+namespace {
+
+// FNV-1a, then mixed so that small hashes are a fair sample.
+uint64_t HashOf(absl::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
+  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
+}
+
+std::string LooseForm(const Value& value) {
+  std::string text = absl::AsciiStrToLower(absl::StripAsciiWhitespace(value.ToText()));
+  size_t zeros = std::min(text.find_first_not_of('0'), text.size());
+  return text.substr(zeros);
+}
+
+void Add(const Value& value, DimSketch& sketch) {
+  std::string bytes;
+  value.AppendCanonical(bytes);
+  uint64_t hash = HashOf(bytes);
+  sketch.text = sketch.text || value.type() == ValueType::kText;
+  if (hash > sketch.bound || !sketch.exact.insert(hash).second) return;
+  sketch.loose.insert(HashOf(LooseForm(value)));
+  if (sketch.exact.size() <= 2 * kMaxSketchValues) return;
+  std::vector<uint64_t> hashes(sketch.exact.begin(), sketch.exact.end());
+  std::nth_element(hashes.begin(), hashes.begin() + kMaxSketchValues, hashes.end());
+  sketch.bound = hashes[kMaxSketchValues];
+  absl::erase_if(sketch.exact, [&](uint64_t kept) { return kept > sketch.bound; });
+  // What is left of the loose forms belongs to values of any size, so it says nothing any more.
+  sketch.loose.clear();
+}
+
+// Entries of a dictionary are added once a batch; an entry that no row uses does no harm in a proposal.
+void AddColumn(const BatchColumn& column, uint32_t rows, DimSketch& sketch) {
+  for (uint32_t i = 0; i < column.dictionary_size(); ++i) Add(column.DictionaryValue(i), sketch);
+  if (column.dictionary_size() > 0) return;
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (!column.IsNull(row)) Add(column.Get(row), sketch);
+  }
+}
+
+int64_t CountCurrent(absl::string_view current, uint32_t rows) {
+  if (current.empty()) return rows;
+  int64_t count = 0;
+  for (uint32_t row = 0; row < rows; ++row) count += static_cast<uint8_t>(current[row / 8]) >> (row % 8) & 1;
+  return count;
+}
+
+Overlap OverlapOf(const absl::flat_hash_set<uint64_t>& left, const absl::flat_hash_set<uint64_t>& right,
+                  uint64_t bound) {
+  Overlap overlap;
+  for (uint64_t hash : left) {
+    if (hash > bound) continue;
+    ++overlap.left;
+    overlap.shared += right.contains(hash) ? 1 : 0;
+  }
+  for (uint64_t hash : right) overlap.right += hash <= bound ? 1 : 0;
+  return overlap;
+}
+
+}  // namespace
+
+absl::Status ProfileSketch::Take(absl::string_view batch_bytes, absl::string_view current) {
+  ASSIGN_OR_RETURN(Batch batch, Batch::Parse(batch_bytes));
+  if (!current.empty() && current.size() < (batch.rows() + 7) / 8) {
+    return Error(absl::StatusCode::kDataLoss, "BATCH_CORRUPT", "the bitmap of current rows is shorter than the batch");
+  }
+  records_ += CountCurrent(current, batch.rows());
+  for (const BatchColumn& column : batch.columns()) {
+    if (column.role() == Role::kDim) AddColumn(column, batch.rows(), dims_[column.name()]);
+    bool number = column.type() >= ValueType::kInteger && column.type() <= ValueType::kFloat;
+    if (column.role() != Role::kMeasure || !number) continue;
+    int64_t& count = measures_[column.name()];
+    for (uint32_t row = 0; row < batch.rows(); ++row) count += column.IsNull(row) ? 0 : 1;
+  }
+  return absl::OkStatus();
+}
+
+double Overlap::part() const {
+  int64_t least = std::min(left, right);
+  return least == 0 ? 0 : static_cast<double>(shared) / static_cast<double>(least);
+}
+
+Overlap ExactOverlap(const DimSketch& left, const DimSketch& right) {
+  return OverlapOf(left.exact, right.exact, std::min(left.bound, right.bound));
+}
+
+Overlap LooseOverlap(const DimSketch& left, const DimSketch& right) {
+  return OverlapOf(left.loose, right.loose, ~uint64_t{0});
+}
+
+}  // namespace chartly::reporter

@@ -1,0 +1,135 @@
+#include "control/reporter/table.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "common/status/status.h"
+
+namespace chartly::reporter {
+
+namespace {
+
+bool IsEveryRow(const std::vector<uint32_t>& rows, size_t size) {
+  if (rows.size() != size) return false;
+  for (uint32_t row = 0; row < size; ++row) {
+    if (rows[row] != row) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Value Column::Get(size_t row) const {
+  if (!is_key) return values.Get(row);
+  return codes[row] == kNullCode ? Value() : (*dictionary)[codes[row]];
+}
+
+Column Column::Key(std::string name, DictionaryPtr dictionary, std::vector<uint32_t> codes) {
+  Column column;
+  column.name = std::move(name);
+  column.is_key = true;
+  column.dictionary = std::move(dictionary);
+  column.codes = std::move(codes);
+  return column;
+}
+
+Column Column::Measure(std::string name, ValueColumn values) {
+  Column column;
+  column.name = std::move(name);
+  column.values = std::move(values);
+  return column;
+}
+
+Column Column::KeyOf(std::string name, const std::vector<Value>& values) {
+  DictionaryBuilder builder;
+  std::vector<uint32_t> codes;
+  codes.reserve(values.size());
+  for (const Value& value : values) codes.push_back(builder.Intern(value));
+  DictionaryPtr dictionary = builder.Finish(codes);
+  return Key(std::move(name), std::move(dictionary), std::move(codes));
+}
+
+Column Column::Gather(const std::vector<uint32_t>& rows) const {
+  if (IsEveryRow(rows, size())) return *this;
+  Column out;
+  out.name = name;
+  out.is_key = is_key;
+  out.dictionary = dictionary;
+  if (is_key) {
+    out.codes.reserve(rows.size());
+    for (uint32_t row : rows) out.codes.push_back(row == kNoRow ? kNullCode : codes[row]);
+    return out;
+  }
+  out.values.Reserve(rows.size());
+  for (uint32_t row : rows) {
+    if (row == kNoRow) {
+      out.values.Add(Value());
+    } else {
+      out.values.AddFrom(values, row);
+    }
+  }
+  return out;
+}
+
+const Column* Table::Find(absl::string_view name) const {
+  std::string bare = BareName(name);
+  for (const Column& column : columns) {
+    if (column.name == name || column.name == bare) return &column;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<const Column*> Table::Require(absl::string_view name) const {
+  if (const Column* column = Find(name)) return column;
+  std::string known = absl::StrJoin(columns, ", ", [](std::string* out, const Column& column) { *out += column.name; });
+  return Error(absl::StatusCode::kInvalidArgument, "REPORT_UNKNOWN_FIELD",
+               absl::StrCat("there is no column \"", name, "\" here; there are ", known.empty() ? "none" : known),
+               {{"field", name}});
+}
+
+void Table::Put(Column column) {
+  for (Column& present : columns) {
+    if (present.name != column.name) continue;
+    present = std::move(column);
+    return;
+  }
+  columns.push_back(std::move(column));
+}
+
+Table Table::Gather(const std::vector<uint32_t>& rows_wanted) const {
+  Table out;
+  out.rows = rows_wanted.size();
+  for (const Column& column : columns) out.columns.push_back(column.Gather(rows_wanted));
+  return out;
+}
+
+int64_t Table::bytes() const {
+  int64_t bytes = 0;
+  for (const Column& column : columns) bytes += column.bytes();
+  return bytes;
+}
+
+std::string BareName(absl::string_view name) {
+  name = absl::StripAsciiWhitespace(name);
+  for (absl::string_view prefix : {"dims.", "measures.", "attrs."}) {
+    if (absl::ConsumePrefix(&name, prefix)) break;
+  }
+  return std::string(name);
+}
+
+std::string FreeName(const Table& table, const std::string& wanted) {
+  auto taken = [&table](const std::string& name) {
+    for (const Column& column : table.columns) {
+      if (column.name == name) return true;
+    }
+    return false;
+  };
+  std::string name = wanted;
+  for (int suffix = 2; taken(name); ++suffix) name = absl::StrCat(wanted, "_", suffix);
+  return name;
+}
+
+}  // namespace chartly::reporter
