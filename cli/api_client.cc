@@ -151,6 +151,13 @@ absl::StatusOr<Json> ApiClient::Post(const std::string& path, const Json& body) 
   return Send(request);
 }
 
+absl::StatusOr<Json> ApiClient::Put(const std::string& path, const Json& body) {
+  net::HttpRequest request = Request("PUT", path, {});
+  request.headers["Content-Type"] = "application/json";
+  request.body = body.ToText();
+  return Send(request);
+}
+
 absl::StatusOr<Json> ApiClient::Delete(const std::string& path) { return Send(Request("DELETE", path, {})); }
 
 absl::StatusOr<Json> ApiClient::SendProfile(const std::string& method, const std::string& path,

@@ -31,6 +31,7 @@ class ApiClient {
 
   absl::StatusOr<Json> Get(const std::string& path, const Query& query = {});
   absl::StatusOr<Json> Post(const std::string& path, const Json& body);
+  absl::StatusOr<Json> Put(const std::string& path, const Json& body);
   absl::StatusOr<Json> Delete(const std::string& path);
   // Sends a profile text as it is: POST or PUT.
   absl::StatusOr<Json> SendProfile(const std::string& method, const std::string& path, const std::string& filename,

@@ -48,7 +48,9 @@ TEST_CASE("wrong usage exits with 2 and says what is wrong") {
       std::vector<std::string>{"report", "run", "--join", "a"}, std::vector<std::string>{"--url", "ftp://x", "status"},
       std::vector<std::string>{"--key-file", "/nonexistent", "status"},
       std::vector<std::string>{"profile", "validate", "/nonexistent.yaml"},
-      std::vector<std::string>{"report", "run", "--join", "a", "--input", "no-measure"});
+      std::vector<std::string>{"report", "run", "--join", "a", "--input", "no-measure"},
+      std::vector<std::string>{"report", "run", "--input", "a:x", "--input", "b:y", "--on", "k=l"},
+      std::vector<std::string>{"report", "run", "--input", "a:x", "--file", "/nonexistent"});
   CommandResult result = Chartly(arguments);
   INFO(result.err);
   CHECK(result.code == 2);
@@ -236,7 +238,10 @@ TEST_CASE("watch prints runs from the event stream") {
 
 TEST_CASE("a report asks for its sides with their filters and prints coefficients as they came") {
   testing::HttpFixture server;
-  server.Map("/api/reports", JsonAnswer(R"({"n":218,"pearson":0.734391684,"sides":[{"profile_id":"a","records":5,)"
+  server.Map("/api/reports", JsonAnswer(R"({"n":218,"correlations":[{"x":"x","y":"y","n":218,)"
+                                        R"("pearson":{"value":0.734391684,"p_value":1e-30},"spearman":{}}],)"
+                                        R"("regression":{"x":"x","y":"y","slope":2,"intercept":1,"r_squared":0.5},)"
+                                        R"("sides":[{"profile_id":"a","records":5,)"
                                         R"("unmatched":2,"unmatched_examples":["X","Y"]}],"warnings":["few"]})"));
   std::map<std::string, std::string> url = {{"CHARTLY_URL", server.Url("")}};
   CommandResult result =
@@ -248,10 +253,77 @@ TEST_CASE("a report asks for its sides with their filters and prints coefficient
         R"({"join":["geo.id","time.year"],"inputs":[{"profile_id":"a","measure":"x","filter":["dims.y = 1"]},)"
         R"({"profile_id":"b","measure":"y","filter":["dims.y = 1","len(n) > 2"]}],"window":{"limit":1000},)"
         R"("output":{"type":"correlation","method":"pearson"}})");
-  CHECK(Contains(result.out, "pearson   0.734391684"));
-  CHECK(Contains(result.out, "spearman  undefined"));
+  CHECK(Contains(result.out, "x and y, 218 pairs"));
+  CHECK(Contains(result.out, "pearson      0.734391684              1e-30"));
+  CHECK(Contains(result.out, "spearman     undefined"));
+  CHECK(Contains(result.out, "line: y = 1 + 2 * x, R2 0.5"));
   CHECK(Contains(result.out, "X; Y"));
   CHECK(Contains(result.err, "warning: few"));
+}
+
+TEST_CASE("a report of many measures prints a matrix, and options name the input they are meant for") {
+  testing::HttpFixture server;
+  server.Map("/api/reports", JsonAnswer(R"({"correlations":[{"x":"a","y":"b","n":9,"pearson":{"value":0.25}},)"
+                                        R"({"x":"a","y":"c","n":9,"pearson":{"value":-0.5}},)"
+                                        R"({"x":"b","y":"c","n":9,"pearson":{}},)"
+                                        R"({"x":"a","y":"b","n":8,"lag":-1,"pearson":{"value":0.125}}]})"));
+  std::map<std::string, std::string> url = {{"CHARTLY_URL", server.Url("")}};
+  CommandResult result = Chartly({"report",       "run",         "--join",       "k | trim",
+                                  "--input",      "p:a,b as bb", "--input",      "p:c",
+                                  "--kind",       "outer",       "--input-step", "2:group by k: sum(c) as c",
+                                  "--dim",        "1:d",         "--step",       "derive e = a / c",
+                                  "--type",       "correlation", "--lags",       "1",
+                                  "--order-by",   "k",           "--measure",    "a",
+                                  "--confidence", "0.9"},
+                                 url);
+  INFO(result.err);
+  CHECK(result.code == 0);
+  CHECK(server.requests().back().body ==
+        R"({"join":["k | trim"],"inputs":[{"profile_id":"p","measures":["a","b as bb"],"filter":[],"dims":["d"]},)"
+        R"({"profile_id":"p","measure":"c","filter":[],"steps":["group by k: sum(c) as c"]}],"kind":"outer",)"
+        R"("steps":["derive e = a / c"],"window":{"limit":1000},"output":{"type":"correlation","method":"pearson",)"
+        R"("measures":["a"],"lags":1,"order_by":"k","confidence":0.9}})");
+  CHECK(Contains(result.out, "pearson     a     b     c"));
+  CHECK(Contains(result.out, "c        -0.5           1"));
+  CHECK(Contains(result.out, "-1  8    0.125"));
+}
+
+TEST_CASE("a report is exported page by page, and formulas are disarmed if asked") {
+  testing::HttpFixture server;
+  server.Map("/api/reports",
+             JsonAnswer(R"({"columns":["k","x"],"rows":[{"values":["=1+1",-2.50]},{"values":["a,b",null]}]})"));
+  std::map<std::string, std::string> url = {{"CHARTLY_URL", server.Url("")}};
+  std::vector<std::string> question = {"report", "export", "--join", "k", "--input", "p:x"};
+  CommandResult csv = Chartly(question, url);
+  CHECK(csv.out == "k,x\r\n=1+1,-2.50\r\n\"a,b\",\r\n");
+  CHECK(Contains(server.requests().back().body, R"("window":{"limit":10000,"page_token":""}})"));
+  question.push_back("--guard-formulas");
+  CHECK(Contains(Chartly(question, url).out, "\r\n'=1+1,-2.50\r\n"));
+  question.back() = "--format=ndjson";
+  CHECK(Chartly(question, url).out == "{\"k\":\"=1+1\",\"x\":-2.50}\n{\"k\":\"a,b\",\"x\":null}\n");
+}
+
+TEST_CASE("saved reports are saved, run and listed by name") {
+  testing::HttpFixture server;
+  server.Map("/api/reports/daily", JsonAnswer(R"({"name":"reports/daily","version":2})"));
+  server.Map("/api/reports/daily:run",
+             JsonAnswer(R"({"name":"reports/daily/runs/7","version":2,"as_of":"2026-01-31T09:00:00Z","changed":true,)"
+                        R"("answer":{"columns":["k"],"rows":[{"values":[1]}]}})"));
+  server.Map("/api/reports/daily/runs?page_size=1000",
+             JsonAnswer(R"({"runs":[{"name":"reports/daily/runs/7","version":2,"trigger":"schedule",)"
+                        R"("answer":{"row_count":5,"n":4},"changed":false}]})"));
+  std::map<std::string, std::string> url = {{"CHARTLY_URL", server.Url("")}};
+  CommandResult saved = Chartly({"report", "save", "daily", "--every", "1d", "--input", "a:x", "--join", "k"}, url);
+  CHECK(saved.out == "daily is saved as version 2\n");
+  CHECK(Contains(server.requests().back().body, R"("interval":"86400s")"));
+  CommandResult run = Chartly({"report", "run", "daily"}, url);
+  CHECK(Contains(run.out, "reports/daily/runs/7, version 2, records as of 2026-01-31 09:00:00Z, changed"));
+  server.Map("/api/reports/daily", JsonAnswer(R"({"name":"reports/daily","version":2,"report":{"join":["k"]}})"));
+  CHECK(Contains(Chartly({"report", "get", "daily"}, url).out, "runs\n{\"join\":[\"k\"]}\n"));
+  CommandResult runs = Chartly({"report", "runs", "daily"}, url);
+  INFO(runs.err);
+  CHECK(Contains(runs.out, "schedule"));
+  CHECK(Chartly({"report", "save", "daily", "--every", "soon", "--input", "a:x"}, url).code == 2);
 }
 
 TEST_CASE("export writes the file of the server, whole or not at all") {

@@ -1,123 +1,84 @@
-// chartly report run
-#include "absl/strings/match.h"
+// chartly report run | suggest
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "cli/report_export.h"
+#include "cli/report_request.h"
+#include "cli/report_view.h"
+#include "cli/saved_report_commands.h"
 #include "cli/session.h"
-#include "cli/table.h"
 #include "common/status/status.h"
 
 namespace chartly::cli {
 namespace {
 
-struct ReportOptions {
-  std::vector<std::string> join;
-  std::vector<std::string> inputs;
-  std::vector<std::string> filters;
-  std::string type = "table";
-  std::string method = "pearson";
-  int64_t limit = 1000;
+struct SuggestOptions {
+  std::vector<std::string> profiles;
+  int64_t limit = 10;
 };
 
-// "PROFILE:EXPR" filters one side; anything else filters every side.
-bool AppliesTo(const std::string& filter, const std::string& profile, std::string& expression) {
-  bool named = absl::StartsWith(filter, absl::StrCat(profile, ":"));
-  expression = named ? filter.substr(profile.size() + 1) : filter;
-  return named;
+// As a shell reads it again.
+std::string ShellWord(const std::string& text) {
+  bool plain = text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:=,") ==
+               std::string::npos;
+  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
-
-absl::StatusOr<Json> InputJson(const std::string& input, const ReportOptions& options, std::vector<bool>& used) {
-  size_t colon = input.find(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == input.size()) {
-    return Error(absl::StatusCode::kInvalidArgument, "INPUT_INVALID",
-                 absl::StrCat("--input ", input, " must be PROFILE:MEASURE, as in sample-gdp:gdp.usd"));
-  }
-  std::string profile = input.substr(0, colon);
-  Json filters = Json::Array();
-  for (size_t i = 0; i < options.filters.size(); ++i) {
-    std::string expression;
-    bool named = AppliesTo(options.filters[i], profile, expression);
-    bool names_another = false;
-    for (const std::string& other : options.inputs) {
-      std::string ignored;
-      std::string other_profile = other.substr(0, other.find(':'));
-      names_another =
-          names_another || (other_profile != profile && AppliesTo(options.filters[i], other_profile, ignored));
-    }
-    if (names_another && !named) continue;
-    used[i] = true;
-    filters.Add(Json::Text(expression));
-  }
-  return Json::Object()
-      .Set("profile_id", Json::Text(profile))
-      .Set("measure", Json::Text(input.substr(colon + 1)))
-      .Set("filter", std::move(filters));
-}
-
-absl::StatusOr<Json> RequestJson(const ReportOptions& options) {
-  Json join = Json::Array();
-  for (const std::string& dim : options.join) join.Add(Json::Text(dim));
-  Json inputs = Json::Array();
-  std::vector<bool> used(options.filters.size(), false);
-  for (const std::string& input : options.inputs) {
-    ASSIGN_OR_RETURN(Json json, InputJson(input, options, used));
-    inputs.Add(std::move(json));
-  }
-  Json output = Json::Object();
-  output.Set("type", Json::Text(options.type));
-  if (options.type == "correlation") output.Set("method", Json::Text(options.method));
-  Json request = Json::Object();
-  request.Set("join", std::move(join)).Set("inputs", std::move(inputs));
-  request.Set("window", Json::Object().Set("limit", Json::Integer(options.limit))).Set("output", std::move(output));
-  return request;
-}
-
-void PrintSides(Session& session, const Json& answer) {
-  Table table({"PROFILE", "MEASURE", "RECORDS", "WITHOUT VALUE", "WITHOUT PARTNER", "FOR EXAMPLE"});
-  for (const Json& side : answer["sides"].items()) {
-    std::string examples;
-    for (const Json& example : side["unmatched_examples"].items()) {
-      absl::StrAppend(&examples, examples.empty() ? "" : "; ", example.text());
-    }
-    table.Add({side["profile_id"].text(), side["measure"].text(), std::to_string(side["records"].integer()),
-               std::to_string(side["null_measures"].integer()), std::to_string(side["unmatched"].integer()),
-               Shorten(examples, 60)});
-  }
-  table.Print(session.out, "");
-}
-
-void PrintTable(Session& session, const Json& answer) {
-  std::vector<std::string> header;
-  for (const Json& column : answer["columns"].items()) header.push_back(column.text());
-  Table table(header);
-  for (const Json& row : answer["rows"].items()) {
-    std::vector<std::string> cells;
-    for (const Json& value : row["values"].items()) cells.push_back(value.text());
-    table.Add(std::move(cells));
-  }
-  table.Print(session.out, "no rows: nothing has the same values in all join dims");
-  if (answer["truncated"].boolean()) {
-    session.err << "chartly: " << answer["rows"].items().size() << " of " << answer["row_count"].text()
-                << " rows; raise --limit\n";
-  }
-}
-
-std::string OrUndefined(const Json& figure) { return figure.is_null() ? "undefined" : figure.text(); }
 
 absl::Status Run(Session& session, const ReportOptions& options) {
-  ASSIGN_OR_RETURN(Json request, RequestJson(options));
+  if (!options.name.empty()) return RunSavedReport(session, options.name);
+  ASSIGN_OR_RETURN(Json request, ReportRequestJson(options));
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   ASSIGN_OR_RETURN(Json answer, api->Post("/api/reports", request));
   if (session.json()) {
     session.PrintJson(answer);
     return absl::OkStatus();
   }
-  if (options.type == "correlation") {
-    session.out << "n         " << answer["n"].integer() << "\npearson   " << OrUndefined(answer["pearson"])
-                << "\nspearman  " << OrUndefined(answer["spearman"]) << "\n\n";
-  } else {
-    PrintTable(session, answer);
-    session.out << "\n";
+  const Json& output = request["output"];
+  std::string method = output["method"].text();
+  PrintReport(session, answer, output["type"].text() == "correlation", method.empty() ? "pearson" : method);
+  return absl::OkStatus();
+}
+
+// The options of `report run` that ask the same question.
+std::string CommandOf(const Json& report) {
+  std::string command = "chartly report run";
+  for (const Json& join : report["join"].items()) absl::StrAppend(&command, " --join ", ShellWord(join.text()));
+  for (const Json& input : report["inputs"].items()) {
+    std::string measures;
+    for (const Json& measure : input["measures"].items()) {
+      absl::StrAppend(&measures, measures.empty() ? "" : ",", measure.text());
+    }
+    absl::StrAppend(&command, " --input ", ShellWord(absl::StrCat(input["profile_id"].text(), ":", measures)));
   }
-  PrintSides(session, answer);
+  return command + " --type correlation";
+}
+
+std::string ProfilesOf(const Json& report) {
+  std::string profiles;
+  for (const Json& input : report["inputs"].items()) {
+    absl::StrAppend(&profiles, profiles.empty() ? "" : " and ", input["profile_id"].text());
+  }
+  return profiles;
+}
+
+absl::Status Suggest(Session& session, const SuggestOptions& options) {
+  ASSIGN_OR_RETURN(ApiClient * api, session.Api());
+  Query query = {{"limit", std::to_string(options.limit)}};
+  for (const std::string& profile : options.profiles) query.emplace_back("profile_id", profile);
+  ASSIGN_OR_RETURN(Json answer, api->Get("/api/reports:suggest", query));
+  if (session.json()) {
+    session.PrintJson(answer);
+    return absl::OkStatus();
+  }
+  int place = 0;
+  for (const Json& suggestion : answer["suggestions"].items()) {
+    session.out << ++place << ". " << ProfilesOf(suggestion["report"]) << ": " << suggestion["reason"].text() << "\n   "
+                << CommandOf(suggestion["report"]) << "\n\n";
+  }
+  if (place == 0) session.out << "nothing to propose: no two measures stand side by side\n";
   for (const Json& warning : answer["warnings"].items()) session.err << "warning: " << warning.text() << "\n";
   return absl::OkStatus();
 }
@@ -130,28 +91,18 @@ void AddReportCommands(CLI::App& root, Session& session) {
   auto options = std::make_shared<ReportOptions>();
   CLI::App* verb = AddVerb(noun, session, "run", "Answer a question over the newest version of each record",
                            [&session, options] { return Run(session, *options); });
-  verb->add_option("--join", options->join,
-                   "Dim that must be equal on all sides; left=right where the names differ. Repeatable")
-      ->required()
-      ->type_name("DIM")
-      ->allow_extra_args(false);
-  verb->add_option("--input", options->inputs, "One side: profile and measure. Repeatable")
-      ->required()
-      ->type_name("PROFILE:MEASURE")
-      ->allow_extra_args(false);
-  verb->add_option("--filter", options->filters, "Condition on every side, or after PROFILE: on that one. Repeatable")
-      ->type_name("[PROFILE:]EXPR")
-      ->allow_extra_args(false);
-  verb->add_option("--type", options->type, "table: the joined rows; correlation: coefficients of the first two inputs")
-      ->check(CLI::IsMember({"table", "correlation"}))
-      ->type_name("TYPE")
-      ->capture_default_str();
-  verb->add_option("--method", options->method, "With correlation, the one that is meant; both are in the answer")
-      ->check(CLI::IsMember({"pearson", "spearman"}))
-      ->type_name("METHOD")
-      ->capture_default_str();
-  verb->add_option("--limit", options->limit, "Rows of the table at most; statistics use all")
-      ->check(CLI::Range(1, 100000))
+  verb->add_option("name", options->name, "A saved report, in place of the options")->type_name("NAME");
+  AddReportOptions(*verb, *options);
+  AddSavedReportCommands(noun, session);
+  AddReportExport(noun, session);
+  auto wishes = std::make_shared<SuggestOptions>();
+  CLI::App* suggest =
+      AddVerb(noun, session, "suggest", "Propose joins and measures that the data holds, with the reason",
+              [&session, wishes] { return Suggest(session, *wishes); });
+  suggest->add_option("profile", wishes->profiles, "Only over these profiles; over all if none is named")
+      ->type_name("PROFILE");
+  suggest->add_option("--limit", wishes->limit, "Proposals at most")
+      ->check(CLI::Range(1, 50))
       ->type_name("N")
       ->capture_default_str();
 }
