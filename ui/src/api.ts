@@ -27,8 +27,16 @@ export interface Record_ {
 }
 export interface Explanation { records: {versions: {record: Record_; newest: boolean}[]}[]; absence: string; explanation: string }
 export interface Side { profile_id: string; measure: string; records: number; null_measures: number; unmatched: number; unmatched_examples: string[] }
+export interface Coefficient { value?: number; low?: number; high?: number; p_value?: number }
+export interface Correlation { x: string; y: string; n: number; pearson: Coefficient; spearman: Coefficient; kendall?: Coefficient; lag: number }
+export interface Line { x: string; y: string; slope: number; intercept: number; r_squared: number; slope_p_value?: number }
+export interface Question {
+  join: string[]; inputs: {profile_id: string; measures: string[]; filter?: string[]; on?: string[]}[]; kind?: string; steps?: string[];
+  window?: {limit: number}; output?: {type: string; measures?: string[]};
+}
+export interface Suggestion { report: Question; reason: string; rows: number; n: number }
 export interface Report {
-  columns: string[]; rows: {values: Scalar[]}[]; row_count: number; truncated: boolean; limit: number; n: number;
+  columns: string[]; measure_columns: string[]; correlations: Correlation[]; regression?: Line; rows: {values: Scalar[]}[]; row_count: number; truncated: boolean; limit: number; n: number;
   pearson?: number; spearman?: number; sides: Side[]; warnings: string[];
 }
 
@@ -81,7 +89,7 @@ export function get<T>(path: string, query: Record<string, string | number | und
   return call<T>('GET', text ? `${path}?${text}` : path);
 }
 
-export function report(question: unknown): Promise<Report> {
+export function report(question: Question): Promise<Report> {
   return call<Report>('POST', '/api/reports', question);
 }
 

@@ -15,6 +15,12 @@ export function coefficient(value: number | undefined): string {
   return value === undefined || value === null ? 'undefined' : Number(value).toFixed(4);
 }
 
+// "0.0412", and "< 0.0001" for what rounds to nothing.
+export function chance(value: number | undefined): string {
+  if (value === undefined || value === null) return '';
+  return Number(value) < 0.0001 ? '< 0.0001' : Number(value).toFixed(4);
+}
+
 export function ago(time: string | undefined): string {
   if (!time) return '';
   const seconds = (Date.now() - Date.parse(time)) / 1000;

@@ -1,19 +1,23 @@
-// Two measures joined on shared dims: the form, the chart, the coefficients, and what did not fit.
-import {get, report, type Fields, type Profile, type Report, type Side} from './api.js';
+// Measures joined on shared dims: the form and the question it asks. What comes back is drawn by answer.ts.
+import {answerView} from './answer.js';
+import {get, report, type Fields, type Profile, type Question, type Suggestion} from './api.js';
 import {byId, fillSelect, h} from './dom.js';
-import {coefficient, count} from './format.js';
-import {scatter, type Point} from './scatter.js';
 import {readState, writeState, type State} from './state.js';
 
 const LIMIT = 5000;
+const KINDS = [{value: 'inner', label: 'only what matches'}, {value: 'left', label: 'all of across'}, {value: 'outer', label: 'all of both'}];
 const fields = new Map<string, Fields>();
 const answer = h('div', {'aria-live': 'polite'});
 const left = h('select', {id: 'left', change: () => choose({left: left.value, join: []})});
 const right = h('select', {id: 'right', change: () => choose({right: right.value, join: []})});
 const leftFilter = h('input', {id: 'left-filter', placeholder: 'dims.time.year = 2020', spellcheck: 'false', change: () => choose({leftFilter: leftFilter.value.trim()})});
 const rightFilter = h('input', {id: 'right-filter', placeholder: 'no condition', spellcheck: 'false', change: () => choose({rightFilter: rightFilter.value.trim()})});
+const kind = h('select', {id: 'kind', change: () => choose({kind: kind.value})});
 const scale = h('select', {id: 'scale', change: () => choose({scale: scale.value})});
+const another = h('select', {id: 'another', change: () => another.value && choose({more: [...readState().more, another.value]})});
+const steps = h('textarea', {id: 'steps', rows: '2', spellcheck: 'false', placeholder: 'derive per_head = gdp / population\ntop 10 by per_head', change: () => choose({steps: steps.value.trim()})});
 const checks = h('div', {class: 'checks'});
+const chips = h('div', {class: 'chips'});
 let asked = 0;
 
 const profileOf = (side: string): string => side.slice(0, side.indexOf(':'));
@@ -54,47 +58,53 @@ function drawChecks(state: State): void {
   const options = (side: string): HTMLOptionElement[] => dimsOf(side).map((dim) => h('option', {value: dim}, dim));
   const a = h('select', {'aria-label': 'Dim of the left side'}, ...options(state.left));
   const b = h('select', {'aria-label': 'Dim of the right side'}, ...options(state.right));
-  const add = h('details', {}, h('summary', {}, 'dims with different names'), h('div', {class: 'pair'}, a, '=', b,
-    h('button', {type: 'button', click: () => choose({join: [...state.join, a.value === b.value ? a.value : `${a.value}=${b.value}`]})}, 'Add')));
+  const rule = h('input', {'aria-label': 'Rules for the values', placeholder: 'rules, such as trim | pad_left 5 0', spellcheck: 'false'});
+  const entry = (): string => `${a.value === b.value ? a.value : `${a.value}=${b.value}`}${rule.value.trim() ? ` | ${rule.value.trim()}` : ''}`;
+  const others = state.join.filter((dim) => dim !== a.value);
+  const add = h('details', {}, h('summary', {}, 'dims with other names or spellings'), h('div', {class: 'pair'}, a, '=', b, rule,
+    h('button', {type: 'button', click: () => choose({join: [...(a.value === b.value ? others.filter((dim) => dim !== a.value) : state.join), entry()]})}, 'Add')));
   checks.replaceChildren(...boxes, add);
 }
 
-function sideLine(side: Side): HTMLElement {
-  const examples = side.unmatched_examples.length > 0 ? `, such as ${side.unmatched_examples.slice(0, 3).join('; ')}` : '';
-  const nulls = side.null_measures > 0 ? `, ${count(side.null_measures)} without a value` : '';
-  return h('p', {class: 'hint'}, h('strong', {}, side.profile_id), ` ${count(side.records)} records, ${count(side.unmatched)} unmatched${examples}${nulls}`);
+function drawChips(state: State): void {
+  const chip = (side: string): HTMLElement => h('span', {class: 'chip'}, side.replace(':', ': '),
+    h('button', {type: 'button', 'aria-label': `Without ${side}`, click: () => choose({more: state.more.filter((other) => other !== side)})}, '×'));
+  const usable = sides().filter(({value}) => ![state.left, state.right, ...state.more].includes(value) &&
+    (profileOf(value) === profileOf(state.left) || profileOf(value) === profileOf(state.right) || leftDims(state).every((dim) => dimsOf(value).includes(dim))));
+  another.replaceChildren(h('option', {value: ''}, usable.length > 0 ? 'add a measure …' : 'no other measure has these dims'), ...usable.map(({value, label}) => h('option', {value}, label)));
+  chips.replaceChildren(...state.more.map(chip), another);
 }
 
-function pointsOf(result: Report, dims: number): Point[] {
-  return result.rows
-    .map(({values}) => ({label: values.slice(0, dims).join(', '), x: Number(values[dims] ?? NaN), y: Number(values[dims + 1] ?? NaN)}))
-    .filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
+// The join dims by their left names, without rules.
+function leftDims(state: State): string[] {
+  return state.join.map((entry) => (entry.split('|')[0] ?? '').split('=')[0]?.trim() ?? '');
 }
 
-function rowsTable(result: Report): HTMLElement {
-  const head = h('tr', {}, ...result.columns.map((name) => h('th', {scope: 'col'}, name)));
-  const details = h('details', {}, h('summary', {}, `The ${count(result.rows.length)} joined rows as a table`));
-  details.addEventListener('toggle', () => {
-    if (!details.open || details.childElementCount > 1) return;
-    details.append(h('div', {class: 'scroll', tabindex: '0'}, h('table', {}, h('thead', {}, head),
-      h('tbody', {}, ...result.rows.map(({values}) => h('tr', {}, ...values.map((value) => h('td', {}, String(value ?? '')))))))));
+// One input a profile, so that measures of the same records are never joined with one another.
+function questionOf(state: State): Question {
+  const taken: string[] = [];
+  const named = [state.left, state.right, ...state.more].map((side) => {
+    let name = measureOf(side);
+    for (let suffix = 2; taken.includes(name); ++suffix) name = `${measureOf(side)}_${suffix}`;
+    taken.push(name);
+    return {side, name};
   });
-  return details;
-}
-
-function draw(result: Report, state: State): void {
-  const titles = {x: measureOf(state.left), y: measureOf(state.right)};
-  const points = pointsOf(result, state.join.length);
-  const summary = `${titles.y} over ${titles.x}: ${result.n} pairs, Pearson ${coefficient(result.pearson)}, Spearman ${coefficient(result.spearman)}.`;
-  const warnings = [...result.warnings];
-  if (result.truncated) warnings.push(`The chart shows ${count(result.rows.length)} of ${count(result.row_count)} rows; the figures use all.`);
-  answer.replaceChildren(h('div', {class: 'joined'},
-    points.length > 0 ? scatter(points, titles, state.scale, summary) : h('p', {class: 'soft'}, 'No pairs: nothing matches on these dims.'),
-    h('div', {},
-      h('dl', {class: 'figures'}, h('dt', {}, 'n'), h('dd', {}, count(result.n)), h('dt', {}, 'Pearson r'), h('dd', {}, coefficient(result.pearson)),
-        h('dt', {}, 'Spearman ρ'), h('dd', {}, coefficient(result.spearman))),
-      ...result.sides.map(sideLine),
-      warnings.length > 0 && h('ul', {class: 'warnings', 'aria-label': 'Warnings'}, ...warnings.map((text) => h('li', {}, text))))), rowsTable(result));
+  const inputs: Question['inputs'] = [];
+  const filterOf = (index: number): string => (index === 0 ? state.leftFilter : index === 1 ? state.rightFilter : '');
+  named.forEach(({side, name}, index) => {
+    const filter = filterOf(index);
+    const measure = `${measureOf(side)} as ${name}`;
+    const present = inputs.find((input) => input.profile_id === profileOf(side) && (index > 1 || (input.filter ?? []).join() === filter));
+    if (present) {
+      present.measures.push(measure);
+      return;
+    }
+    const own = index > 1 && state.join.some((entry) => entry.includes('='));
+    inputs.push({profile_id: profileOf(side), measures: [measure], filter: filter ? [filter] : [], ...(own ? {on: leftDims(state)} : {})});
+  });
+  const lines = state.steps.split('\n').map((line) => line.trim()).filter(Boolean);
+  return {join: inputs.length > 1 ? state.join : leftDims(state), inputs, kind: state.kind, steps: lines, window: {limit: LIMIT},
+    output: {type: 'table', ...(lines.length === 0 ? {measures: taken} : {})}};
 }
 
 export async function refreshJoin(): Promise<void> {
@@ -108,25 +118,48 @@ export async function refreshJoin(): Promise<void> {
   right.value = state.right;
   leftFilter.value = state.leftFilter;
   rightFilter.value = state.rightFilter;
+  kind.value = state.kind;
   scale.value = state.scale;
+  steps.value = state.steps;
   drawChecks(state);
+  drawChips(state);
   const turn = ++asked;
-  const input = (side: string, filter: string): unknown => ({profile_id: profileOf(side), measure: measureOf(side), filter: filter ? [filter] : []});
   try {
-    const result = await report({join: state.join, inputs: [input(state.left, state.leftFilter), input(state.right, state.rightFilter)],
-      window: {limit: LIMIT}, output: {type: 'table'}});
-    if (turn === asked) draw(result, state);
+    const result = await report(questionOf(state));
+    if (turn === asked) answer.replaceChildren(...answerView(result, state.scale));
   } catch (error) {
-    if (turn === asked) answer.replaceChildren(h('p', {class: 'bad-text'}, (error as Error).message));
+    if (turn === asked) answer.replaceChildren(h('p', {class: 'bad-text', role: 'alert'}, (error as Error).message));
   }
 }
 
 export function joinedProfiles(): string[] {
-  return [readState().left, readState().right].map(profileOf);
+  const state = readState();
+  return [state.left, state.right, ...state.more].map(profileOf);
 }
 
 function labelled(id: string, text: string, control: HTMLElement): HTMLElement {
   return h('div', {}, h('label', {for: id}, text), control);
+}
+
+// What the data can answer, asked for when somebody wants to know: it reads all profiles.
+function suggestions(): HTMLElement {
+  const list = h('ul', {class: 'suggestions'});
+  const show = (found: Suggestion): HTMLElement => {
+    const all = found.report.inputs.flatMap((input) => input.measures.map((measure) => `${input.profile_id}:${measure}`));
+    const first = all[0] ?? '';
+    const second = all.find((side) => profileOf(side) !== profileOf(first)) ?? all[1] ?? first;
+    return h('li', {}, h('button', {type: 'button', click: () => choose({left: first, right: second, more: all.filter((side) => side !== first && side !== second),
+      join: found.report.join, leftFilter: '', rightFilter: '', steps: '', kind: 'inner'})}, all.map((side) => side.replace(':', ': ')).join(' · ')), h('div', {class: 'hint'}, found.reason));
+  };
+  const details = h('details', {}, h('summary', {}, 'What could be joined'), list);
+  details.addEventListener('toggle', () => {
+    if (!details.open) return;
+    list.replaceChildren(h('li', {class: 'soft'}, 'Looking at all profiles …'));
+    get<{suggestions: Suggestion[]}>('/api/reports:suggest').then(({suggestions: found}) =>
+      list.replaceChildren(...(found.length > 0 ? found.map(show) : [h('li', {class: 'soft'}, 'Nothing: no two measures stand side by side.')])))
+      .catch((error: Error) => list.replaceChildren(h('li', {class: 'bad-text'}, error.message)));
+  });
+  return details;
 }
 
 export async function setUpJoin(profiles: Profile[]): Promise<void> {
@@ -144,9 +177,12 @@ export async function setUpJoin(profiles: Profile[]): Promise<void> {
   fillSelect(right, options, readState().right);
   if (byId('join').childElementCount > 0) return;
   fillSelect(scale, ['auto', 'linear', 'log'].map((value) => ({value, label: value})), state.scale);
+  fillSelect(kind, KINDS, state.kind);
   byId('join').replaceChildren(
-    h('div', {class: 'form'}, labelled('left', 'Across', left), labelled('right', 'Up', right),
+    h('div', {class: 'form'}, labelled('left', 'Across', left), labelled('right', 'Up', right), labelled('kind', 'Keep', kind),
       h('fieldset', {}, h('legend', {}, 'Joined on'), checks),
-      labelled('left-filter', 'Only across where', leftFilter), labelled('right-filter', 'Only up where', rightFilter), labelled('scale', 'Scale', scale)),
-    answer);
+      labelled('left-filter', 'Only across where', leftFilter), labelled('right-filter', 'Only up where', rightFilter), labelled('scale', 'Scale', scale),
+      labelled('another', 'And with', chips)),
+    h('details', {}, h('summary', {}, 'Steps'), labelled('steps', 'One a line: filter, derive, group, window, sort, top, pivot, select, regress', steps)),
+    suggestions(), answer);
 }

@@ -4,6 +4,8 @@ import {h, s} from './dom.js';
 import {compact, count} from './format.js';
 
 export interface Point { label: string; x: number; y: number }
+// y = intercept + slope * x
+export interface Straight { slope: number; intercept: number }
 type Scale = ScaleContinuousNumeric<number, number>;
 
 const WIDTH = 860;
@@ -48,7 +50,23 @@ function axes(svg: SVGElement, x: Scale, y: Scale, logs: {x: boolean; y: boolean
     s('text', {class: 'axis-title', transform: `translate(16 ${(MARGIN.top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle'}, titles.y + (logs.y ? ' (log)' : '')));
 }
 
-export function scatter(points: Point[], titles: {x: string; y: string}, wish: string, summary: string): HTMLElement {
+// The line as far as it lies within the chart; on a logarithmic axis it is bent.
+function path(line: Straight, x: Scale, y: Scale): string {
+  const [from, to] = x.domain() as [number, number];
+  const [low, high] = y.domain() as [number, number];
+  const pieces: string[] = [];
+  let drawn = false;
+  for (let i = 0; i <= 200; ++i) {
+    const across = x.invert(x(from) + (x(to) - x(from)) * i / 200);
+    const up = line.intercept + line.slope * across;
+    const inside = up >= low && up <= high;
+    if (inside) pieces.push(`${drawn ? 'L' : 'M'}${x(across).toFixed(1)} ${y(up).toFixed(1)}`);
+    drawn = inside;
+  }
+  return pieces.join('');
+}
+
+export function scatter(points: Point[], titles: {x: string; y: string}, wish: string, summary: string, line?: Straight): HTMLElement {
   const xs = points.map((point) => point.x);
   const ys = points.map((point) => point.y);
   const logs = {x: isLog(xs, wish), y: isLog(ys, wish)};
@@ -79,5 +97,6 @@ export function scatter(points: Point[], titles: {x: string; y: string}, wish: s
     mark(order[Math.max(0, Math.min(order.length - 1, place + step))] ?? -1);
   });
   svg.append(...dots);
+  if (line) svg.append(s('path', {class: 'line', d: path(line, x, y)}));
   return h('div', {}, svg, readout);
 }

@@ -6,6 +6,9 @@ export interface State {
   join: string[];   // dims, or left=right
   leftFilter: string;
   rightFilter: string;
+  more: string[];   // further measures, profile:measure
+  kind: string;     // inner, left or outer
+  steps: string;    // one a line
   scale: string;    // auto, linear or log
   profile: string;  // of the records table
   filter: string;
@@ -13,7 +16,8 @@ export interface State {
 }
 
 const NAMES: Record<keyof State, string> = {
-  left: 'left', right: 'right', join: 'join', leftFilter: 'left-filter', rightFilter: 'right-filter', scale: 'scale',
+  left: 'left', right: 'right', join: 'join', leftFilter: 'left-filter', rightFilter: 'right-filter', more: 'more', kind: 'kind',
+  steps: 'steps', scale: 'scale',
   profile: 'profile', filter: 'filter', page: 'page',
 };
 
@@ -22,7 +26,8 @@ export function readState(): State {
   const text = (name: keyof State): string => hash.get(NAMES[name]) ?? '';
   return {
     left: text('left'), right: text('right'), join: text('join').split(',').filter(Boolean),
-    leftFilter: text('leftFilter'), rightFilter: text('rightFilter'), scale: text('scale') || 'auto',
+    leftFilter: text('leftFilter'), rightFilter: text('rightFilter'), more: text('more').split(',').filter(Boolean),
+    kind: text('kind') || 'inner', steps: text('steps'), scale: text('scale') || 'auto',
     profile: text('profile'), filter: text('filter'), page: text('page'),
   };
 }
@@ -33,7 +38,8 @@ export function writeState(change: Partial<State>, remember = true): void {
   const hash = new URLSearchParams();
   for (const name of Object.keys(NAMES) as (keyof State)[]) {
     const value = String(state[name]);
-    if (value && !(name === 'scale' && value === 'auto')) hash.set(NAMES[name], value);
+    const standard = (name === 'scale' && value === 'auto') || (name === 'kind' && value === 'inner');
+    if (value && !standard) hash.set(NAMES[name], value);
   }
   const target = `#${hash}`;
   if (target === location.hash) return;
