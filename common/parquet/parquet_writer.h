@@ -1,5 +1,5 @@
 // Writes a table as an Apache Parquet file, front to back, so that it can be streamed: rows are collected into row
-// groups, each column of a group is one page packed with zstd, and the metadata comes last. docs/adr/0009 says why we
+// groups, each column of a group is one page packed with zstd, and the metadata comes last. docs/adr/0010 says why we
 // write it ourselves.
 //
 // Memory: one row group, and about 40 bytes a column of every group written. The same rows give the same bytes with

@@ -123,7 +123,7 @@ def test_G105_autoscaling_takes_the_replicas_over():
     scalers = of_kind(objects, "HorizontalPodAutoscaler")
     assert [each["spec"]["scaleTargetRef"]["name"] for each in scalers] == ["chartly-gateway"]
     replicas = {component(each): each["spec"].get("replicas") for each in of_kind(objects, "Deployment")}
-    assert replicas == {"gateway": None, "reporter": 1, "observer": 1}
+    assert replicas == {"gateway": None, "observer": 1}
 
 
 def test_F79_F80_autoscalers_and_policies_are_options():
@@ -145,10 +145,10 @@ def test_G103_the_ingress_leads_to_the_gateway_alone():
 
 def test_D61_later_values_win(tmp_path):
     environment, application = tmp_path / "values-x.yaml", "gateway.replicas=7"
-    environment.write_text("gateway: {replicas: 5}\nreporter: {replicas: 3}\n")
+    environment.write_text("gateway: {replicas: 5}\nobserver: {replicas: 3}\n")
     objects = load(template("-f", environment, "--set", application).stdout)
     replicas = {component(each): each["spec"]["replicas"] for each in of_kind(objects, "Deployment")}
-    assert replicas == {"gateway": 7, "reporter": 3, "observer": 1}
+    assert replicas == {"gateway": 7, "observer": 3}
 
 
 def test_D58_configuration_is_immutable_and_named_after_its_content():
