@@ -17,6 +17,7 @@ void Coordinator::SetGauges() const {
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_ACTIVE], "active");
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_DRAINING], "draining");
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_OFFLINE], "offline");
+  SetGauge("chartly_profiles", static_cast<double>(profiles_.all().size()));
   SetGauge("chartly_runs_active", static_cast<double>(runs_.open().size()));
   WebhookInbox::Totals webhooks = inbox_.totals();
   SetGauge("chartly_webhook_waiting", static_cast<double>(webhooks.waiting));

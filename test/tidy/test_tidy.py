@@ -115,6 +115,16 @@ def test_tests_wait_for_conditions():
     assert not faults, "\n".join(faults)
 
 
+def test_every_metric_of_the_table_is_set_somewhere():
+    table = "common/telemetry/metrics.cc"
+    names = re.findall(r'\{"(chartly_[a-z_]+)", k', (ROOT / table).read_text())
+    users = [path for path in tracked("*.cc", "*.h") if path != table and not path.endswith("_test.cc")]
+    used = set(re.findall(r'"(chartly_[a-z_]+)"', "\n".join((ROOT / path).read_text() for path in users)))
+    assert names
+    unset = sorted(set(names) - used)
+    assert not unset, f"{table} describes {', '.join(unset)}, which no program sets; set them or take them out"
+
+
 def test_names_of_test_cases_survive_cmake():
     # CMake splits lists at semicolons: such a case would be registered as two that match nothing, and pass.
     faults = [f"{path}:{number} has a semicolon or bracket in the name of a test case; use a comma"
