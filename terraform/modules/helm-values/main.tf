@@ -7,6 +7,7 @@ locals {
     coordinator = local.storage
     auth        = local.storage
     audit       = local.storage
+    reporter    = local.storage
     releases    = local.storage
     drone       = local.storage
     ingress = {

@@ -13,7 +13,7 @@ run "H112_every_claim_gets_the_storage_class" {
   command = plan
   assert {
     condition = alltrue([
-      for part in ["registry", "aggregator", "coordinator", "auth", "audit", "releases", "drone"] :
+      for part in ["registry", "aggregator", "coordinator", "reporter", "auth", "audit", "releases", "drone"] :
       output.helm_values[part].storage.className == "fast"
     ])
     error_message = "storage class"
