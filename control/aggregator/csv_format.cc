@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/text/csv_text.h"
 #include "control/aggregator/record_format.h"
 #include "google/protobuf/util/time_util.h"
 
@@ -82,18 +83,7 @@ class CsvFormat final : public RecordFormat {
     }
   }
 
-  void AppendText(absl::string_view text, std::string& out) const {
-    bool guard =
-        guard_formulas_ && !text.empty() && absl::string_view("=+-@\t\r").find(text[0]) != absl::string_view::npos;
-    bool quote = text.empty() || text.find_first_of(",\"\r\n") != absl::string_view::npos;
-    if (quote) out.push_back('"');
-    if (guard) out.push_back('\'');
-    for (char c : text) {
-      if (c == '"') out.push_back('"');
-      out.push_back(c);
-    }
-    if (quote) out.push_back('"');
-  }
+  void AppendText(absl::string_view text, std::string& out) const { AppendCsvText(out, text, guard_formulas_); }
 
   const ExportSchema schema_;
   SchemaBinding binding_;

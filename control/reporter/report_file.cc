@@ -1,34 +1,13 @@
 #include "control/reporter/report_file.h"
 
-#include "absl/strings/string_view.h"
+#include "common/text/csv_text.h"
 #include "common/text/json_string.h"
 
 namespace chartly::reporter {
-namespace {
-
-void AppendCell(absl::string_view text, std::string& out) {
-  if (text.find_first_of(",\"\r\n") == text.npos) {
-    out.append(text.data(), text.size());
-    return;
-  }
-  out += '"';
-  for (char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  out += '"';
-}
-
-bool LooksLikeFormula(absl::string_view text) {
-  return !text.empty() && absl::string_view("=+-@\t\r").find(text[0]) != absl::string_view::npos;
-}
-
-}  // namespace
-
-void AppendCsvHeader(const Table& table, std::string& out) {
+void AppendCsvHeader(const Table& table, bool guard, std::string& out) {
   for (size_t i = 0; i < table.columns.size(); ++i) {
     if (i > 0) out += ',';
-    AppendCell(table.columns[i].name, out);
+    AppendCsvText(out, table.columns[i].name, guard);
   }
   out += "\r\n";
 }
@@ -37,9 +16,12 @@ void AppendCsvRow(const Table& table, size_t row, bool guard, std::string& out) 
   for (size_t i = 0; i < table.columns.size(); ++i) {
     if (i > 0) out += ',';
     Value value = table.columns[i].Get(row);
-    std::string text = value.ToText();
-    if (guard && value.type() == ValueType::kText && LooksLikeFormula(text)) text.insert(0, "'");
-    AppendCell(text, out);
+    if (value.is_null()) continue;
+    if (value.type() == ValueType::kText) {
+      AppendCsvText(out, value.text(), guard);
+    } else {
+      out += value.ToText();  // has no comma, quote or line break
+    }
   }
   out += "\r\n";
 }

@@ -9,8 +9,8 @@
 
 namespace chartly::reporter {
 
-// The names of the columns as the header of a CSV file (RFC 4180).
-void AppendCsvHeader(const Table& table, std::string& out);
+// The names of the columns as the header of a CSV file (RFC 4180); `guard` as below.
+void AppendCsvHeader(const Table& table, bool guard, std::string& out);
 // With `guard`, text that a spreadsheet would take for a formula gets an apostrophe in front.
 void AppendCsvRow(const Table& table, size_t row, bool guard, std::string& out);
 // One JSON object; numbers keep all their digits.

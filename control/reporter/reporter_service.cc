@@ -24,7 +24,7 @@ absl::Status WriteFile(const Table& table, const v1::ExportReportRequest& reques
   v1::ExportReportResponse piece;
   piece.set_content_type(json ? "application/x-ndjson" : "text/csv; charset=utf-8; header=present");
   piece.set_file_name(json ? "report.ndjson" : "report.csv");
-  if (!json) AppendCsvHeader(table, *piece.mutable_data());
+  if (!json) AppendCsvHeader(table, request.guard_formulas(), *piece.mutable_data());
   for (size_t row = 0; row < table.rows; ++row) {
     if (json) {
       AppendJsonRow(table, row, *piece.mutable_data());
