@@ -6,7 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "control/reporter/compensated_sum.h"
-#include "control/reporter/exact_sum.h"
+#include "control/reporter/value_sum.h"
 
 namespace chartly::reporter {
 namespace {
@@ -72,7 +72,7 @@ Value Distinct(const Present& present) {
 
 // The sum, or the mean; null without numbers.
 Value SumOrMean(const Present& present, bool mean) {
-  ExactSum sum;
+  ValueSum sum;
   int64_t count = 0;
   present.Each([&](const Value& value) {
     if (!value.is_number()) return;

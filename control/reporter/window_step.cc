@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
-#include "control/reporter/exact_sum.h"
 #include "control/reporter/row_order.h"
 #include "control/reporter/step_runner.h"
+#include "control/reporter/value_sum.h"
 
 namespace chartly::reporter {
 namespace {
@@ -60,14 +60,14 @@ class Partition {
     if (step_.function == Function::kPercentChange) {
       return FloatOrNull(100 * (now.ToDouble() - before.ToDouble()) / before.ToDouble());
     }
-    ExactSum sum;
+    ValueSum sum;
     sum.Add(now);
     sum.Subtract(before);
     return sum.Total();
   }
 
   void FillShare(std::vector<Value>& results) const {
-    ExactSum sum;
+    ValueSum sum;
     for (size_t i = 0; i < count_; ++i) {
       if (Value value = At(i); value.is_number()) sum.Add(value);
     }
@@ -91,7 +91,7 @@ class Partition {
   }
 
   void FillRunning(std::vector<Value>& results) const {
-    ExactSum sum;
+    ValueSum sum;
     for (size_t i = 0; i < count_; ++i) {
       Value value = At(i);
       if (!value.is_number()) continue;
@@ -104,7 +104,7 @@ class Partition {
   void FillMoving(std::vector<Value>& results) const {
     size_t width = static_cast<size_t>(step_.offset);
     for (size_t i = width - 1; i < count_; ++i) {
-      ExactSum sum;
+      ValueSum sum;
       bool whole = true;
       for (size_t j = i + 1 - width; j <= i && whole; ++j) {
         Value value = At(j);

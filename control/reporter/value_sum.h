@@ -1,7 +1,7 @@
 // A sum of values: exact while all are integers and decimals and it fits 38 digits, else compensated in long double and
 // rounded once. The order of the terms makes no difference while it is exact. Not thread-safe.
-#ifndef CHARTLY_CONTROL_REPORTER_EXACT_SUM_H_
-#define CHARTLY_CONTROL_REPORTER_EXACT_SUM_H_
+#ifndef CHARTLY_CONTROL_REPORTER_VALUE_SUM_H_
+#define CHARTLY_CONTROL_REPORTER_VALUE_SUM_H_
 
 #include <cstdint>
 
@@ -10,7 +10,7 @@
 
 namespace chartly::reporter {
 
-class ExactSum {
+class ValueSum {
  public:
   // Requires: value.is_number().
   void Add(const Value& value);
@@ -33,4 +33,4 @@ class ExactSum {
 
 }  // namespace chartly::reporter
 
-#endif  // CHARTLY_CONTROL_REPORTER_EXACT_SUM_H_
+#endif  // CHARTLY_CONTROL_REPORTER_VALUE_SUM_H_

@@ -1,4 +1,4 @@
-#include "control/reporter/exact_sum.h"
+#include "control/reporter/value_sum.h"
 
 #include <cmath>
 #include <limits>
@@ -21,7 +21,7 @@ bool Rescale(Decimal& decimal, uint8_t scale) {
 
 }  // namespace
 
-bool ExactSum::TakeExactly(const Value& value, int sign) {
+bool ValueSum::TakeExactly(const Value& value, int sign) {
   if (value.type() == ValueType::kFloat) return false;
   has_decimal_ = has_decimal_ || value.type() == ValueType::kDecimal;
   Decimal term = value.type() == ValueType::kInteger ? Decimal{value.integer(), 0} : value.decimal();
@@ -33,23 +33,23 @@ bool ExactSum::TakeExactly(const Value& value, int sign) {
   return true;
 }
 
-void ExactSum::Take(const Value& value, int sign) {
+void ValueSum::Take(const Value& value, int sign) {
   long double number = static_cast<long double>(value.ToDouble());
   if (value.type() == ValueType::kInteger) number = static_cast<long double>(value.integer());
   rounded_.Add(sign < 0 ? -number : number);
   exact_ = exact_ && TakeExactly(value, sign);
 }
 
-void ExactSum::Add(const Value& value) { Take(value, 1); }
+void ValueSum::Add(const Value& value) { Take(value, 1); }
 
-void ExactSum::Subtract(const Value& value) { Take(value, -1); }
+void ValueSum::Subtract(const Value& value) { Take(value, -1); }
 
-long double ExactSum::Number() const {
+long double ValueSum::Number() const {
   if (!exact_) return rounded_.Total();
   return static_cast<long double>(total_.unscaled) / std::pow(10.0L, static_cast<long double>(total_.scale));
 }
 
-Value ExactSum::Total() const {
+Value ValueSum::Total() const {
   if (!exact_) {
     double rounded = static_cast<double>(rounded_.Total());
     return std::isfinite(rounded) ? Value::Float(rounded) : Value();
