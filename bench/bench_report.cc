@@ -1,5 +1,6 @@
 #include "bench/bench_report.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/resource.h>
@@ -11,6 +12,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/text/json_string.h"
 
 namespace chartly::bench {
 namespace {
@@ -103,6 +110,23 @@ double RawSyncedWrite(const std::string& dir, size_t bytes, size_t pieces) {
   ::close(fd);
   ::unlink(path.c_str());
   return written ? seconds : -1;
+}
+
+void RecordFigure(const Figure& figure) {
+  const char* path = std::getenv("CHARTLY_BENCH_FIGURES");
+  if (path == nullptr) return;
+  std::string bench = program_invocation_short_name;
+  bench.resize(std::min(bench.size(), bench.rfind("_bench")));
+  std::string line = "{\"bench\": ";
+  AppendJsonString(line, bench);
+  for (const auto& [name, text] : {std::pair("group", &figure.group), std::pair("kind", &figure.kind),
+                                   std::pair("name", &figure.name), std::pair("unit", &figure.unit)}) {
+    absl::StrAppend(&line, ", \"", name, "\": ");
+    AppendJsonString(line, *text);
+  }
+  absl::StrAppendFormat(&line, ", \"value\": %.6g, \"bound\": %.6g, \"less_is_better\": %s}\n", figure.value,
+                        figure.bound, figure.less_is_better ? "true" : "false");
+  std::ofstream(path, std::ios::app) << line;
 }
 
 void RequireOk(const absl::Status& status, const std::string& what) {

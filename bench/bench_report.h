@@ -49,6 +49,20 @@ double Median(std::vector<double> values);
 // Seconds to append `bytes` in `pieces` equal writes, each followed by fdatasync; negative if it failed.
 double RawSyncedWrite(const std::string& dir, size_t bytes, size_t pieces);
 
+// One measured figure of a table. Figures of one group are compared with each other.
+struct Figure {
+  std::string group;  // what is measured: "JSON lines, one core"
+  std::string kind;   // "ours", "peer" or "limit"
+  std::string name;   // whose figure it is, as a table names it
+  double value = 0;
+  std::string unit;  // "MB/s"
+  bool less_is_better = false;
+  double bound = 0;  // what ours is to reach; 0: nothing is asked of it
+};
+
+// Adds the figure to the file that CHARTLY_BENCH_FIGURES names, as bench/figures.py reads it; without it, does nothing.
+void RecordFigure(const Figure& figure);
+
 // Ends the program with 1 and says why it could not measure.
 void RequireOk(const absl::Status& status, const std::string& what);
 

@@ -6,6 +6,8 @@ import statistics
 import sys
 import time
 
+import figures
+
 LOAD = """
 create table {name} as select 'geo-' || (i // {times}) as geo, i % {times} as time,
   hash(i) / 18446744073709551616.0 + hash(i * 2 + {seed}) / 18446744073709551616.0 as {measure} from range({rows}) t(i)
@@ -37,6 +39,9 @@ def main():
         after = resource.getrusage(resource.RUSAGE_SELF)
         walls.append(time.monotonic() - wall)
         cpus.append(after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime)
+    group = {"join": "join of {0} M x {0} M and Pearson", "spearman": "Spearman of {0} M pairs"}[figure]
+    figures.record(figure, group.format(rows // 1_000_000), "peer", "DuckDB, 2 threads, tables in memory",
+                   statistics.median(walls), "s", less_is_better=True)
     print(f"  DuckDB     {statistics.median(walls):8.3f} s wall  {statistics.median(cpus):8.3f} s CPU   "
           f"({duckdb.__version__}, 2 threads, tables in memory)")
 

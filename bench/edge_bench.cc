@@ -1,7 +1,7 @@
 // What one core of an edge host does with a source: fetch (a file), decode, normalize, batch, and spool with fsync, for
 // JSON lines and CSV of nine fields with eight mapped, and for XML as SDMX writes it. Beside it, over the same bytes in
-// the same rounds: the limit (simdjson reading all fields, memchr, the XML parser alone) and, for JSON, jq and DuckDB
-// where they are installed.
+// the same rounds: the limit (the parser alone, and with it what no run can leave out: the SHA-256 of the payload that
+// each record can be traced to) and jq and DuckDB where they are installed.
 #include <simdjson.h>
 
 #include <algorithm>
@@ -25,6 +25,7 @@
 #include "common/normalize/normalizer.h"
 #include "common/profile/profile_parser.h"
 #include "common/status/status.h"
+#include "common/text/sha256.h"
 #include "drone/decode/decoder.h"
 #include "drone/decode/xml_parser.h"
 #include "drone/pipeline/pipeline.h"
@@ -274,11 +275,12 @@ size_t ParseXml(const std::string& text) {
 bool Works(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
 
 struct Contender {
+  std::string group;
+  std::string kind;  // as of a Figure
   std::string name;
   size_t bytes;
   std::function<size_t()> run;
-  double goal = 0;  // MB/s; 0: a limit or a peer
-  bool child = false;
+  double goal = 0;  // MB/s; 0: nothing is asked of it
   size_t rows = 0;
   std::vector<double> walls = {};
   std::vector<double> cpus = {};
@@ -287,42 +289,52 @@ struct Contender {
 void Print(const Contender& contender) {
   double megabytes = static_cast<double>(contender.bytes) / 1e6;
   double cpu = megabytes / Median(contender.cpus);
-  std::printf("%-46s %12.0f %12.0f %10zu", contender.name.c_str(), megabytes / Median(contender.walls), cpu,
-              contender.rows);
+  const std::string name =
+      contender.kind == "ours" ? absl::StrCat(contender.group, " ", contender.name) : contender.name;
+  std::printf("%-46s %12.0f %12.0f %10zu", name.c_str(), megabytes / Median(contender.walls), cpu, contender.rows);
   if (contender.goal > 0) {
     std::printf("   goal %.0f MB/s of CPU: %s", contender.goal, cpu >= contender.goal ? "met" : "missed");
   }
   std::printf("\n");
+  RecordFigure(
+      {contender.group + ", one core", contender.kind, contender.name, cpu, "MB/s of CPU", false, contender.goal});
 }
 
 void Write(const std::string& path, absl::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
-// The peers read a part of the file: jq would take minutes for all of it.
-void AddPeers(const std::string& folder, const std::string& text, std::vector<Contender>& contenders) {
-  const size_t part = text.rfind('\n', std::min<size_t>(text.size(), 16'000'000)) + 1;
-  Write(folder + "/part.ndjson", absl::string_view(text).substr(0, part));
-  auto shell = [](const std::string& command) {
-    return [command] {
-      RequireOk(Works(command) ? absl::OkStatus() : absl::InternalError(command), "running a peer");
-      return size_t{0};
-    };
+std::function<size_t()> Shell(const std::string& command) {
+  return [command] {
+    RequireOk(Works(command) ? absl::OkStatus() : absl::InternalError(command), "running a peer");
+    return size_t{0};
   };
+}
+
+// Reads a file into a table of the columns that the profile maps.
+std::function<size_t()> DuckDb(const std::string& reader) {
+  return Shell(
+      "python3 -c \"import duckdb; c = duckdb.connect(); c.execute('set threads = 1'); c.execute(\\\"create table t as "
+      "select id, station, region, time, value, quality, " +
+      reader + "\\\")\"");
+}
+
+// The peers read a part of the JSON where they would take minutes for all of it.
+void AddPeers(const std::string& folder, const std::string& ndjson, const std::string& csv,
+              std::vector<Contender>& contenders) {
+  const size_t part = ndjson.rfind('\n', std::min<size_t>(ndjson.size(), 16'000'000)) + 1;
+  Write(folder + "/part.ndjson", absl::string_view(ndjson).substr(0, part));
   if (Works("jq --version")) {
-    contenders.push_back({"peer: jq, 8 fields", part,
-                          shell("jq -c '[.id,.station,.region,.time,.value,.quality,.location.lat,.location.lon]' " +
-                                folder + "/part.ndjson"),
-                          0, true});
+    contenders.push_back({"JSON lines", "peer", "jq, 8 fields", part,
+                          Shell("jq -c '[.id,.station,.region,.time,.value,.quality,.location.lat,.location.lon]' " +
+                                folder + "/part.ndjson")});
   } else {
     std::printf("peer jq: not installed\n");
   }
   if (Works("python3 -c 'import duckdb'")) {
-    contenders.push_back(
-        {"peer: DuckDB read_json into a table, 1 thread", text.size(),
-         shell("python3 -c \"import duckdb; c = duckdb.connect(); c.execute('set threads = 1'); c.execute(\\\"create "
-               "table t as select id, station, region, time, value, quality, location.lat, location.lon from "
-               "read_json('" +
-               folder + "/data.ndjson', format='newline_delimited')\\\")\""),
-         0, true});
+    contenders.push_back({"JSON lines", "peer", "DuckDB read_json, 1 thread", ndjson.size(),
+                          DuckDb("location.lat, location.lon from read_json('" + folder +
+                                 "/data.ndjson', format='newline_delimited')")});
+    contenders.push_back({"CSV", "peer", "DuckDB read_csv, 1 thread", csv.size(),
+                          DuckDb("lat, lon from read_csv('" + folder + "/data.csv')")});
   } else {
     std::printf("peer DuckDB: its Python module is not installed\n");
   }
@@ -344,26 +356,36 @@ int Run(int argc, char** argv) {
 
   std::vector<Contender> contenders;
   auto add = [&](const std::string& what, const std::string& text, const Profile& profile, double goal) {
-    contenders.push_back({absl::StrCat(what, " to the spool, with fsync"), text.size(),
-                          [&] { return SpoolAll(profile, dir.path()); }, goal});
-    contenders.push_back({absl::StrCat(what, " to packed batches"), text.size(),
-                          [&] { return RunAll(profile, dir.path(), "run", nowhere); }});
-    contenders.push_back({absl::StrCat(what, " decoded"), text.size(), [&] { return DecodeAll(text, profile); }});
+    contenders.push_back(
+        {what, "ours", "to the spool, with fsync", text.size(), [&] { return SpoolAll(profile, dir.path()); }, goal});
+    contenders.push_back(
+        {what, "ours", "to packed batches", text.size(), [&] { return RunAll(profile, dir.path(), "run", nowhere); }});
+    contenders.push_back({what, "ours", "decoded", text.size(), [&] { return DecodeAll(text, profile); }});
+  };
+  auto limit = [&](const std::string& what, const std::string& name, const std::string& text,
+                   const std::function<size_t()>& parse) {
+    contenders.push_back({what, "limit", name, text.size(), parse});
+    contenders.push_back({what, "limit", name + ", and SHA-256", text.size(), [&text, parse] {
+                            const size_t rows = parse();
+                            RequireOk(Sha256Hex(text).empty() ? absl::InternalError("no digest") : absl::OkStatus(),
+                                      "hashing");
+                            return rows;
+                          }});
   };
   add("JSON lines", ndjson, lines, 600);
-  contenders.push_back({"limit: simdjson On-Demand, all fields", ndjson.size(), [&] { return OnDemand(padded); }});
-  AddPeers(dir.path(), ndjson, contenders);
+  limit("JSON lines", "simdjson On-Demand, all fields", ndjson, [&] { return OnDemand(padded); });
   add("CSV", csv, table, 700);
-  contenders.push_back({"limit: memchr for line ends", csv.size(), [&] { return CountLines(csv); }});
+  limit("CSV", "memchr for line ends", csv, [&] { return CountLines(csv); });
   add("XML", xml, series, 200);
-  contenders.push_back({"limit: XML parser alone", xml.size(), [&] { return ParseXml(xml); }});
+  limit("XML", "expat, all events", xml, [&] { return ParseXml(xml); });
+  AddPeers(dir.path(), ndjson, csv, contenders);
 
   const int rounds = flags.quick ? 3 : 5;
   std::printf("edge: %.0f MB of JSON lines and CSV, %.0f MB of XML; median of %d rounds\n",
               static_cast<double>(bytes) / 1e6, static_cast<double>(xml.size()) / 1e6, rounds);
   for (int round = 0; round < rounds; ++round) {
     for (Contender& contender : contenders) {
-      if (contender.child && round > 2) continue;
+      if (contender.kind == "peer" && round > 2) continue;
       Stopwatch watch;
       contender.rows = contender.run();
       contender.walls.push_back(watch.Wall());

@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import figures
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test" / "e2e"))
 from harness import Cluster, SourceServer, wait_until  # noqa: E402
 
@@ -92,6 +94,8 @@ def main():
                                  (f"drone at full speed, MiB ({len(payload) >> 20} MiB read in {seconds:.1f} s)", busy,
                                   TARGET_BUSY),
                                  ("start to first stored record, ms (median)", first, TARGET_FIRST_MS)):
+        figures.record("footprint", "a drone: " + name.split("(")[0].split(",")[0], "ours", "Chartly", figure,
+                       "ms" if " ms" in name else "MiB", less_is_better=True, bound=target)
         print(f"{name:48}{figure:10.1f}{target:10d}  {'met' if figure <= target else 'missed'}")
     return 0
 

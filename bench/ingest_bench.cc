@@ -24,6 +24,7 @@ namespace {
 
 constexpr int kRows = 8192;
 constexpr size_t kStreams = 4;
+constexpr double kTarget = 5e6;  // records a second
 
 struct Load {
   std::vector<std::vector<std::string>> batches;  // by stream
@@ -218,8 +219,11 @@ int Run(int argc, char** argv) {
               megabytes / wall, cpu / records * 1e6);
   std::printf("%-44s %14.0f %10.1f %12s\n", "limit: raw disk, same bytes and syncs", records / raw, megabytes / raw,
               "-");
-  std::printf("ratio to the limit: %.2f; bytes/record %.2f; target 500000 records/s: %s\n", raw / wall,
-              static_cast<double>(load.bytes) / records, records / wall >= 500000 ? "met" : "missed");
+  std::printf("ratio to the limit: %.2f; bytes/record %.2f; target %.0f records/s: %s\n", raw / wall,
+              static_cast<double>(load.bytes) / records, kTarget, records / wall >= kTarget ? "met" : "missed");
+  const std::string group = "ingest over gRPC to fsynced ack, two cores";
+  RecordFigure({group, "ours", "Chartly", records / wall, "records/s", false, kTarget});
+  RecordFigure({group, "limit", "raw disk, same bytes and syncs", records / raw, "records/s"});
   return 0;
 }
 

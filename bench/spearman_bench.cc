@@ -3,6 +3,7 @@
 #include <random>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "bench/bench_report.h"
 #include "bench/report_load.h"
 #include "control/reporter/correlation.h"
@@ -33,6 +34,8 @@ int Run(const BenchFlags& flags) {
   std::printf("Spearman's rho of %.0f M pairs, exact (%.6f)\n", millions, rho);
   std::printf("  Chartly    %8.3f s wall  %8.3f s CPU\n", Median(wall), Median(cpu));
   std::printf("  goal       %8.3f s wall\n", 0.1 * millions);
+  RecordFigure({absl::StrFormat("Spearman of %.0f M pairs", millions), "ours", "Chartly", Median(wall), "s", true,
+                0.1 * millions});
   RunDuckDb("spearman", rows);
   return rho > 0.4 ? 0 : 1;
 }

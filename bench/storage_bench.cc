@@ -396,7 +396,7 @@ std::optional<size_t> AskPeer(const std::string& folder, const std::string& name
   return bytes;
 }
 
-void PrintPeer(const Figures& ours, const char* name, const std::optional<size_t>& theirs) {
+void PrintPeer(const std::string& set, const Figures& ours, const char* name, const std::optional<size_t>& theirs) {
   if (!theirs) {
     std::printf("  %-34s not installed, or it failed\n", name);
     return;
@@ -410,6 +410,7 @@ void PrintPeer(const Figures& ours, const char* name, const std::optional<size_t
               whole <= kGoal  ? "met"
               : data <= kGoal ? "met without origin"
                               : "missed");
+  RecordFigure({absl::StrCat("storage of ", set), "peer", name, peer / records, "bytes/record", true});
 }
 
 void Report(const DataSet& set, const BenchFlags& flags, const std::string& folder) {
@@ -428,8 +429,14 @@ void Report(const DataSet& set, const BenchFlags& flags, const std::string& fold
               static_cast<double>(figures.decoded) / figures.seal_seconds / 1e6, records / figures.seal_seconds / 1e6);
   WriteCsv(sets, folder + "/rows.csv");
   const std::string key = PeerKey(sets[0], set.key);
-  PrintPeer(figures, "peer: Parquet + zstd (DuckDB)", AskPeer(folder, "parquet", kParquet, key));
-  PrintPeer(figures, "peer: ClickHouse MergeTree", AskPeer(folder, "mergetree", kMergeTree, key));
+  const std::optional<size_t> parquet = AskPeer(folder, "parquet", kParquet, key);
+  const std::optional<size_t> merge_tree = AskPeer(folder, "mergetree", kMergeTree, key);
+  const size_t smaller = std::min(parquet.value_or(0), merge_tree.value_or(0));
+  RecordFigure({absl::StrCat("storage of ", set.name), "ours", "Chartly, with the origin of each row",
+                static_cast<double>(figures.total) / records, "bytes/record", true,
+                kGoal * static_cast<double>(smaller) / records});
+  PrintPeer(set.name, figures, "Parquet + zstd (DuckDB)", parquet);
+  PrintPeer(set.name, figures, "ClickHouse MergeTree", merge_tree);
 }
 
 int Run(int argc, char** argv) {
