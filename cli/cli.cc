@@ -113,6 +113,7 @@ int RunCommandLine(int argc, const char* const* argv, const Environment& environ
   AddDoctorCommand(root, session);
   AddAuditCommands(root, session);
   AddDeploymentCommands(root, session);
+  AddLintCommands(root, session);
   root.footer(kFooter);
   try {
     root.parse(argc, argv);

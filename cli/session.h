@@ -61,6 +61,7 @@ void AddRecordCommands(CLI::App& root, Session& session);
 void AddQuarantineCommands(CLI::App& root, Session& session);
 void AddReportCommands(CLI::App& root, Session& session);
 void AddDeploymentCommands(CLI::App& root, Session& session);
+void AddLintCommands(CLI::App& root, Session& session);
 void AddAuditCommands(CLI::App& root, Session& session);
 void AddStatusCommand(CLI::App& root, Session& session);
 void AddDoctorCommand(CLI::App& root, Session& session);

@@ -24,16 +24,18 @@ struct StopReading {};
 // and know no position of a key.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(absl::string_view text, std::vector<ProfileFault>& faults) : text_(text), faults_(faults) {
+  // Without `many`, a second document is a fault.
+  TreeBuilder(absl::string_view text, size_t max_depth, bool many, std::vector<ProfileFault>& faults)
+      : text_(text), max_depth_(max_depth), many_(many), faults_(faults) {
     for (size_t i = 0; i < text.size(); ++i) {
       if (text[i] == '\n') line_starts_.push_back(i + 1);
     }
   }
 
-  YamlNode TakeRoot() { return std::move(root_); }
+  std::vector<YamlNode> TakeRoots() { return std::move(roots_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ == 0) return;
+    if (documents_++ == 0 || many_) return;
     Fault(mark, "PROFILE_MULTIPLE_DOCUMENTS", "a second document begins here; write one profile a file");
     throw StopReading();
   }
@@ -132,8 +134,8 @@ class TreeBuilder : public YAML::EventHandler {
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YamlNode::Kind kind) {
     RefuseAnchor(mark, anchor);
     RefuseTag(mark, tag);
-    if (frames_.size() >= kMaxProfileDepth) {
-      Fault(mark, "PROFILE_TOO_DEEP", absl::StrCat("deeper than ", kMaxProfileDepth, " levels; write it flatter"));
+    if (frames_.size() >= max_depth_) {
+      Fault(mark, "PROFILE_TOO_DEEP", absl::StrCat("deeper than ", max_depth_, " levels; write it flatter"));
       throw StopReading();
     }
     if (AwaitsKey()) {
@@ -154,7 +156,7 @@ class TreeBuilder : public YAML::EventHandler {
   // Puts a finished node where it belongs: as key, as value of the key before, as item, as root.
   void Place(YamlNode node) {
     if (frames_.empty()) {
-      root_ = std::move(node);
+      if (node.kind != YamlNode::Kind::kNull) roots_.push_back(std::move(node));
       return;
     }
     Frame& frame = frames_.back();
@@ -187,10 +189,12 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   absl::string_view text_;
+  size_t max_depth_;
+  bool many_;
   std::vector<size_t> line_starts_ = {0};
   std::vector<ProfileFault>& faults_;
   std::vector<Frame> frames_;
-  YamlNode root_;
+  std::vector<YamlNode> roots_;
   int documents_ = 0;
 };
 
@@ -231,6 +235,14 @@ void ReadDocuments(absl::string_view text, TreeBuilder& builder, std::vector<Pro
   }
 }
 
+std::vector<YamlNode> ReadAll(absl::string_view text, size_t max_depth, bool many, std::vector<ProfileFault>& faults) {
+  if (!CheckCharacters(text, faults)) return {};
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  TreeBuilder builder(text, max_depth, many, faults);
+  ReadDocuments(text, builder, faults);
+  return builder.TakeRoots();
+}
+
 }  // namespace
 
 const YamlNode* YamlNode::Find(absl::string_view key) const {
@@ -252,11 +264,18 @@ YamlNode ReadYaml(absl::string_view text, std::vector<ProfileFault>& faults) {
                       absl::StrCat("the text has ", text.size(), " bytes; a profile has at most ", kMaxProfileBytes)});
     return {};
   }
-  if (!CheckCharacters(text, faults)) return {};
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  TreeBuilder builder(text, faults);
-  ReadDocuments(text, builder, faults);
-  return builder.TakeRoot();
+  std::vector<YamlNode> roots = ReadAll(text, kMaxProfileDepth, false, faults);
+  return roots.empty() ? YamlNode() : std::move(roots.front());
+}
+
+std::vector<YamlNode> ReadYamlStream(absl::string_view text, const YamlLimits& limits,
+                                     std::vector<ProfileFault>& faults) {
+  if (text.size() > limits.bytes) {
+    faults.push_back({0, 0, "", "YAML_TOO_LARGE",
+                      absl::StrCat("the text has ", text.size(), " bytes; at most ", limits.bytes, " are read")});
+    return {};
+  }
+  return ReadAll(text, limits.depth, true, faults);
 }
 
 }  // namespace chartly

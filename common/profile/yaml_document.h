@@ -1,6 +1,6 @@
 // A YAML text as a tree with positions. What could make a small text large or ambiguous is refused while it is read:
-// anchors, aliases, explicit tags, merge keys, duplicate keys, keys that are no text or over 1 KiB, more than one
-// document, depth over 32, size over 256 KiB. The tree is never larger than the text.
+// anchors, aliases, explicit tags, merge keys, duplicate keys, keys that are no text or over 1 KiB, and what exceeds
+// its limits. The tree is never larger than the text.
 //
 // Only yaml_document.cc sees yaml-cpp. Pure and thread-safe.
 #ifndef CHARTLY_COMMON_PROFILE_YAML_DOCUMENT_H_
@@ -42,8 +42,17 @@ struct YamlEntry {
   YamlNode value;
 };
 
-// The root of the only document; kNull for an empty text. Adds to `faults`; the tree is of use only if it added none.
+// The root of the only document, at most kMaxProfileBytes long and kMaxProfileDepth deep; kNull for an empty text. Adds
+// to `faults`; the tree is of use only if it added none.
 YamlNode ReadYaml(absl::string_view text, std::vector<ProfileFault>& faults);
+
+// The roots of all documents of a text that others made (manifests); empty ones are left out. As above otherwise.
+struct YamlLimits {
+  size_t bytes = 0;
+  size_t depth = 0;
+};
+std::vector<YamlNode> ReadYamlStream(absl::string_view text, const YamlLimits& limits,
+                                     std::vector<ProfileFault>& faults);
 
 // "a" and "b" give "a.b"; "" and "b" give "b". An item of a list is "a[0]".
 std::string JoinPath(absl::string_view parent, absl::string_view key);
