@@ -136,11 +136,36 @@ struct SourceConfig {
 // What happens when a run is due while the one before still goes on.
 enum class Overlap { kSkip, kQueue };
 
+// What happens with the times of a schedule that went by while nothing could run.
+enum class CatchUp { kLatest, kAll, kNone };
+
 struct ScheduleConfig {
   bool enabled = true;
   Overlap overlap = Overlap::kSkip;
+  CatchUp catch_up = CatchUp::kLatest;
   absl::Duration interval = absl::Hours(1);  // >= 1s
   absl::Duration jitter = absl::ZeroDuration();
+  std::string cron;              // as CronSchedule reads it, instead of the interval; empty: none
+  std::string timezone = "UTC";  // of cron
+};
+
+// Which drones do the profile.
+struct PlacementConfig {
+  std::map<std::string, std::string> labels;  // that a drone must have
+  int64_t redundancy = 1;                     // drones that do each scheduled run
+};
+
+// A part of the fleet that takes a new revision before the rest: a share of the drones that hold the profile, or those
+// of its drones that have labels.
+struct RolloutRing {
+  double share = 1;
+  std::map<std::string, std::string> labels;
+};
+
+// How a new revision takes over. Without rings it does at once.
+struct RolloutConfig {
+  std::vector<RolloutRing> rings;
+  int64_t runs = 1;  // good runs that each ring must show
 };
 
 struct LimitsConfig {
@@ -219,6 +244,8 @@ struct Profile {
   std::map<std::string, std::string> labels;
   SourceConfig source;
   ScheduleConfig schedule;
+  PlacementConfig placement;
+  RolloutConfig rollout;
   LimitsConfig limits;
   RetryConfig retry;
   std::vector<MappingEntry> mapping;

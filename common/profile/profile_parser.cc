@@ -11,6 +11,7 @@
 #include "common/profile/mapping_reader.h"
 #include "common/profile/node_reader.h"
 #include "common/profile/quality_reader.h"
+#include "common/profile/schedule_reader.h"
 #include "common/profile/source_reader.h"
 #include "common/profile/yaml_document.h"
 #include "common/status/status.h"
@@ -41,7 +42,9 @@ class ProfileReader {
                {"description", [&](const NodeAt& value) { reader_.LongText(value, profile.description, 8192); }},
                {"labels", [&](const NodeAt& value) { reader_.TextMap(value, profile.labels); }},
                {"source", [&](const NodeAt& value) { ReadSource(value, reader_, profile.source); }},
-               {"schedule", [&](const NodeAt& value) { ReadSchedule(value); }},
+               {"schedule", [&](const NodeAt& value) { ReadSchedule(value, reader_, profile.schedule); }},
+               {"placement", [&](const NodeAt& value) { ReadPlacement(value, reader_, profile.placement); }},
+               {"rollout", [&](const NodeAt& value) { ReadRollout(value, reader_, profile.rollout); }},
                {"limits", [&](const NodeAt& value) { ReadLimits(value); }},
                {"retry", [&](const NodeAt& value) { ReadRetry(value); }},
                {"mapping", [&](const NodeAt& value) { ReadMapping(value, reader_, profile.mapping); }},
@@ -86,32 +89,6 @@ class ProfileReader {
     } else {
       reader_.Fault(at, "PROFILE_VERSION_INVALID", "a version has three numbers, as 1.2.0 or 1.2.0-beta.1");
     }
-  }
-
-  void ReadSchedule(const NodeAt& at) {
-    ScheduleConfig& schedule = profile_.schedule;
-    bool is_map =
-        reader_.Map(at, {{"enabled", [&](const NodeAt& value) { reader_.Boolean(value, schedule.enabled); }},
-                         {"interval",
-                          [&](const NodeAt& value) {
-                            reader_.Duration(value, absl::Seconds(1), absl::Hours(24 * 365), schedule.interval);
-                          }},
-                         {"jitter",
-                          [&](const NodeAt& value) {
-                            reader_.Duration(value, absl::ZeroDuration(), absl::Hours(24), schedule.jitter);
-                          }},
-                         {"overlap", [&](const NodeAt& value) { ReadOverlap(value); }},
-                         {"cron", nullptr},
-                         {"timezone", nullptr},
-                         {"catch_up", nullptr}});
-    if (is_map && schedule.jitter > schedule.interval) {
-      reader_.Invalid(Child(at, "jitter"),
-                      absl::StrCat("jitter is longer than the interval of ", DurationText(schedule.interval)));
-    }
-  }
-
-  void ReadOverlap(const NodeAt& at) {
-    reader_.Choice<Overlap>(at, {{"skip", Overlap::kSkip}, {"queue", Overlap::kQueue}}, profile_.schedule.overlap);
   }
 
   void ReadLimits(const NodeAt& at) {
