@@ -14,6 +14,7 @@
 #include "drone/fetch/source.h"
 #include "drone/pipeline/page_body.h"
 #include "drone/pipeline/page_rows.h"
+#include "drone/pipeline/run_fields.h"
 
 namespace chartly::drone {
 
@@ -185,6 +186,7 @@ class Pipeline::Impl {
     const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null();
     Cursor cursor;
     if (moves) cursor = CursorAt(newest);
+    RETURN_IF_ERROR(fields_.Add(batch));
     RETURN_IF_ERROR(deps_.sink.Append(std::move(batch), fetched, moves ? &cursor : nullptr));
     handed_on_ += fetched;
     Count("chartly_rows_total", static_cast<double>(fetched), "fetched");
@@ -203,6 +205,7 @@ class Pipeline::Impl {
     end.set_pages(pages_);
     for (v1::RunPayload& payload : payloads_) *end.add_payloads() = std::move(payload);
     end.set_unmodified(unmodified_);
+    fields_.AddTo(end);
     if (status.ok() && !unexpected_.empty()) {
       end.set_truncated(true);
       end.set_error_reason("EXPECTATION_FAILED");
@@ -234,6 +237,7 @@ class Pipeline::Impl {
   int64_t handed_on_ = 0;
   int32_t pages_ = 0;
   std::vector<v1::RunPayload> payloads_;
+  RunFields fields_;
   std::string truncated_by_;
   std::string unexpected_;  // what the run lacks; empty if nothing
   bool unmodified_ = false;
