@@ -2,18 +2,17 @@
 
 namespace chartly::coordinator {
 
-uint64_t RendezvousWeight(absl::string_view profile_id, absl::string_view drone_id) {
-  // FNV-1a over both names with a byte between that no name has, then a mixer: FNV alone leaves the high bits poor.
+uint64_t NameHash(absl::string_view name) {
+  // FNV-1a, and a mixer: FNV alone leaves the high bits poor.
   uint64_t hash = 0xcbf29ce484222325;
-  auto add = [&hash](absl::string_view text) {
-    for (char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-    hash = (hash ^ 0xff) * 0x100000001b3;
-  };
-  add(profile_id);
-  add(drone_id);
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
-  return hash ^ (hash >> 31);
+  for (char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
+  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
+}
+
+uint64_t RendezvousWeight(absl::string_view profile_id, absl::string_view drone_id) {
+  return WeightOf(NameHash(profile_id), NameHash(drone_id));
 }
 
 const DroneSlot* PickDrone(absl::string_view profile_id, const std::vector<DroneSlot>& slots, bool ignore_capacity) {

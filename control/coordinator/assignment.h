@@ -1,5 +1,6 @@
-// Which drone does a profile: rendezvous hashing, so that each profile stays with its drone and only the profiles of a
-// drone that went move. Pure functions, the same on every machine.
+// Weights of rendezvous hashing: of all drones that may take a profile, the one of the highest weight does, so that
+// each profile stays with its drone and only the profiles of a drone that went move. Pure functions, the same on every
+// machine.
 #ifndef CHARTLY_CONTROL_COORDINATOR_ASSIGNMENT_H_
 #define CHARTLY_CONTROL_COORDINATOR_ASSIGNMENT_H_
 
@@ -17,6 +18,17 @@ struct DroneSlot {
   int64_t epoch = 0;
   int free = 0;  // runs it can take now
 };
+
+// What a name adds to a weight. Reckoned once a name, so that a weight is a few instructions.
+uint64_t NameHash(absl::string_view name);
+
+// The weight of a pair, by what their names add.
+inline uint64_t WeightOf(uint64_t profile_hash, uint64_t drone_hash) {
+  uint64_t hash = profile_hash ^ (drone_hash << 32 | drone_hash >> 32);
+  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
+  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
+  return hash ^ (hash >> 31);
+}
 
 // The weight of a drone for a profile; the highest wins.
 uint64_t RendezvousWeight(absl::string_view profile_id, absl::string_view drone_id);

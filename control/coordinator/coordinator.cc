@@ -14,6 +14,16 @@
 #include "control/coordinator/run_outcome.h"
 
 namespace chartly::coordinator {
+namespace {
+
+bool HasLabels(const v1::Drone& drone, const Labels& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+    auto it = drone.labels().find(label.first);
+    return it != drone.labels().end() && it->second == label.second;
+  });
+}
+
+}  // namespace
 
 Coordinator::Coordinator(const CoordinatorOptions& options, StateStore& store, Clock& clock, EventLog& events)
     : options_(options), store_(store), clock_(clock), events_(events), inbox_(options.webhooks, store, clock) {}
@@ -21,6 +31,12 @@ Coordinator::Coordinator(const CoordinatorOptions& options, StateStore& store, C
 absl::Status Coordinator::Load() {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(drones_.Load(store_, clock_.Now()));
+  std::vector<const DroneEntry*> working;
+  for (const auto& [id, entry] : drones_.all()) {
+    lease_ends_.Set(id, clock_.Now() + Lease());
+    if (IsActive(&entry)) working.push_back(&entry);
+  }
+  RETURN_IF_ERROR(plan_.Load(store_, working));
   RETURN_IF_ERROR(inbox_.Load());
   return runs_.Load(store_);
 }
@@ -31,18 +47,34 @@ bool Coordinator::IsActive(const DroneEntry* entry) const {
   return entry != nullptr && StateOf(*entry, clock_.Now(), Lease()) == v1::DRONE_STATE_ACTIVE;
 }
 
-std::vector<DroneSlot> Coordinator::Slots() const {
+int Coordinator::FreePlaces(const DroneEntry& entry) const {
+  int taken = 0;
+  for (int64_t sequence : runs_.OpenOfDrone(entry.drone.drone_id())) {
+    // A run whose rows are only on the way takes no place.
+    taken += runs_.At(sequence).progress.finished() ? 0 : 1;
+  }
+  return entry.drone.capacity() - taken;
+}
+
+std::vector<DroneSlot> Coordinator::SlotsFor(const PlacementConfig& placement) const {
   std::vector<DroneSlot> slots;
   for (const auto& [id, entry] : drones_.all()) {
-    if (!IsActive(&entry)) continue;
-    int taken = 0;
-    for (int64_t sequence : runs_.OpenOfDrone(id)) {
-      // A run whose rows are only on the way takes no place.
-      taken += runs_.At(sequence).progress.finished() ? 0 : 1;
-    }
-    slots.push_back({id, entry.drone.epoch(), entry.drone.capacity() - taken});
+    if (!IsActive(&entry) || !HasLabels(entry.drone, placement.labels)) continue;
+    slots.push_back({id, entry.drone.epoch(), FreePlaces(entry)});
   }
   return slots;
+}
+
+void Coordinator::SetState(DroneEntry& entry, v1::DroneState state) {
+  entry.drone.set_state(state);
+  const std::string& id = entry.drone.drone_id();
+  if (state != v1::DRONE_STATE_OFFLINE && !lease_ends_.Has(id)) lease_ends_.Set(id, clock_.Now() + Lease());
+  if (state == v1::DRONE_STATE_ACTIVE) {
+    plan_.SetDrone(entry.drone);
+  } else {
+    plan_.RemoveDrone(id);
+  }
+  Publish(entry);
 }
 
 void Coordinator::Publish(const RunRecord& record) { events_.Append(Describe(record), clock_.Now()); }
@@ -52,6 +84,8 @@ void Coordinator::Finish(RunRecord& record) {
   Count("chartly_runs_total", 1, absl::AsciiStrToLower(absl::StripPrefix(status, "RUN_STATUS_")));
   runs_.Touch(record);
   Publish(record);
+  const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
+  if (profile != nullptr) plan_.TakeOutcome(*profile, record.run, clock_.Now());
 }
 
 void Coordinator::Publish(DroneEntry& entry) { events_.Append(DescribeDrone(entry), clock_.Now()); }
@@ -82,16 +116,61 @@ RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& 
   return record;
 }
 
-void Coordinator::Place(RunRecord& record, std::vector<DroneSlot>& slots) {
+bool Coordinator::PlaceWithHolder(RunRecord& record) {
+  const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
+  const bool redundant = profile != nullptr && profile->placement.redundancy > 1;
+  for (const std::string& drone_id : plan_.planner().DronesOf(record.run.profile_id())) {
+    const DroneEntry* entry = drones_.Find(drone_id);
+    if (!IsActive(entry) || FreePlaces(*entry) <= 0) continue;
+    // Runs that are done for each other's sake go to different drones.
+    if (redundant && WorksOn(drone_id, record.run.profile_id())) continue;
+    runs_.Assign(record, drone_id, entry->drone.epoch());
+    return true;
+  }
+  return false;
+}
+
+bool Coordinator::WorksOn(absl::string_view drone_id, absl::string_view profile_id) const {
+  const RunTable::Sequences& open = runs_.OpenOfProfile(profile_id);
+  return std::any_of(open.begin(), open.end(),
+                     [&](int64_t sequence) { return runs_.At(sequence).run.drone_id() == drone_id; });
+}
+
+bool Coordinator::PlaceElsewhere(RunRecord& record) {
+  const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
+  std::vector<DroneSlot> slots = SlotsFor(profile == nullptr ? PlacementConfig() : profile->placement);
+  if (profile != nullptr && profile->placement.redundancy > 1) {
+    for (DroneSlot& slot : slots) slot.free = WorksOn(slot.drone_id, profile->id) ? 0 : slot.free;
+  }
   const DroneSlot* chosen = PickDrone(record.run.profile_id(), slots);
-  if (chosen == nullptr) return;
+  if (chosen == nullptr) return false;
   runs_.Assign(record, chosen->drone_id, chosen->epoch);
-  --slots[static_cast<size_t>(chosen - slots.data())].free;
+  return true;
+}
+
+bool Coordinator::Place(RunRecord& record) { return PlaceWithHolder(record) || PlaceElsewhere(record); }
+
+std::string Coordinator::NextDroneOf(const ProfileEntry& profile) const {
+  std::vector<std::string> holders = plan_.planner().DronesOf(profile.id);
+  if (!holders.empty()) return holders.front();
+  std::vector<DroneSlot> slots = SlotsFor(profile.placement);
+  const DroneSlot* chosen = PickDrone(profile.id, slots, /*ignore_capacity=*/true);
+  return chosen == nullptr ? "" : chosen->drone_id;
+}
+
+absl::Status Coordinator::Flush() {
+  StateTransaction assignments;
+  plan_.AddTo(assignments);
+  RETURN_IF_ERROR(runs_.Flush(store_, assignments));
+  plan_.Written();
+  return absl::OkStatus();
 }
 
 void Coordinator::SetProfile(const v1::Profile& profile) {
   absl::MutexLock lock(&mu_);
-  profiles_.Set(profile);
+  if (!profiles_.Set(profile)) return;
+  plan_.SetProfile(*profiles_.Find(profile.id()));
+  rescheduled_.insert(profile.id());
 }
 
 void Coordinator::RemoveProfile(absl::string_view profile_id) {
@@ -99,12 +178,18 @@ void Coordinator::RemoveProfile(absl::string_view profile_id) {
   // What waits for a profile goes with it, but only if it was here: a registry that lost its state deletes nothing.
   if (profiles_.Find(profile_id) != nullptr) inbox_.Forget(std::string(profile_id), runs_.along());
   profiles_.Remove(profile_id);
+  plan_.RemoveProfile(profile_id);
+  rescheduled_.insert(std::string(profile_id));
   CancelScheduled({std::string(profile_id)});
 }
 
 void Coordinator::RetainProfiles(const std::set<std::string>& ids) {
   absl::MutexLock lock(&mu_);
-  CancelScheduled(profiles_.RetainOnly(ids));
+  std::set<std::string> removed = profiles_.RetainOnly(ids);
+  for (const std::string& id : removed) plan_.RemoveProfile(id);
+  rescheduled_.insert(removed.begin(), removed.end());
+  plan_.Begin();
+  CancelScheduled(removed);
 }
 
 void Coordinator::CancelScheduled(const std::set<std::string>& profile_ids) {

@@ -25,7 +25,9 @@
 #include "common/state/state_store.h"
 #include "control/coordinator/assignment.h"
 #include "control/coordinator/drone_table.h"
+#include "control/coordinator/due_queue.h"
 #include "control/coordinator/event_log.h"
+#include "control/coordinator/fleet_plan.h"
 #include "control/coordinator/profile_table.h"
 #include "control/coordinator/run_table.h"
 #include "control/coordinator/webhook_inbox.h"
@@ -38,7 +40,7 @@ struct CoordinatorOptions {
   absl::Duration lost_grace = absl::Seconds(60);  // for the spool of a drone that registered anew
   absl::Duration late_end = absl::Hours(1);       // how long the end of a lost run is still asked for
   size_t runs_max = 10'000;
-  size_t drones_max = 10'000;
+  size_t drones_max = 200'000;
   size_t open_runs_of_profile_max = 100;
   WebhookInboxOptions webhooks;
 };
@@ -98,7 +100,11 @@ class Coordinator {
   // Sets state, last_seen and interval of the answer.
   v1::Drone DescribeDrone(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsActive(const DroneEntry* entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::vector<DroneSlot> Slots() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int FreePlaces(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Drones that may take the profile, whoever the plan says, with the places that they have.
+  std::vector<DroneSlot> SlotsFor(const PlacementConfig& placement) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After its state became another one: the plan and who watches hear of it.
+  void SetState(DroneEntry& entry, v1::DroneState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(const RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After a run became final: writes, counts, and tells of it.
   void Finish(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -106,7 +112,15 @@ class Coordinator {
   std::string NewRunId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Place(RunRecord& record, std::vector<DroneSlot>& slots) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Gives a run to a drone that holds its profile; if none of these has a place, to any that may take it.
+  bool Place(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool WorksOn(absl::string_view drone_id, absl::string_view profile_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool PlaceWithHolder(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool PlaceElsewhere(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The drone that the next run goes to, as far as is known; empty if none can take it.
+  std::string NextDroneOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Writes what changed.
+  absl::Status Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // When it runs next: by its schedule, or for the deliveries that wait.
   std::optional<NextRun> NextOf(const ProfileEntry& profile, const ProfileHistory& history, absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -126,13 +140,17 @@ class Coordinator {
   // Tick
   // One step of everything that goes by time; what it decides is on disk when it returns OK.
   absl::Status Step() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SetGauges() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetGauges() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UpdateDrones() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FollowRun(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FollowScheduled(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Replace(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool StillWorksOn(const DroneEntry& drone, const RunRecord& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void FollowRunning(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Reckons anew when profiles are due whose runs, schedule or deliveries changed.
+  void UpdateDueTimes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void UpdateDueTime(const std::string& profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MakeScheduledRuns(const ProfileEntry& profile, const NextRun& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeDueRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PlaceWaitingRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -145,6 +163,12 @@ class Coordinator {
   DroneTable drones_ ABSL_GUARDED_BY(mu_);
   RunTable runs_ ABSL_GUARDED_BY(mu_);
   ProfileTable profiles_ ABSL_GUARDED_BY(mu_);
+  FleetPlan plan_ ABSL_GUARDED_BY(mu_);
+  DueQueue due_runs_ ABSL_GUARDED_BY(mu_);                  // profiles, by when they are due
+  DueQueue lease_ends_ ABSL_GUARDED_BY(mu_);                // drones, by when to look whether they were heard
+  std::set<std::string> rescheduled_ ABSL_GUARDED_BY(mu_);  // profiles whose due time is to be reckoned anew
+  absl::Time last_step_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  absl::Time gauges_set_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::BitGen random_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kMaxCapacity = 1024;
 constexpr int kMaxLabels = 64;
+constexpr size_t kSmallFleet = 1000;
 // Profile texts in one answer; the rest follows with the next heartbeat.
 constexpr size_t kMaxOrderBytes = size_t{4} << 20;
 
@@ -65,8 +66,11 @@ absl::StatusOr<v1::Drone> Coordinator::RegisterDrone(const v1::RegisterDroneRequ
   LogInfo("drone registered", {{"drone", request.drone_id()}, {"epoch", absl::StrCat(entry.drone.epoch())}});
   drones_.Set(std::move(entry));
   DroneEntry& held = *drones_.Find(request.drone_id());
-  Publish(held);
+  SetState(held, v1::DRONE_STATE_ACTIVE);
+  lease_ends_.Set(request.drone_id(), clock_.Now() + Lease());
   v1::Drone drone = DescribeDrone(held);
+  // A large fleet that comes all at once is planned for all at once, by the next tick.
+  if (drones_.all().size() > kSmallFleet) return drone;
   // What waits for a drone is in the answer to its first heartbeat. Should writing it fail, the next tick tries again
   // and says so.
   absl::Status placed = Step();
@@ -96,7 +100,11 @@ void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& p
     if (!progress.finished()) answer.add_cancel_run_ids(progress.run_id());
     return;
   }
-  if (!record->open()) return;
+  if (!record->open()) {
+    // It was taken to be lost, and another may do its work by now: a profile is done under one lease.
+    if (!record->ended && !progress.finished()) answer.add_cancel_run_ids(progress.run_id());
+    return;
+  }
   bool changed = record->progress.fetched() != progress.fetched() || record->progress.finished() != progress.finished();
   record->progress = progress;
   if (!progress.finished()) record->reported = clock_.Now();
@@ -153,14 +161,14 @@ absl::StatusOr<v1::HeartbeatResponse> Coordinator::Heartbeat(const v1::Heartbeat
   v1::DroneState before = entry->drone.state();
   entry->last_seen = clock_.Now();
   entry->drone.set_spool_bytes(request.spool_bytes());
-  entry->drone.set_state(StateOf(*entry, clock_.Now(), Lease()));
-  if (before != entry->drone.state()) Publish(*entry);
+  v1::DroneState state = StateOf(*entry, clock_.Now(), Lease());
+  if (before != state) SetState(*entry, state);
   v1::HeartbeatResponse answer;
   answer.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
   for (const v1::RunProgress& progress : request.runs()) TakeProgress(*entry, progress, answer);
   // What the drone told it will not tell again once this is answered: make it durable first, or a crash would have a
   // run done twice.
-  if (request.runs_size() > 0) RETURN_IF_ERROR(runs_.Flush(store_));
+  if (request.runs_size() > 0) RETURN_IF_ERROR(Flush());
   AddOrders(*entry, answer);
   return answer;
 }
@@ -199,11 +207,9 @@ absl::StatusOr<v1::ListDroneWorkResponse> Coordinator::DroneWork(absl::string_vi
   const DroneEntry* entry = drones_.Find(drone_id);
   if (entry == nullptr) return DroneUnknown(drone_id);
   std::map<std::string, std::string> work;  // profile to revision
-  std::vector<DroneSlot> slots = Slots();
-  for (const auto& [id, profile] : profiles_.all()) {
-    if (!profile.schedule.enabled || profile.schedule.paused) continue;
-    const DroneSlot* chosen = PickDrone(id, slots, /*ignore_capacity=*/true);
-    if (chosen != nullptr && chosen->drone_id == drone_id) work[id] = profile.revision;
+  for (const std::string& id : plan_.planner().ProfilesOf(drone_id)) {
+    const ProfileEntry* profile = profiles_.Find(id);
+    if (profile != nullptr) work[id] = profile->revision;
   }
   for (int64_t sequence : runs_.OpenOfDrone(drone_id)) {
     const v1::Run& run = runs_.At(sequence).run;
@@ -231,9 +237,8 @@ absl::StatusOr<v1::Drone> Coordinator::DrainDrone(absl::string_view drone_id) {
   transaction.puts.push_back(DroneTable::StoredForm(drained));
   absl::StatusOr<int64_t> revision = store_.Commit(transaction);
   if (!revision.ok()) return Annotate(revision.status(), absl::StrCat("drain drone ", drone_id));
-  drained.drone.set_state(StateOf(drained, clock_.Now(), Lease()));
   *entry = std::move(drained);
-  Publish(*entry);
+  SetState(*entry, StateOf(*entry, clock_.Now(), Lease()));
   return DescribeDrone(*entry);
 }
 

@@ -81,9 +81,8 @@ absl::StatusOr<v1::Run> Coordinator::ScheduleRun(const std::string& profile_id, 
                               " runs that have not ended; wait for them or cancel some"));
   }
   RunRecord& record = MakeRun(*profile, trigger, 1);
-  std::vector<DroneSlot> slots = Slots();
-  Place(record, slots);
-  if (absl::Status status = runs_.Flush(store_); !status.ok()) {
+  Place(record);
+  if (absl::Status status = Flush(); !status.ok()) {
     runs_.Remove(record);
     return status;
   }
@@ -113,7 +112,7 @@ absl::StatusOr<v1::Run> Coordinator::RecordRun(const v1::CreateRunRequest& reque
     before = std::exchange(held->run, std::move(run));
     runs_.Touch(*held);
   }
-  if (absl::Status status = runs_.Flush(store_); !status.ok()) {
+  if (absl::Status status = Flush(); !status.ok()) {
     if (added) {
       runs_.Remove(*held);
     } else {
@@ -164,7 +163,7 @@ absl::StatusOr<v1::Run> Coordinator::CancelRun(absl::string_view run_id) {
     Publish(*record);
   }
   // If this cannot be written it is tried again with the next tick; the run is being stopped either way.
-  RETURN_IF_ERROR(runs_.Flush(store_));
+  RETURN_IF_ERROR(Flush());
   return Describe(*record);
 }
 
@@ -185,10 +184,7 @@ absl::StatusOr<v1::ProfileStatus> Coordinator::GetProfileStatus(absl::string_vie
   if (std::optional<NextRun> next = NextOf(*profile, history, clock_.Now())) {
     *status.mutable_next_run_time() = ToTimestamp(std::max(next->due, clock_.Now()));
   }
-  std::vector<DroneSlot> slots = Slots();
-  if (const DroneSlot* drone = PickDrone(profile_id, slots, /*ignore_capacity=*/true)) {
-    status.set_drone_id(drone->drone_id);
-  }
+  status.set_drone_id(NextDroneOf(*profile));
   return status;
 }
 

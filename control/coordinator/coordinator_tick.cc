@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -10,8 +12,16 @@
 #include "control/coordinator/run_outcome.h"
 
 namespace chartly::coordinator {
+namespace {
 
-void Coordinator::SetGauges() const {
+constexpr int kMaxSearches = 64;
+
+}  // namespace
+
+void Coordinator::SetGauges() {
+  // Counting a large fleet takes a while, and nobody looks more often.
+  if (clock_.Now() >= gauges_set_ && clock_.Now() < gauges_set_ + absl::Seconds(1)) return;
+  gauges_set_ = clock_.Now();
   std::map<v1::DroneState, double> drones;
   for (const auto& [id, entry] : drones_.all()) ++drones[entry.drone.state()];
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_ACTIVE], "active");
@@ -26,12 +36,17 @@ void Coordinator::SetGauges() const {
 }
 
 void Coordinator::UpdateDrones() {
-  for (auto& [id, entry] : drones_.all()) {
-    v1::DroneState state = StateOf(entry, clock_.Now(), Lease());
-    if (state == entry.drone.state()) continue;
-    if (state == v1::DRONE_STATE_OFFLINE) LogWarn("drone is offline", {{"drone", id}});
-    entry.drone.set_state(state);
-    Publish(entry);
+  const absl::Time now = clock_.Now();
+  for (const std::string& id : lease_ends_.TakeDue(now)) {
+    DroneEntry* entry = drones_.Find(id);
+    if (entry == nullptr) continue;
+    v1::DroneState state = StateOf(*entry, now, Lease());
+    if (state != v1::DRONE_STATE_OFFLINE) {
+      lease_ends_.Set(id, entry->last_seen + Lease() + absl::Milliseconds(1));
+    } else if (state != entry->drone.state()) {
+      LogWarn("drone is offline", {{"drone", id}});
+      SetState(*entry, state);
+    }
   }
 }
 
@@ -91,21 +106,59 @@ void Coordinator::FollowRun(RunRecord& record) {
   FollowRunning(record);
 }
 
+void Coordinator::UpdateDueTime(const std::string& profile_id) {
+  const ProfileEntry* profile = profiles_.Find(profile_id);
+  if (profile == nullptr) return due_runs_.Remove(profile_id);
+  std::optional<NextRun> next = NextOf(*profile, runs_.HistoryOf(profile_id), clock_.Now());
+  due_runs_.Set(profile_id, next ? next->due : absl::InfiniteFuture());
+}
+
+void Coordinator::UpdateDueTimes() {
+  const absl::Time now = clock_.Now();
+  // A clock that was set back changes when everything is due.
+  if (now < last_step_) {
+    for (const auto& [id, profile] : profiles_.all()) rescheduled_.insert(id);
+  }
+  last_step_ = now;
+  for (const std::string& id : runs_.TakeChangedProfiles()) rescheduled_.insert(id);
+  // Deliveries come without a change of a run.
+  for (const std::string& id : profiles_.webhooks()) rescheduled_.insert(id);
+  for (const std::string& id : std::exchange(rescheduled_, {})) UpdateDueTime(id);
+}
+
+void Coordinator::MakeScheduledRuns(const ProfileEntry& profile, const NextRun& next) {
+  // Each drone that holds it does the run, for the other's sake. A retry is one run.
+  const size_t holders = plan_.planner().DronesOf(profile.id).size();
+  const size_t copies = next.slot && profile.placement.redundancy > 1 ? std::max<size_t>(1, holders) : 1;
+  for (size_t copy = 0; copy < copies; ++copy) {
+    RunRecord& record = MakeRun(profile, next.trigger, next.attempt);
+    if (next.slot) *record.run.mutable_schedule_time() = ToTimestamp(*next.slot);
+    Publish(record);
+  }
+}
+
 void Coordinator::MakeDueRuns() {
-  absl::Time now = clock_.Now();
-  for (const auto& [id, profile] : profiles_.all()) {
-    std::optional<NextRun> next = NextOf(profile, runs_.HistoryOf(id), now);
-    if (!next || next->due > now) continue;
-    Publish(MakeRun(profile, next->trigger, next->attempt));
+  const absl::Time now = clock_.Now();
+  for (const std::string& id : due_runs_.TakeDue(now)) {
+    const ProfileEntry* profile = profiles_.Find(id);
+    if (profile == nullptr) continue;
+    std::optional<NextRun> next = NextOf(*profile, runs_.HistoryOf(id), now);
+    if (next && next->due <= now) {
+      MakeScheduledRuns(*profile, *next);
+    } else {
+      due_runs_.Set(id, next ? next->due : absl::InfiniteFuture());
+    }
   }
 }
 
 void Coordinator::PlaceWaitingRuns() {
-  std::vector<DroneSlot> slots = Slots();
-  if (slots.empty()) return;
+  int searched = 0;
   for (int64_t sequence : runs_.open()) {
     RunRecord& record = runs_.At(sequence);
-    if (record.status() == v1::RUN_STATUS_SCHEDULED && record.run.drone_id().empty()) Place(record, slots);
+    if (record.status() != v1::RUN_STATUS_SCHEDULED || !record.run.drone_id().empty()) continue;
+    if (PlaceWithHolder(record)) continue;
+    // Looking through a whole fleet takes a while: the rest has its turn in the next steps.
+    if (++searched <= kMaxSearches) PlaceElsewhere(record);
   }
 }
 
@@ -116,13 +169,15 @@ absl::Status Coordinator::Tick() {
 
 absl::Status Coordinator::Step() {
   UpdateDrones();
+  plan_.Step(clock_.Now());
   RunTable::Sequences open = runs_.open();
   for (int64_t sequence : open) FollowRun(runs_.At(sequence));
+  UpdateDueTimes();
   MakeDueRuns();
   PlaceWaitingRuns();
   runs_.Prune(options_.runs_max);
   SetGauges();
-  RETURN_IF_ERROR(runs_.Flush(store_));
+  RETURN_IF_ERROR(Flush());
   return inbox_.ForgetOldIds();
 }
 

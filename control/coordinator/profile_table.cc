@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
 #include "common/profile/profile_parser.h"
+#include "common/profile/source_url.h"
 
 namespace chartly::coordinator {
 namespace {
@@ -24,6 +25,16 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
   const Profile text = parsed.ok() ? std::move(parsed.profile) : Profile{};
   const RetryConfig& retry = text.retry;
   entry.schedule.overlap = text.schedule.overlap;
+  entry.schedule.catch_up = text.schedule.catch_up;
+  if (profile.has_update_time()) entry.schedule.since = FromTimestamp(profile.update_time());
+  if (!text.schedule.cron.empty()) {
+    absl::StatusOr<CronSchedule> cron = CronSchedule::Parse(text.schedule.cron, text.schedule.timezone);
+    // Without its zone a line has no times; the profile then waits for a host that knows it.
+    if (cron.ok()) entry.schedule.cron = std::make_shared<const CronSchedule>(*std::move(cron));
+    if (!cron.ok()) entry.schedule.enabled = false;
+  }
+  entry.placement = text.placement;
+  if (!CheckUrl(text.source.url, entry.source).empty()) entry.source = absl::StrCat("profiles/", profile.id());
   entry.schedule.max_attempts = retry.max_attempts;
   entry.schedule.backoff = retry.backoff;
   entry.limits = text.limits;
@@ -36,11 +47,19 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
 bool ProfileTable::Set(const v1::Profile& profile) {
   const ProfileEntry* held = Find(profile.id());
   if (held != nullptr && held->generation > profile.generation()) return false;
-  profiles_[profile.id()] = MakeEntry(profile);
+  ProfileEntry& entry = profiles_[profile.id()] = MakeEntry(profile);
+  if (entry.webhook) {
+    webhooks_.insert(entry.id);
+  } else {
+    webhooks_.erase(entry.id);
+  }
   return true;
 }
 
-void ProfileTable::Remove(absl::string_view id) { profiles_.erase(std::string(id)); }
+void ProfileTable::Remove(absl::string_view id) {
+  profiles_.erase(std::string(id));
+  webhooks_.erase(std::string(id));
+}
 
 std::set<std::string> ProfileTable::RetainOnly(const std::set<std::string>& ids) {
   std::set<std::string> removed;
@@ -50,6 +69,7 @@ std::set<std::string> ProfileTable::RetainOnly(const std::set<std::string>& ids)
       continue;
     }
     removed.insert(it->first);
+    webhooks_.erase(it->first);
     it = profiles_.erase(it);
   }
   return removed;

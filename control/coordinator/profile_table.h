@@ -23,6 +23,8 @@ struct ProfileEntry {
   int64_t generation = 0;
   ProfileSchedule schedule;
   std::optional<WebhookConfig> webhook;  // of a source of that type
+  PlacementConfig placement;
+  std::string source;  // what a drone must reach: the host, or the profile where there is none
   LimitsConfig limits;
 };
 
@@ -36,9 +38,12 @@ class ProfileTable {
   // Null if unknown.
   const ProfileEntry* Find(absl::string_view id) const;
   const std::map<std::string, ProfileEntry, std::less<>>& all() const { return profiles_; }
+  // Those whose source is a webhook.
+  const std::set<std::string>& webhooks() const { return webhooks_; }
 
  private:
   std::map<std::string, ProfileEntry, std::less<>> profiles_;
+  std::set<std::string> webhooks_;
 };
 
 }  // namespace chartly::coordinator

@@ -94,8 +94,10 @@ bool ApplyLedger(RunRecord& record, const v1::RunLedger& ledger, absl::Time now)
   SetTimes(run, end.has_finished_at() ? FromTimestamp(end.finished_at()) : now);
   if (run.drone_id().empty()) run.set_drone_id(end.drone_id());
   Verdict verdict = Judge(end, run.balance());
-  // A run that was cancelled before its drone told of it stays cancelled; its rows are in the balance.
-  if (run.status() != v1::RUN_STATUS_CANCELLED) {
+  // A run that was cancelled before its drone told of it stays cancelled, and one that was stopped because it was lost
+  // stays lost; its rows are in the balance.
+  const bool stopped_when_lost = IsFinal(run.status()) && end.cancelled();
+  if (run.status() != v1::RUN_STATUS_CANCELLED && !stopped_when_lost) {
     run.set_status(verdict.status);
     run.set_error_reason(verdict.reason);
     run.set_error(verdict.message);

@@ -112,6 +112,7 @@ void RunTable::Touch(RunRecord& record) {
 void RunTable::Index(RunRecord& record) {
   int64_t sequence = record.sequence;
   ProfileRuns& runs = by_profile_[record.run.profile_id()];
+  changed_profiles_.insert(record.run.profile_id());
   auto raise = [sequence](int64_t& newest) { newest = std::max(newest, sequence); };
   raise(runs.newest);
   if (!record.external()) raise(runs.newest_own);
@@ -128,6 +129,7 @@ void RunTable::Remove(RunRecord& record) {
   int64_t sequence = record.sequence;
   auto profile = by_profile_.find(record.run.profile_id());
   ProfileRuns& runs = profile->second;
+  changed_profiles_.insert(record.run.profile_id());
   for (int64_t* newest : {&runs.newest, &runs.newest_own, &runs.newest_scheduled, &runs.newest_success}) {
     if (*newest == sequence) *newest = 0;
   }
@@ -161,6 +163,7 @@ ProfileHistory RunTable::HistoryOf(absl::string_view profile_id) const {
   if (const RunRecord* scheduled = AtOrNull(runs.newest_scheduled)) {
     history.last_scheduled = FromTimestamp(scheduled->run.create_time());
     history.last_scheduled_run = scheduled->run.run_id();
+    if (scheduled->run.has_schedule_time()) history.last_slot = FromTimestamp(scheduled->run.schedule_time());
   }
   const RunRecord* newest = AtOrNull(runs.newest_own);
   if (newest != nullptr && newest->run.has_finished_at())
@@ -211,9 +214,11 @@ void RunTable::Prune(size_t max_runs) {
   }
 }
 
-absl::Status RunTable::Flush(StateStore& store) {
-  if (dirty_.empty() && along_.puts.empty() && along_.deletes.empty()) return absl::OkStatus();
+absl::Status RunTable::Flush(StateStore& store, const StateTransaction& more) {
   StateTransaction transaction = along_;
+  transaction.puts.insert(transaction.puts.end(), more.puts.begin(), more.puts.end());
+  transaction.deletes.insert(transaction.deletes.end(), more.deletes.begin(), more.deletes.end());
+  if (dirty_.empty() && transaction.puts.empty() && transaction.deletes.empty()) return absl::OkStatus();
   for (int64_t sequence : dirty_) transaction.puts.push_back({KeyOf(sequence), StoredForm(At(sequence))});
   absl::StatusOr<int64_t> revision = store.Commit(transaction);
   if (!revision.ok()) return Annotate(revision.status(), "write runs");

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -87,10 +88,12 @@ class RunTable {
                                      absl::string_view drone_id) const;
   // Forgets the oldest final runs over `max_runs`; what the schedule of a profile rests on stays.
   void Prune(size_t max_runs);
+  // Profiles whose runs changed since the last call.
+  std::set<std::string> TakeChangedProfiles() { return std::exchange(changed_profiles_, {}); }
   // What is written in one transaction with the runs by the next Flush.
   StateTransaction& along() { return along_; }
-  // Writes what changed in one transaction. On failure nothing is forgotten; call again.
-  absl::Status Flush(StateStore& store);
+  // Writes what changed, and `more`, in one transaction. On failure nothing is forgotten; call again.
+  absl::Status Flush(StateStore& store, const StateTransaction& more = {});
   size_t size() const { return runs_.size(); }
 
  private:
@@ -112,6 +115,7 @@ class RunTable {
   Sequences open_;
   Sequences unended_;
   Sequences dirty_;
+  std::set<std::string> changed_profiles_;
   StateTransaction along_;
   int64_t next_sequence_ = 1;
 };

@@ -14,18 +14,61 @@ absl::Duration JitterOf(const ProfileSchedule& schedule, absl::string_view run_i
   return schedule.jitter * part;
 }
 
-std::optional<NextRun> NextScheduled(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
-  if (!schedule.enabled || schedule.paused) return std::nullopt;
-  if (!history.last_scheduled) return NextRun{now, 1, kTriggerSchedule};
+// How late a time of the schedule may still be taken by a profile that makes up for nothing.
+constexpr absl::Duration kOnTime = absl::Minutes(1);
+
+// The last time of the schedule up to `now` that comes after `base`; `slot`, the first after base, if that lies ahead.
+absl::Time LatestSlot(const CronSchedule& cron, absl::Time base, absl::Time slot, absl::Time now) {
+  for (absl::Duration back : {absl::Hours(1), absl::Hours(25), absl::Hours(24 * 32), absl::Hours(24 * 366)}) {
+    absl::Time candidate = cron.Next(std::max(base, now - back));
+    if (candidate > now) continue;
+    slot = candidate;
+    break;
+  }
+  for (absl::Time next = slot; next <= now; next = cron.Next(next)) slot = next;
+  return slot;
+}
+
+std::optional<NextRun> NextOfCron(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
+  absl::Time base = std::max(history.last_slot.value_or(absl::InfinitePast()), schedule.since);
   // A clock that was set back must not keep a profile waiting until it catches up.
-  if (*history.last_scheduled > now + absl::Minutes(1)) return NextRun{now, 1, kTriggerSchedule};
+  if (base == absl::InfinitePast() || base > now + absl::Minutes(1)) base = now;
+  absl::Time slot = schedule.cron->Next(base);
+  if (schedule.catch_up != CatchUp::kAll) {
+    if (schedule.overlap == Overlap::kSkip && history.last_finished && slot < *history.last_finished) {
+      base = std::min(*history.last_finished, now) - absl::Nanoseconds(1);
+      slot = schedule.cron->Next(base);
+    }
+    if (schedule.catch_up == CatchUp::kNone) base = std::max(base, now - kOnTime - schedule.jitter);
+    slot = schedule.cron->Next(base);
+    if (slot <= now) slot = LatestSlot(*schedule.cron, base, slot, now);
+  }
+  if (slot == absl::InfiniteFuture()) return std::nullopt;
+  return NextRun{slot + JitterOf(schedule, history.last_scheduled_run), 1, kTriggerSchedule, slot};
+}
+
+std::optional<NextRun> NextOfInterval(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
+  if (!history.last_scheduled) return NextRun{now, 1, kTriggerSchedule, now};
+  // A clock that was set back must not keep a profile waiting until it catches up.
+  if (*history.last_scheduled > now + absl::Minutes(1)) return NextRun{now, 1, kTriggerSchedule, now};
   const absl::Duration interval = std::max(schedule.interval, absl::Seconds(1));
+  if (schedule.catch_up == CatchUp::kAll && history.last_slot) {
+    absl::Time slot = *history.last_slot + interval;
+    return NextRun{slot + JitterOf(schedule, history.last_scheduled_run), 1, kTriggerSchedule, slot};
+  }
   absl::Time due = *history.last_scheduled + interval;
   // What came due while a run went on is not made up for; what came due while nothing could run is.
   if (schedule.overlap == Overlap::kSkip && history.last_finished && due < *history.last_finished) {
     due += absl::Ceil(*history.last_finished - due, interval);
   }
-  return NextRun{due + JitterOf(schedule, history.last_scheduled_run), 1, kTriggerSchedule};
+  const absl::Time missed = now - kOnTime - schedule.jitter;
+  if (schedule.catch_up == CatchUp::kNone && due < missed) due += absl::Ceil(missed - due, interval);
+  return NextRun{due + JitterOf(schedule, history.last_scheduled_run), 1, kTriggerSchedule, due};
+}
+
+std::optional<NextRun> NextScheduled(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
+  if (!schedule.enabled || schedule.paused) return std::nullopt;
+  return schedule.cron != nullptr ? NextOfCron(schedule, history, now) : NextOfInterval(schedule, history, now);
 }
 
 // A drone makes the attempts of a request itself and holds to what the source asked for. Left for a whole run is what a

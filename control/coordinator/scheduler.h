@@ -3,11 +3,13 @@
 #ifndef CHARTLY_CONTROL_COORDINATOR_SCHEDULER_H_
 #define CHARTLY_CONTROL_COORDINATOR_SCHEDULER_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/profile/cron_schedule.h"
 #include "common/profile/profile.h"
 
 namespace chartly::coordinator {
@@ -22,7 +24,10 @@ struct ProfileSchedule {
   bool paused = false;
   absl::Duration interval = absl::Hours(1);
   absl::Duration jitter = absl::ZeroDuration();
+  std::shared_ptr<const CronSchedule> cron;  // instead of the interval
+  absl::Time since = absl::InfinitePast();   // last change of the profile; what was due before is not made up for
   Overlap overlap = Overlap::kSkip;
+  CatchUp catch_up = CatchUp::kLatest;
   int max_attempts = 4;
   absl::Duration backoff = absl::Milliseconds(500);
 };
@@ -32,6 +37,7 @@ struct ProfileHistory {
   bool open = false;                         // a run is not final yet
   std::optional<absl::Time> last_scheduled;  // creation of the newest first attempt of the schedule
   std::string last_scheduled_run;            // its id; seeds the jitter
+  std::optional<absl::Time> last_slot;       // the time of the schedule that it was for
   std::optional<absl::Time> last_finished;   // of the newest run, if it is final
   // The newest run, if it failed.
   struct Failure {
@@ -48,6 +54,7 @@ struct NextRun {
   absl::Time due;
   int attempt = 1;
   std::string trigger;
+  std::optional<absl::Time> slot = {};  // the time of the schedule that it is for; of a first attempt only
 };
 
 // Whether the same run may go well another time. Wrong profiles and wrong payloads do not heal by themselves.
