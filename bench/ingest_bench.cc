@@ -167,7 +167,7 @@ void CheckStored(const std::string& address, size_t records) {
 }
 
 Sample Measure(const std::string& dir, const Load& load) {
-  rpc::KeyAuthenticator authenticator(std::vector<std::pair<std::string, std::string>>{{"bench", "key"}});
+  rpc::KeyAuthenticator authenticator(std::vector<rpc::DeploymentKey>{{"bench", "key"}});
   aggregator::AggregatorConfig config;
   config.data_dir = dir;
   rpc::Peers peers({}, "");

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "common/http/admin.h"
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
+#include "common/rpc/credential_directory.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
@@ -89,7 +91,9 @@ class ControlProcess final : public Control {
     RETURN_IF_ERROR(StartHttp());
     RETURN_IF_ERROR(WritePortsFile());
     ready_ = true;
-    LogInfo("serving", {{"version", kVersion}, {"gateway", gateway_ ? GatewayAddress() : "elsewhere"}});
+    LogInfo("serving", {{"version", kVersion},
+                        {"without_key", std::string(rpc::RoleName(anonymous_))},
+                        {"gateway", gateway_ ? GatewayAddress() : "elsewhere"}});
     return absl::OkStatus();
   }
 
@@ -112,12 +116,31 @@ class ControlProcess final : public Control {
 
   absl::Status SetUpIdentity() {
     std::string path = config_.key_file.empty() ? config_.data_dir + "/admin.key" : config_.key_file;
-    ASSIGN_OR_RETURN(std::string admin_key, rpc::LoadOrCreateAdminKey(path));
-    authenticator_ = std::make_unique<rpc::KeyAuthenticator>(std::vector<std::pair<std::string, std::string>>{
-        {"admin", admin_key}, {"registry-key", config_.registry_api_key}});
-    peers_.SetApiKey(admin_key);
+    ASSIGN_OR_RETURN(admin_key_, rpc::LoadOrCreateAdminKey(path));
+    ASSIGN_OR_RETURN(anonymous_, AnonymousRole());
+    authenticator_ = std::make_unique<rpc::KeyAuthenticator>(
+        std::vector<rpc::DeploymentKey>{{"admin", admin_key_},
+                                        {"registry-key", config_.registry_api_key, rpc::Role::kPublisher}},
+        anonymous_);
+    authenticator_->SetDirectory(directory_);
+    peers_.SetApiKey(admin_key_);
     audit_sink_ = std::make_unique<rpc::RpcAuditSink>(peers_);
     return absl::OkStatus();
+  }
+
+  // Whoever is on this host is trusted to read, unless somebody decided otherwise.
+  absl::StatusOr<rpc::Role> AnonymousRole() const {
+    if (!config_.anonymous_role.empty()) return rpc::ParseRole(config_.anonymous_role);
+    std::vector<std::string> hosts = {config_.rpc_host};
+    if (Runs(Part::kGateway)) {
+      ASSIGN_OR_RETURN(Address listen, ParseAddress(config_.listen));
+      hosts.push_back(listen.host);
+    }
+    for (const auto& [part, text] : config_.rpc_listen) {
+      ASSIGN_OR_RETURN(Address listen, ParseAddress(text));
+      hosts.push_back(listen.host);
+    }
+    return std::all_of(hosts.begin(), hosts.end(), IsLoopback) ? rpc::Role::kViewer : rpc::Role::kNone;
   }
 
   absl::StatusOr<RunningPart> Open(Part part) {
@@ -150,7 +173,8 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAuth: {
-        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open({}, *authenticator_, sink, clock_));
+        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open({data}, *authenticator_, sink, clock_));
+        authenticator_->SetDirectory(opened->directory());
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAudit: {
@@ -209,6 +233,8 @@ class ControlProcess final : public Control {
     if (Runs(Part::kGateway)) {
       gateway::GatewayConfig config;
       config.listen = config_.listen;
+      config.anonymous = anonymous_;
+      config.api_key = admin_key_;
       ASSIGN_OR_RETURN(gateway_, gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps()));
     }
     std::string admin_listen = config_.admin_listen;
@@ -249,8 +275,11 @@ class ControlProcess final : public Control {
 
   const ControlConfig config_;
   SystemClock clock_;
-  rpc::Peers peers_;          // calls carry the key of this process
-  rpc::Peers gateway_peers_;  // calls carry the key of whoever called the gateway
+  rpc::Peers peers_;                                        // calls carry the key of this process
+  rpc::Peers gateway_peers_;                                // calls carry the key of whoever called the gateway
+  rpc::PeerCredentialDirectory directory_{peers_, clock_};  // of a process without the auth part
+  std::string admin_key_;
+  rpc::Role anonymous_ = rpc::Role::kNone;
   std::unique_ptr<rpc::KeyAuthenticator> authenticator_;
   std::unique_ptr<rpc::RpcAuditSink> audit_sink_;
   std::vector<RunningPart> parts_;

@@ -38,6 +38,11 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--admin", flags.config.admin_listen,
                  "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
   app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)");
+  app.add_option("--anonymous-role", flags.config.anonymous_role,
+                 "What callers without a key may do: none, or viewer to let everyone read who reaches the gateway "
+                 "(default: viewer if the gateway and gRPC listen on loopback alone, else none)")
+      ->envname("CHARTLY_ANONYMOUS_ROLE")
+      ->check(CLI::IsMember({"none", "viewer"}));
   app.add_option("--secrets-dir", flags.config.secrets_dir,
                  "Folder with the keys of webhooks: NAME/KEY, as secretRef names them. Without it, or where a file is "
                  "absent, the variable CHARTLY_SECRET_NAME_KEY holds it")

@@ -1,5 +1,7 @@
 #include "common/config/address.h"
 
+#include <arpa/inet.h>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -28,6 +30,13 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   return Error(absl::StatusCode::kInvalidArgument, "ADDRESS_INVALID",
                absl::StrCat("'", text, "' is no address; write HOST:PORT, for example 127.0.0.1:8090"),
                {{"address", text}});
+}
+
+bool IsLoopback(absl::string_view host) {
+  in_addr address{};
+  // A name that only looks like an address of the loopback network may lead anywhere.
+  if (::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1) return ntohl(address.s_addr) >> 24 == 127;
+  return host == "localhost" || host == "::1";
 }
 
 absl::StatusOr<std::pair<std::string, std::string>> ParseNamedAddress(absl::string_view text) {

@@ -20,6 +20,9 @@ struct Address {
 // InvalidArgument (ADDRESS_INVALID) names the text.
 absl::StatusOr<Address> ParseAddress(absl::string_view text);
 
+// Whether only this host reaches what listens there: localhost, 127.0.0.0/8 or ::1.
+bool IsLoopback(absl::string_view host);
+
 // "registry=host:port" as (name, address). InvalidArgument names the text.
 absl::StatusOr<std::pair<std::string, std::string>> ParseNamedAddress(absl::string_view text);
 

@@ -24,4 +24,12 @@ TEST_CASE("a named address needs its name") {
   CHECK_FALSE(ParseNamedAddress("a:1").ok());
 }
 
+TEST_CASE("loopback is what only this host reaches, and no name that looks like it") {
+  for (const char* host : {"localhost", "127.0.0.1", "127.9.9.9", "::1"}) CHECK(IsLoopback(host));
+  for (const char* host : {"0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.org", "128.0.0.1", ""}) {
+    INFO(host);
+    CHECK_FALSE(IsLoopback(host));
+  }
+}
+
 }  // namespace chartly

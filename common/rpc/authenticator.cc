@@ -1,9 +1,6 @@
 #include "common/rpc/authenticator.h"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,20 +10,12 @@
 #include <fstream>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/rpc/credential_directory.h"
 #include "common/status/status.h"
 
 namespace chartly::rpc {
 namespace {
-
-constexpr size_t kKeyBytes = 32;
-
-std::array<unsigned char, 32> Digest(absl::string_view key) {
-  std::array<unsigned char, 32> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
-  return digest;
-}
 
 absl::Status FileError(const std::string& path, absl::string_view what) {
   return Error(absl::StatusCode::kUnavailable, "KEY_FILE_FAILED",
@@ -55,11 +44,8 @@ absl::StatusOr<std::string> ReadKey(const std::string& path) {
   return key;
 }
 
-absl::StatusOr<std::string> MakeKey(const std::string& path) {
-  unsigned char random[kKeyBytes];
-  if (RAND_bytes(random, sizeof(random)) != 1) return absl::InternalError("no random bytes for a key");
-  std::string key = absl::StrCat(
-      "chk_", absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(random), sizeof(random))));
+absl::StatusOr<std::string> MakeKeyFile(const std::string& path) {
+  ASSIGN_OR_RETURN(std::string key, MakeKey(""));
   // Written beside and renamed, so that two processes that start at once end with one whole key.
   std::string temporary = absl::StrCat(path, ".", ::getpid());
   int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -79,30 +65,33 @@ absl::StatusOr<std::string> MakeKey(const std::string& path) {
 
 }  // namespace
 
-KeyAuthenticator::KeyAuthenticator(const std::vector<std::pair<std::string, std::string>>& keys) {
-  for (const auto& [principal, key] : keys) {
-    if (!key.empty()) entries_.push_back({principal, Digest(key)});
+KeyAuthenticator::KeyAuthenticator(const std::vector<DeploymentKey>& keys, Role anonymous) : anonymous_(anonymous) {
+  for (const DeploymentKey& key : keys) {
+    if (!key.key.empty()) entries_.push_back({key.principal, key.role, DigestOf(key.key)});
   }
 }
 
-absl::StatusOr<Caller> KeyAuthenticator::Authenticate(absl::string_view api_key) const {
+absl::StatusOr<Caller> KeyAuthenticator::Authenticate(const Credentials& credentials) const {
   Caller caller;
-  if (api_key.empty()) return caller;
-  std::array<unsigned char, 32> digest = Digest(api_key);
+  if (credentials.api_key.empty()) {
+    caller.role = anonymous_;
+    return caller;
+  }
+  const KeyDigest digest = DigestOf(credentials.api_key);
   // Every entry is compared in full, so the time tells nothing about which one came close.
-  bool known = false;
+  const Entry* known = nullptr;
   for (const Entry& entry : entries_) {
-    if (CRYPTO_memcmp(entry.digest.data(), digest.data(), digest.size()) == 0 && !known) {
-      known = true;
-      caller.principal = entry.principal;
-      caller.can_write = true;
-    }
+    if (SameDigest(AsText(entry.digest), AsText(digest))) known = &entry;
   }
-  if (!known) {
-    return Error(absl::StatusCode::kUnauthenticated, "API_KEY_UNKNOWN",
-                 "the API key is not known here; send the one in admin.key or REGISTRY_API_KEY as X-API-Key");
+  if (known != nullptr) {
+    caller.kind = CallerKind::kDeployment;
+    caller.principal = known->principal;
+    caller.role = known->role;
+    return caller;
   }
-  return caller;
+  const absl::string_view id = KeyIdOf(credentials.api_key);
+  if (directory_ != nullptr && !id.empty()) return directory_->CheckKey(id, digest);
+  return UnknownKey();
 }
 
 absl::StatusOr<std::string> LoadOrCreateAdminKey(const std::string& path) {
@@ -110,7 +99,7 @@ absl::StatusOr<std::string> LoadOrCreateAdminKey(const std::string& path) {
   std::filesystem::path parent = std::filesystem::path(path).parent_path();
   if (!parent.empty()) std::filesystem::create_directories(parent, ignored);
   if (std::filesystem::exists(path, ignored)) return ReadKey(path);
-  return MakeKey(path);
+  return MakeKeyFile(path);
 }
 
 }  // namespace chartly::rpc

@@ -1,47 +1,62 @@
-// Who a caller is, from the API key of the call.
+// Who a caller is, from what a call shows.
 #ifndef CHARTLY_COMMON_RPC_AUTHENTICATOR_H_
 #define CHARTLY_COMMON_RPC_AUTHENTICATOR_H_
 
-#include <array>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/rpc/caller.h"
+#include "common/rpc/key_token.h"
 
 namespace chartly::rpc {
 
-// The identity behind one call. Plain data; made anew for each call and never kept with a connection.
-struct Caller {
-  std::string principal = "anonymous";
-  bool can_write = false;
-  std::string tenant = "default";
-  std::string request_id;
+// What a call shows of its maker. Views into the call.
+struct Credentials {
+  absl::string_view api_key;
+  // Who the certificate of the connection is for, verified; empty without one.
+  absl::string_view identity;
+};
+
+class CredentialDirectory;
+
+// A key that comes with the deployment and not out of the store of keys.
+struct DeploymentKey {
+  std::string principal;
+  std::string key;
+  Role role = Role::kAdmin;
 };
 
 // Thread-safe.
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  // Anonymous for an empty key; Unauthenticated (API_KEY_UNKNOWN) for a wrong one.
-  virtual absl::StatusOr<Caller> Authenticate(absl::string_view api_key) const = 0;
+  // Anonymous if nothing is shown; Unauthenticated (API_KEY_UNKNOWN, or what CredentialDirectory says) for a wrong key
+  // or certificate. The request id is left empty.
+  virtual absl::StatusOr<Caller> Authenticate(const Credentials& credentials) const = 0;
 };
 
-// Compares with a fixed list of keys in constant time; keeps only their SHA-256.
+// Knows the keys of the deployment, of which it keeps only the SHA-256, and asks a directory for all others. A key goes
+// before a certificate: parts show both.
 class KeyAuthenticator final : public Authenticator {
  public:
-  // (principal, key); empty keys are left out.
-  explicit KeyAuthenticator(const std::vector<std::pair<std::string, std::string>>& keys);
-  absl::StatusOr<Caller> Authenticate(absl::string_view api_key) const override;
+  // Empty keys are left out. `anonymous` is what callers without a key may do.
+  explicit KeyAuthenticator(const std::vector<DeploymentKey>& keys, Role anonymous = Role::kViewer);
+  // Where other keys and drones are looked up; without it there are none. It must outlive the authenticator. Requires:
+  // before the first call.
+  void SetDirectory(CredentialDirectory& directory) { directory_ = &directory; }
+  absl::StatusOr<Caller> Authenticate(const Credentials& credentials) const override;
 
  private:
   struct Entry {
     std::string principal;
-    std::array<unsigned char, 32> digest;
+    Role role;
+    KeyDigest digest;
   };
   std::vector<Entry> entries_;
+  const Role anonymous_;
+  CredentialDirectory* directory_ = nullptr;
 };
 
 // The admin key in `path`: read, or made (256 bit, mode 0600, fsynced) if the file is absent. FailedPrecondition

@@ -39,25 +39,28 @@ class Guard {
   grpc::Status Unary(grpc::ServerContext* context, absl::string_view method, const google::protobuf::Message& request,
                      Response* response, Fn&& fn) const {
     absl::Time start = absl::Now();
-    absl::StatusOr<Caller> caller = Admit(context, method);
-    if (!caller.ok()) return Finish(method, start, Caller{}, &request, caller.status());
-    absl::StatusOr<Response> result = fn(static_cast<const Caller&>(*caller));
+    Caller caller;
+    absl::Status admitted = Admit(context, method, caller);
+    if (!admitted.ok()) return Finish(method, start, caller, &request, admitted);
+    absl::StatusOr<Response> result = fn(static_cast<const Caller&>(caller));
     if (result.ok()) *response = *std::move(result);
-    return Finish(method, start, *caller, &request, result.status());
+    return Finish(method, start, caller, &request, result.status());
   }
 
   // For streaming methods; the lambda gives absl::Status.
   template <typename Fn>
   grpc::Status Stream(grpc::ServerContext* context, absl::string_view method, Fn&& fn) const {
     absl::Time start = absl::Now();
-    absl::StatusOr<Caller> caller = Admit(context, method);
-    if (!caller.ok()) return Finish(method, start, Caller{}, nullptr, caller.status());
-    absl::Status status = fn(static_cast<const Caller&>(*caller));
-    return Finish(method, start, *caller, nullptr, status);
+    Caller caller;
+    absl::Status admitted = Admit(context, method, caller);
+    if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
+    absl::Status status = fn(static_cast<const Caller&>(caller));
+    return Finish(method, start, caller, nullptr, status);
   }
 
-  // The two halves of the above, for a reactor: Admit when the call begins, Finish for the status it ends with.
-  absl::StatusOr<Caller> Admit(const grpc::ServerContextBase* context, absl::string_view method) const;
+  // The two halves of the above, for a reactor: Admit when the call begins, Finish for the status it ends with. Admit
+  // fills in the caller as far as it is known, also of a call that it refuses.
+  absl::Status Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller) const;
   grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
                       const google::protobuf::Message* request, const absl::Status& status) const;
 
@@ -66,6 +69,10 @@ class Guard {
     v1::Access access = v1::ACCESS_UNSPECIFIED;
     bool audited = false;
   };
+
+  absl::Status Identify(const grpc::ServerContextBase& context, v1::Access access, absl::string_view method,
+                        Caller& caller) const;
+  void NoteRefusal(absl::string_view method, bool audited, const Caller& caller, const absl::Status& status) const;
 
   std::string service_;
   const Authenticator& authenticator_;

@@ -5,6 +5,7 @@
 #include "common/rpc/channel_interceptor.h"
 #include "common/rpc/guard.h"
 #include "common/rpc/rpc_server.h"
+#include "common/rpc/tls_credentials.h"
 
 namespace chartly::rpc {
 
@@ -14,6 +15,11 @@ Peers::Peers(std::map<Part, std::string> addresses, std::string api_key)
 void Peers::SetApiKey(std::string api_key) {
   absl::MutexLock lock(&mu_);
   api_key_ = std::move(api_key);
+}
+
+void Peers::SetTls(TlsFiles tls) {
+  absl::MutexLock lock(&mu_);
+  tls_ = std::move(tls);
 }
 
 void Peers::SetLocal(Part part, RpcServer& server) {
@@ -33,7 +39,7 @@ std::shared_ptr<grpc::Channel> Peers::Channel(Part part) const {
   }
   auto address = addresses_.find(part);
   channel = MakeChannel(address != addresses_.end() ? address->second : absl::StrCat("127.0.0.1:", InfoOf(part).port),
-                        api_key_);
+                        api_key_, tls_);
   return channel;
 }
 
@@ -44,7 +50,8 @@ std::string Peers::Address(Part part) const {
   return address != addresses_.end() ? address->second : absl::StrCat("127.0.0.1:", InfoOf(part).port);
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key,
+                                           const TlsFiles& tls) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -57,7 +64,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   // A proxy of the environment must not see calls between parts.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::experimental::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(), arguments,
+  if (!tls.empty()) arguments.SetSslTargetNameOverride(kControlPlaneName);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, ChannelCredentialsOf(tls), arguments,
                                                                  KeyInterceptors(api_key));
 }
 

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/config/parts.h"
+#include "common/rpc/tls.h"
 
 namespace chartly::rpc {
 
@@ -27,6 +28,8 @@ class Peers {
   Peers(std::map<Part, std::string> addresses, std::string api_key);
   // The key for channels made from now on.
   void SetApiKey(std::string api_key);
+  // Channels made from now on that leave the process go over TLS.
+  void SetTls(TlsFiles tls);
   // From now on `part` is reached in-process. The server must outlive the peers.
   void SetLocal(Part part, RpcServer& server);
   // Never null; connects when first used.
@@ -38,12 +41,15 @@ class Peers {
   const std::map<Part, std::string> addresses_;
   mutable absl::Mutex mu_;
   std::string api_key_ ABSL_GUARDED_BY(mu_);
+  TlsFiles tls_ ABSL_GUARDED_BY(mu_);
   std::map<Part, RpcServer*> local_ ABSL_GUARDED_BY(mu_);
   mutable std::map<Part, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mu_);
 };
 
-// A network channel whose calls carry `api_key` (if any) and use our keepalive and size limits.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key);
+// A network channel whose calls carry `api_key` (if any) and use our keepalive and size limits. With `tls` it takes no
+// other server than one with the control plane's certificate.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key,
+                                           const TlsFiles& tls = {});
 
 // Sets the deadline, and the request id if not empty.
 void Prepare(grpc::ClientContext& context, absl::Duration timeout, const std::string& request_id = "");

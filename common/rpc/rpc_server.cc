@@ -9,8 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/rpc/access.h"
 #include "common/rpc/channel_interceptor.h"
 #include "common/rpc/service_names.h"
+#include "common/rpc/tls_credentials.h"
 #include "common/status/status.h"
 
 namespace chartly::rpc {
@@ -64,7 +66,7 @@ absl::Status RpcServer::Start() {
   SetLimits(builder);
   ports_.assign(addresses_.size(), 0);
   for (size_t i = 0; i < addresses_.size(); ++i) {
-    builder.AddListeningPort(addresses_[i], grpc::InsecureServerCredentials(), &ports_[i]);
+    builder.AddListeningPort(addresses_[i], ServerCredentialsOf(tls_), &ports_[i]);
   }
   for (grpc::Service* service : services_) builder.RegisterService(service);
   server_ = builder.BuildAndStart();
@@ -80,7 +82,7 @@ absl::Status RpcServer::Start() {
                  {{"address", addresses_[i]}});
   }
   if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
-  return absl::OkStatus();
+  return CheckServicesHaveRules(service_names_);
 }
 
 std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel(const std::string& api_key) {

@@ -9,10 +9,12 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/rpc/tls.h"
 
 namespace chartly::rpc {
 
@@ -25,9 +27,12 @@ class RpcServer {
   ~RpcServer();
   // host:port; port 0 takes a free one. Requires: before Start.
   void Listen(const std::string& address);
+  // All ports take TLS only, from callers that show a certificate of the authority. Requires: before Start.
+  void UseTls(TlsFiles tls) { tls_ = std::move(tls); }
   // The service must outlive the server. Requires: before Start.
   void AddService(grpc::Service* service);
-  // Unavailable (PORT_IN_USE) naming the address if one cannot be bound.
+  // Unavailable (PORT_IN_USE) naming the address if one cannot be bound; Internal (METHOD_WITHOUT_RULE) naming the
+  // methods that state no access.
   absl::Status Start();
   // The bound ports, in order of Listen. Requires: started.
   const std::vector<int>& ports() const { return ports_; }
@@ -40,6 +45,7 @@ class RpcServer {
 
  private:
   std::vector<std::string> addresses_;
+  TlsFiles tls_;
   std::vector<grpc::Service*> services_;
   std::vector<int> ports_;
   std::vector<std::string> service_names_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "chartly/v1/releases.grpc.pb.h"
+#include "common/rpc/access.h"
 #include "common/rpc/guard.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
@@ -152,6 +153,72 @@ TEST_CASE("a port in use is one clear error that names the address") {
   absl::Status status = second.Start();
   CHECK(Reason(status) == "PORT_IN_USE");
   CHECK(std::string(status.message()).find(address) != std::string::npos);
+}
+
+TEST_CASE("a key may do what its role may and no more") {
+  struct Case {
+    v1::Access access;
+    Role least;
+  };
+  for (const Case& each : {Case{v1::ACCESS_VIEWER, Role::kViewer}, Case{v1::ACCESS_OPERATOR, Role::kOperator},
+                           Case{v1::ACCESS_PUBLISHER, Role::kPublisher}, Case{v1::ACCESS_ADMIN, Role::kAdmin}}) {
+    for (Role role : {Role::kNone, Role::kViewer, Role::kOperator, Role::kPublisher, Role::kAdmin}) {
+      INFO(AccessName(each.access) << " for " << RoleName(role));
+      Caller caller;
+      caller.kind = CallerKind::kKey;
+      caller.role = role;
+      absl::Status status = CheckAccess(each.access, caller, "M");
+      CHECK(status.ok() == (role >= each.least));
+      if (!status.ok()) CHECK(Reason(status) == "ROLE_TOO_LOW");
+    }
+  }
+}
+
+TEST_CASE("what is for drones and parts is for no key of a person, however high its role") {
+  Caller admin;
+  admin.kind = CallerKind::kKey;
+  admin.role = Role::kAdmin;
+  CHECK(Reason(CheckAccess(v1::ACCESS_DRONE, admin, "M")) == "NOT_FOR_CALLERS");
+  CHECK(Reason(CheckAccess(v1::ACCESS_INTERNAL, admin, "M")) == "NOT_FOR_CALLERS");
+  Caller registry;
+  registry.kind = CallerKind::kDeployment;
+  registry.role = Role::kPublisher;
+  CHECK_OK(CheckAccess(v1::ACCESS_DRONE, registry, "M"));
+  CHECK(Reason(CheckAccess(v1::ACCESS_INTERNAL, registry, "M")) == "NOT_FOR_CALLERS");
+}
+
+TEST_CASE("a drone may do what is for drones, as itself alone, and nothing of the ladder") {
+  Caller drone;
+  drone.kind = CallerKind::kDrone;
+  drone.drone_id = "d1";
+  CHECK_OK(CheckAccess(v1::ACCESS_DRONE, drone, "M"));
+  CHECK(Reason(CheckAccess(v1::ACCESS_VIEWER, drone, "M")) == "ROLE_TOO_LOW");
+  CHECK(Reason(CheckAccess(v1::ACCESS_INTERNAL, drone, "M")) == "NOT_FOR_CALLERS");
+  CHECK_OK(CheckOwnDrone(drone, "d1"));
+  CHECK(Reason(CheckOwnDrone(drone, "d2")) == "NOT_YOUR_DRONE");
+  CHECK_OK(CheckOwnDrone(Caller{}, "d2"));
+}
+
+TEST_CASE("without a role for callers without a key, nothing of the ladder is open to them") {
+  KeyAuthenticator closed({{"admin", "a-key-of-the-admin"}}, Role::kNone);
+  auto nobody = closed.Authenticate({});
+  REQUIRE_OK(nobody);
+  CHECK(Reason(CheckAccess(v1::ACCESS_VIEWER, *nobody, "M")) == "API_KEY_REQUIRED");
+  CHECK_OK(CheckAccess(v1::ACCESS_PUBLIC, *nobody, "M"));
+}
+
+TEST_CASE("a call with two keys is refused, though either would do") {
+  Fixture fixture;
+  grpc::ClientContext context;
+  context.AddMetadata(kApiKeyMetadata, "a-key-of-the-admin");
+  context.AddMetadata(kApiKeyMetadata, "a-key-of-the-admin");
+  Prepare(context, absl::Seconds(10));
+  v1::Deployment answer;
+  v1::GetDeploymentRequest request;
+  request.set_name("deployments/d1");
+  absl::Status status = FromGrpcStatus(
+      v1::ReleasesService::NewStub(fixture.server.InProcessChannel(""))->GetDeployment(&context, request, &answer));
+  CHECK(Reason(status) == "API_KEY_MALFORMED");
 }
 
 TEST_CASE("every method of every service states its access") {

@@ -83,6 +83,8 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_http_requests_total", kCounter, "status", "HTTP requests answered, by status class (2xx, 4xx, ...)."},
       {"chartly_http_connections", kGauge, "", "Open HTTP connections."},
       {"chartly_event_streams", kGauge, "", "Open server-sent event streams."},
+      {"chartly_auth_refusals_total", kCounter, "reason",
+       "Calls refused for who made them, by reason: API_KEY_REQUIRED, API_KEY_UNKNOWN, ROLE_TOO_LOW, ..."},
       {"chartly_audit_failures_total", kCounter, "", "Changes that could not be written to the audit log."},
       {"chartly_profiles", kGauge, "", "Profiles in use."},
       {"chartly_drones", kGauge, "state", "Known drones, by state."},

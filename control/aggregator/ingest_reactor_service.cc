@@ -16,9 +16,8 @@ absl::Status Misuse(absl::string_view message) {
 }  // namespace
 
 void IngestReactor::Begin(grpc::CallbackServerContext* context) {
-  absl::StatusOr<rpc::Caller> caller = service_.guard_.Admit(context, "Ingest");
-  if (!caller.ok()) return Fail(caller.status());
-  caller_ = *std::move(caller);
+  absl::Status admitted = service_.guard_.Admit(context, "Ingest", caller_);
+  if (!admitted.ok()) return Fail(admitted);
   ReadMore();
 }
 
@@ -60,6 +59,7 @@ void IngestReactor::OnReadDone(bool ok) {
 absl::Status IngestReactor::TakeHello(const v1::IngestHello& hello) {
   RETURN_IF_ERROR(CheckName("drone_id of the hello", hello.drone_id()));
   RETURN_IF_ERROR(CheckName("spool_id of the hello", hello.spool_id()));
+  RETURN_IF_ERROR(rpc::CheckOwnDrone(caller_, hello.drone_id()));
   if (hello.epoch() < 0) return Misuse("the epoch of the hello is negative");
   spool_ = {hello.drone_id(), hello.spool_id(), hello.epoch(), 0};
   CommitRequest request;

@@ -1,11 +1,15 @@
 #include "control/auth/auth_component.h"
 
+#include "common/status/status.h"
+
 namespace chartly::auth {
 
-absl::StatusOr<std::unique_ptr<AuthComponent>> AuthComponent::Open(const AuthConfig&,
+absl::StatusOr<std::unique_ptr<AuthComponent>> AuthComponent::Open(const AuthConfig& config,
                                                                    const rpc::Authenticator& authenticator,
-                                                                   rpc::AuditSink* audit, Clock&) {
-  return std::unique_ptr<AuthComponent>(new AuthComponent(authenticator, audit));
+                                                                   rpc::AuditSink* audit, Clock& clock) {
+  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/auth", clock));
+  ASSIGN_OR_RETURN(std::unique_ptr<KeyBook> keys, KeyBook::Open(*store, clock));
+  return std::unique_ptr<AuthComponent>(new AuthComponent(std::move(store), std::move(keys), authenticator, audit));
 }
 
 }  // namespace chartly::auth

@@ -1,40 +1,218 @@
 #include "control/auth/auth_service.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "control/auth/auth_component.h"
+#include "google/protobuf/util/time_util.h"
 #include "test/support/test.h"
 
 namespace chartly::auth {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+// Auth behind a real server on a free port; it judges its own callers, as in a deployment.
+struct ServedAuth {
+  std::string path;
+  FakeClock& clock;
+  rpc::KeyAuthenticator authenticator{{{"admin", "test-key"}}};
+  std::unique_ptr<AuthComponent> component;
+  rpc::RpcServer server;
+  std::unique_ptr<v1::AuthService::Stub> stub;
+
+  ServedAuth(const std::string& folder, FakeClock& time) : path(folder), clock(time) {
+    auto opened = AuthComponent::Open({path}, authenticator, nullptr, clock);
+    REQUIRE_OK(opened);
+    component = *std::move(opened);
+    authenticator.SetDirectory(component->directory());
+    server.Listen("127.0.0.1:0");
+    for (grpc::Service* service : component->services()) server.AddService(service);
+    REQUIRE_OK(server.Start());
+    stub = v1::AuthService::NewStub(
+        grpc::CreateChannel(absl::StrCat("127.0.0.1:", server.ports()[0]), grpc::InsecureChannelCredentials()));
+  }
+  ~ServedAuth() { server.Shutdown(absl::Seconds(1)); }
+
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (v1::AuthService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                              Response*),
+                                const Request& request, const std::string& key = "test-key") {
+    grpc::ClientContext context;
+    if (!key.empty()) context.AddMetadata(rpc::kApiKeyMetadata, key);
+    Response response;
+    absl::Status status = rpc::FromGrpcStatus((stub.get()->*method)(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  absl::StatusOr<v1::Caller> Who(const std::string& key) {
+    return Call(&v1::AuthService::Stub::GetCaller, v1::GetCallerRequest(), key);
+  }
+  std::string Make(const std::string& id, const std::string& role, const std::string& tenant = "") {
+    v1::CreateKeyRequest request;
+    request.set_key_id(id);
+    request.set_role(role);
+    request.set_tenant(tenant);
+    auto issued = Call(&v1::AuthService::Stub::CreateKey, request);
+    REQUIRE_OK(issued);
+    return issued->secret();
+  }
+  absl::StatusOr<v1::IssuedKey> Rotate(const std::string& id, int overlap_seconds) {
+    v1::RotateKeyRequest request;
+    request.set_name("keys/" + id);
+    request.set_overlap_seconds(overlap_seconds);
+    return Call(&v1::AuthService::Stub::RotateKey, request);
+  }
+  absl::StatusOr<v1::ApiKey> Revoke(const std::string& id) {
+    v1::RevokeKeyRequest request;
+    request.set_name("keys/" + id);
+    return Call(&v1::AuthService::Stub::RevokeKey, request);
+  }
+  v1::ListKeysResponse List() {
+    auto keys = Call(&v1::AuthService::Stub::ListKeys, v1::ListKeysRequest());
+    REQUIRE_OK(keys);
+    return *keys;
+  }
+};
+
+}  // namespace
 
 TEST_CASE("a caller learns who it is: anonymous without a key, its principal with one, an error with a wrong one") {
   testing::TempDir dir;
   FakeClock clock;
-  rpc::KeyAuthenticator authenticator{{{"admin", "test-key"}}};
-  auto component = AuthComponent::Open({dir.path()}, authenticator, nullptr, clock);
-  REQUIRE_OK(component);
-  rpc::RpcServer server;
-  server.Listen("127.0.0.1:0");
-  for (grpc::Service* service : (*component)->services()) server.AddService(service);
-  REQUIRE_OK(server.Start());
-  auto stub = v1::AuthService::NewStub(
-      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server.ports()[0]), grpc::InsecureChannelCredentials()));
-  auto ask = [&](const std::string& key, v1::Caller& caller) {
-    grpc::ClientContext context;
-    if (!key.empty()) context.AddMetadata(rpc::kApiKeyMetadata, key);
-    return rpc::FromGrpcStatus(stub->GetCaller(&context, {}, &caller));
+  ServedAuth auth(dir.path(), clock);
+  auto nobody = auth.Who("");
+  REQUIRE_OK(nobody);
+  CHECK(nobody->principal() == "anonymous");
+  CHECK_FALSE(nobody->can_write());
+  auto admin = auth.Who("test-key");
+  REQUIRE_OK(admin);
+  CHECK(admin->principal() == "admin");
+  CHECK(admin->role() == "admin");
+  CHECK(admin->can_write());
+  CHECK(admin->tenant() == "default");
+  CHECK(Reason(auth.Who("test-kez").status()) == "API_KEY_UNKNOWN");
+}
+
+TEST_CASE("a key is who it was made for, also after a restart, and its secret lies nowhere in the store") {
+  testing::TempDir dir;
+  FakeClock clock;
+  std::string secret;
+  {
+    ServedAuth auth(dir.path(), clock);
+    secret = auth.Make("ci", "publisher", "acme");
+    CHECK(secret.rfind("chk_ci_", 0) == 0);
+    CHECK(secret.size() == 7 + 64);
+  }
+  ServedAuth auth(dir.path(), clock);
+  auto caller = auth.Who(secret);
+  REQUIRE_OK(caller);
+  CHECK(caller->principal() == "keys/ci");
+  CHECK(caller->role() == "publisher");
+  CHECK(caller->tenant() == "acme");
+  CHECK(auth.List().DebugString().find(secret.substr(7)) == std::string::npos);
+  CHECK(Reason(auth.Who(secret.substr(0, secret.size() - 1) + (secret.back() == '0' ? '1' : '0')).status()) ==
+        "API_KEY_UNKNOWN");
+  CHECK(Reason(auth.Who("chk_other_" + secret.substr(7)).status()) == "API_KEY_UNKNOWN");
+}
+
+TEST_CASE("only an admin makes keys, and nobody but a part asks for the keys of others") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  v1::CreateKeyRequest request;
+  request.set_key_id("mine");
+  request.set_role("admin");
+  for (const char* role : {"viewer", "operator", "publisher"}) {
+    const std::string secret = auth.Make(absl::StrCat("a-", role), role);
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, request, secret).status()) == "ROLE_TOO_LOW");
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::ListKeys, v1::ListKeysRequest(), secret).status()) ==
+          "ROLE_TOO_LOW");
+  }
+  const std::string admin = auth.Make("an-admin", "admin");
+  CHECK_OK(auth.Call(&v1::AuthService::Stub::CreateKey, request, admin).status());
+  CHECK(Reason(auth.Call(&v1::AuthService::Stub::CheckKey, v1::CheckKeyRequest(), admin).status()) ==
+        "NOT_FOR_CALLERS");
+  CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, request, "").status()) == "API_KEY_REQUIRED");
+}
+
+TEST_CASE("a rotated key has two good secrets for the overlap, and then one") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  const std::string first = auth.Make("ci", "operator");
+  auto second = auth.Rotate("ci", 3600);
+  REQUIRE_OK(second);
+  CHECK(second->secret() != first);
+  CHECK_OK(auth.Who(first).status());
+  CHECK_OK(auth.Who(second->secret()).status());
+  clock.Advance(absl::Seconds(3601));
+  CHECK(Reason(auth.Who(first).status()) == "API_KEY_UNKNOWN");
+  CHECK_OK(auth.Who(second->secret()).status());
+}
+
+TEST_CASE("a revoked or expired key is refused, does not come back, and keeps its id") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  const std::string revoked = auth.Make("gone", "viewer");
+  CHECK_OK(auth.Who(revoked).status());
+  REQUIRE_OK(auth.Revoke("gone"));
+  CHECK(Reason(auth.Who(revoked).status()) == "API_KEY_REVOKED");
+  CHECK_OK(auth.Revoke("gone").status());
+  CHECK(Reason(auth.Rotate("gone", 0).status()) == "KEY_ENDED");
+  const std::string old = auth.Make("old", "viewer");
+  clock.Advance(KeyBook::kDefaultLife + absl::Seconds(1));
+  CHECK(Reason(auth.Who(old).status()) == "API_KEY_EXPIRED");
+  v1::CreateKeyRequest again;
+  again.set_key_id("gone");
+  again.set_role("viewer");
+  CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, again).status()) == "KEY_EXISTS");
+  CHECK(Reason(auth.Revoke("never").status()) == "KEY_NOT_FOUND");
+}
+
+TEST_CASE("the last use of a key is listed to the hour") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  const std::string secret = auth.Make("ci", "viewer");
+  CHECK_FALSE(auth.List().keys(0).has_last_use_time());
+  clock.Advance(absl::Minutes(90));
+  CHECK_OK(auth.Who(secret).status());
+  REQUIRE(auth.List().keys(0).has_last_use_time());
+  CHECK(TimeUtil::TimestampToSeconds(auth.List().keys(0).last_use_time()) % 3600 == 0);
+  const int64_t first = TimeUtil::TimestampToSeconds(auth.List().keys(0).last_use_time());
+  clock.Advance(absl::Hours(2));
+  CHECK_OK(auth.Who(secret).status());
+  CHECK(TimeUtil::TimestampToSeconds(auth.List().keys(0).last_use_time()) == first + 7200);
+}
+
+TEST_CASE("what cannot be a key is refused with the field that is wrong") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  struct Case {
+    std::string id, role, tenant, reason;
   };
-  v1::Caller caller;
-  REQUIRE_OK(ask("", caller));
-  CHECK(caller.principal() == "anonymous");
-  CHECK_FALSE(caller.can_write());
-  REQUIRE_OK(ask("test-key", caller));
-  CHECK(caller.principal() == "admin");
-  CHECK(caller.can_write());
-  CHECK(caller.tenant() == "default");
-  CHECK(Reason(ask("test-kez", caller)) == "API_KEY_UNKNOWN");
-  server.Shutdown(absl::Seconds(1));
+  for (const Case& each : {Case{"", "viewer", "", "FIELD_INVALID"}, Case{"a_b", "viewer", "", "FIELD_INVALID"},
+                           Case{"Upper", "viewer", "", "FIELD_INVALID"}, Case{"ok", "none", "", "FIELD_INVALID"},
+                           Case{"ok", "root", "", "ROLE_UNKNOWN"}, Case{"ok", "viewer", "a/b", "FIELD_INVALID"}}) {
+    INFO(each.id << " " << each.role << " " << each.tenant);
+    v1::CreateKeyRequest request;
+    request.set_key_id(each.id);
+    request.set_role(each.role);
+    request.set_tenant(each.tenant);
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, request).status()) == each.reason);
+  }
+  v1::CreateKeyRequest late;
+  late.set_key_id("late");
+  late.set_role("viewer");
+  *late.mutable_expire_time() = TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(clock.Now() - absl::Seconds(1)));
+  CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, late).status()) == "FIELD_INVALID");
+  *late.mutable_expire_time() = TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(clock.Now() + absl::Hours(24 * 401)));
+  CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, late).status()) == "FIELD_INVALID");
 }
 
 }  // namespace chartly::auth

@@ -30,13 +30,19 @@ CoordinatorService::CoordinatorService(Coordinator& coordinator, ProfileWatcher&
 grpc::Status CoordinatorService::RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
                                                v1::Drone* response) {
   return guard_.Unary(context, "RegisterDrone", *request, response,
-                      [&](const rpc::Caller&) { return coordinator_.RegisterDrone(*request); });
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Drone> {
+                        RETURN_IF_ERROR(rpc::CheckOwnDrone(caller, request->drone_id()));
+                        return coordinator_.RegisterDrone(*request);
+                      });
 }
 
 grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext* context, const v1::HeartbeatRequest* request,
                                            v1::HeartbeatResponse* response) {
   return guard_.Unary(context, "Heartbeat", *request, response,
-                      [&](const rpc::Caller&) { return coordinator_.Heartbeat(*request); });
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::HeartbeatResponse> {
+                        RETURN_IF_ERROR(rpc::CheckOwnDrone(caller, request->drone_id()));
+                        return coordinator_.Heartbeat(*request);
+                      });
 }
 
 grpc::Status CoordinatorService::ListDrones(grpc::ServerContext* context, const v1::ListDronesRequest* request,

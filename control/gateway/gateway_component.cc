@@ -22,9 +22,11 @@ class HttpGateway final : public GatewayComponent {
   HttpGateway(const GatewayConfig& config, RouteTable routes, const rpc::Peers& peers, http::AdminDeps admin)
       : routes_(std::move(routes)),
         admin_(std::move(admin)),
+        api_key_(config.api_key),
         openapi_(OpenApiDocument(routes_)),
         caller_(peers),
-        transcoder_(routes_, caller_, {config.call_timeout, config.heartbeat_interval, config.max_event_streams}),
+        transcoder_(routes_, caller_,
+                    {config.call_timeout, config.heartbeat_interval, config.max_event_streams, config.anonymous}),
         server_(http::HttpServer::Create(
             [this](http::Request request, std::shared_ptr<http::Reply> reply) { Handle(request, std::move(reply)); },
             config.http)) {}
@@ -51,7 +53,7 @@ class HttpGateway final : public GatewayComponent {
  private:
   void Handle(const http::Request& request, std::shared_ptr<http::Reply> reply) {
     bool reads = request.method == "GET" || request.method == "HEAD";
-    if (request.path == "/health" && reads) return SendHealth(caller_, admin_, std::move(reply));
+    if (request.path == "/health" && reads) return SendHealth(caller_, api_key_, admin_, std::move(reply));
     if (http::ServeAdmin(admin_, request, *reply)) return;
     std::string request_id = RequestIdOf(request);
     if (request.path == "/api/openapi.json" && reads) {
@@ -66,6 +68,7 @@ class HttpGateway final : public GatewayComponent {
 
   const RouteTable routes_;
   const http::AdminDeps admin_;
+  const std::string api_key_;
   const std::string openapi_;
   std::atomic<bool> serving_{false};
   RpcCaller caller_;

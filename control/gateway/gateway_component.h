@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/http/admin.h"
 #include "common/http/http_server.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/peers.h"
 
 namespace chartly::gateway {
@@ -21,6 +22,8 @@ struct GatewayConfig {
   absl::Duration call_timeout = absl::Seconds(60);        // of one unary call to a part
   absl::Duration heartbeat_interval = absl::Seconds(15);  // comments on quiet event streams
   int max_event_streams = 1000;
+  rpc::Role anonymous = rpc::Role::kViewer;  // what callers without a key may do
+  std::string api_key;                       // of this process, to ask for the health of the parts
   http::ServerOptions http;
 };
 

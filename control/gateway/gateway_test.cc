@@ -15,12 +15,15 @@
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "control/gateway/gateway_component.h"
+#include "control/gateway/guess_limiter.h"
 #include "test/support/test.h"
 
 namespace chartly::gateway {
 namespace {
 
 using http::RawClientForTest;
+
+constexpr char kWithKey[] = "X-API-Key: secret\r\n";
 
 std::string Metadata(const grpc::ServerContext& context, const std::string& key) {
   auto found = context.client_metadata().find(key);
@@ -51,7 +54,7 @@ class TestRegistry final : public v1::RegistryService::Service {
   grpc::Status CreateProfile(grpc::ServerContext* context, const v1::CreateProfileRequest* request,
                              v1::Profile* response) override {
     if (Metadata(*context, "x-api-key") != "secret") {
-      return Refuse(absl::StatusCode::kUnauthenticated, "API_KEY_REQUIRED", "needs a key");
+      return Refuse(absl::StatusCode::kUnauthenticated, "API_KEY_UNKNOWN", "no such key");
     }
     response->set_content(request->content());
     response->set_display_name(request->filename());
@@ -246,7 +249,7 @@ TEST_CASE("a read goes through to its part and back as JSON") {
   Has(records.body, R"("id":"2all1769850000")");
   Has(records.body, R"("measures":{"v":12.50})");
   CHECK(stack.Ask("HEAD /api/profiles").body.empty());
-  CHECK(stack.Ask("DELETE /api/profiles/x").body == "{}\n");
+  CHECK(stack.Ask("DELETE /api/profiles/x", kWithKey).body == "{}\n");
 }
 
 TEST_CASE("a streamed body comes as it is, names its type, and never ends well if it broke off") {
@@ -289,16 +292,28 @@ TEST_CASE("an insane request id is replaced") {
   Has(answer.head, "X-Request-Id: ");
 }
 
-TEST_CASE("writes carry the key of the caller, either way, and only the part judges it") {
+TEST_CASE("writes carry the key of the caller, either way, and without one go no further") {
   Stack stack;
   Answer without = stack.Ask("POST /api/profiles", "", "id: x\n");
   CHECK(without.status == 401);
-  Has(without.body, R"("code":"UNAUTHENTICATED","message":"needs a key","reason":"API_KEY_REQUIRED")");
+  Has(without.body, R"("code":"UNAUTHENTICATED")");
+  Has(without.body, R"("reason":"API_KEY_REQUIRED")");
   for (const char* header : {"X-API-Key: secret\r\n", "Authorization: Bearer secret\r\n"}) {
     CHECK(stack.Ask("POST /api/profiles", header, "id: x\n").status == 200);
   }
   CHECK(stack.Ask("POST /api/profiles", "Authorization: Basic c2VjcmV0\r\n", "id: x\n").status == 401);
   CHECK(stack.Ask("POST /api/profiles", "X-API-Key: s\xC3\xA9\r\n", "id: x\n").status == 401);
+}
+
+TEST_CASE("an address that shows wrong keys waits before another one is looked at") {
+  Stack stack;
+  for (int i = 0; i < GuessLimiter::kBurst; ++i) {
+    REQUIRE(stack.Ask("POST /api/profiles", "X-API-Key: wrong\r\n", "id: x\n").status == 401);
+  }
+  Answer slowed = stack.Ask("POST /api/profiles", kWithKey, "id: x\n");
+  CHECK(slowed.status == 429);
+  Has(slowed.head, "Retry-After: ");
+  CHECK(stack.Ask("GET /api/profiles/x").status == 200);
 }
 
 TEST_CASE("a raw body is taken as text whatever its type says") {
@@ -314,13 +329,13 @@ TEST_CASE("a raw body is taken as text whatever its type says") {
 
 TEST_CASE("a JSON body fills the message, the path wins, no body is an empty object") {
   Stack stack;
-  Answer answer =
-      stack.Ask("POST /api/profiles/x:setSchedule", "", R"({"interval":"5m","enabled":true,"name":"profiles/y"})");
+  Answer answer = stack.Ask("POST /api/profiles/x:setSchedule", kWithKey,
+                            R"({"interval":"5m","enabled":true,"name":"profiles/y"})");
   Has(answer.body, R"("name":"profiles/x")");
   Has(answer.body, R"("description":"5m")");
   Has(answer.body, R"("enabled":true)");
-  CHECK(stack.Ask("POST /api/profiles/x:setSchedule").status == 200);
-  Has(stack.Ask("POST /api/results", "", R"({"profile_id":"p","data":[{"dims.a":1},{"dims":{"a":2}}]})").body,
+  CHECK(stack.Ask("POST /api/profiles/x:setSchedule", kWithKey).status == 200);
+  Has(stack.Ask("POST /api/results", kWithKey, R"({"profile_id":"p","data":[{"dims.a":1},{"dims":{"a":2}}]})").body,
       R"("inserted_records":2)");
 }
 
@@ -337,7 +352,7 @@ TEST_CASE("errors carry code, reason, details and request id under the right HTT
   Has(typo.body, "did you mean page_size?");
   CHECK(stack.Ask("GET /api/profiles?page_size=x").status == 400);
   CHECK(stack.Ask("GET /api/profiles?page_size=1&page_size=2").status == 400);
-  CHECK(stack.Ask("POST /api/results", "", "{").status == 400);
+  CHECK(stack.Ask("POST /api/results", kWithKey, "{").status == 400);
   CHECK(stack.Ask("GET /api/nothing").status == 404);
   Answer method = stack.Ask("PATCH /api/profiles");
   CHECK(method.status == 405);
@@ -345,11 +360,12 @@ TEST_CASE("errors carry code, reason, details and request id under the right HTT
   Answer options = stack.Ask("OPTIONS /api/profiles");
   CHECK(options.status == 204);
   Has(options.head, "Allow: ");
-  CHECK(stack.Ask("PUT /api/profiles/x", "", "id: x").status == 501);
+  CHECK(stack.Ask("PUT /api/profiles/x", kWithKey, "id: x").status == 501);
   Answer unreachable = stack.Ask("POST /api/reports", "", "{}");
   CHECK(unreachable.status == 503);
   Has(unreachable.body, R"("reason":"PART_UNREACHABLE")");
-  Answer large = stack.Ask("POST /api/results", "", absl::StrCat(R"({"run_id":")", std::string(9 << 20, 'x'), "\"}"));
+  Answer large =
+      stack.Ask("POST /api/results", kWithKey, absl::StrCat(R"({"run_id":")", std::string(9 << 20, 'x'), "\"}"));
   CHECK(large.status == 413);
   Has(large.body, "MESSAGE_TOO_LARGE");
 }

@@ -38,10 +38,12 @@ std::map<std::string, std::string> Services(const http::AdminDeps& admin,
 
 }  // namespace
 
-void SendHealth(RpcCaller& caller, const http::AdminDeps& admin, std::shared_ptr<http::Reply> reply) {
+void SendHealth(RpcCaller& caller, const std::string& api_key, const http::AdminDeps& admin,
+                std::shared_ptr<http::Reply> reply) {
   static const google::protobuf::MethodDescriptor& method =
       *v1::SystemStatus::descriptor()->file()->FindServiceByName("ObserverService")->FindMethodByName("GetStatus");
   CallOptions options;
+  options.api_key = api_key;
   options.timeout = kTimeout;
   std::shared_ptr<Call> call = caller.Unary(Part::kObserver, method, v1::GetStatusRequest(), options,
                                             [admin, reply](absl::StatusOr<std::unique_ptr<Message>> answer) {

@@ -3,6 +3,7 @@
 #define CHARTLY_CONTROL_GATEWAY_HEALTH_REPORT_H_
 
 #include <memory>
+#include <string>
 
 #include "common/http/admin.h"
 #include "common/http/http_server.h"
@@ -12,7 +13,9 @@ namespace chartly::gateway {
 
 // {"status","version","services":{name:{"status":"ok"} or {"status":"failing","message"}}}, 200 or 503. If the observer
 // does not answer, what this process knows of itself, with the observer failing. Does not block.
-void SendHealth(RpcCaller& caller, const http::AdminDeps& admin, std::shared_ptr<http::Reply> reply);
+// `api_key` is that of this process: whoever asks learns no more than this, and needs no key.
+void SendHealth(RpcCaller& caller, const std::string& api_key, const http::AdminDeps& admin,
+                std::shared_ptr<http::Reply> reply);
 
 }  // namespace chartly::gateway
 

@@ -7,8 +7,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "chartly/v1/options.pb.h"
 #include "common/config/parts.h"
+#include "common/rpc/access.h"
 #include "control/gateway/field_text.h"
 #include "control/gateway/openapi_schema.h"
 
@@ -86,15 +86,15 @@ std::string AnswerContent(const Route& route, OpenApiSchemas& schemas) {
 
 std::string Operation(const Route& route, int number, OpenApiSchemas& schemas) {
   const google::protobuf::MethodDescriptor& method = *route.method;
-  v1::Access access = method.options().GetExtension(v1::access);
-  bool needs_key = access != v1::ACCESS_READ && access != v1::ACCESS_SIGNED;
+  const v1::Access access = rpc::AccessOf(method);
   std::string id = absl::StrCat(method.service()->name(), "_", method.name());
   if (number > 1) absl::StrAppend(&id, "_", number);
   return absl::StrCat("\"", absl::AsciiStrToLower(route.http_method), R"(":{"operationId":")", id, R"(","tags":[")",
                       method.service()->name(), R"("],"parameters":[)", Parameters(route, schemas), "]",
                       RequestBody(route, schemas), R"(,"responses":{"200":{"description":"OK","content":{)",
                       AnswerContent(route, schemas), "}},", kErrorResponse, "}",
-                      needs_key ? R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])" : "", "}");
+                      rpc::NeedsNoCredential(access) ? "" : R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])",
+                      R"(,"x-access":")", rpc::AccessName(access), "\"}");
 }
 
 }  // namespace

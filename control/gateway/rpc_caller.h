@@ -20,6 +20,7 @@ namespace chartly::gateway {
 struct CallOptions {
   std::string api_key;
   std::string request_id;
+  std::string address;  // of who asked; is not sent
   absl::Duration timeout = absl::InfiniteDuration();
 };
 

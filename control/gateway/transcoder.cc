@@ -1,8 +1,9 @@
 #include "control/gateway/transcoder.h"
 
 #include "absl/strings/str_cat.h"
-#include "chartly/v1/options.pb.h"
+#include "absl/time/clock.h"
 #include "common/http/error_body.h"
+#include "common/rpc/access.h"
 #include "common/status/status.h"
 #include "control/gateway/body_stream.h"
 #include "control/gateway/http_error.h"
@@ -54,18 +55,36 @@ Transcoder::Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOp
       options_(options),
       streams_(options.heartbeat_interval, options.max_event_streams) {}
 
+// The key to hand on. Headers that would say who the caller is, such as X-Principal, are not among what is read.
+absl::StatusOr<std::string> Transcoder::KeyFor(const Route& route, const http::Request& request) {
+  const v1::Access access = rpc::AccessOf(*route.method);
+  // Where the request proves itself, an Authorization of another kind is none of ours.
+  if (access == v1::ACCESS_SIGNED) return std::string();
+  ASSIGN_OR_RETURN(std::string key, ApiKeyOf(request));
+  if (!key.empty()) {
+    RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
+    return key;
+  }
+  rpc::Caller nobody;
+  nobody.role = options_.anonymous;
+  RETURN_IF_ERROR(rpc::CheckAccess(access, nobody, route.method->name()));
+  return key;
+}
+
+void Transcoder::NoteEnd(const std::string& address, const absl::Status& status) {
+  if (Reason(status) == "API_KEY_UNKNOWN") guesses_.NoteWrong(address, absl::Now());
+}
+
 void Transcoder::Handle(const http::Request& request, const std::string& request_id,
                         std::shared_ptr<http::Reply> reply) {
   RouteMatch match = routes_.Find(request.method, request.path);
   if (match.route == nullptr) return reply->Send(WithApiHeaders(NoRoute(request, match, request_id), request_id));
   const Route& route = *match.route;
-  // Where the signature is the credential, an Authorization of another kind is none of ours.
-  bool is_signed = route.method->options().GetExtension(v1::access) == v1::ACCESS_SIGNED;
-  absl::StatusOr<std::string> api_key = is_signed ? std::string() : ApiKeyOf(request);
+  absl::StatusOr<std::string> api_key = KeyFor(route, request);
   if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id);
   absl::StatusOr<std::unique_ptr<Message>> message = BuildRequest(request, match);
   if (!message.ok()) return SendError(*reply, message.status(), request_id);
-  CallOptions options{*std::move(api_key), request_id, options_.call_timeout};
+  CallOptions options{*std::move(api_key), request_id, request.remote_address, options_.call_timeout};
   if (!route.method->server_streaming()) return CallUnary(route, **message, options, reply);
   if (request.method == "HEAD") {
     const char* type = route.raw_answer == nullptr ? "text/event-stream" : "application/octet-stream";
@@ -78,7 +97,9 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
 
 void Transcoder::CallUnary(const Route& route, const Message& message, const CallOptions& options,
                            const std::shared_ptr<http::Reply>& reply) {
-  auto done = [reply, request_id = options.request_id](absl::StatusOr<std::unique_ptr<Message>> answer) {
+  auto done = [this, reply, request_id = options.request_id,
+               address = options.address](absl::StatusOr<std::unique_ptr<Message>> answer) {
+    NoteEnd(address, answer.status());
     if (!answer.ok()) return SendError(*reply, answer.status(), request_id);
     http::Response response{200, {{"Content-Type", "application/json"}}, WriteJson(**answer)};
     response.body += '\n';
@@ -94,7 +115,10 @@ void Transcoder::CallBody(const Route& route, const Message& message, const Call
   auto call = caller_.Stream(
       route.part, *route.method, message, options,
       [body](const Message& piece, Call& under_way) { return body->OnMessage(piece, under_way); },
-      [body](const absl::Status& status) { body->OnEnd(status); });
+      [this, body, address = options.address](const absl::Status& status) {
+        NoteEnd(address, status);
+        body->OnEnd(status);
+      });
   reply->OnGone([call] { call->Cancel(); });
 }
 
@@ -108,7 +132,8 @@ void Transcoder::CallStream(const Route& route, const Message& message, const Ca
       [stream](const Message& event, Call&) {
         return stream->OnMessage(event) ? StreamNext::kRead : StreamNext::kStop;
       },
-      [this, stream](absl::Status status) {
+      [this, stream, address = options.address](absl::Status status) {
+        NoteEnd(address, status);
         stream->OnEnd(status);
         streams_.Remove(stream);
       });

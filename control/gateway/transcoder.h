@@ -10,7 +10,9 @@
 
 #include "absl/time/time.h"
 #include "common/http/http_server.h"
+#include "common/rpc/caller.h"
 #include "control/gateway/event_stream.h"
+#include "control/gateway/guess_limiter.h"
 #include "control/gateway/request_builder.h"
 #include "control/gateway/route_table.h"
 #include "control/gateway/rpc_caller.h"
@@ -21,6 +23,7 @@ struct TranscoderOptions {
   absl::Duration call_timeout = absl::Seconds(60);
   absl::Duration heartbeat_interval = absl::Seconds(15);
   int max_event_streams = 1000;
+  rpc::Role anonymous = rpc::Role::kViewer;  // what callers without a key may do
 };
 
 class Transcoder {
@@ -28,12 +31,16 @@ class Transcoder {
   // Both references must outlive the transcoder.
   Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOptions options);
 
-  // 404 ROUTE_UNKNOWN, 405 METHOD_NOT_ALLOWED with Allow, else what the part answers.
+  // 404 ROUTE_UNKNOWN, 405 METHOD_NOT_ALLOWED with Allow, 401 API_KEY_REQUIRED if the route is not open to callers
+  // without a key, 429 GUESSES_TOO_MANY for an address that shows wrong ones, else what the part answers.
   void Handle(const http::Request& request, const std::string& request_id, std::shared_ptr<http::Reply> reply);
   // Ends all event streams and takes no new ones.
   void Shutdown() { streams_.Shutdown(); }
 
  private:
+  absl::StatusOr<std::string> KeyFor(const Route& route, const http::Request& request);
+  // Counts the wrong keys of an address.
+  void NoteEnd(const std::string& address, const absl::Status& status);
   void CallUnary(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
                  const std::shared_ptr<http::Reply>& reply);
   void CallBody(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
@@ -45,6 +52,7 @@ class Transcoder {
   RpcCaller& caller_;
   const TranscoderOptions options_;
   EventStreams streams_;
+  GuessLimiter guesses_;
 };
 
 // The answer with what every answer of the gateway carries: its request id, nosniff, no-store.

@@ -58,10 +58,10 @@ function parse(text: string): unknown {
   return JSON.parse(text, keepDigits as (name: string, value: unknown) => unknown);
 }
 
-async function call<T>(method: string, path: string, body?: unknown, withKey = false): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = {Accept: 'application/json'};
   if (body !== undefined) headers['Content-Type'] = 'application/json';
-  if (withKey) headers['X-API-Key'] = key;
+  if (key) headers['X-API-Key'] = key;
   const init: RequestInit = {method, headers};
   if (body !== undefined) init.body = JSON.stringify(body);
   let response: Response;
@@ -86,11 +86,11 @@ async function call<T>(method: string, path: string, body?: unknown, withKey = f
 export function get<T>(path: string, query: Record<string, string | number | undefined> = {}): Promise<T> {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  return call<T>('GET', text ? `${path}?${text}` : path);
+  return signedIn(() => call<T>('GET', text ? `${path}?${text}` : path));
 }
 
 export function report(question: Question): Promise<Report> {
-  return call<Report>('POST', '/api/reports', question);
+  return signedIn(() => call<Report>('POST', '/api/reports', question));
 }
 
 function askForKey(): Promise<string> {
@@ -107,13 +107,40 @@ function askForKey(): Promise<string> {
   });
 }
 
+// Reads that are refused at the same moment wait for the same answer.
+let asking: Promise<string> | undefined;
+
+function wantKey(): Promise<string> {
+  asking ??= askForKey().finally(() => { asking = undefined; });
+  return asking;
+}
+
+// Whether somebody has given a key.
+export function hasKey(): boolean {
+  return key !== '';
+}
+
+// A call that may be open to everyone. Where it is not, asks for the key, and again if that is refused.
+async function signedIn<T>(once: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const shown = key;
+    try {
+      return await once();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      if (key === shown) key = await wantKey();
+      if (!key) throw error;
+    }
+  }
+}
+
 // A change. Asks for the key if there is none, and again if it is refused. Undefined if the person cancelled.
 export async function change<T>(path: string, body: unknown = {}): Promise<T | undefined> {
   for (;;) {
-    if (!key) key = await askForKey();
+    if (!key) key = await wantKey();
     if (!key) return undefined;
     try {
-      return await call<T>('POST', path, body, true);
+      return await call<T>('POST', path, body);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
       key = '';

@@ -1,0 +1,119 @@
+#include "common/rpc/access.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status/status.h"
+
+namespace chartly::rpc {
+namespace {
+
+// The least role for a rule of the ladder; kNone for the other rules.
+Role LeastRole(v1::Access access) {
+  switch (access) {
+    case v1::ACCESS_VIEWER:
+      return Role::kViewer;
+    case v1::ACCESS_OPERATOR:
+      return Role::kOperator;
+    case v1::ACCESS_PUBLISHER:
+      return Role::kPublisher;
+    case v1::ACCESS_ADMIN:
+      return Role::kAdmin;
+    default:
+      return Role::kNone;
+  }
+}
+
+bool Permits(v1::Access access, const Caller& caller) {
+  const bool deployment = caller.kind == CallerKind::kDeployment;
+  switch (access) {
+    case v1::ACCESS_PUBLIC:
+    case v1::ACCESS_SIGNED:
+      return true;
+    case v1::ACCESS_DRONE:
+      return deployment || caller.kind == CallerKind::kDrone;
+    case v1::ACCESS_INTERNAL:
+      return deployment && caller.role == Role::kAdmin;
+    default:
+      return LeastRole(access) != Role::kNone && caller.role >= LeastRole(access);
+  }
+}
+
+absl::Status Refusal(v1::Access access, const Caller& caller, absl::string_view method) {
+  absl::StatusCode code = absl::StatusCode::kPermissionDenied;
+  absl::string_view reason;
+  std::string message;
+  if (access == v1::ACCESS_UNSPECIFIED) {
+    reason = "METHOD_WITHOUT_RULE";
+    message = absl::StrCat(method, " states no access rule and is refused");
+  } else if (caller.kind == CallerKind::kAnonymous) {
+    code = absl::StatusCode::kUnauthenticated;
+    reason = "API_KEY_REQUIRED";
+    message = absl::StrCat(method, " needs an API key; send it as X-API-Key (x-api-key metadata on gRPC)");
+  } else if (LeastRole(access) == Role::kNone) {
+    reason = "NOT_FOR_CALLERS";
+    message = absl::StrCat(method, " is for ", access == v1::ACCESS_DRONE ? "drones" : "parts of the control plane");
+  } else {
+    reason = "ROLE_TOO_LOW";
+    message = absl::StrCat(method, " needs the role ", AccessName(access), "; ", caller.principal, " has ",
+                           RoleName(caller.role));
+  }
+  return Error(code, reason, message, {{"method", method}, {"access", AccessName(access)}});
+}
+
+}  // namespace
+
+v1::Access AccessOf(const google::protobuf::MethodDescriptor& method) {
+  return method.options().GetExtension(v1::access);
+}
+
+bool IsAudited(const google::protobuf::MethodDescriptor& method) {
+  const v1::Access access = AccessOf(method);
+  return access != v1::ACCESS_VIEWER && access != v1::ACCESS_PUBLIC && !method.options().GetExtension(v1::unaudited);
+}
+
+bool NeedsNoCredential(v1::Access access) { return access == v1::ACCESS_PUBLIC || access == v1::ACCESS_SIGNED; }
+
+absl::Status CheckAccess(v1::Access access, const Caller& caller, absl::string_view method) {
+  return Permits(access, caller) ? absl::OkStatus() : Refusal(access, caller, method);
+}
+
+absl::string_view AccessName(v1::Access access) {
+  switch (access) {
+    case v1::ACCESS_VIEWER:
+      return "viewer";
+    case v1::ACCESS_OPERATOR:
+      return "operator";
+    case v1::ACCESS_PUBLISHER:
+      return "publisher";
+    case v1::ACCESS_ADMIN:
+      return "admin";
+    case v1::ACCESS_DRONE:
+      return "drone";
+    case v1::ACCESS_INTERNAL:
+      return "internal";
+    case v1::ACCESS_SIGNED:
+      return "signed";
+    case v1::ACCESS_PUBLIC:
+      return "public";
+    default:
+      return "none";
+  }
+}
+
+absl::Status CheckServicesHaveRules(const std::vector<std::string>& services) {
+  const auto& pool = *google::protobuf::DescriptorPool::generated_pool();
+  std::vector<std::string> without;
+  for (const std::string& name : services) {
+    const google::protobuf::ServiceDescriptor* service = pool.FindServiceByName(name);
+    if (service == nullptr || !absl::StartsWith(name, "chartly.v1.")) continue;
+    for (int i = 0; i < service->method_count(); ++i) {
+      if (AccessOf(*service->method(i)) == v1::ACCESS_UNSPECIFIED) without.push_back(service->method(i)->full_name());
+    }
+  }
+  if (without.empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kInternal, "METHOD_WITHOUT_RULE",
+               absl::StrCat("no access is stated by ", absl::StrJoin(without, ", ")));
+}
+
+}  // namespace chartly::rpc

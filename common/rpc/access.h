@@ -1,0 +1,37 @@
+// The access rule of a method: read from its proto option, applied to a caller, and told in words. Thread-safe.
+#ifndef CHARTLY_COMMON_RPC_ACCESS_H_
+#define CHARTLY_COMMON_RPC_ACCESS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "chartly/v1/options.pb.h"
+#include "common/rpc/caller.h"
+#include "google/protobuf/descriptor.h"
+
+namespace chartly::rpc {
+
+v1::Access AccessOf(const google::protobuf::MethodDescriptor& method);
+
+// Whether each call of the method goes to the audit log, with its outcome.
+bool IsAudited(const google::protobuf::MethodDescriptor& method);
+
+// Whether a call without any credential of ours can be let in: the method is open to all, or checks a proof itself.
+bool NeedsNoCredential(v1::Access access);
+
+// OK if the caller may. Unauthenticated (API_KEY_REQUIRED) if it showed no credential; PermissionDenied (ROLE_TOO_LOW,
+// NOT_FOR_CALLERS) if it did; PermissionDenied (METHOD_WITHOUT_RULE) if the method states no access.
+absl::Status CheckAccess(v1::Access access, const Caller& caller, absl::string_view method);
+
+// "viewer", "drone", ...; "none" for a method without access.
+absl::string_view AccessName(v1::Access access);
+
+// Internal (METHOD_WITHOUT_RULE) names the methods of the services (full names) that state no access. Services that are
+// not of chartly.v1 are left alone.
+absl::Status CheckServicesHaveRules(const std::vector<std::string>& services);
+
+}  // namespace chartly::rpc
+
+#endif  // CHARTLY_COMMON_RPC_ACCESS_H_

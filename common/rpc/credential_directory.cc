@@ -1,0 +1,93 @@
+#include "common/rpc/credential_directory.h"
+
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "chartly/v1/auth.grpc.pb.h"
+#include "common/rpc/grpc_status.h"
+#include "common/rpc/peers.h"
+#include "common/status/status.h"
+
+namespace chartly::rpc {
+namespace {
+
+constexpr absl::Duration kTimeout = absl::Seconds(2);
+
+absl::StatusOr<Caller> AskAuth(const Peers& peers, absl::string_view key_id, const KeyDigest& digest) {
+  v1::CheckKeyRequest request;
+  request.set_key_id(std::string(key_id));
+  request.set_digest(std::string(AsText(digest)));
+  v1::CheckKeyResponse response;
+  grpc::ClientContext context;
+  Prepare(context, kTimeout);
+  RETURN_IF_ERROR(
+      FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckKey(&context, request, &response)));
+  Caller caller;
+  caller.kind = CallerKind::kKey;
+  caller.principal = response.principal();
+  caller.tenant = response.tenant();
+  ASSIGN_OR_RETURN(caller.role, ParseRole(response.role()));
+  return caller;
+}
+
+// Whether the auth part has judged; anything else says nothing about the caller.
+bool IsVerdict(const absl::Status& status) {
+  return status.ok() || (absl::IsUnauthenticated(status) && Reason(status) != "API_KEY_REQUIRED");
+}
+
+}  // namespace
+
+absl::Status UnknownKey() {
+  return Error(absl::StatusCode::kUnauthenticated, "API_KEY_UNKNOWN",
+               "the API key is not known here; send the one in admin.key, REGISTRY_API_KEY, or one that an admin made");
+}
+
+PeerCredentialDirectory::PeerCredentialDirectory(const Peers& peers, Clock& clock)
+    : PeerCredentialDirectory(
+          [&peers](absl::string_view key_id, const KeyDigest& digest) { return AskAuth(peers, key_id, digest); },
+          clock) {}
+
+absl::StatusOr<Caller> PeerCredentialDirectory::CheckKey(absl::string_view key_id, const KeyDigest& digest) {
+  return Recall(absl::StrCat("key/", AsText(digest)), [&] { return ask_key_(key_id, digest); });
+}
+
+size_t PeerCredentialDirectory::size() const {
+  absl::MutexLock lock(&mu_);
+  return entries_.size();
+}
+
+absl::StatusOr<Caller> PeerCredentialDirectory::Recall(const std::string& id,
+                                                       const std::function<absl::StatusOr<Caller>()>& ask) {
+  const absl::Time now = clock_.Now();
+  {
+    absl::MutexLock lock(&mu_);
+    auto found = entries_.find(id);
+    if (found != entries_.end() && now - found->second.asked < kFresh) return found->second.answer;
+  }
+  return Remember(id, ask(), now);
+}
+
+absl::StatusOr<Caller> PeerCredentialDirectory::Remember(const std::string& id, absl::StatusOr<Caller> answer,
+                                                         absl::Time now) {
+  absl::MutexLock lock(&mu_);
+  auto found = entries_.find(id);
+  if (!IsVerdict(answer.status())) {
+    if (found != entries_.end() && found->second.answer.ok() && now - found->second.asked < kStale) {
+      return found->second.answer;
+    }
+    return Error(absl::StatusCode::kUnavailable, "CREDENTIALS_UNREACHABLE",
+                 absl::StrCat("the caller cannot be checked, for the auth part does not answer: ",
+                              std::string(answer.status().message())));
+  }
+  if (found == entries_.end() && entries_.size() >= kMaxEntries) {
+    for (auto it = entries_.begin(); it != entries_.end();) {
+      it = now - it->second.asked < kFresh ? std::next(it) : entries_.erase(it);
+    }
+    // All of it is fresh only under a flood of guesses; then asking again is what it costs.
+    if (entries_.size() >= kMaxEntries) entries_.clear();
+  }
+  entries_.insert_or_assign(id, Entry{answer, now});
+  return answer;
+}
+
+}  // namespace chartly::rpc

@@ -1,0 +1,73 @@
+// Where keys and drones that the deployment did not come with are looked up: in the store of this process, or at the
+// part that keeps them.
+#ifndef CHARTLY_COMMON_RPC_CREDENTIAL_DIRECTORY_H_
+#define CHARTLY_COMMON_RPC_CREDENTIAL_DIRECTORY_H_
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock/clock.h"
+#include "common/rpc/caller.h"
+#include "common/rpc/key_token.h"
+
+namespace chartly::rpc {
+
+class Peers;
+
+// What everyone hears who shows a key that is none: API_KEY_UNKNOWN.
+absl::Status UnknownKey();
+
+// Thread-safe.
+class CredentialDirectory {
+ public:
+  virtual ~CredentialDirectory() = default;
+  // The caller behind a key. Unauthenticated: API_KEY_UNKNOWN, or, for whoever has a right secret, API_KEY_EXPIRED or
+  // API_KEY_REVOKED. Unavailable (CREDENTIALS_UNREACHABLE) if nobody can tell.
+  virtual absl::StatusOr<Caller> CheckKey(absl::string_view key_id, const KeyDigest& digest) = 0;
+};
+
+// Asks the auth part and remembers each answer for kFresh, so that what was revoked is refused here at most that much
+// later. While the auth part does not answer, good answers serve for kStale. Memory is bounded by kMaxEntries.
+class PeerCredentialDirectory final : public CredentialDirectory {
+ public:
+  static constexpr absl::Duration kFresh = absl::Seconds(5);
+  static constexpr absl::Duration kStale = absl::Seconds(60);
+  static constexpr size_t kMaxEntries = 4096;
+
+  using AskKey = std::function<absl::StatusOr<Caller>(absl::string_view key_id, const KeyDigest& digest)>;
+
+  // Both must outlive it.
+  PeerCredentialDirectory(const Peers& peers, Clock& clock);
+  // `ask` in place of the auth part.
+  PeerCredentialDirectory(AskKey ask, Clock& clock) : ask_key_(std::move(ask)), clock_(clock) {}
+
+  absl::StatusOr<Caller> CheckKey(absl::string_view key_id, const KeyDigest& digest) override;
+  // Answers that are remembered.
+  size_t size() const;
+
+ private:
+  struct Entry {
+    absl::StatusOr<Caller> answer;
+    absl::Time asked;
+  };
+
+  // The answer of `ask`, or the one that is remembered under `id`. Blocks on the auth part if there is none.
+  absl::StatusOr<Caller> Recall(const std::string& id, const std::function<absl::StatusOr<Caller>()>& ask);
+  absl::StatusOr<Caller> Remember(const std::string& id, absl::StatusOr<Caller> answer, absl::Time now);
+
+  const AskKey ask_key_;
+  Clock& clock_;
+  mutable absl::Mutex mu_;
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace chartly::rpc
+
+#endif  // CHARTLY_COMMON_RPC_CREDENTIAL_DIRECTORY_H_

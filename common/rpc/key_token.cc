@@ -1,0 +1,59 @@
+#include "common/rpc/key_token.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace chartly::rpc {
+namespace {
+
+constexpr char kPrefix[] = "chk_";
+constexpr size_t kSecretBytes = 32;
+constexpr size_t kMaxIdBytes = 39;
+
+}  // namespace
+
+KeyDigest DigestOf(absl::string_view key) {
+  KeyDigest digest;
+  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
+  return digest;
+}
+
+bool SameDigest(absl::string_view a, absl::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+absl::string_view AsText(const KeyDigest& digest) {
+  return absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
+
+absl::StatusOr<std::string> MakeKey(absl::string_view id) {
+  unsigned char random[kSecretBytes];
+  if (RAND_bytes(random, sizeof(random)) != 1) return absl::InternalError("no random bytes for a key");
+  const std::string secret =
+      absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(random), sizeof(random)));
+  return id.empty() ? absl::StrCat(kPrefix, secret) : absl::StrCat(kPrefix, id, "_", secret);
+}
+
+absl::string_view KeyIdOf(absl::string_view key) {
+  if (!absl::ConsumePrefix(&key, kPrefix)) return "";
+  const size_t end = key.find('_');
+  if (end == key.npos || key.size() - end - 1 != 2 * kSecretBytes) return "";
+  const absl::string_view id = key.substr(0, end);
+  return IsKeyId(id) ? id : "";
+}
+
+bool IsKeyId(absl::string_view id) {
+  auto plain = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
+  return !id.empty() && id.size() <= kMaxIdBytes && plain(id[0]) &&
+         std::all_of(id.begin(), id.end(), [&](char c) { return plain(c) || c == '-'; });
+}
+
+}  // namespace chartly::rpc

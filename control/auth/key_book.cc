@@ -1,0 +1,210 @@
+#include "control/auth/key_book.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/rpc/key_token.h"
+#include "common/state/state_page.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace chartly::auth {
+namespace {
+
+using google::protobuf::Timestamp;
+using google::protobuf::util::TimeUtil;
+
+constexpr char kKeys[] = "key/";
+constexpr char kNames[] = "keys/";
+constexpr size_t kMaxDisplayName = 200;
+constexpr absl::Duration kUseGrain = absl::Hours(1);
+
+Timestamp ToTimestamp(absl::Time time) { return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time)); }
+absl::Time ToTime(const Timestamp& time) { return absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(time)); }
+
+absl::string_view IdOf(absl::string_view name) { return absl::StripPrefix(name, kNames); }
+
+absl::Status Invalid(absl::string_view field, absl::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", absl::StrCat(field, ": ", message),
+               {{"field", field}});
+}
+
+absl::Status CheckFields(const v1::CreateKeyRequest& request) {
+  if (!rpc::IsKeyId(request.key_id())) {
+    return Invalid("key_id", "use lower-case letters, digits and '-', at most 39, beginning with no '-'");
+  }
+  if (!request.tenant().empty() && !rpc::IsKeyId(request.tenant())) {
+    return Invalid("tenant", "use lower-case letters, digits and '-', at most 39, beginning with no '-'");
+  }
+  if (request.display_name().size() > kMaxDisplayName) return Invalid("display_name", "at most 200 bytes");
+  ASSIGN_OR_RETURN(rpc::Role role, rpc::ParseRole(request.role()));
+  if (role == rpc::Role::kNone) return Invalid("role", "a key that may do nothing is of no use");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Time> ExpiryOf(const v1::CreateKeyRequest& request, absl::Time now) {
+  if (!request.has_expire_time()) return now + KeyBook::kDefaultLife;
+  const absl::Time expiry = ToTime(request.expire_time());
+  if (expiry <= now) return Invalid("expire_time", "lies in the past");
+  if (expiry > now + KeyBook::kMaxLife) return Invalid("expire_time", "lies more than 400 days ahead");
+  return expiry;
+}
+
+absl::StatusOr<std::string> GiveSecret(storage::v1::StoredKey& stored) {
+  ASSIGN_OR_RETURN(std::string secret, rpc::MakeKey(IdOf(stored.key().name())));
+  stored.set_digest(std::string(rpc::AsText(rpc::DigestOf(secret))));
+  return secret;
+}
+
+bool HasSecret(const storage::v1::StoredKey& stored, absl::string_view digest, absl::Time now) {
+  const bool is_present = rpc::SameDigest(stored.digest(), digest);
+  const bool is_previous = rpc::SameDigest(stored.previous_digest(), digest);
+  return is_present || (is_previous && now < ToTime(stored.key().previous_expire_time()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KeyBook>> KeyBook::Open(StateStore& store, Clock& clock) {
+  ASSIGN_OR_RETURN(std::vector<StateEntry> entries, store.Range(kKeys));
+  std::unique_ptr<KeyBook> book(new KeyBook(store, clock));
+  absl::MutexLock lock(&book->mu_);
+  for (const StateEntry& entry : entries) {
+    StoredKey stored;
+    if (!stored.ParseFromString(entry.value)) {
+      return Error(absl::StatusCode::kDataLoss, "STATE_DAMAGED",
+                   absl::StrCat("entry '", entry.key, "' of auth is damaged; restore the store from a backup"),
+                   {{"key", entry.key}});
+    }
+    book->keys_.emplace(std::string(IdOf(stored.key().name())), std::move(stored));
+  }
+  return book;
+}
+
+absl::StatusOr<v1::IssuedKey> KeyBook::Create(const v1::CreateKeyRequest& request, const rpc::Caller& caller) {
+  RETURN_IF_ERROR(CheckFields(request));
+  const absl::Time now = clock_.Now();
+  ASSIGN_OR_RETURN(const absl::Time expiry, ExpiryOf(request, now));
+  StoredKey stored;
+  v1::ApiKey& key = *stored.mutable_key();
+  key.set_name(absl::StrCat(kNames, request.key_id()));
+  key.set_display_name(request.display_name());
+  key.set_role(request.role());
+  key.set_tenant(request.tenant().empty() ? "default" : request.tenant());
+  key.set_created_by(caller.principal);
+  *key.mutable_create_time() = ToTimestamp(now);
+  *key.mutable_expire_time() = ToTimestamp(expiry);
+  ASSIGN_OR_RETURN(std::string secret, GiveSecret(stored));
+  absl::MutexLock lock(&mu_);
+  if (keys_.count(request.key_id()) > 0) {
+    return Error(absl::StatusCode::kAlreadyExists, "KEY_EXISTS",
+                 absl::StrCat("there is or was a key '", request.key_id(), "'; choose another id, or rotate that one"),
+                 {{"key", request.key_id()}});
+  }
+  if (keys_.size() >= kMaxKeys) {
+    return Error(absl::StatusCode::kResourceExhausted, "KEYS_TOO_MANY",
+                 absl::StrCat("there are ", kMaxKeys, " keys already, those that ended included"));
+  }
+  RETURN_IF_ERROR(Put(stored));
+  v1::IssuedKey issued;
+  *issued.mutable_key() = key;
+  issued.set_secret(std::move(secret));
+  return issued;
+}
+
+absl::StatusOr<v1::ListKeysResponse> KeyBook::List(const v1::ListKeysRequest& request) const {
+  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {kKeys, request.page_size(), request.page_token(), false}));
+  v1::ListKeysResponse response;
+  for (const StateEntry& entry : page.entries) {
+    StoredKey stored;
+    if (stored.ParseFromString(entry.value)) *response.add_keys() = std::move(*stored.mutable_key());
+  }
+  response.set_next_page_token(page.next_page_token);
+  return response;
+}
+
+absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& request) {
+  const absl::Duration overlap =
+      request.overlap_seconds() == 0 ? kDefaultOverlap : absl::Seconds(request.overlap_seconds());
+  if (overlap < absl::ZeroDuration() || overlap > kMaxOverlap) {
+    return Invalid("overlap_seconds", "at least 1 and at most 2592000 (30 days)");
+  }
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(StoredKey stored, Find(request.name()));
+  v1::ApiKey& key = *stored.mutable_key();
+  if (key.has_revoke_time() || now >= ToTime(key.expire_time())) {
+    return Error(absl::StatusCode::kFailedPrecondition, "KEY_ENDED",
+                 absl::StrCat(key.name(), " is revoked or expired; make a new key"), {{"key", key.name()}});
+  }
+  stored.set_previous_digest(stored.digest());
+  *key.mutable_previous_expire_time() = ToTimestamp(now + overlap);
+  *key.mutable_rotate_time() = ToTimestamp(now);
+  ASSIGN_OR_RETURN(std::string secret, GiveSecret(stored));
+  RETURN_IF_ERROR(Put(stored));
+  v1::IssuedKey issued;
+  *issued.mutable_key() = key;
+  issued.set_secret(std::move(secret));
+  return issued;
+}
+
+absl::StatusOr<v1::ApiKey> KeyBook::Revoke(const v1::RevokeKeyRequest& request) {
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(StoredKey stored, Find(request.name()));
+  if (stored.key().has_revoke_time()) return stored.key();
+  *stored.mutable_key()->mutable_revoke_time() = ToTimestamp(clock_.Now());
+  RETURN_IF_ERROR(Put(stored));
+  return stored.key();
+}
+
+absl::StatusOr<rpc::Caller> KeyBook::CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest) {
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mu_);
+  auto found = keys_.find(key_id);
+  if (found == keys_.end() || !HasSecret(found->second, rpc::AsText(digest), now)) return rpc::UnknownKey();
+  const v1::ApiKey& key = found->second.key();
+  if (key.has_revoke_time()) {
+    return Error(absl::StatusCode::kUnauthenticated, "API_KEY_REVOKED",
+                 absl::StrCat(key.name(), " was revoked; ask an admin for a new key"));
+  }
+  if (now >= ToTime(key.expire_time())) {
+    return Error(absl::StatusCode::kUnauthenticated, "API_KEY_EXPIRED",
+                 absl::StrCat(key.name(), " has expired; ask an admin for a new key"));
+  }
+  rpc::Caller caller;
+  caller.kind = rpc::CallerKind::kKey;
+  caller.principal = key.name();
+  caller.tenant = key.tenant();
+  ASSIGN_OR_RETURN(caller.role, rpc::ParseRole(key.role()));
+  NoteUse(found->second, now);
+  return caller;
+}
+
+absl::StatusOr<storage::v1::StoredKey> KeyBook::Find(const std::string& name) const {
+  auto found = keys_.find(IdOf(name));
+  if (found != keys_.end()) return found->second;
+  return Error(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", absl::StrCat("there is no key '", name, "'"),
+               {{"key", name}});
+}
+
+absl::Status KeyBook::Put(const StoredKey& stored) {
+  std::string id(IdOf(stored.key().name()));
+  StateTransaction transaction;
+  transaction.puts = {{absl::StrCat(kKeys, id), stored.SerializeAsString()}};
+  RETURN_IF_ERROR(store_.Commit(transaction).status());
+  keys_.insert_or_assign(std::move(id), stored);
+  return absl::OkStatus();
+}
+
+void KeyBook::NoteUse(StoredKey& stored, absl::Time now) {
+  const absl::Time hour = absl::FromUnixSeconds(absl::ToUnixSeconds(now) / 3600 * 3600);
+  if (stored.key().has_last_use_time() && hour - ToTime(stored.key().last_use_time()) < kUseGrain) return;
+  *stored.mutable_key()->mutable_last_use_time() = ToTimestamp(hour);
+  StoredKey copy = stored;
+  absl::Status put = Put(copy);
+  // The call itself is none the worse for it.
+  if (!put.ok()) LogError("the use of a key was not noted", {{"key", stored.key().name()}, {"error", put.ToString()}});
+}
+
+}  // namespace chartly::auth
