@@ -51,7 +51,8 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
       ->check(CLI::Range(50, 60000))
       ->capture_default_str();
-  app.add_option("--dedupe-memory", flags.config.dedupe_bytes, "Bound of the dedupe index, such as 2GB")
+  app.add_option("--dedupe-memory", flags.config.dedupe_bytes,
+                 "Bound of the dedupe index with its filters and look-ups, such as 2GB")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("1GB");
   app.add_option("--store-memory", flags.config.memory_bytes, "Bound of caches and buffers of the record store")

@@ -51,14 +51,20 @@ class KvIterator {
   virtual absl::Status status() const = 0;  // not OK if it stopped on damage
 };
 
-class KvStore {
+class KvReader {
  public:
-  virtual ~KvStore() = default;
+  virtual ~KvReader() = default;
   // NotFound if there is none.
   virtual absl::StatusOr<std::string> Get(absl::string_view key) const = 0;
-  // All or nothing. On OK with `sync` the batch is fsynced.
-  virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
   virtual std::unique_ptr<KvIterator> NewIterator() const = 0;
+};
+
+class KvStore : public KvReader {
+ public:
+  // All or nothing. On OK with `sync` the batch, and every batch before it, is fsynced.
+  virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
+  // The state of now, which no later write changes. Must go before the store does; holds disk space while it lives.
+  virtual std::unique_ptr<KvReader> Snapshot() const = 0;
 };
 
 struct KvOptions {

@@ -92,17 +92,41 @@ class RocksDbIterator final : public KvIterator {
   const std::string path_;
 };
 
+absl::StatusOr<std::string> ReadValue(rocksdb::DB& db, const rocksdb::ReadOptions& options, absl::string_view key,
+                                      const std::string& path) {
+  std::string value;
+  rocksdb::Status status = db.Get(options, ToSlice(key), &value);
+  if (status.IsNotFound()) return absl::NotFoundError("no such key");
+  RETURN_IF_ERROR(ConvertStatus(status, path));
+  return value;
+}
+
+class RocksDbSnapshot final : public KvReader {
+ public:
+  RocksDbSnapshot(rocksdb::DB& db, const std::string& path) : db_(db), path_(path) {
+    options_.snapshot = db.GetSnapshot();
+  }
+  ~RocksDbSnapshot() override { db_.ReleaseSnapshot(options_.snapshot); }
+  RocksDbSnapshot(const RocksDbSnapshot&) = delete;
+  RocksDbSnapshot& operator=(const RocksDbSnapshot&) = delete;
+  absl::StatusOr<std::string> Get(absl::string_view key) const override { return ReadValue(db_, options_, key, path_); }
+  std::unique_ptr<KvIterator> NewIterator() const override {
+    return std::make_unique<RocksDbIterator>(std::unique_ptr<rocksdb::Iterator>(db_.NewIterator(options_)), path_);
+  }
+
+ private:
+  rocksdb::DB& db_;
+  const std::string path_;
+  rocksdb::ReadOptions options_;
+};
+
 class RocksDbKvStore final : public KvStore {
  public:
   RocksDbKvStore(std::unique_ptr<rocksdb::DB> db, std::string path, size_t reserve_bytes)
       : db_(std::move(db)), path_(std::move(path)), reserve_bytes_(reserve_bytes) {}
 
   absl::StatusOr<std::string> Get(absl::string_view key) const override {
-    std::string value;
-    rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
-    if (status.IsNotFound()) return absl::NotFoundError("no such key");
-    RETURN_IF_ERROR(ConvertStatus(status, path_));
-    return value;
+    return ReadValue(*db_, rocksdb::ReadOptions(), key, path_);
   }
 
   absl::Status Write(const KvBatch& batch, bool sync) override {
@@ -122,6 +146,8 @@ class RocksDbKvStore final : public KvStore {
   std::unique_ptr<KvIterator> NewIterator() const override {
     return std::make_unique<RocksDbIterator>(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({})), path_);
   }
+
+  std::unique_ptr<KvReader> Snapshot() const override { return std::make_unique<RocksDbSnapshot>(*db_, path_); }
 
  private:
   // A disk that is nearly full is refused before RocksDB meets it, with room left to flush what is in memory.
@@ -197,6 +223,9 @@ rocksdb::Options MakeOptions(const KvOptions& options) {
     result.min_blob_size = kLargeValueBytes;
     result.blob_compression_type = rocksdb::kNoCompression;
     result.enable_blob_garbage_collection = true;
+    // Merged parts leave much garbage behind at once, in files of any age.
+    result.blob_garbage_collection_age_cutoff = 1.0;
+    result.blob_garbage_collection_force_threshold = 0.5;
   }
   result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   result.track_and_verify_wals_in_manifest = true;

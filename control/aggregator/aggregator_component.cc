@@ -18,7 +18,7 @@ absl::StatusOr<ProfileRevision> AskRegistry(const rpc::Peers& peers, const std::
   request.set_name(absl::StrCat("profiles/", profile_id));
   v1::Profile profile;
   grpc::Status status =
-      v1::RegistryService::NewStub(peers.Channel(Part::kRegistry))->GetProfile(&context, request, &profile);
+      v1::RegistryService::NewStub(peers.Channel(chartly::Part::kRegistry))->GetProfile(&context, request, &profile);
   if (!status.ok()) return rpc::FromGrpcStatus(status);
   return ProfileRevision{profile.content(), absl::StrCat("profiles/", profile_id, "@", profile.revision())};
 }
@@ -35,6 +35,8 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
   options.large_values = true;
   ASSIGN_OR_RETURN(component->store_, KvRecordStore::Open(config.data_dir + "/records", options));
   ASSIGN_OR_RETURN(component->committer_, Committer::Open(*component->store_, component->clock_, config.dedupe_bytes));
+  component->sealer_ = std::make_unique<Sealer>(*component->store_, *component->committer_, config.sealer);
+  component->sealer_->Start();
   component->query_ = std::make_unique<RecordQuery>(*component->store_);
   component->exports_ = std::make_unique<RecordExport>(*component->store_);
   component->explainer_ = std::make_unique<RecordExplainer>(*component->store_, *component->query_);
@@ -50,6 +52,7 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
 
 void AggregatorComponent::Shutdown() {
   if (ingest_ != nullptr) ingest_->Stop();
+  if (sealer_ != nullptr) sealer_->Stop();
   if (committer_ != nullptr) committer_->Shutdown();
 }
 

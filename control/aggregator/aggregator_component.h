@@ -19,13 +19,15 @@
 #include "control/aggregator/record_service.h"
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/redriver.h"
+#include "control/aggregator/sealer.h"
 
 namespace chartly::aggregator {
 
 struct AggregatorConfig {
   std::string data_dir;                     // of the process; records lie in its folder "records"
-  size_t dedupe_bytes = size_t{1} << 30;    // memory of the dedupe index
+  size_t dedupe_bytes = size_t{1} << 30;    // memory of the dedupe index, filters and look-ups
   size_t memory_bytes = size_t{256} << 20;  // write buffers and cache of the store
+  SealerOptions sealer;
 };
 
 class AggregatorComponent {
@@ -45,6 +47,7 @@ class AggregatorComponent {
   SystemClock clock_;
   std::unique_ptr<RecordStore> store_;
   std::unique_ptr<Committer> committer_;
+  std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<RecordQuery> query_;
   std::unique_ptr<RecordExport> exports_;
   std::unique_ptr<RecordExplainer> explainer_;

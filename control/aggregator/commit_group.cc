@@ -1,9 +1,11 @@
 #include "control/aggregator/commit_group.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "control/aggregator/chunk_metas.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -40,19 +42,22 @@ size_t CommitRequest::Size() const {
   return bytes;
 }
 
-CommitGroup::CommitGroup(const RecordStore& store, DedupeIndex& index, uint64_t last_batch, int64_t now_us)
-    : store_(store), index_(index), now_us_(now_us) {
+CommitGroup::CommitGroup(const RecordStore& store, DedupeIndex& index, SealedIndex& sealed, uint64_t last_batch,
+                         int64_t now_us)
+    : store_(store), index_(index), sealed_(sealed), now_us_(now_us) {
   write_.last_batch = last_batch;
   write_.acked_us = now_us;
 }
 
 CommitResult CommitGroup::Stage(CommitRequest request) {
   CommitResult result;
-  result.status = TryStage(request, result);
+  const size_t first_batch = next_batch_;
+  next_batch_ += request.batches.size();
+  result.status = TryStage(request, first_batch, result);
   return result;
 }
 
-absl::Status CommitGroup::TryStage(CommitRequest& request, CommitResult& result) {
+absl::Status CommitGroup::TryStage(CommitRequest& request, size_t first_batch, CommitResult& result) {
   if (request.position.has_value()) {
     ASSIGN_OR_RETURN(bool is_new, AdmitPosition(*request.position, result));
     if (!is_new) return absl::OkStatus();
@@ -61,9 +66,12 @@ absl::Status CommitGroup::TryStage(CommitRequest& request, CommitResult& result)
   std::vector<const RecordIds*> ids;
   for (const PreparedBatch& batch : request.batches) ids.push_back(&batch.ids);
   RETURN_IF_ERROR(index_.Reserve(ids));
+  RETURN_IF_ERROR(look_up_);
   // From here on nothing fails.
   dirty_ = true;
-  for (PreparedBatch& batch : request.batches) ApplyBatch(std::move(batch), result);
+  for (size_t i = 0; i < request.batches.size(); ++i) {
+    ApplyBatch(std::move(request.batches[i]), looked_up_[first_batch + i].found, result);
+  }
   if (request.run_end.has_value()) ApplyRunEnd(*std::move(request.run_end));
   for (StoreWrite::Redriven& redriven : request.redriven) ApplyRedriven(std::move(redriven));
   if (request.position.has_value()) {
@@ -109,6 +117,29 @@ absl::Status CommitGroup::LoadStates(const CommitRequest& request) {
   return absl::OkStatus();
 }
 
+void CommitGroup::LookUp(const std::vector<const CommitRequest*>& requests) {
+  // Batches of one time decide each other's rows like those that are stored; an older one among them may need to know
+  // what is sealed although a newer version is not.
+  std::map<std::string, std::pair<int64_t, int64_t>> times;
+  for (const CommitRequest* request : requests) {
+    for (const PreparedBatch& batch : request->batches) {
+      const int64_t observed_us = batch.header.observed_us();
+      auto [known, added] = times.try_emplace(batch.header.profile_id(), observed_us, observed_us);
+      known->second = {std::min(known->second.first, observed_us), std::max(known->second.second, observed_us)};
+    }
+  }
+  for (const CommitRequest* request : requests) {
+    for (const PreparedBatch& batch : request->batches) {
+      SealedQuestion& question = looked_up_.emplace_back();
+      question.batch = &batch;
+      if (!sealed_.HasParts(batch.header.profile_id())) continue;
+      const auto& [oldest, newest] = times[batch.header.profile_id()];
+      question.rows = index_.Undecided(batch.ids, oldest == newest ? oldest : std::numeric_limits<int64_t>::min());
+    }
+  }
+  look_up_ = sealed_.Find(looked_up_);
+}
+
 RunState& CommitGroup::TouchRun(const std::string& run_id, const std::string& profile_id, const std::string& drone_id) {
   RunState& run = write_.runs[run_id];
   if (run.ordinal() == 0) {
@@ -119,10 +150,10 @@ RunState& CommitGroup::TouchRun(const std::string& run_id, const std::string& pr
   return run;
 }
 
-void CommitGroup::ApplyBatch(PreparedBatch batch, CommitResult& result) {
+void CommitGroup::ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, CommitResult& result) {
   const BatchHeader& header = batch.header;
   uint64_t number = ++write_.last_batch;
-  DedupeOutcome outcome = index_.Apply(batch.ids, header.observed_us(), number);
+  DedupeOutcome outcome = index_.Apply(batch.ids, header.observed_us(), number, sealed);
   auto duplicates = static_cast<int64_t>(outcome.duplicates.size());
   rows_ += batch.ids.ids.size();
 
@@ -176,9 +207,7 @@ void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeO
   chunk.meta.set_stored(outcome.stored_count);
   if (outcome.stored_count != header.rows()) chunk.meta.set_stored_rows(outcome.stored.ToBits(header.rows()));
   chunk.meta.set_size_bytes(static_cast<int64_t>(batch.bytes.size()));
-  chunk.meta.mutable_origin()->set_revision(header.revision());
-  chunk.meta.mutable_origin()->set_source_uri(header.source_uri());
-  chunk.meta.mutable_origin()->set_payload_sha256(header.payload_sha256());
+  SetOrigin(header, chunk.meta);
   chunk.batch = std::move(batch.bytes);
   write_.chunks.push_back(std::move(chunk));
 }

@@ -14,6 +14,7 @@
 #include "control/aggregator/dedupe_index.h"
 #include "control/aggregator/prepared_batch.h"
 #include "control/aggregator/record_store.h"
+#include "control/aggregator/sealed_index.h"
 
 namespace chartly::aggregator {
 
@@ -48,9 +49,11 @@ struct CommitResult {
 class CommitGroup {
  public:
   // `last_batch` is the highest batch number so far; `now_us` becomes the time of the ack.
-  CommitGroup(const RecordStore& store, DedupeIndex& index, uint64_t last_batch, int64_t now_us);
+  CommitGroup(const RecordStore& store, DedupeIndex& index, SealedIndex& sealed, uint64_t last_batch, int64_t now_us);
 
-  // Takes the request into the group. On an error nothing of it is in the group.
+  // Asks what parts know of the rows of all these requests. Before the first Stage.
+  void LookUp(const std::vector<const CommitRequest*>& requests);
+  // Takes the next of the requests that were looked up into the group. On an error nothing of it is in the group.
   CommitResult Stage(CommitRequest request);
 
   // Whether there is anything to write.
@@ -60,11 +63,11 @@ class CommitGroup {
   StoreWrite TakeWrite() { return std::move(write_); }
 
  private:
-  absl::Status TryStage(CommitRequest& request, CommitResult& result);
+  absl::Status TryStage(CommitRequest& request, size_t first_batch, CommitResult& result);
   // Whether the entry is new; says so by nothing for one that is durable already.
   absl::StatusOr<bool> AdmitPosition(const SpoolPosition& position, CommitResult& result);
   absl::Status LoadStates(const CommitRequest& request);
-  void ApplyBatch(PreparedBatch batch, CommitResult& result);
+  void ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, CommitResult& result);
   void FileRunRows(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);
   void FileSuperseded(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);
   void FileChunk(PreparedBatch& batch, uint64_t number, const DedupeOutcome& outcome);
@@ -75,7 +78,11 @@ class CommitGroup {
 
   const RecordStore& store_;
   DedupeIndex& index_;
+  SealedIndex& sealed_;
   const int64_t now_us_;
+  std::vector<SealedQuestion> looked_up_;  // of all batches of all requests, in order
+  size_t next_batch_ = 0;                  // among these
+  absl::Status look_up_;
   StoreWrite write_;
   bool dirty_ = false;
   size_t rows_ = 0;

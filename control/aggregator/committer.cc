@@ -1,5 +1,7 @@
 #include "control/aggregator/committer.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -9,6 +11,10 @@
 
 namespace chartly::aggregator {
 namespace {
+
+// Unsealed rows are read when the store is opened, so their number bounds how long that takes.
+constexpr uint64_t kMaxUnsealedRows = uint64_t{4} << 20;
+constexpr absl::Duration kMaxWaitForRoom = absl::Seconds(30);
 
 absl::Status Stopping() {
   return Error(absl::StatusCode::kUnavailable, "AGGREGATOR_STOPPING", "the aggregator is stopping; try again soon");
@@ -32,27 +38,98 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(RecordStore& store, c
 absl::Status Committer::Rebuild() {
   ASSIGN_OR_RETURN(last_batch_, store_.LastBatch());
   ASSIGN_OR_RETURN(last_acked_us_, store_.LastAckedUs());
+  sealed_.Refresh();
+  std::map<std::string, uint64_t> rows;
+  std::string profile_id;
+  RecordReader::RowsByBatch superseded;
   size_t damaged = 0;
   std::string first_damage;
-  RETURN_IF_ERROR(store_.ScanChunks("", 0, [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
-    absl::Status status = ReplayChunk(chunk, meta);
-    if (status.ok()) return true;
-    LogError("a stored batch is damaged", {{"chunk", absl::StrCat(chunk)}, {"error", std::string(status.message())}});
+  auto load = [&](uint64_t batch, const ChunkMeta& meta) -> absl::StatusOr<bool> {
+    if (meta.profile_id() != profile_id) {
+      profile_id = meta.profile_id();
+      ASSIGN_OR_RETURN(superseded, store_.Superseded(profile_id, batch, last_batch_, last_batch_));
+    }
+    absl::Status status = LoadBatch(batch, meta, superseded[batch]);
+    if (status.ok()) {
+      rows[profile_id] += meta.stored();
+      return true;
+    }
+    LogError("a stored batch is damaged", {{"chunk", absl::StrCat(batch)}, {"error", std::string(status.message())}});
     if (damaged++ == 0) first_damage = std::string(status.message());
     return true;
-  }));
-  SetGauge("chartly_dedupe_index_bytes", static_cast<double>(index_.bytes()));
+  };
+  RETURN_IF_ERROR(store_.ScanUnsealed("", 0, load));
+  ShareMemory();
   absl::MutexLock lock(&mu_);
+  unsealed_.rows = std::move(rows);
+  unsealed_.last_commit = absl::Now();
   damaged_chunks_ = damaged;
   first_damage_ = first_damage;
   return absl::OkStatus();
 }
 
-absl::Status Committer::ReplayChunk(uint64_t chunk, const ChunkMeta& meta) {
-  ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(chunk));
-  ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
-  index_.Replay(ComputeRecordIds(batch), meta.observed_us(), chunk, StoredRows(meta));
+absl::Status Committer::LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded) {
+  ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(batch));
+  ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(bytes));
+  index_.Load(ComputeRecordIds(parsed), meta.observed_us(), batch, StoredRows(meta), superseded);
   return absl::OkStatus();
+}
+
+// What the filters of parts and the cache of look-ups leave is the index's.
+void Committer::ShareMemory() {
+  size_t filters = sealed_.filter_bytes();
+  size_t taken = filters + dedupe_bytes_ / 8;
+  index_.set_max_bytes(std::max(dedupe_bytes_ / 8, dedupe_bytes_ - std::min(dedupe_bytes_, taken)));
+  SetGauge("chartly_dedupe_index_bytes", static_cast<double>(index_.bytes()));
+  SetGauge("chartly_dedupe_filter_bytes", static_cast<double>(filters));
+  SetGauge("chartly_store_parts", static_cast<double>(sealed_.parts()));
+  SetGauge("chartly_dedupe_cache_bytes", static_cast<double>(sealed_.cached_bytes()));
+}
+
+Committer::Unsealed Committer::unsealed() const {
+  absl::MutexLock lock(&mu_);
+  return unsealed_;
+}
+
+void Committer::ExpectSealing() {
+  absl::MutexLock lock(&mu_);
+  sealing_expected_ = true;
+}
+
+void Committer::RunBetweenCommits(const std::function<void()>& task) {
+  absl::Notification done;
+  {
+    absl::MutexLock lock(&mu_);
+    if (stopping_) return;
+    tasks_.push_back([&] {
+      task();
+      done.Notify();
+    });
+  }
+  done.WaitForNotification();
+}
+
+void Committer::Adopt(const Sealed& sealed) {
+  {
+    absl::MutexLock lock(&mu_);
+    uint64_t& rows = unsealed_.rows[sealed.profile_id];
+    // What cannot be sealed is not offered again before more comes.
+    rows = sealed.rows == 0 && sealed.parts.empty() ? 0 : rows - std::min(rows, sealed.rows);
+    SetGauge("chartly_store_unsealed_rows", static_cast<double>(UnsealedRows()));
+    sealing_expected_ = true;
+  }
+  RunBetweenCommits([&] {
+    index_.Forget(sealed.batches);
+    sealed_.Refresh();
+    ShareMemory();
+  });
+}
+
+void Committer::RereadParts() {
+  RunBetweenCommits([this] {
+    sealed_.Refresh();
+    ShareMemory();
+  });
 }
 
 void Committer::Submit(CommitRequest request, Done done) {
@@ -97,25 +174,82 @@ void Committer::Run() {
   for (std::vector<Pending> group = TakeGroup(); !group.empty(); group = TakeGroup()) CommitPending(group);
 }
 
+void Committer::RunTasks() {
+  std::vector<std::function<void()>> tasks;
+  {
+    absl::MutexLock lock(&mu_);
+    tasks.swap(tasks_);
+  }
+  for (const std::function<void()>& task : tasks) task();
+}
+
 // Waits for requests; empty once it stops and nothing is left.
 std::vector<Committer::Pending> Committer::TakeGroup() {
-  absl::MutexLock lock(&mu_);
-  auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !pending_.empty() || stopping_; };
-  mu_.Await(absl::Condition(&ready));
   std::vector<Pending> group;
-  for (size_t bytes = 0; !pending_.empty() && (group.empty() || bytes + pending_.front().bytes <= kMaxGroupBytes);) {
-    bytes += pending_.front().bytes;
-    group.push_back(std::move(pending_.front()));
-    pending_.pop_front();
+  for (bool stopping = false; group.empty() && !stopping;) {
+    RunTasks();
+    absl::MutexLock lock(&mu_);
+    auto ready = [this]()
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !pending_.empty() || !tasks_.empty() || stopping_; };
+    mu_.Await(absl::Condition(&ready));
+    for (size_t bytes = 0; !pending_.empty() && (group.empty() || bytes + pending_.front().bytes <= kMaxGroupBytes);) {
+      bytes += pending_.front().bytes;
+      group.push_back(std::move(pending_.front()));
+      pending_.pop_front();
+    }
+    stopping = stopping_ && tasks_.empty();
   }
   return group;
+}
+
+uint64_t Committer::UnsealedRows() const {
+  uint64_t rows = 0;
+  for (const auto& [profile_id, unsealed] : unsealed_.rows) rows += unsealed;
+  return rows;
+}
+
+void Committer::AwaitRoom(const std::vector<Pending>& pending) {
+  std::vector<const RecordIds*> ids;
+  for (const Pending& one : pending) {
+    for (const PreparedBatch& batch : one.request.batches) ids.push_back(&batch.ids);
+  }
+  auto has_room = [&] {
+    absl::MutexLock lock(&mu_);
+    return UnsealedRows() < kMaxUnsealedRows && index_.Reserve(ids).ok();
+  };
+  if (ids.empty() || has_room()) return;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!sealing_expected_) return;
+    unsealed_.needs_room = true;
+  }
+  absl::Time deadline = absl::Now() + kMaxWaitForRoom;
+  bool room = false;
+  while (!room && absl::Now() < deadline) {
+    {
+      absl::MutexLock lock(&mu_);
+      auto news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !tasks_.empty() || stopping_; };
+      mu_.AwaitWithDeadline(absl::Condition(&news), deadline);
+      if (stopping_ && tasks_.empty()) break;
+    }
+    RunTasks();
+    room = has_room();
+  }
+  absl::MutexLock lock(&mu_);
+  unsealed_.needs_room = false;
+  // Nothing came of it: what comes next is refused at once, until something is sealed again.
+  if (!room) sealing_expected_ = false;
 }
 
 void Committer::CommitPending(std::vector<Pending>& pending) {
   // The clock of a machine may be set back; what `as_of` means must not.
   int64_t now_us = std::max(last_acked_us_, absl::ToUnixMicros(clock_.Now()));
-  CommitGroup group(store_, index_, last_batch_, now_us);
+  AwaitRoom(pending);
+  CommitGroup group(store_, index_, sealed_, last_batch_, now_us);
   std::vector<CommitResult> results;
+  std::vector<const CommitRequest*> requests;
+  for (const Pending& one : pending) requests.push_back(&one.request);
+  group.LookUp(requests);
   size_t bytes = 0;
   for (Pending& one : pending) {
     bytes += one.bytes;
@@ -137,7 +271,11 @@ absl::Status Committer::Write(CommitGroup& group) {
   StoreWrite write = group.TakeWrite();
   uint64_t last_batch = write.last_batch;
   size_t chunks = write.chunks.size(), quarantined = write.quarantine.size(), bytes = 0;
-  for (const StoreWrite::Chunk& chunk : write.chunks) bytes += chunk.batch.size();
+  std::map<std::string, uint64_t> rows;
+  for (const StoreWrite::Chunk& chunk : write.chunks) {
+    bytes += chunk.batch.size();
+    rows[chunk.meta.profile_id()] += chunk.meta.stored();
+  }
   absl::Status status = store_.Append(std::move(write));
   if (status.ok()) {
     index_.Commit();
@@ -146,12 +284,17 @@ absl::Status Committer::Write(CommitGroup& group) {
     Count("chartly_ingest_bytes_total", static_cast<double>(bytes));
     if (quarantined > 0) Count("chartly_rows_total", static_cast<double>(quarantined), "quarantined");
     Observe("chartly_ingest_commit_seconds", absl::ToDoubleSeconds(absl::Now() - start));
-    SetGauge("chartly_dedupe_index_bytes", static_cast<double>(index_.bytes()));
+    ShareMemory();
   } else {
     index_.Undo();
     Count("chartly_store_failures_total");
   }
   absl::MutexLock lock(&mu_);
+  if (status.ok()) {
+    for (const auto& [profile_id, added] : rows) unsealed_.rows[profile_id] += added;
+    unsealed_.last_commit = absl::Now();
+    SetGauge("chartly_store_unsealed_rows", static_cast<double>(UnsealedRows()));
+  }
   bool news = status.code() != last_write_.code();
   last_write_ = status;
   if (news && !status.ok()) LogError("records cannot be stored", {{"error", std::string(status.message())}});
@@ -170,9 +313,10 @@ void Committer::Release(size_t bytes) {
 }
 
 std::string Committer::Health() const {
+  std::string set_aside = store_.Damage();
   absl::MutexLock lock(&mu_);
   if (!last_write_.ok()) return std::string(last_write_.message());
-  if (damaged_chunks_ == 0) return "";
+  if (damaged_chunks_ == 0) return set_aside;
   return absl::StrCat(damaged_chunks_, " stored batches are damaged, the first: ", first_damage_);
 }
 

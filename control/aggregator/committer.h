@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,7 +19,9 @@
 #include "absl/synchronization/mutex.h"
 #include "common/clock/clock.h"
 #include "control/aggregator/commit_group.h"
+#include "control/aggregator/part_merge.h"
 #include "control/aggregator/record_store.h"
+#include "control/aggregator/sealed_index.h"
 
 namespace chartly::aggregator {
 
@@ -30,8 +33,9 @@ class Committer {
  public:
   using Done = std::function<void(const CommitResult&)>;
 
-  // Rebuilds the index from the chunks and starts the thread. Damaged chunks are left out and counted: their records
-  // are stored anew when they are sent again. The store and the clock must outlive it.
+  // Reads the unsealed batches into the index and starts the thread. Damaged ones are left out and counted: their
+  // records are stored anew when they are sent again. `dedupe_bytes` bounds the index, the filters of parts and the
+  // chunks that look-ups keep, together. The store and the clock must outlive it.
   static absl::StatusOr<std::unique_ptr<Committer>> Open(RecordStore& store, const Clock& clock, size_t dedupe_bytes);
   ~Committer() { Shutdown(); }
 
@@ -41,6 +45,21 @@ class Committer {
   CommitResult Commit(CommitRequest request);
   // True if less than kMaxPendingBytes wait; else false, and `room` is called once when there is room again.
   bool HasRoom(std::function<void()> room);
+
+  // What is not sealed yet.
+  struct Unsealed {
+    std::map<std::string, uint64_t> rows;  // by profile
+    absl::Time last_commit;
+    bool needs_room = false;  // commits wait until something is sealed
+  };
+  Unsealed unsealed() const;
+  // Takes over what was sealed: the index forgets these batches and reads the parts of the store anew. Returns when
+  // that is done; the parts that were replaced are not read any more then.
+  void Adopt(const Sealed& sealed);
+  // Reads the parts of the store anew: their filters changed. Returns when that is done.
+  void RereadParts();
+  // Commits that find the index full wait for Adopt from now on.
+  void ExpectSealing();
 
   // Empty if all is well; else what is wrong with the store, for people.
   std::string Health() const;
@@ -54,9 +73,20 @@ class Committer {
     Done done;
   };
   Committer(RecordStore& store, const Clock& clock, size_t dedupe_bytes)
-      : store_(store), clock_(clock), index_(dedupe_bytes) {}
+      : store_(store),
+        clock_(clock),
+        dedupe_bytes_(dedupe_bytes),
+        sealed_(store, dedupe_bytes / 8),
+        index_(dedupe_bytes) {}
   absl::Status Rebuild();
-  absl::Status ReplayChunk(uint64_t chunk, const ChunkMeta& meta);
+  absl::Status LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded);
+  void ShareMemory();
+  // Runs it on the commit thread, between commits, and waits; not at all once that thread stops.
+  void RunBetweenCommits(const std::function<void()>& task);
+  uint64_t UnsealedRows() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RunTasks();
+  // While much is unsealed, or the index is full, waits a while for the sealer, if there is one.
+  void AwaitRoom(const std::vector<Pending>& pending);
   void Run();
   std::vector<Pending> TakeGroup();
   void CommitPending(std::vector<Pending>& pending);
@@ -65,6 +95,8 @@ class Committer {
 
   RecordStore& store_;
   const Clock& clock_;
+  const size_t dedupe_bytes_;
+  SealedIndex sealed_;         // of the commit thread
   DedupeIndex index_;          // of the commit thread
   uint64_t last_batch_ = 0;    // of the commit thread
   int64_t last_acked_us_ = 0;  // of the commit thread
@@ -74,6 +106,9 @@ class Committer {
   size_t pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::function<void()>> waiting_for_room_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);  // for the commit thread
+  Unsealed unsealed_ ABSL_GUARDED_BY(mu_);
+  bool sealing_expected_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status last_write_ ABSL_GUARDED_BY(mu_);
   size_t damaged_chunks_ ABSL_GUARDED_BY(mu_) = 0;
   std::string first_damage_ ABSL_GUARDED_BY(mu_);

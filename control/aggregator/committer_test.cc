@@ -5,17 +5,29 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "common/chunk/chunk.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "control/aggregator/aggregator_batches_test.h"
 #include "control/aggregator/kv_record_store.h"
 #include "control/aggregator/record_query.h"
+#include "control/aggregator/sealer.h"
 
 namespace chartly::aggregator {
 namespace {
 
 using testing::TempDir;
 using Content = std::pair<int64_t, int64_t>;
+
+// Parts so small that a few batches give several, of several chunks.
+SealerOptions SmallParts() {
+  SealerOptions options;
+  options.merge.chunk_rows = 23;
+  options.merge.seal_rows = 120;
+  options.merge.part_rows = 3000;
+  options.merge.width = 2;
+  return options;
+}
 
 struct Aggregator {
   explicit Aggregator(const std::string& path, size_t dedupe_bytes = size_t{64} << 20)
@@ -28,6 +40,7 @@ struct Aggregator {
     REQUIRE_OK(made);
     committer = *std::move(made);
     query = std::make_unique<RecordQuery>(*store);
+    sealer = std::make_unique<Sealer>(*store, *committer, SmallParts());
   }
   CommitResult Send(const TestBatch& batch, int64_t seq = 0, int64_t epoch = 1) {
     CommitRequest request;
@@ -42,6 +55,7 @@ struct Aggregator {
       REQUIRE_OK(page);
       all.insert(all.end(), page->records().begin(), page->records().end());
       request.set_page_token(page->next_page_token());
+      between_pages();
     } while (!request.page_token().empty());
     return all;
   }
@@ -54,6 +68,8 @@ struct Aggregator {
   std::unique_ptr<RecordStore> store;
   std::unique_ptr<Committer> committer;
   std::unique_ptr<RecordQuery> query;
+  std::unique_ptr<Sealer> sealer;
+  std::function<void()> between_pages = [] {};
 };
 
 Content ContentOf(const v1::Record& record) {
@@ -135,6 +151,27 @@ struct Model {
   }
 };
 
+// Current rows in all batches and chunks that a scan gives.
+size_t CountCurrent(Aggregator& aggregator, const v1::ScanBatchesRequest& scan) {
+  size_t current = 0;
+  CHECK_OK(aggregator.query->ScanBatches(scan, [&](const v1::ScanBatchesResponse& response) {
+    uint32_t rows = 0;
+    if (response.chunk().empty()) {
+      auto batch = Batch::Parse(response.batch());
+      REQUIRE_OK(batch);
+      rows = batch->rows();
+    } else {
+      CHECK(scan.chunks());
+      auto chunk = ChunkReader::Open(response.chunk());
+      REQUIRE_OK(chunk);
+      rows = chunk->rows();
+    }
+    current += response.current().empty() ? rows : RowSet::FromBits(response.current()).Count();
+    return true;
+  }));
+  return current;
+}
+
 void CheckAgainst(Aggregator& aggregator, Model& model) {
   int64_t total = 0;
   for (auto& [profile_id, records] : model.profiles) {
@@ -146,16 +183,11 @@ void CheckAgainst(Aggregator& aggregator, Model& model) {
     CHECK(found == expected);
     CHECK(static_cast<int64_t>(aggregator.Records(OfProfile(profile_id, true, 100)).size()) ==
           model.versions[profile_id]);
-    size_t current = 0;
     v1::ScanBatchesRequest scan;
     scan.set_profile_id(profile_id);
-    CHECK_OK(aggregator.query->ScanBatches(scan, [&](const v1::ScanBatchesResponse& response) {
-      auto batch = Batch::Parse(response.batch());
-      REQUIRE_OK(batch);
-      current += response.current().empty() ? batch->rows() : RowSet::FromBits(response.current()).Count();
-      return true;
-    }));
-    CHECK(current == expected.size());
+    CHECK(CountCurrent(aggregator, scan) == expected.size());
+    scan.set_chunks(true);
+    CHECK(CountCurrent(aggregator, scan) == expected.size());
     total += model.versions[profile_id];
   }
   int64_t quarantined = 0;
@@ -192,14 +224,9 @@ void CheckPast(Aggregator& aggregator, const Model& model, absl::Time time) {
     v1::ScanBatchesRequest scan;
     scan.set_profile_id(profile_id);
     *scan.mutable_as_of() = request.as_of();
-    size_t current = 0;
-    CHECK_OK(aggregator.query->ScanBatches(scan, [&](const v1::ScanBatchesResponse& response) {
-      auto batch = Batch::Parse(response.batch());
-      REQUIRE_OK(batch);
-      current += response.current().empty() ? batch->rows() : RowSet::FromBits(response.current()).Count();
-      return true;
-    }));
-    CHECK(current == past.newest[profile_id].size());
+    CHECK(CountCurrent(aggregator, scan) == past.newest[profile_id].size());
+    scan.set_chunks(true);
+    CHECK(CountCurrent(aggregator, scan) == past.newest[profile_id].size());
   }
   for (const auto& [run_id, run] : model.runs) {
     v1::ListRecordsRequest request = OfRun(run_id);
@@ -219,7 +246,7 @@ TEST_CASE("random batches, resends and reopens give what the plain rules give, n
   auto aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
   std::map<std::string, int64_t> seqs;
   std::map<std::string, TestBatch> last;
-  for (int step = 1; step <= 300; ++step) {
+  for (int step = 1; step <= 250; ++step) {
     // Mostly forwards; a clock that is set back must not confuse what was known when.
     clock.Advance(absl::Microseconds(static_cast<int64_t>(random() % 10) - 2));
     std::string drone = "d" + std::to_string(random() % 2);
@@ -255,12 +282,148 @@ TEST_CASE("random batches, resends and reopens give what the plain rules give, n
       aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
       CheckAgainst(*aggregator, model);
     }
+    if (random() % 12 == 0) REQUIRE_OK(aggregator->sealer->SealNow(1 + random() % 60));
     if (random() % 4 == 0) CheckPast(*aggregator, model, start + absl::Microseconds(random() % (step * 3) - 5));
   }
   CheckAgainst(*aggregator, model);
+  REQUIRE_OK(aggregator->sealer->SealNow(1));
+  CheckAgainst(*aggregator, model);
+  for (int i = 0; i < 20; ++i) CheckPast(*aggregator, model, start + absl::Microseconds(i * 60));
+  CHECK_FALSE(aggregator->store->Parts("p0").empty());
 }
 
-// Puts a store back into format 1, which kept no versions on disk and no origins.
+TEST_CASE("a list in pages goes on where it was while batches are sealed and parts are merged") {
+  TempDir dir;
+  std::mt19937 random(3);
+  Aggregator aggregator(dir.File("db"));
+  Model model;
+  for (int i = 0; i < 60; ++i) {
+    TestBatch batch;
+    batch.run_id = "p-r" + std::to_string(i % 3);
+    batch.observed_us = 1000 + i;
+    for (unsigned rows = 1 + random() % 30; rows > 0; --rows) batch.rows.emplace_back(random() % 700, random() % 3);
+    REQUIRE_OK(aggregator.Send(batch).status);
+    model.Add(batch);
+    if (i % 15 == 0) REQUIRE_OK(aggregator.sealer->SealNow(100));
+  }
+  PartMerge merge(*aggregator.store, SmallParts().merge, [] { return false; });
+  size_t changes = 0;
+  aggregator.between_pages = [&] {
+    if (random() % 4 != 0) return;
+    auto chosen = merge.Choose("p");
+    REQUIRE_OK(chosen);
+    auto sealed = chosen->empty() ? merge.SealBatches("p") : merge.MergeParts(*chosen);
+    REQUIRE_OK(sealed);
+    if (sealed->rows == 0 && sealed->parts.empty()) return;
+    ++changes;
+    aggregator.committer->Adopt(*sealed);
+    for (uint64_t id : sealed->parts) REQUIRE_OK(aggregator.store->RemovePart(id));
+  };
+  for (bool all : {false, true}) {
+    std::map<int64_t, int64_t> expected, found;
+    for (const auto& [place, record] : model.profiles["p"]) expected[place] = record.value;
+    auto records = aggregator.Records(OfProfile("p", all));
+    if (all) CHECK(static_cast<int64_t>(records.size()) == model.versions["p"]);
+    for (const v1::Record& record : records) {
+      bool first = found.insert(ContentOf(record)).second;
+      CHECK((first || all));
+    }
+    if (!all) CHECK(found == expected);
+  }
+  CHECK(changes > 5);
+  aggregator.between_pages = [] {};
+  CheckAgainst(aggregator, model);
+}
+
+TEST_CASE("a damaged sealed chunk is found, set aside and named, and its records are stored when they come again") {
+  TempDir dir;
+  TestBatch batch;
+  for (int i = 0; i < 100; ++i) batch.rows.emplace_back(i, i);
+  {
+    Aggregator aggregator(dir.File("db"));
+    REQUIRE_OK(aggregator.Send(batch).status);
+    REQUIRE_OK(aggregator.sealer->SealNow(1));
+    CHECK(aggregator.Records(OfProfile("p")).size() == 100);
+  }
+  {
+    auto kv = OpenKvStore(dir.File("db"), {.memory_bytes = size_t{8} << 20, .large_values = true});
+    REQUIRE_OK(kv);
+    std::string prefix = StoreKeys(kDefaultTenant).SealedChunkPrefix();
+    auto it = (*kv)->NewIterator();
+    it->Seek(prefix);
+    it->Next();
+    REQUIRE(absl::StartsWith(it->key(), prefix));
+    std::string bytes(it->value());
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+    KvBatch flip;
+    flip.Put(it->key(), bytes);
+    REQUIRE_OK((*kv)->Write(flip, true));
+  }
+  for (int round = 0; round < 2; ++round) {
+    Aggregator aggregator(dir.File("db"));
+    if (round == 0) CHECK(aggregator.committer->Health().empty());
+    for (int i = 0; i < 2; ++i) {
+      auto page = aggregator.query->ListRecords(OfProfile("p", false, 1000), [] { return false; });
+      CHECK(absl::IsDataLoss(page.status()));
+    }
+    CHECK(absl::StrContains(aggregator.committer->Health(), "chunk 1 of part"));
+    // The rest is known as before; what was lost is new.
+    CommitResult again = aggregator.Send(batch);
+    REQUIRE_OK(again.status);
+    CHECK(again.stored == (round == 0 ? 23 : 0));
+    CHECK(again.stored + again.duplicate == 100);
+  }
+}
+
+TEST_CASE("a record without dims is one record, sealed or not") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  for (int64_t value : {1, 2, 2, 1}) {
+    BatchHeader origin;
+    origin.set_tenant("default");
+    origin.set_profile_id("p");
+    origin.set_run_id("r");
+    origin.set_observed_us(1000);
+    BatchBuilder builder;
+    builder.SetOrigin(origin);
+    size_t column = builder.AddColumn(Role::kMeasure, "value");
+    builder.BeginRow(1, 1);
+    builder.SetInteger(column, value);
+    builder.EndRow();
+    auto bytes = builder.Finish();
+    REQUIRE_OK(bytes);
+    auto prepared = PrepareBatch(*bytes);
+    REQUIRE_OK(prepared);
+    CommitRequest request;
+    request.batches.push_back(*std::move(prepared));
+    REQUIRE_OK(aggregator.committer->Commit(std::move(request)).status);
+    REQUIRE_OK(aggregator.sealer->SealNow(1));
+  }
+  CHECK(aggregator.Records(OfProfile("p")).size() == 1);
+  CHECK(aggregator.Records(OfProfile("p", true)).size() == 3);
+  CHECK(aggregator.Balance("r").duplicate() == 1);
+}
+
+TEST_CASE("commits wait for the sealer when the index is full, and go on") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"), 600 << 10);
+  aggregator.sealer->Start();
+  TestBatch batch;
+  for (int64_t seq = 1; seq <= 40; ++seq) {
+    batch.rows.clear();
+    for (int i = 0; i < 1000; ++i) batch.rows.emplace_back(seq * 1000 + i, i);
+    REQUIRE_OK(aggregator.Send(batch, seq).status);
+  }
+  CHECK(aggregator.Balance("r1").stored() == 40000);
+  batch.rows.clear();
+  for (int i = 0; i < 1000; ++i) batch.rows.emplace_back(5000 + i, i);
+  CHECK(aggregator.Send(batch, 41).duplicate == 1000);
+  aggregator.sealer->Stop();
+  CHECK(aggregator.Records(OfProfile("p", false, 10000)).size() == 40000);
+}
+
+// Puts a store without parts back into format 1, which kept no versions on disk, no origins, and no list of what is
+// unsealed.
 void MakeFormat1(const std::string& path) {
   auto kv = OpenKvStore(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
   REQUIRE_OK(kv);
@@ -274,6 +437,8 @@ void MakeFormat1(const std::string& path) {
   for (it->Seek(keys.AckPrefix()); it->Valid() && absl::StartsWith(it->key(), keys.AckPrefix()); it->Next()) {
     changes.Delete(it->key());
   }
+  std::string unsealed = keys.UnsealedPrefix();
+  for (it->Seek(unsealed); it->Valid() && absl::StartsWith(it->key(), unsealed); it->Next()) changes.Delete(it->key());
   for (it->Seek(keys.MetaPrefix()); it->Valid() && absl::StartsWith(it->key(), keys.MetaPrefix()); it->Next()) {
     ChunkMeta meta;
     REQUIRE(meta.ParseFromString(std::string(it->value())));
@@ -283,7 +448,7 @@ void MakeFormat1(const std::string& path) {
   REQUIRE_OK((*kv)->Write(changes, true));
 }
 
-TEST_CASE("a store of format 1 opens and knows the past as one of format 2") {
+TEST_CASE("a store of format 1 opens and knows the past as a newer one") {
   TempDir dir;
   std::mt19937 random(5);
   Model model;
@@ -301,8 +466,9 @@ TEST_CASE("a store of format 1 opens and knows the past as one of format 2") {
   }
   aggregator.reset();
   MakeFormat1(dir.File("db"));
-  for (int opened = 0; opened < 2; ++opened) {
+  for (int opened = 0; opened < 3; ++opened) {
     aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
+    if (opened == 2) REQUIRE_OK(aggregator->sealer->SealNow(1));
     CheckAgainst(*aggregator, model);
     for (int step = 0; step <= 40; step += 5) CheckPast(*aggregator, model, start + absl::Microseconds(step));
     aggregator.reset();

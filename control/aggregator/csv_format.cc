@@ -28,7 +28,7 @@ class CsvFormat final : public RecordFormat {
     out += "\r\n";
   }
   void End(std::string&) override {}
-  void Bind(const RecordBlock& block) override { binding_.Bind(block.batch); }
+  void Bind(const RecordBlock& block) override { binding_.Bind(block.columns()); }
 
   void Add(const RecordBlock& block, uint32_t row, const Hash128& id, std::string& out) override {
     if (binding_.has_provenance()) FillProvenance(block, row, provenance_);
@@ -45,9 +45,9 @@ class CsvFormat final : public RecordFormat {
 
  private:
   void AppendField(size_t index, uint32_t row, std::string& out) const {
-    const BatchColumn* column = binding_.Find(index, row);
+    const ColumnData* column = binding_.Find(index, row);
     if (column == nullptr) return;
-    if (column->type() == ValueType::kText) return AppendText(column->Text(row), out);
+    if (column->type == ValueType::kText) return AppendText(column->Text(row), out);
     out += column->Get(row).ToText();  // has no comma, quote or line break
   }
 

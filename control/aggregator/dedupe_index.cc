@@ -94,7 +94,7 @@ absl::Status DedupeIndex::ReserveWithin(const std::vector<const RecordIds*>& bat
   auto full = [&] {
     return Error(absl::StatusCode::kResourceExhausted, "DEDUPE_INDEX_FULL",
                  absl::StrCat("the index of ", size(), " records fills its ", max_bytes >> 20,
-                              " MiB; give it more with --dedupe-bytes, or more machines"));
+                              " MiB; give it more with --dedupe-memory, or more machines"));
   };
   // In the worst case every row replaces a version, and the table of older content doubles.
   size_t superseded_growth = 0;
@@ -139,25 +139,54 @@ void DedupeIndex::Supersede(const Hash128& id, RowLocation location) {
   if (superseded_.try_emplace(id, location).second) newly_superseded_.push_back(id);
 }
 
-DedupeOutcome DedupeIndex::Apply(const RecordIds& ids, int64_t observed_us, uint64_t chunk) {
+std::vector<uint32_t> DedupeIndex::Undecided(const RecordIds& ids, int64_t observed_us) {
+  std::vector<uint32_t> rows;
+  for (size_t row = 0; row < ids.keys.size(); ++row) {
+    if (row % kPrefetchRows == 0) Prefetch(ids, row, std::min(row + kPrefetchRows, ids.keys.size()));
+    Shard& shard = ShardOf(ids.keys[row]);
+    const Entry* newest = shard.capacity == 0 ? nullptr : shard.Find(ids.keys[row]);
+    bool decided = newest != nullptr && newest->location != 0 &&
+                   (newest->id == ids.ids[row] || newest->observed_us <= observed_us);
+    if (!decided) rows.push_back(static_cast<uint32_t>(row));
+  }
+  return rows;
+}
+
+DedupeOutcome DedupeIndex::Apply(const RecordIds& ids, int64_t observed_us, uint64_t chunk,
+                                 const SealedVersions& sealed) {
   DedupeOutcome outcome;
   for (size_t row = 0; row < ids.keys.size(); ++row) {
     if (row % kPrefetchRows == 0) Prefetch(ids, row, std::min(row + kPrefetchRows, ids.keys.size()));
     Entry incoming{ids.keys[row], ids.ids[row], observed_us, MakeLocation(chunk, static_cast<uint32_t>(row))};
     Shard& shard = ShardOf(incoming.key);
-    Entry* newest = shard.Find(incoming.key);
-    if (newest->location == 0) {
-      Insert(shard, newest, incoming);
-    } else if (newest->id == incoming.id) {
-      outcome.duplicates.push_back(newest->location);
+    Entry* slot = shard.Find(incoming.key);
+    bool unsealed = slot->location != 0;
+    const SealedVersion* in_part = nullptr;
+    if (auto found = sealed.find(static_cast<uint32_t>(row)); !sealed.empty() && found != sealed.end()) {
+      in_part = &found->second;
+    }
+    // An unsealed newest version is newer than all that is sealed.
+    Entry newest = *slot;
+    if (!unsealed && in_part != nullptr) newest = {incoming.key, in_part->id, in_part->observed_us, in_part->location};
+    if (newest.location == 0) {
+      Insert(shard, slot, incoming);
+    } else if (newest.id == incoming.id) {
+      outcome.duplicates.push_back(newest.location);
       continue;
-    } else if (observed_us >= newest->observed_us) {
-      outcome.superseded.push_back(newest->location);
-      Supersede(newest->id, newest->location);
-      replaced_.push_back(*newest);
-      *newest = incoming;
+    } else if (observed_us >= newest.observed_us) {
+      outcome.superseded.push_back(newest.location);
+      if (unsealed) {
+        Supersede(newest.id, newest.location);
+        replaced_.push_back(newest);
+        *slot = incoming;
+      } else {
+        Insert(shard, slot, incoming);
+      }
     } else if (auto seen = superseded_.find(incoming.id); seen != superseded_.end()) {
       outcome.duplicates.push_back(seen->second);
+      continue;
+    } else if (in_part != nullptr && in_part->same != 0) {
+      outcome.duplicates.push_back(in_part->same);
       continue;
     } else {
       outcome.superseded.push_back(incoming.location);
@@ -169,23 +198,44 @@ DedupeOutcome DedupeIndex::Apply(const RecordIds& ids, int64_t observed_us, uint
   return outcome;
 }
 
-std::vector<RowLocation> DedupeIndex::Replay(const RecordIds& ids, int64_t observed_us, uint64_t chunk,
-                                             const RowSet& stored) {
-  RecordIds kept;
-  std::vector<uint32_t> rows;
-  stored.ForEach(0, [&](uint32_t row) {
+DedupeIndex::Kept DedupeIndex::Keep(const RecordIds& ids, const RowSet& rows) {
+  Kept kept;
+  rows.ForEach(0, [&](uint32_t row) {
     if (row >= ids.ids.size()) return false;
-    kept.ids.push_back(ids.ids[row]);
-    kept.keys.push_back(ids.keys[row]);
-    rows.push_back(row);
+    kept.ids.ids.push_back(ids.ids[row]);
+    kept.ids.keys.push_back(ids.keys[row]);
+    kept.rows.push_back(row);
     return true;
   });
-  absl::Status reserved = ReserveWithin({&kept}, std::numeric_limits<size_t>::max());
+  absl::Status reserved = ReserveWithin({&kept.ids}, std::numeric_limits<size_t>::max());
   if (!reserved.ok()) std::abort();  // the machine itself is out of memory
+  return kept;
+}
+
+void DedupeIndex::Load(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored,
+                       const RowSet& superseded) {
+  Kept kept = Keep(ids, stored);
+  for (size_t i = 0; i < kept.rows.size(); ++i) {
+    if (i % kPrefetchRows == 0) Prefetch(kept.ids, i, std::min(i + kPrefetchRows, kept.rows.size()));
+    Entry entry{kept.ids.keys[i], kept.ids.ids[i], observed_us, MakeLocation(chunk, kept.rows[i])};
+    Shard& shard = ShardOf(entry.key);
+    Entry* slot = shard.Find(entry.key);
+    if (superseded.Contains(kept.rows[i])) {
+      superseded_.try_emplace(entry.id, entry.location);
+    } else if (slot->location == 0) {
+      *slot = entry;
+      ++shard.used;
+    }
+  }
+}
+
+std::vector<RowLocation> DedupeIndex::Replay(const RecordIds& ids, int64_t observed_us, uint64_t chunk,
+                                             const RowSet& stored) {
+  Kept kept = Keep(ids, stored);
   std::vector<RowLocation> superseded;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (i % kPrefetchRows == 0) Prefetch(kept, i, std::min(i + kPrefetchRows, rows.size()));
-    Entry incoming{kept.keys[i], kept.ids[i], observed_us, MakeLocation(chunk, rows[i])};
+  for (size_t i = 0; i < kept.rows.size(); ++i) {
+    if (i % kPrefetchRows == 0) Prefetch(kept.ids, i, std::min(i + kPrefetchRows, kept.rows.size()));
+    Entry incoming{kept.ids.keys[i], kept.ids.ids[i], observed_us, MakeLocation(chunk, kept.rows[i])};
     Shard& shard = ShardOf(incoming.key);
     Entry* newest = shard.Find(incoming.key);
     if (newest->location == 0) {
@@ -201,6 +251,29 @@ std::vector<RowLocation> DedupeIndex::Replay(const RecordIds& ids, int64_t obser
     }
   }
   return superseded;
+}
+
+void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
+  auto sealed = [&](RowLocation location) {
+    return std::binary_search(chunks.begin(), chunks.end(), LocationChunk(location));
+  };
+  for (Shard& shard : shards_) {
+    std::vector<Entry> kept;
+    for (size_t i = 0; i < shard.capacity; ++i) {
+      if (shard.slots[i].location != 0 && !sealed(shard.slots[i].location)) kept.push_back(shard.slots[i]);
+    }
+    if (kept.size() == shard.used) continue;
+    Shard smaller;
+    if (!kept.empty() && !smaller.Grow(CapacityFor(kept.size()))) continue;  // keeping what is sealed does no harm
+    for (const Entry& entry : kept) *smaller.Find(entry.key) = entry;
+    smaller.used = kept.size();
+    shard = std::move(smaller);
+  }
+  absl::flat_hash_map<Hash128, RowLocation> kept;
+  for (const auto& [id, location] : superseded_) {
+    if (!sealed(location)) kept.emplace(id, location);
+  }
+  superseded_ = std::move(kept);
 }
 
 void DedupeIndex::Commit() {

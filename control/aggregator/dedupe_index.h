@@ -1,9 +1,10 @@
 // Knows of every record its newest version, and every content it had before: what makes a row new, a version or a
 // duplicate (docs/formats/store.md, docs/adr/0003-revert-is-a-version.md).
 //
-// Lives in memory and is rebuilt from the chunks when the store is opened. Not thread-safe: the committer owns it.
-// Sharded open addressing with prefetch, so that a probe costs one or two cache misses that overlap, and growth
-// moves one small shard at a time.
+// Lives in memory. Holds the rows of unsealed batches only: of each key the newest version if it is unsealed, and the
+// contents of unsealed rows that are not newest any more. Of what is sealed it is told (SealedIndex). Not thread-safe:
+// the committer owns it. Sharded open addressing with prefetch, so that a probe costs one or two cache misses that
+// overlap, and growth moves one small shard at a time.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 #define CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 
@@ -30,6 +31,17 @@ inline uint32_t LocationRow(RowLocation location) { return static_cast<uint32_t>
 // Locations as sets of rows, by chunk.
 std::map<uint64_t, RowSet> RowsByChunk(const std::vector<RowLocation>& locations);
 
+// What parts know of the key of a row: the newest version among them, and where the content of the row lies, 0 if in
+// none.
+struct SealedVersion {
+  Hash128 id;
+  int64_t observed_us = 0;
+  RowLocation location = 0;
+  RowLocation same = 0;
+};
+// By row of a batch; a row whose key is in no part is not there.
+using SealedVersions = absl::flat_hash_map<uint32_t, SealedVersion>;
+
 // What became of the rows of one batch.
 struct DedupeOutcome {
   RowSet stored;
@@ -42,18 +54,28 @@ struct DedupeOutcome {
 
 class DedupeIndex {
  public:
-  // `max_bytes` bounds what Reserve allows; Replay may pass it, since what is stored must be known.
+  // `max_bytes` bounds what Reserve allows; Load and Replay may pass it, since what is stored must be known.
   explicit DedupeIndex(size_t max_bytes) : max_bytes_(max_bytes) {}
+  void set_max_bytes(size_t max_bytes) { max_bytes_ = max_bytes; }
   DedupeIndex(const DedupeIndex&) = delete;
   DedupeIndex& operator=(const DedupeIndex&) = delete;
 
   // Makes room for the rows of these batches together. ResourceExhausted (DEDUPE_INDEX_FULL) if that would pass the
   // bound; nothing changes then.
   absl::Status Reserve(const std::vector<const RecordIds*>& batches);
-  // Decides every row of a batch. Requires: Reserve succeeded for it, and only its batches were applied since.
-  DedupeOutcome Apply(const RecordIds& ids, int64_t observed_us, uint64_t chunk);
-  // Takes the stored rows of a chunk in as they were decided then; returns the rows they superseded.
+  // Rows that Apply cannot decide without knowing what is sealed. `observed_us`: of this batch and of all that are
+  // applied between; the least number there is if they differ.
+  std::vector<uint32_t> Undecided(const RecordIds& ids, int64_t observed_us);
+  // Decides every row of a batch. Requires: Reserve succeeded for it, and only its batches were applied since; `sealed`
+  // has what parts know of its undecided rows.
+  DedupeOutcome Apply(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const SealedVersions& sealed = {});
+  // Takes the stored rows of an unsealed batch in. Those in `superseded` are not newest.
+  void Load(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored, const RowSet& superseded);
+  // Decides the stored rows of a chunk as they were decided then; returns the rows they superseded. For stores that do
+  // not say.
   std::vector<RowLocation> Replay(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored);
+  // Forgets the rows of these batches, which are sorted: they are sealed. Requires: no changes since Commit.
+  void Forget(const std::vector<uint64_t>& chunks);
 
   // Changes since the last Commit or Undo become final, or are taken back.
   void Commit();
@@ -89,7 +111,14 @@ class DedupeIndex {
   void Insert(Shard& shard, Entry* slot, const Entry& entry);
   void Supersede(const Hash128& id, RowLocation location);
 
-  const size_t max_bytes_;
+  // The rows of `ids` in `rows`, with their numbers.
+  struct Kept {
+    RecordIds ids;
+    std::vector<uint32_t> rows;
+  };
+  Kept Keep(const RecordIds& ids, const RowSet& rows);
+
+  size_t max_bytes_;
   std::array<Shard, kShards> shards_;
   // Content that a record had before its newest version, and where it lies.
   absl::flat_hash_map<Hash128, RowLocation> superseded_;

@@ -15,26 +15,19 @@ constexpr uint32_t Bit(ValueType type) { return uint32_t{1} << static_cast<unsig
 constexpr uint32_t kExact = Bit(ValueType::kInteger) | Bit(ValueType::kDecimal);
 constexpr uint32_t kNumbers = kExact | Bit(ValueType::kFloat);
 
-// Digits that a signed number of so many bytes may have.
-int DigitsOf(uint32_t width) {
-  switch (width) {
-    case 1:
-      return 3;
-    case 2:
-      return 5;
-    case 4:
-      return 10;
-    case 8:
-      return 19;
-    default:
-      return kDecimalDigits + 1;
-  }
-}
-
 int Digits(absl::int128 number) {
   int digits = 0;
   for (; number != 0; number /= 10) ++digits;
   return digits;
+}
+
+bool HasValue(const ColumnData& column, const RowSet& rows) {
+  bool has = false;
+  rows.ForEach(0, [&](uint32_t row) {
+    has = !column.IsNull(row);
+    return !has;
+  });
+  return has;
 }
 
 void AddProvenance(ExportSchema& schema) {
@@ -58,44 +51,46 @@ void AddProvenance(ExportSchema& schema) {
 
 }  // namespace
 
-absl::Status SchemaBuilder::Add(absl::string_view batch) {
-  ASSIGN_OR_RETURN(BatchHeader header, Batch::ParseHeader(batch));
-  std::vector<std::pair<Role, std::string>> to_measure;
-  for (const storage::v1::Column& column : header.columns()) {
-    auto role = static_cast<Role>(column.role());
-    if (role == Role::kSource) continue;
-    Seen& seen = fields_[{role, column.name()}];
-    auto type = static_cast<ValueType>(column.type());
-    seen.types |= Bit(type);
-    if ((Bit(type) & kExact) == 0) continue;
-    if (column.mixed_scales() || column.width() > 8) {
-      to_measure.emplace_back(role, column.name());
-      continue;
-    }
-    int scale = static_cast<int>(column.scale());
-    seen.scale = std::max(seen.scale, scale);
-    seen.whole_digits = std::max(seen.whole_digits, DigitsOf(column.width()) - scale);
+absl::Status SchemaBuilder::Add(const RecordBlock& block) {
+  for (const ColumnData& column : block.columns()) {
+    if (!IsField(column.role)) continue;
+    const uint32_t type = Bit(column.type);
+    auto known = fields_.find({column.role, column.name});
+    const bool exact = (type & kExact) != 0;
+    if (!exact && known != fields_.end() && (known->second.types & type) != 0) continue;
+    if (!HasValue(column, block.rows())) continue;
+    Seen& seen = fields_[{column.role, column.name}];
+    seen.types |= type;
+    if (exact && !float_decimals_) TakeNumbers(column, block.rows(), seen);
   }
-  if (fields_.size() > kMaxFields) {
-    return Error(absl::StatusCode::kResourceExhausted, "EXPORT_TOO_WIDE",
-                 absl::StrCat("the records have more than ", kMaxFields, " fields; name those to export with fields"));
-  }
-  if (to_measure.empty() || float_decimals_) return absl::OkStatus();
-  ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(batch));
-  for (const auto& [role, name] : to_measure) TakeDecimals(parsed, role, name, fields_[{role, name}]);
-  return absl::OkStatus();
+  if (fields_.size() <= kMaxFields) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "EXPORT_TOO_WIDE",
+               absl::StrCat("the records have more than ", kMaxFields, " fields; name those to export with fields"));
 }
 
-void SchemaBuilder::TakeDecimals(const Batch& batch, Role role, const std::string& name, Seen& seen) const {
-  for (const BatchColumn* column : batch.Find(role, name)) {
-    if (column->type() != ValueType::kDecimal) continue;
-    for (uint32_t row = 0; row < batch.rows(); ++row) {
-      if (column->IsNull(row)) continue;
-      Decimal decimal = column->Get(row).decimal();
-      seen.scale = std::max<int>(seen.scale, decimal.scale);
-      seen.whole_digits = std::max(seen.whole_digits, Digits(decimal.unscaled) - decimal.scale);
+void SchemaBuilder::TakeNumbers(const ColumnData& column, const RowSet& rows, Seen& seen) {
+  auto take = [&](absl::int128 unscaled, int scale) {
+    seen.scale = std::max(seen.scale, scale);
+    seen.whole_digits = std::max(seen.whole_digits, Digits(unscaled) - scale);
+  };
+  const bool one_scale = column.type == ValueType::kInteger || (column.wide.empty() && column.scales.empty());
+  int64_t least = 0;
+  int64_t most = 0;
+  rows.ForEach(0, [&](uint32_t row) {
+    if (column.IsNull(row)) return true;
+    if (one_scale) {
+      least = std::min(least, column.integers[row]);
+      most = std::max(most, column.integers[row]);
+    } else {
+      Decimal decimal = column.DecimalAt(row);
+      take(decimal.unscaled, decimal.scale);
     }
-  }
+    return true;
+  });
+  if (!one_scale) return;
+  const int scale = column.type == ValueType::kInteger ? 0 : column.scale;
+  take(least, scale);
+  take(most, scale);
 }
 
 FieldType SchemaBuilder::TypeOf(const Seen& seen) const {

@@ -12,7 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/batch/batch.h"
+#include "control/aggregator/record_block.h"
 #include "control/aggregator/record_projection.h"
 
 namespace chartly::aggregator {
@@ -41,9 +41,8 @@ class SchemaBuilder {
   // `float_decimals`: decimals become floats.
   explicit SchemaBuilder(bool float_decimals) : float_decimals_(float_decimals) {}
 
-  // Takes in the columns of a batch. ResourceExhausted (EXPORT_TOO_WIDE) past 4096 fields; DataLoss if the batch is
-  // damaged.
-  absl::Status Add(absl::string_view batch);
+  // Takes in the values of the rows of a block. ResourceExhausted (EXPORT_TOO_WIDE) past 4096 fields.
+  absl::Status Add(const RecordBlock& block);
   bool empty() const { return fields_.empty(); }
   bool Has(Role role, const std::string& name) const { return fields_.count({role, name}) > 0; }
   // The columns that a projection asks for, in its order; all fields and the id if it asks for nothing.
@@ -55,7 +54,7 @@ class SchemaBuilder {
     int scale = 0;       // the largest
     int whole_digits = 0;
   };
-  void TakeDecimals(const Batch& batch, Role role, const std::string& name, Seen& seen) const;
+  static void TakeNumbers(const ColumnData& column, const RowSet& rows, Seen& seen);
   FieldType TypeOf(const Seen& seen) const;
   void AddRole(Role role, ExportSchema& schema) const;
   void AddField(Role role, const std::string& name, ExportSchema& schema) const;

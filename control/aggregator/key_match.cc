@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "common/chunk/sort_key.h"
 #include "common/status/status.h"
 #include "control/aggregator/record_projection.h"
 
@@ -27,23 +28,52 @@ absl::StatusOr<KeyMatch> KeyMatch::Parse(const std::vector<std::string>& key) {
     field.text = text.substr(equals + 1);
     absl::StatusOr<Value> number = ParseNumber(field.text);
     field.value = number.ok() ? *std::move(number) : Value::Text(field.text);
+    FillSortable(field);
     match.fields_.push_back(std::move(field));
   }
   return match;
 }
 
-KeyMatch KeyMatch::OfRow(const Batch& batch, uint32_t row) {
-  std::set<std::string> names(batch.header().key().begin(), batch.header().key().end());
+// A value that prints as the text may be of any type that reads it.
+void KeyMatch::FillSortable(Field& field) {
+  if (field.role != Role::kDim || field.value.is_null()) return;
+  auto add = [&field](const Value& value) { AppendSortable(field.name, value, field.sortable.emplace_back()); };
+  add(field.value);
+  if (!field.loose) return;
+  add(Value::Text(field.text));
+  if (auto boolean = ParseBoolean(field.text); boolean.ok()) add(Value::Boolean(*boolean));
+  if (auto date = ParseDate(field.text); date.ok()) add(Value::Of(*date));
+  if (auto timestamp = ParseTimestamp(field.text); timestamp.ok()) add(Value::Of(*timestamp));
+}
+
+bool KeyMatch::MayBeIn(const SealedChunkMeta& chunk, const std::vector<std::string>& key) const {
+  for (const Field& field : fields_) {
+    const bool in_key = key.empty() || std::find(key.begin(), key.end(), field.name) != key.end();
+    if (!in_key || field.sortable.empty()) continue;
+    auto range = std::find_if(chunk.ranges().begin(), chunk.ranges().end(),
+                              [&](const DimRange& one) { return one.name() == field.name; });
+    if (range == chunk.ranges().end()) return false;
+    auto inside = [&](const std::string& value) {
+      return value >= range->min() && (range->max().empty() || value <= range->max());
+    };
+    if (std::none_of(field.sortable.begin(), field.sortable.end(), inside)) return false;
+  }
+  return true;
+}
+
+KeyMatch KeyMatch::OfRow(const RecordBlock& block, uint32_t row) {
+  std::set<std::string> names(block.source().key.begin(), block.source().key.end());
   if (names.empty()) {
-    for (const BatchColumn& column : batch.columns()) {
-      if (column.role() == Role::kDim) names.insert(column.name());
+    for (const ColumnData& column : block.columns()) {
+      if (column.role == Role::kDim) names.insert(column.name);
     }
   }
   KeyMatch match;
   for (const std::string& name : names) {
-    Value value = batch.Get(Role::kDim, name, row);
+    Value value = GetValue(block.columns(), Role::kDim, name, row);
     std::string text = value.ToText();
-    match.fields_.push_back({Role::kDim, name, std::move(value), std::move(text), false});
+    match.fields_.push_back({Role::kDim, name, std::move(value), std::move(text), false, {}});
+    FillSortable(match.fields_.back());
   }
   return match;
 }
@@ -56,12 +86,12 @@ std::vector<std::string> KeyMatch::texts() const {
   return texts;
 }
 
-void KeyMatch::Bind(const Batch& batch) {
+void KeyMatch::Bind(const ColumnSet& columns) {
   bound_.clear();
   for (const Field& field : fields_) {
-    std::vector<Bound>& columns = bound_.emplace_back();
-    for (const BatchColumn* column : batch.Find(field.role, field.name)) {
-      columns.push_back({column, std::vector<char>(column->dictionary_size(), kUnknown)});
+    std::vector<Bound>& bound = bound_.emplace_back();
+    for (const ColumnData* column : FindField(columns, field.role, field.name)) {
+      bound.push_back({column, std::vector<char>(column->codes.empty() ? 0 : column->text_ends.size(), kUnknown)});
     }
   }
 }
@@ -74,7 +104,7 @@ bool KeyMatch::Fits(const Field& field, const Value& value) {
 
 bool KeyMatch::Fits(const Field& field, Bound& bound, uint32_t row) {
   if (bound.by_entry.empty()) return Fits(field, bound.column->Get(row));
-  char& known = bound.by_entry[bound.column->DictionaryIndex(row)];
+  char& known = bound.by_entry[bound.column->codes[row]];
   if (known == kUnknown) known = Fits(field, bound.column->Get(row)) ? 1 : 0;
   return known == 1;
 }

@@ -1,4 +1,4 @@
-// Fields with the values that a record must have, bound to one batch after another. Not thread-safe.
+// Fields with the values that a record must have, bound to the columns of one block after another. Not thread-safe.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_KEY_MATCH_H_
 #define CHARTLY_CONTROL_AGGREGATOR_KEY_MATCH_H_
 
@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/batch/batch.h"
+#include "common/chunk/column_data.h"
+#include "control/aggregator/record_block.h"
 
 namespace chartly::aggregator {
 
@@ -17,11 +18,13 @@ class KeyMatch {
   // (KEY_INVALID).
   static absl::StatusOr<KeyMatch> Parse(const std::vector<std::string>& key);
   // The dims that identify the record in a row. Those that it lacks must be lacking.
-  static KeyMatch OfRow(const Batch& batch, uint32_t row);
+  static KeyMatch OfRow(const RecordBlock& block, uint32_t row);
 
-  // The batch must outlive the next calls of Matches.
-  void Bind(const Batch& batch);
+  // The columns must outlive the next calls of Matches.
+  void Bind(const ColumnSet& columns);
   bool Matches(uint32_t row);
+  // False if no row of a sealed chunk matches, by the ranges of its key dims.
+  bool MayBeIn(const SealedChunkMeta& chunk, const std::vector<std::string>& key) const;
   // The values as text, for a search in rows that were never read.
   std::vector<std::string> texts() const;
 
@@ -32,11 +35,14 @@ class KeyMatch {
     Value value;         // null: the record must lack the field
     std::string text;    // how it prints
     bool loose = false;  // came as text
+    // Of a dim: all that fits, as sortable bytes.
+    std::vector<std::string> sortable;
   };
   struct Bound {
-    const BatchColumn* column;
-    std::vector<char> by_entry;  // of a dictionary: whether an entry fits, once that is known
+    const ColumnData* column;
+    std::vector<char> by_entry;  // of texts with codes: whether an entry fits, once that is known
   };
+  static void FillSortable(Field& field);
   static bool Fits(const Field& field, const Value& value);
   static bool Fits(const Field& field, Bound& bound, uint32_t row);
 

@@ -2,10 +2,14 @@
 #ifndef CHARTLY_CONTROL_AGGREGATOR_KV_RECORD_STORE_H_
 #define CHARTLY_CONTROL_AGGREGATOR_KV_RECORD_STORE_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "common/kv/kv_store.h"
+#include "control/aggregator/kv_record_reads.h"
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/store_keys.h"
 
@@ -13,7 +17,7 @@ namespace chartly::aggregator {
 
 inline constexpr char kDefaultTenant[] = "default";
 
-class KvRecordStore final : public RecordStore {
+class KvRecordStore final : public KvRecordReads<RecordStore> {
  public:
   // A store of an older format is brought to the present one first. FailedPrecondition (STORE_FORMAT_UNKNOWN) if a
   // newer program wrote it; else as OpenKvStore.
@@ -21,39 +25,33 @@ class KvRecordStore final : public RecordStore {
                                                              absl::string_view tenant = kDefaultTenant);
 
   absl::Status Append(StoreWrite write) override;
-  absl::StatusOr<uint64_t> LastBatch() const override;
-  absl::StatusOr<uint64_t> LastBatchAt(int64_t acked_us) const override;
-  absl::StatusOr<int64_t> LastAckedUs() const override;
-  absl::StatusOr<std::optional<RunState>> Run(const std::string& run_id) const override;
-  absl::StatusOr<std::optional<ProfileState>> Profile(const std::string& profile_id) const override;
-  absl::StatusOr<std::optional<DroneState>> Drone(const std::string& drone_id) const override;
-  absl::StatusOr<std::optional<SpoolState>> Spool(const std::string& drone_id,
-                                                  const std::string& spool_id) const override;
-  absl::StatusOr<std::map<std::string, ProfileState>> Profiles() const override;
-  absl::StatusOr<std::map<std::string, DroneState>> Drones() const override;
-  absl::StatusOr<std::string> ChunkBatch(uint64_t chunk) const override;
-  absl::StatusOr<ChunkMeta> Meta(uint64_t chunk) const override;
-  absl::Status ScanChunks(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
-  absl::Status ScanChunksDown(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
-  absl::Status ScanRows(const RowScan& scan, const RowsVisitor& visit) const override;
-  absl::Status ScanRun(const std::string& run_id, uint64_t first, uint64_t as_of,
-                       const RunVisitor& visit) const override;
-  absl::Status ScanRuns(const RunStateVisitor& visit) const override;
-  absl::Status ScanQuarantine(const std::string& profile_id, const std::string& run_id, absl::string_view after,
-                              const QuarantineVisitor& visit) const override;
+  std::unique_ptr<RecordReader> View() const override;
+  uint64_t NewPartId() override { return ++last_part_; }
+  absl::Status WriteSealedChunk(uint64_t part, uint32_t index, std::string bytes) override;
+  absl::Status SealPart(Seal seal) override;
+  void SetFilter(const PartMeta& part, std::shared_ptr<const PartFilter> filter) override;
+  absl::Status RemovePart(uint64_t id) override;
+  void SetAside(uint64_t part, uint32_t index, const absl::Status& damage) const override;
+  std::string Damage() const override;
 
  private:
   KvRecordStore(std::unique_ptr<KvStore> kv, absl::string_view tenant) : kv_(std::move(kv)), keys_(tenant) {}
+  const KvReader& kv() const override { return *kv_; }
+  const StoreKeys& keys() const override { return keys_; }
+  std::shared_ptr<const PartsByProfile> parts() const override;
   absl::Status AdmitFormat();
-  template <typename State>
-  absl::StatusOr<std::optional<State>> ReadState(const std::string& key) const;
-  template <typename State>
-  absl::StatusOr<std::map<std::string, State>> ReadStates(const std::string& prefix) const;
-  std::string ChunkPrefix(const std::string& profile_id) const;
-  absl::StatusOr<ChunkMeta> MetaAt(const KvIterator& it) const;
+  absl::Status LoadParts();
+  absl::Status LoadDamage();
+  // Removes chunks that no part holds: a process was killed while it made one.
+  absl::Status RemoveGarbage();
 
   const std::unique_ptr<KvStore> kv_;
   const StoreKeys keys_;
+  std::atomic<uint64_t> last_part_{0};
+  mutable absl::Mutex mu_;
+  std::shared_ptr<const PartsByProfile> parts_ ABSL_GUARDED_BY(mu_) = std::make_shared<PartsByProfile>();
+  mutable size_t damaged_ ABSL_GUARDED_BY(mu_) = 0;
+  mutable std::string first_damage_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace chartly::aggregator

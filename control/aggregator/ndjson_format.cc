@@ -20,14 +20,14 @@ class NdjsonFormat final : public RecordFormat {
 
   void Bind(const RecordBlock& block) override {
     columns_.clear();
-    for (const BatchColumn& column : block.batch.columns()) {
-      if (column.role() == Role::kSource || !projection_.Takes(column.role(), column.name())) continue;
+    for (const ColumnData& column : block.columns()) {
+      if (!IsField(column.role) || !projection_.Takes(column.role, column.name)) continue;
       std::string name;
-      AppendJsonString(name, column.name());
+      AppendJsonString(name, column.name);
       columns_.push_back({&column, absl::StrCat(name, ":")});
     }
     profile_.clear();
-    AppendJsonString(profile_, block.batch.header().profile_id());
+    AppendJsonString(profile_, block.source().profile_id);
   }
 
   void Add(const RecordBlock& block, uint32_t row, const Hash128& id, std::string& out) override {
@@ -36,8 +36,8 @@ class NdjsonFormat final : public RecordFormat {
     for (Role role : {Role::kDim, Role::kMeasure, Role::kAttr}) {
       absl::StrAppend(&out, ",\"", RoleName(role), "\":{");
       bool first = true;
-      for (; next < columns_.size() && columns_[next].column->role() == role; ++next) {
-        const BatchColumn& column = *columns_[next].column;
+      for (; next < columns_.size() && columns_[next].column->role == role; ++next) {
+        const ColumnData& column = *columns_[next].column;
         if (column.IsNull(row)) continue;
         absl::StrAppend(&out, first ? "" : ",", columns_[next].name);
         first = false;
@@ -51,12 +51,12 @@ class NdjsonFormat final : public RecordFormat {
 
  private:
   struct NamedColumn {
-    const BatchColumn* column;
+    const ColumnData* column;
     std::string name;  // as JSON, with its colon
   };
 
-  static void AppendValue(const BatchColumn& column, uint32_t row, std::string& out) {
-    if (column.type() == ValueType::kText) return AppendJsonString(out, column.Text(row));
+  static void AppendValue(const ColumnData& column, uint32_t row, std::string& out) {
+    if (column.type == ValueType::kText) return AppendJsonString(out, column.Text(row));
     Value value = column.Get(row);
     if (value.is_number() || value.type() == ValueType::kBoolean) {
       out += value.ToText();

@@ -56,7 +56,7 @@ class ParquetFormat final : public RecordFormat {
   bool needs_ids() const override { return binding_.has_id(); }
   void Begin(std::string&) override {}
   void End(std::string& out) override { writer_.Finish(out); }
-  void Bind(const RecordBlock& block) override { binding_.Bind(block.batch); }
+  void Bind(const RecordBlock& block) override { binding_.Bind(block.columns()); }
 
   void Add(const RecordBlock& block, uint32_t row, const Hash128& id, std::string& out) override {
     if (binding_.has_provenance()) FillProvenance(block, row, provenance_);
@@ -75,7 +75,7 @@ class ParquetFormat final : public RecordFormat {
 
  private:
   void SetField(size_t index, uint32_t row) {
-    const BatchColumn* column = binding_.Find(index, row);
+    const ColumnData* column = binding_.Find(index, row);
     if (column == nullptr) return;
     const FieldType& type = schema_[index].type;
     switch (type.type) {
@@ -95,7 +95,7 @@ class ParquetFormat final : public RecordFormat {
       case ValueType::kText:
         break;
     }
-    if (column->type() == ValueType::kText) return writer_.SetText(index, column->Text(row));
+    if (column->type == ValueType::kText) return writer_.SetText(index, column->Text(row));
     writer_.SetText(index, column->Get(row).ToText());
   }
 

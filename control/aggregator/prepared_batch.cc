@@ -40,6 +40,7 @@ absl::StatusOr<PreparedBatch> PrepareBatch(std::string bytes) {
     ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
     RETURN_IF_ERROR(CheckHeader(batch.header()));
     prepared.ids = ComputeRecordIds(batch);
+    prepared.ranges = KeyRangesOf(batch);
     prepared.header = batch.header();
     prepared.header.clear_columns();
   }

@@ -4,10 +4,12 @@
 #define CHARTLY_CONTROL_AGGREGATOR_PREPARED_BATCH_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/batch/batch.h"
 #include "common/batch/record_id.h"
+#include "control/aggregator/key_ranges.h"
 
 namespace chartly::aggregator {
 
@@ -15,6 +17,7 @@ struct PreparedBatch {
   std::string bytes;
   BatchHeader header;
   RecordIds ids;
+  std::vector<DimRange> ranges;
   // Memory it takes.
   size_t Size() const { return bytes.size() + ids.ids.size() * 2 * sizeof(Hash128); }
 };

@@ -71,12 +71,12 @@ absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindId(const Question& 
   ASSIGN_OR_RETURN(Hash128 id, ParseId(question.request.record_id()));
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
   std::optional<KeyMatch> found;
-  RETURN_IF_ERROR(scan.Run(0, question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
-    RecordIds ids = ComputeRecordIds(block.batch);
-    question.answer.set_scanned(question.answer.scanned() + block.batch.rows());
+  RETURN_IF_ERROR(scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
+    RecordIds ids = block.Ids();
+    question.answer.set_scanned(question.answer.scanned() + block.size());
     auto place = std::find(ids.ids.begin(), ids.ids.end(), id);
     if (place == ids.ids.end()) return true;
-    found = KeyMatch::OfRow(block.batch, static_cast<uint32_t>(place - ids.ids.begin()));
+    found = KeyMatch::OfRow(block, static_cast<uint32_t>(place - ids.ids.begin()));
     return false;
   }));
   return found;
@@ -84,30 +84,31 @@ absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindId(const Question& 
 
 absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindPlace(const Question& question) const {
   const v1::ExplainRecordRequest& request = question.request;
+  ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
   std::optional<KeyMatch> found;
-  auto visit = [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
-    if (question.gone()) return absl::CancelledError("the caller has gone");
-    if (!request.run_id().empty() && meta.run_id() != request.run_id()) return true;
-    ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(chunk));
-    ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
-    const std::string& payload = batch.header().payload_sha256();
-    if (!request.payload_sha256().empty() && payload != request.payload_sha256()) return true;
-    question.answer.set_scanned(question.answer.scanned() + batch.rows());
-    for (uint32_t row = 0; row < batch.rows(); ++row) {
-      if (batch.SourcePage(row) != request.page() || batch.SourceRow(row) != request.row()) continue;
-      found = KeyMatch::OfRow(batch, row);
-      bool stored = meta.stored_rows().empty() || RowSet::FromBits(meta.stored_rows()).Contains(row);
-      if (!stored) {
+  auto is_there = [&](const RecordBlock& block, uint32_t row) {
+    if (block.SourcePage(row) != request.page() || block.SourceRow(row) != request.row()) return false;
+    const ChunkMeta& meta = block.Meta(row);
+    if (!request.run_id().empty() && meta.run_id() != request.run_id()) return false;
+    return request.payload_sha256().empty() || meta.origin().payload_sha256() == request.payload_sha256();
+  };
+  RETURN_IF_ERROR(scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
+    question.answer.set_scanned(question.answer.scanned() + block.size());
+    for (uint32_t row = 0; row < block.size(); ++row) {
+      // A batch has its duplicates, a sealed chunk has none, but may have rows of later batches.
+      if (block.source().sealed && !block.rows().Contains(row)) continue;
+      if (!is_there(block, row)) continue;
+      found = KeyMatch::OfRow(block, row);
+      if (!block.rows().Contains(row)) {
         question.answer.set_absence(v1::ABSENCE_DUPLICATE);
         question.answer.set_explanation(
-            absl::StrCat("row ", request.row(), " of page ", request.page(), " of run ", meta.run_id(),
+            absl::StrCat("row ", request.row(), " of page ", request.page(), " of run ", block.Meta(row).run_id(),
                          " has the content of a record that was stored before; it was counted as a duplicate"));
       }
       return false;
     }
     return true;
-  };
-  RETURN_IF_ERROR(store_.ScanChunks(request.profile_id(), 0, visit));
+  }));
   return found;
 }
 
@@ -115,35 +116,37 @@ absl::Status RecordExplainer::AddHistories(const Question& question, KeyMatch ma
   ASSIGN_OR_RETURN(int limit, PageLimit(question.request.limit(), 10, 100));
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
   std::map<Hash128, v1::RecordHistory*> histories;
-  return scan.Run(0, question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
-    match.Bind(block.batch);
-    RecordIds ids;  // made when the first row matches, and so
-    absl::StatusOr<RowSet> newest = RowSet();
-    question.answer.set_scanned(question.answer.scanned() + block.batch.rows());
-    block.rows.ForEach(0, [&](uint32_t row) {
-      if (row >= block.batch.rows()) return false;
-      if (!match.Matches(row)) return true;
-      if (ids.ids.empty()) {
-        ids = ComputeRecordIds(block.batch);
-        newest = scan.NewestRows(block.chunk);
-        if (!newest.ok()) return false;
-      }
-      auto known = histories.find(ids.keys[row]);
-      if (known == histories.end()) {
-        if (question.answer.records_size() >= limit) return true;
-        v1::RecordHistory* history = question.answer.add_records();
-        history->set_key_id(ids.keys[row].ToHex());
-        known = histories.emplace(ids.keys[row], history).first;
-      }
-      auto& versions = *known->second->mutable_versions();
-      if (versions.size() == kMaxVersions) versions.DeleteSubrange(0, 1);
-      v1::RecordVersion& version = *versions.Add();
-      version.set_newest(newest->Contains(row));
-      FillRecord(block, row, ids.ids[row], RecordProjection(), *version.mutable_record());
-      FillLatePayload(store_, *version.mutable_record()->mutable_provenance());
-      return true;
+  auto add = [&](const RecordBlock& block, uint32_t row, const Hash128& key, const Hash128& id) -> absl::Status {
+    auto known = histories.find(key);
+    if (known == histories.end()) {
+      if (question.answer.records_size() >= limit) return absl::OkStatus();
+      v1::RecordHistory* history = question.answer.add_records();
+      history->set_key_id(key.ToHex());
+      known = histories.emplace(key, history).first;
+    }
+    auto& versions = *known->second->mutable_versions();
+    if (versions.size() == kMaxVersions) versions.DeleteSubrange(0, 1);
+    v1::RecordVersion& version = *versions.Add();
+    ASSIGN_OR_RETURN(bool newest, scan.IsNewest(question.request.profile_id(), block.Location(row)));
+    version.set_newest(newest);
+    FillRecord(block, row, RecordProjection(), *version.mutable_record());
+    version.mutable_record()->set_id(id.ToHex());
+    FillLatePayload(store_, *version.mutable_record()->mutable_provenance());
+    return absl::OkStatus();
+  };
+  scan.SkipUnless([&match](const SealedChunkMeta& chunk, const std::vector<std::string>& key) {
+    return match.MayBeIn(chunk, key);
+  });
+  return scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
+    match.Bind(block.columns());
+    question.answer.set_scanned(question.answer.scanned() + block.size());
+    std::vector<uint32_t> rows;
+    block.rows().ForEach(0, [&](uint32_t row) {
+      if (row < block.size() && match.Matches(row)) rows.push_back(row);
+      return row < block.size();
     });
-    RETURN_IF_ERROR(newest.status());
+    const RecordIds ids = block.Ids(rows);
+    for (size_t i = 0; i < rows.size(); ++i) RETURN_IF_ERROR(add(block, rows[i], ids.keys[i], ids.ids[i]));
     return true;
   });
 }
@@ -226,8 +229,9 @@ absl::Status RecordExplainer::AddAbsence(const Question& question, const std::op
         absl::StrCat(looked, "; none of them was it, none was filtered, and none in quarantine has it"));
   }
   if (question.by_place() && duplicate > 0) {
-    answer.set_explanation(absl::StrCat(answer.explanation(), ". Of a batch of duplicates alone no row is kept: ",
-                                        duplicate, " rows were duplicates, it may be one of them"));
+    answer.set_explanation(absl::StrCat(
+        answer.explanation(), ". Duplicates are counted, and not kept once their batch is merged: ", duplicate,
+        " rows were duplicates, it may be one of them"));
   }
   return absl::OkStatus();
 }

@@ -54,6 +54,8 @@ struct Explained : RecordFixture {
 
 TEST_CASE("a record tells all its versions and where each came from") {
   Explained store;
+  SECTION("in batches as they came") {}
+  SECTION("in parts") { store.seals = true; }
   store.Send({{1, "a", "1.50", {}}, {2, "b", "2", {}}}, "r1");
   store.Send({{2, "b", "3", {}}}, "r2");
   auto answer = store.ByKey("dims.place=2");
@@ -89,6 +91,23 @@ TEST_CASE("a record tells all its versions and where each came from") {
   CHECK(store.ByKey("measures.value=1.5").records_size() == 1);
 }
 
+TEST_CASE("a search by key reads the sealed chunks where it may be, and no others") {
+  Explained store;
+  std::vector<TestRow> rows;
+  for (int64_t place = 0; place < 210; ++place) rows.push_back({place * 3, "a", std::to_string(place), {}});
+  store.Send(rows);
+  REQUIRE_OK(store.sealer->SealNow(1));
+  for (int64_t place : {0, 300, 627}) {
+    auto answer = store.ByKey("dims.place=" + std::to_string(place));
+    REQUIRE(answer.records_size() == 1);
+    CHECK(answer.records(0).versions(0).newest());
+    CHECK(answer.scanned() == 7);
+  }
+  CHECK(store.ByKey("dims.place=628").scanned() == 0);
+  CHECK(store.ByKey("dims.nowhere=1").records().empty());
+  CHECK(store.ByKey("measures.value=17").scanned() == 210);
+}
+
 TEST_CASE("a row that brought nothing new leads to the record that was there") {
   Explained store;
   store.Send({{1, "a", "1", {}}}, "r1");
@@ -101,6 +120,13 @@ TEST_CASE("a row that brought nothing new leads to the record that was there") {
   auto own = store.ByPlace("r2", 2, 1);
   CHECK(own.absence() == v1::ABSENCE_UNSPECIFIED);
   CHECK(own.records(0).versions(0).record().dims().at("place").integer() == 2);
+
+  // Once the batch is merged its duplicates are only counted.
+  REQUIRE_OK(store.sealer->SealNow(1));
+  CHECK(store.ByPlace("r2", 2, 1).records_size() == 1);
+  auto merged = store.ByPlace("r2", 2, 2);
+  CHECK(merged.records().empty());
+  CHECK(absl::StrContains(merged.explanation(), "1 rows were duplicates"));
 }
 
 TEST_CASE("a record that is not there is explained by what is known") {

@@ -142,11 +142,11 @@ absl::Status RecordExport::RunAdmitted(const v1::ExportRecordsRequest& request, 
   RETURN_IF_ERROR(CheckThere(request));
   // The columns of a table come before its first row, so what is exported is looked through once before.
   SchemaBuilder schema(request.float_decimals());
-  auto take_columns = [&schema](const std::string& batch) -> absl::StatusOr<bool> {
-    RETURN_IF_ERROR(schema.Add(batch));
+  auto take_columns = [&schema](const RecordBlock& block) -> absl::StatusOr<bool> {
+    RETURN_IF_ERROR(schema.Add(block));
     return true;
   };
-  RETURN_IF_ERROR(scan.RunBytes(gone, take_columns));
+  RETURN_IF_ERROR(scan.Run(ScanCursor(), gone, take_columns));
   RETURN_IF_ERROR(CheckNames(schema, filter, projection));
   ASSIGN_OR_RETURN(std::unique_ptr<RecordFormat> format, MakeFormat(request, schema, std::move(projection)));
 
@@ -154,16 +154,16 @@ absl::Status RecordExport::RunAdmitted(const v1::ExportRecordsRequest& request, 
   format->Begin(sender.out());
   if (!sender.SendAll()) return ReaderLeft();
   int64_t scanned = 0;
-  RETURN_IF_ERROR(scan.Run(0, gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
-    filter.Bind(block.batch);
+  RETURN_IF_ERROR(scan.Run(ScanCursor(), gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
+    filter.Bind(block.columns());
     format->Bind(block);
     RecordIds ids;
     bool taken = true;
-    block.rows.ForEach(0, [&](uint32_t row) {
-      if (row >= block.batch.rows()) return false;
+    block.rows().ForEach(0, [&](uint32_t row) {
+      if (row >= block.size()) return false;
       ++scanned;
       if (!filter.Matches(row)) return true;
-      if (format->needs_ids() && ids.ids.empty()) ids = ComputeRecordIds(block.batch);
+      if (format->needs_ids() && ids.ids.empty()) ids = block.Ids();
       format->Add(block, row, ids.ids.empty() ? Hash128() : ids.ids[row], sender.out());
       taken = sender.SendSome();
       return taken;

@@ -1,6 +1,7 @@
 #include "control/aggregator/record_export.h"
 
 #include "absl/strings/match.h"
+#include "common/chunk/batch_columns.h"
 #include "common/status/status.h"
 #include "control/aggregator/export_schema.h"
 #include "control/aggregator/record_fixture_test.h"
@@ -59,6 +60,8 @@ TEST_CASE("NDJSON is a document a line, as records are everywhere, with all digi
 
 TEST_CASE("CSV quotes what needs it, tells null from empty, and guards formulas if asked") {
   RecordFixture fixture;
+  SECTION("in a batch as it came") {}
+  SECTION("in a part") { fixture.seals = true; }
   fixture.Send({{1, "x,y", "1", "=1+1"}, {2, "say \"hi\"", "-2.50", {}}, {3, "", {}, "two\r\nlines"}});
   RecordExport exports(*fixture.store);
   v1::ExportRecordsRequest request = Of(v1::EXPORT_FORMAT_CSV, "dims.place,attrs.note,dims.city,measures");
@@ -90,8 +93,13 @@ TEST_CASE("columns take the type that holds all of their values") {
     }
     auto bytes = builder.Finish();
     REQUIRE_OK(bytes);
+    auto batch = Batch::Parse(*bytes);
+    REQUIRE_OK(batch);
+    RecordFixture fixture;
+    ChunkMetas metas(*fixture.store);
+    RowSet rows = RowSet::All(batch->rows());
     SchemaBuilder schema(float_decimals);
-    REQUIRE_OK(schema.Add(*bytes));
+    REQUIRE_OK(schema.Add(RecordBlock({"p", {}}, ColumnsOfBatch(*batch, 1), std::move(rows), metas)));
     return schema.Build(*RecordProjection::Parse({"measures"})).at(0).type;
   };
   CHECK(schema_of({"1", "-5"}).type == ValueType::kInteger);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "control/aggregator/record_block.h"
 #include "control/aggregator/record_projection.h"
 
 namespace chartly::aggregator {
@@ -10,22 +11,22 @@ namespace {
 
 constexpr char kUnknown = 2;
 
-// The row of a batch as an expression sees it.
+// A row as an expression sees it.
 class RowLookup final : public Expression::Lookup {
  public:
-  RowLookup(const std::vector<std::vector<const BatchColumn*>>& columns, uint32_t row) : columns_(columns), row_(row) {}
+  RowLookup(const std::vector<std::vector<const ColumnData*>>& columns, uint32_t row) : columns_(columns), row_(row) {}
   Expression::Operand Find(size_t name) const override {
     using Kind = Expression::Operand::Kind;
-    for (const BatchColumn* column : columns_[name]) {
+    for (const ColumnData* column : columns_[name]) {
       if (column->IsNull(row_)) continue;
-      if (column->type() == ValueType::kText) return {Kind::kText, column->Text(row_), Value()};
+      if (column->type == ValueType::kText) return {Kind::kText, column->Text(row_), Value()};
       return {Kind::kValue, "", column->Get(row_)};
     }
     return {};
   }
 
  private:
-  const std::vector<std::vector<const BatchColumn*>>& columns_;
+  const std::vector<std::vector<const ColumnData*>>& columns_;
   const uint32_t row_;
 };
 
@@ -61,25 +62,32 @@ std::vector<std::pair<Role, std::string>> RecordFilter::names() const {
   return names;
 }
 
-void RecordFilter::Bind(const Batch& batch) {
+void RecordFilter::Bind(const ColumnSet& columns) {
   for (Condition& condition : conditions_) {
     condition.columns.clear();
-    for (const auto& [role, name] : condition.names) condition.columns.push_back(batch.Find(role, name));
-    condition.dictionary = nullptr;
+    for (const auto& [role, name] : condition.names) condition.columns.push_back(FindField(columns, role, name));
+    condition.single = nullptr;
+    condition.by_entry.clear();
+    condition.before.reset();
     if (condition.columns.size() != 1 || condition.columns[0].size() != 1) continue;
-    const BatchColumn* column = condition.columns[0][0];
-    if (column->dictionary_size() == 0) continue;
-    condition.dictionary = column;
-    condition.by_entry.assign(column->dictionary_size(), kUnknown);
+    const ColumnData* column = condition.columns[0][0];
+    if (column->codes.empty() && column->type != ValueType::kInteger) continue;
+    condition.single = column;
+    if (!column->codes.empty()) condition.by_entry.assign(column->text_ends.size(), kUnknown);
   }
 }
 
 bool RecordFilter::Holds(Condition& condition, uint32_t row) {
-  if (condition.dictionary == nullptr || condition.dictionary->IsNull(row)) {
-    return condition.expression.Matches(RowLookup(condition.columns, row));
+  auto decide = [&] { return condition.expression.Matches(RowLookup(condition.columns, row)); };
+  const ColumnData* column = condition.single;
+  if (column == nullptr || column->IsNull(row)) return decide();
+  if (column->type == ValueType::kInteger) {
+    const int64_t number = column->integers[row];
+    if (!condition.before.has_value() || condition.before->first != number) condition.before.emplace(number, decide());
+    return condition.before->second;
   }
-  char& known = condition.by_entry[condition.dictionary->DictionaryIndex(row)];
-  if (known == kUnknown) known = condition.expression.Matches(RowLookup(condition.columns, row)) ? 1 : 0;
+  char& known = condition.by_entry[column->codes[row]];
+  if (known == kUnknown) known = decide() ? 1 : 0;
   return known == 1;
 }
 

@@ -10,6 +10,7 @@
 #include "control/aggregator/aggregator_batches_test.h"
 #include "control/aggregator/committer.h"
 #include "control/aggregator/kv_record_store.h"
+#include "control/aggregator/sealer.h"
 
 namespace chartly::aggregator {
 
@@ -29,6 +30,11 @@ class RecordFixture {
     auto made = Committer::Open(*store, clock, size_t{64} << 20);
     REQUIRE_OK(made);
     committer = *std::move(made);
+    SealerOptions parts;
+    parts.merge.chunk_rows = 7;
+    parts.merge.seal_rows = 40;
+    parts.merge.width = 2;
+    sealer = std::make_unique<Sealer>(*store, *committer, parts);
   }
 
   // Stores the rows as one batch, fetched one second after the batch before.
@@ -67,12 +73,15 @@ class RecordFixture {
     request.batches.push_back(*std::move(prepared));
     CommitResult result = committer->Commit(std::move(request));
     REQUIRE_OK(result.status);
+    if (seals) REQUIRE_OK(sealer->SealNow(1));
     return result;
   }
 
   FakeClock clock;
   std::unique_ptr<RecordStore> store;
   std::unique_ptr<Committer> committer;
+  std::unique_ptr<Sealer> sealer;  // makes small parts
+  bool seals = false;              // each batch at once
 
  private:
   testing::TempDir dir_;

@@ -11,14 +11,15 @@ SchemaBinding::SchemaBinding(const ExportSchema& schema) : schema_(schema), colu
   }
 }
 
-void SchemaBinding::Bind(const Batch& batch) {
+void SchemaBinding::Bind(const ColumnSet& columns) {
   for (size_t i = 0; i < schema_.size(); ++i) {
-    if (schema_[i].kind == ExportColumn::Kind::kField) columns_[i] = batch.Find(schema_[i].role, schema_[i].name);
+    if (schema_[i].kind != ExportColumn::Kind::kField) continue;
+    columns_[i] = FindField(columns, schema_[i].role, schema_[i].name);
   }
 }
 
-const BatchColumn* SchemaBinding::Find(size_t index, uint32_t row) const {
-  for (const BatchColumn* column : columns_[index]) {
+const ColumnData* SchemaBinding::Find(size_t index, uint32_t row) const {
+  for (const ColumnData* column : columns_[index]) {
     if (!column->IsNull(row)) return column;
   }
   return nullptr;

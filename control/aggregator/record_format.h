@@ -35,19 +35,19 @@ std::unique_ptr<RecordFormat> MakeNdjsonFormat(RecordProjection projection);
 std::unique_ptr<RecordFormat> MakeCsvFormat(ExportSchema schema, bool guard_formulas);
 std::unique_ptr<RecordFormat> MakeParquetFormat(ExportSchema schema);
 
-// The columns of a batch that hold the values of each column of a schema; finds the value of a row.
+// The columns of a block that hold the values of each column of a schema; finds the value of a row.
 class SchemaBinding {
  public:
   explicit SchemaBinding(const ExportSchema& schema);
-  void Bind(const Batch& batch);
+  void Bind(const ColumnSet& columns);
   // The column that holds a value of schema column `index` in the row; null if the field has none there.
-  const BatchColumn* Find(size_t index, uint32_t row) const;
+  const ColumnData* Find(size_t index, uint32_t row) const;
   bool has_id() const { return has_id_; }
   bool has_provenance() const { return has_provenance_; }
 
  private:
   const ExportSchema& schema_;
-  std::vector<std::vector<const BatchColumn*>> columns_;
+  std::vector<std::vector<const ColumnData*>> columns_;
   bool has_id_ = false;
   bool has_provenance_ = false;
 };

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "chartly/v1/aggregator.pb.h"
@@ -22,7 +23,7 @@ class RecordPage {
   };
   // Where a page begins, and what all pages of a question see.
   struct Begin {
-    RowLocation after = 0;
+    ScanCursor after;
     uint64_t as_of = 0;  // the last batch number; 0 for the first page
   };
   // `question` names what is asked; it goes into the token, so that a token serves its own question alone.
@@ -38,15 +39,16 @@ class RecordPage {
   v1::ListRecordsResponse Take();
 
  private:
-  void EndWith(RowLocation last);
-  void NoteFields(const Batch& batch);
+  void EndWith(ScanCursor last);
+  void NoteFields(const RecordBlock& block);
+  void SetIds(const RecordBlock& block, const std::vector<uint32_t>& rows);
 
   RecordFilter filter_;
   const RecordProjection projection_;
   const Limits limits_;
   const std::string question_;
   uint64_t as_of_ = 0;
-  std::set<std::pair<Role, std::string>> unseen_;  // names asked for that no batch had
+  std::set<std::pair<Role, std::string>> unseen_;  // names asked for that no block had
   size_t bytes_ = 0;
   v1::ListRecordsResponse response_;
 };

@@ -11,22 +11,28 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "chartly/storage/v1/records.pb.h"
+#include "control/aggregator/part_filter.h"
 #include "control/aggregator/row_set.h"
 
 namespace chartly::aggregator {
 
 using storage::v1::ChunkMeta;
+using storage::v1::DimRange;
 using storage::v1::DroneState;
+using storage::v1::PartMeta;
 using storage::v1::ProfileState;
 using storage::v1::RunState;
+using storage::v1::SealedChunkMeta;
 using storage::v1::SpoolState;
 using storage::v1::StoredQuarantine;
 
@@ -88,13 +94,30 @@ struct RowScan {
   bool all_versions = false;
 };
 
-class RecordStore {
- public:
-  virtual ~RecordStore() = default;
+// A part, and the filter over its record keys; until that is made after a start, any key may be in the part.
+struct Part {
+  PartMeta meta;
+  std::shared_ptr<const PartFilter> filter;
+};
+using PartPtr = std::shared_ptr<const Part>;
+// Parts of one profile in order of batches.
+using PartList = std::vector<PartPtr>;
 
-  // All or nothing; OK means it is on disk. ResourceExhausted (STORE_FULL): a later append may succeed. Batch numbers
-  // and times of acks never go backwards from one append to the next.
-  virtual absl::Status Append(StoreWrite write) = 0;
+// Turns batches or parts of a profile into one part. Nothing else changes: what a question sees stays the same.
+struct Seal {
+  Part part;
+  // What lies in the part now. Batches were unsealed until then.
+  std::vector<uint64_t> batches;
+  std::vector<uint64_t> parts;          // by id
+  std::map<uint64_t, ChunkMeta> metas;  // descriptions of batches that change
+};
+
+// The read half. A row is named by its batch and its number there for ever; where it lies changes: first in the batch
+// as it arrived, after that in a part, sorted by key.
+class RecordReader {
+ public:
+  virtual ~RecordReader() = default;
+
   // The highest batch number ever appended; 0 if none. What it counts is visible whole.
   virtual absl::StatusOr<uint64_t> LastBatch() const = 0;
   // The highest batch number acked at or before that time; 0 if none.
@@ -111,7 +134,7 @@ class RecordStore {
   virtual absl::StatusOr<std::map<std::string, ProfileState>> Profiles() const = 0;
   virtual absl::StatusOr<std::map<std::string, DroneState>> Drones() const = 0;
 
-  // The batch of a chunk; NotFound if there is none.
+  // The batch of a chunk; NotFound if there is none, or it lies in a part.
   virtual absl::StatusOr<std::string> ChunkBatch(uint64_t chunk) const = 0;
   virtual absl::StatusOr<ChunkMeta> Meta(uint64_t chunk) const = 0;
 
@@ -121,8 +144,8 @@ class RecordStore {
   virtual absl::Status ScanChunks(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const = 0;
   virtual absl::Status ScanChunksDown(const std::string& profile_id, uint64_t first,
                                       const ChunkVisitor& visit) const = 0;
-  // Chunks of a profile upwards, with their rows that the question sees: those stored, and of these only the ones that
-  // are the newest version of their record, unless it asks for all. Chunks without such rows are left out.
+  // Unsealed chunks of a profile upwards, with their rows that the question sees: those stored, and of these only the
+  // ones that are the newest version of their record, unless it asks for all. Chunks without such rows are left out.
   using RowsVisitor = std::function<absl::StatusOr<bool>(uint64_t chunk, const ChunkMeta& meta, const RowSet& rows)>;
   virtual absl::Status ScanRows(const RowScan& scan, const RowsVisitor& visit) const = 0;
   // Chunks that hold rows which batches of a run up to number `as_of` gave, upwards from `first`, each once with all
@@ -138,6 +161,44 @@ class RecordStore {
   using QuarantineVisitor = std::function<absl::StatusOr<bool>(absl::string_view id, const StoredQuarantine& row)>;
   virtual absl::Status ScanQuarantine(const std::string& profile_id, const std::string& run_id, absl::string_view after,
                                       const QuarantineVisitor& visit) const = 0;
+
+  // Parts of a profile; of all.
+  virtual PartList Parts(const std::string& profile_id) const = 0;
+  virtual std::map<std::string, PartList> AllParts() const = 0;
+  // The bytes of a sealed chunk. DataLoss (STORE_CORRUPT) if it was set aside as damaged.
+  virtual absl::StatusOr<std::string> SealedChunk(uint64_t part, uint32_t index) const = 0;
+  // Unsealed batches with stored rows, upwards from `first`; of all profiles, in order of profiles, if it is empty.
+  virtual absl::Status ScanUnsealed(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const = 0;
+  // Rows of the batches from `first` to `last` that are not the newest version as of a batch number, by batch.
+  using RowsByBatch = absl::flat_hash_map<uint64_t, RowSet>;
+  virtual absl::StatusOr<RowsByBatch> Superseded(const std::string& profile_id, uint64_t first, uint64_t last,
+                                                 uint64_t as_of) const = 0;
+};
+
+class RecordStore : public RecordReader {
+ public:
+  // All or nothing; OK means it is on disk. ResourceExhausted (STORE_FULL): a later append may succeed. Batch numbers
+  // and times of acks never go backwards from one append to the next.
+  virtual absl::Status Append(StoreWrite write) = 0;
+
+  // What the store holds now, frozen. Must go before the store does.
+  virtual std::unique_ptr<RecordReader> View() const = 0;
+
+  // To make a part: take an id, write its chunks, then seal, which is all or nothing and on disk when it is OK. Chunks
+  // of a part that was never sealed are removed when the store is opened. Appends may go on, and other parts of other
+  // rows.
+  virtual uint64_t NewPartId() = 0;
+  virtual absl::Status WriteSealedChunk(uint64_t part, uint32_t index, std::string bytes) = 0;
+  virtual absl::Status SealPart(Seal seal) = 0;
+  // Gives a part the filter that it lacks; nothing if it has been replaced meanwhile.
+  virtual void SetFilter(const PartMeta& part, std::shared_ptr<const PartFilter> filter) = 0;
+  // Removes the chunks of a part that another one replaced, or that was never sealed. Views keep theirs.
+  virtual absl::Status RemovePart(uint64_t id) = 0;
+
+  // Sets a sealed chunk that turned out damaged aside, so that it is not read again and shows in Damage.
+  virtual void SetAside(uint64_t part, uint32_t index, const absl::Status& damage) const = 0;
+  // What was set aside, for people; empty if nothing.
+  virtual std::string Damage() const = 0;
 };
 
 }  // namespace chartly::aggregator

@@ -7,29 +7,27 @@
 namespace chartly::aggregator {
 
 void FillProvenance(const RecordBlock& block, uint32_t row, v1::Provenance& out) {
-  const BatchHeader& header = block.batch.header();
-  out.set_source_uri(header.source_uri());
-  out.set_payload_sha256(header.payload_sha256());
-  out.set_page(block.batch.SourcePage(row));
-  out.set_row(block.batch.SourceRow(row));
-  out.set_revision(header.revision());
-  out.set_drone_id(header.drone_id());
-  out.set_run_id(header.run_id());
-  *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(header.observed_us()));
-  *out.mutable_acked_at() = ToTimestamp(absl::FromUnixMicros(block.meta.acked_us()));
+  const ChunkMeta& meta = block.Meta(row);
+  out.set_source_uri(meta.origin().source_uri());
+  out.set_payload_sha256(meta.origin().payload_sha256());
+  out.set_page(block.SourcePage(row));
+  out.set_row(block.SourceRow(row));
+  out.set_revision(meta.origin().revision());
+  out.set_drone_id(meta.drone_id());
+  out.set_run_id(meta.run_id());
+  *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(meta.observed_us()));
+  *out.mutable_acked_at() = ToTimestamp(absl::FromUnixMicros(meta.acked_us()));
 }
 
-void FillRecord(const RecordBlock& block, uint32_t row, const Hash128& id, const RecordProjection& projection,
-                v1::Record& out) {
-  out.set_id(id.ToHex());
-  out.set_profile_id(block.batch.header().profile_id());
-  for (const BatchColumn& column : block.batch.columns()) {
-    if (column.role() == Role::kSource || column.IsNull(row)) continue;
-    if (!projection.Takes(column.role(), column.name())) continue;
-    auto& fields = column.role() == Role::kDim       ? *out.mutable_dims()
-                   : column.role() == Role::kMeasure ? *out.mutable_measures()
-                                                     : *out.mutable_attrs();
-    ToProto(column.Get(row), fields[column.name()]);
+void FillRecord(const RecordBlock& block, uint32_t row, const RecordProjection& projection, v1::Record& out) {
+  out.set_profile_id(block.source().profile_id);
+  for (const ColumnData& column : block.columns()) {
+    if (!IsField(column.role) || column.IsNull(row)) continue;
+    if (!projection.Takes(column.role, column.name)) continue;
+    auto& fields = column.role == Role::kDim       ? *out.mutable_dims()
+                   : column.role == Role::kMeasure ? *out.mutable_measures()
+                                                   : *out.mutable_attrs();
+    ToProto(column.Get(row), fields[column.name]);
   }
   if (projection.takes_provenance()) FillProvenance(block, row, *out.mutable_provenance());
 }

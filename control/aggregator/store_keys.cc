@@ -31,6 +31,30 @@ std::string StoreKeys::ProfileChunk(absl::string_view profile_id, uint64_t chunk
   return key;
 }
 
+std::string StoreKeys::Unsealed(absl::string_view profile_id, uint64_t chunk) const {
+  std::string key = UnsealedPrefix(profile_id);
+  AppendBigEndian64(key, chunk);
+  return key;
+}
+
+std::string StoreKeys::Part(absl::string_view profile_id, uint64_t first_batch) const {
+  std::string key = Name('g', profile_id);
+  AppendBigEndian64(key, first_batch);
+  return key;
+}
+
+std::string StoreKeys::SealedChunk(uint64_t part, uint64_t index) const {
+  std::string key = SealedChunkPrefix(part);
+  AppendBigEndian64(key, index);
+  return key;
+}
+
+std::string StoreKeys::DamagedChunk(uint64_t part, uint64_t index) const {
+  std::string key = Number('z', part);
+  AppendBigEndian64(key, index);
+  return key;
+}
+
 std::string StoreKeys::Superseded(absl::string_view profile_id, uint64_t chunk, uint64_t batch) const {
   std::string key = SupersededPrefix(profile_id);
   AppendBigEndian64(key, chunk);
@@ -72,6 +96,12 @@ std::string StoreKeys::ProfileQuarantine(absl::string_view profile_id, absl::str
 absl::string_view KeyName(absl::string_view key, size_t prefix) {
   key.remove_prefix(prefix);
   if (!key.empty()) key.remove_suffix(1);
+  return key;
+}
+
+std::string NumberedKey(absl::string_view prefix, uint64_t number) {
+  std::string key(prefix);
+  AppendBigEndian64(key, number);
   return key;
 }
 

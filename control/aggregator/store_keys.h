@@ -25,6 +25,18 @@ class StoreKeys {
   // Chunks of a profile; no value.
   std::string ProfileChunkPrefix(absl::string_view profile_id) const { return Name('p', profile_id); }
   std::string ProfileChunk(absl::string_view profile_id, uint64_t chunk) const;
+  // Unsealed chunks; no value.
+  std::string UnsealedPrefix() const { return Kind('t'); }
+  std::string UnsealedPrefix(absl::string_view profile_id) const { return Name('t', profile_id); }
+  std::string Unsealed(absl::string_view profile_id, uint64_t chunk) const;
+  // Parts by profile and first batch; their chunks, and those set aside.
+  std::string PartPrefix() const { return Kind('g'); }
+  std::string Part(absl::string_view profile_id, uint64_t first_batch) const;
+  std::string SealedChunkPrefix() const { return Kind('k'); }
+  std::string SealedChunkPrefix(uint64_t part) const { return Number('k', part); }
+  std::string SealedChunk(uint64_t part, uint64_t index) const;
+  std::string DamagedChunkPrefix() const { return Kind('z'); }
+  std::string DamagedChunk(uint64_t part, uint64_t index) const;
   // Rows of a chunk that were newest until a batch: profile, chunk, batch number.
   std::string SupersededPrefix(absl::string_view profile_id) const { return Name('v', profile_id); }
   std::string Superseded(absl::string_view profile_id, uint64_t chunk, uint64_t batch) const;
@@ -56,6 +68,8 @@ class StoreKeys {
 // The last name of a key that ends with one; the number it ends with.
 absl::string_view KeyName(absl::string_view key, size_t prefix);
 uint64_t KeyNumber(absl::string_view key);
+// A prefix and a number behind it.
+std::string NumberedKey(absl::string_view prefix, uint64_t number);
 
 }  // namespace chartly::aggregator
 

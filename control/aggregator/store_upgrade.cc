@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kRowsAWrite = size_t{1} << 20;
 
-absl::StatusOr<std::vector<RowLocation>> ReplayChunk(const RecordStore& store, uint64_t chunk, const ChunkMeta& meta,
+absl::StatusOr<std::vector<RowLocation>> ReplayChunk(const RecordReader& store, uint64_t chunk, const ChunkMeta& meta,
                                                      DedupeIndex& index) {
   ASSIGN_OR_RETURN(std::string bytes, store.ChunkBatch(chunk));
   ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
@@ -23,7 +23,7 @@ absl::StatusOr<std::vector<RowLocation>> ReplayChunk(const RecordStore& store, u
 
 }  // namespace
 
-absl::Status AddVersions(const RecordStore& store, KvStore& kv, const StoreKeys& keys) {
+absl::Status AddVersions(const RecordReader& store, KvStore& kv, const StoreKeys& keys) {
   DedupeIndex index(std::numeric_limits<size_t>::max());
   KvBatch pending;
   size_t rows = 0;
@@ -51,6 +51,15 @@ absl::Status AddVersions(const RecordStore& store, KvStore& kv, const StoreKeys&
     return true;
   };
   RETURN_IF_ERROR(store.ScanChunks("", 0, add));
+  return kv.Write(pending, false);
+}
+
+absl::Status AddUnsealed(const RecordReader& store, KvStore& kv, const StoreKeys& keys) {
+  KvBatch pending;
+  RETURN_IF_ERROR(store.ScanChunks("", 0, [&](uint64_t chunk, const ChunkMeta& meta) -> absl::StatusOr<bool> {
+    pending.PutOwned(keys.Unsealed(meta.profile_id(), chunk), std::string());
+    return true;
+  }));
   return kv.Write(pending, false);
 }
 

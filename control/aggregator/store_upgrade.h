@@ -13,7 +13,10 @@ namespace chartly::aggregator {
 // From format 1: writes down when each chunk was acked and which rows it superseded, by deciding all rows again in
 // their order. Takes 60 to 90 bytes of memory a record while it runs. Damaged chunks are left out, as they were when
 // format 1 was opened.
-absl::Status AddVersions(const RecordStore& store, KvStore& kv, const StoreKeys& keys);
+absl::Status AddVersions(const RecordReader& store, KvStore& kv, const StoreKeys& keys);
+
+// From format 2, and after the step above from format 1: nothing is sealed yet.
+absl::Status AddUnsealed(const RecordReader& store, KvStore& kv, const StoreKeys& keys);
 
 }  // namespace chartly::aggregator
 

@@ -70,7 +70,7 @@ class StoreWriter {
   uint64_t number_ = 0;
 };
 
-inline absl::StatusOr<std::vector<StoredRow>> TryScan(const RecordStore& store, const RowScan& scan) {
+inline absl::StatusOr<std::vector<StoredRow>> TryScan(const RecordReader& store, const RowScan& scan) {
   std::vector<StoredRow> found;
   auto take = [&](uint64_t chunk, const ChunkMeta&, const RowSet& rows) -> absl::StatusOr<bool> {
     rows.ForEach(0, [&](uint32_t row) {
@@ -83,7 +83,7 @@ inline absl::StatusOr<std::vector<StoredRow>> TryScan(const RecordStore& store, 
   return found;
 }
 
-inline std::vector<StoredRow> Scan(const RecordStore& store, const RowScan& scan) {
+inline std::vector<StoredRow> Scan(const RecordReader& store, const RowScan& scan) {
   auto found = TryScan(store, scan);
   REQUIRE_OK(found);
   return *found;

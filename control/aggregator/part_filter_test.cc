@@ -1,0 +1,31 @@
+#include "control/aggregator/part_filter.h"
+
+#include "common/status/status.h"
+#include "test/support/test.h"
+
+namespace chartly::aggregator {
+namespace {
+
+uint64_t Mix(uint64_t number) {
+  number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+  number = (number ^ number >> 27) * 0x94d049bb133111eb;
+  return number ^ number >> 31;
+}
+
+Hash128 Key(uint64_t number) { return {Mix(number + 1), Mix(number + 0x9e3779b97f4a7c15)}; }
+
+TEST_CASE("a filter knows every key that it was given and rules out nearly all others") {
+  constexpr uint64_t kKeys = 100000;
+  PartFilter filter(kKeys);
+  for (uint64_t i = 0; i < kKeys; ++i) filter.Add(Key(i));
+  CHECK(filter.bytes() <= kKeys * 3 + 64);
+  size_t wrong = 0;
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    CHECK(filter.MayContain(Key(i)));
+    wrong += filter.MayContain(Key(i + kKeys)) ? 1 : 0;
+  }
+  CHECK(wrong < kKeys / 2000);
+}
+
+}  // namespace
+}  // namespace chartly::aggregator

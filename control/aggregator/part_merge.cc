@@ -1,0 +1,274 @@
+#include "control/aggregator/part_merge.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "common/chunk/batch_columns.h"
+#include "common/chunk/column_ids.h"
+#include "common/chunk/sort_key.h"
+#include "common/status/status.h"
+#include "control/aggregator/chunk_metas.h"
+#include "control/aggregator/part_writer.h"
+#include "control/aggregator/record_block.h"
+
+namespace chartly::aggregator {
+namespace {
+
+constexpr size_t kRowsAStep = 16384;
+
+absl::Status Stopped() { return absl::CancelledError("the store is stopping"); }
+
+std::vector<std::string> KeyOf(const PartMeta& meta) { return {meta.key().begin(), meta.key().end()}; }
+
+// Walks through a part in order.
+class PartCursor {
+ public:
+  PartCursor(const RecordReader& view, PartPtr part) : view_(view), part_(std::move(part)), key_(KeyOf(part_->meta)) {}
+
+  bool done() const { return next_chunk_ > static_cast<uint32_t>(part_->meta.chunks_size()); }
+  // Whether all rows of the chunk under way were taken; then its columns are read no more, and Load comes next.
+  bool spent() const { return row_ >= RowsOf(columns_); }
+  const ColumnSet& columns() const { return columns_; }
+  uint32_t row() const { return row_; }
+  bool Before(const PartCursor& other) const {
+    int order = sort_key_.compare(other.sort_key_);
+    return order != 0 ? order < 0 : location_ < other.location_;
+  }
+  const PartPtr& part() const { return part_; }
+  uint32_t chunk() const { return next_chunk_ - 1; }
+
+  // The next chunk, or the end.
+  absl::Status Load() {
+    encoder_.reset();
+    columns_.clear();
+    row_ = 0;
+    if (next_chunk_++ == static_cast<uint32_t>(part_->meta.chunks_size())) return absl::OkStatus();
+    ASSIGN_OR_RETURN(columns_, ReadSealedColumns(view_, *part_, chunk()));
+    encoder_.emplace(columns_, key_);
+    Look();
+    return absl::OkStatus();
+  }
+  void Next() {
+    ++row_;
+    if (!spent()) Look();
+  }
+
+ private:
+  void Look() {
+    sort_key_.clear();
+    encoder_->Append(row_, sort_key_);
+    location_ = LocationOf(columns_, row_);
+  }
+
+  const RecordReader& view_;
+  const PartPtr part_;
+  const std::vector<std::string> key_;
+  uint32_t next_chunk_ = 0;
+  ColumnSet columns_;
+  std::optional<SortKeyEncoder> encoder_;
+  uint32_t row_ = 0;
+  std::string sort_key_;
+  RowLocation location_ = 0;
+};
+
+}  // namespace
+
+// Batches in memory.
+struct PartMerge::Sources {
+  std::vector<std::string> key;
+  std::vector<uint64_t> batches;
+  std::vector<RowSet> stored;
+  std::vector<ColumnSet> columns;
+  std::map<uint64_t, ChunkMeta> metas;  // that lack an origin
+  uint64_t rows = 0;
+  size_t bytes = 0;
+};
+
+// Of neighbouring batches with the same key, as many as belong into a part and fit into memory.
+absl::Status PartMerge::Load(const RecordReader& view, const std::string& profile_id, Sources& sources) const {
+  return view.ScanUnsealed(profile_id, 0, [&](uint64_t id, const ChunkMeta& meta) -> absl::StatusOr<bool> {
+    if (stop_()) return Stopped();
+    bool full = sources.rows + meta.stored() > options_.seal_rows || sources.bytes >= options_.seal_bytes;
+    if (!sources.batches.empty() && full) return false;
+    absl::StatusOr<std::string> bytes = view.ChunkBatch(id);
+    absl::StatusOr<Batch> batch = bytes.ok() ? Batch::Parse(*bytes) : bytes.status();
+    // A damaged batch has no place in a part; what is behind it makes another one.
+    if (!batch.ok()) return sources.batches.empty();
+    std::vector<std::string> key(batch->header().key().begin(), batch->header().key().end());
+    if (sources.batches.empty()) sources.key = key;
+    if (key != sources.key) return false;
+    sources.batches.push_back(id);
+    sources.stored.push_back(StoredRows(meta));
+    sources.columns.push_back(ColumnsOfBatch(*batch, id));
+    sources.rows += meta.stored();
+    for (const ColumnData& column : sources.columns.back()) sources.bytes += column.MemoryBytes() + sizeof(ColumnData);
+    if (meta.has_origin()) return true;
+    SetOrigin(batch->header(), sources.metas[id] = meta);
+    return true;
+  });
+}
+
+absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const Sources& sources) {
+  struct Row {
+    size_t key;  // where its key begins
+    uint32_t size;
+    RowRef at;
+  };
+  std::string keys;
+  std::vector<Row> rows;
+  rows.reserve(sources.rows);
+  for (uint32_t source = 0; source < sources.batches.size(); ++source) {
+    SortKeyEncoder encoder(sources.columns[source], sources.key);
+    sources.stored[source].ForEach(0, [&](uint32_t row) {
+      size_t begin = keys.size();
+      encoder.Append(row, keys);
+      rows.push_back({begin, static_cast<uint32_t>(keys.size() - begin), {source, row}});
+      return true;
+    });
+    if (stop_()) return Stopped();
+  }
+  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
+    int order = absl::string_view(keys.data() + a.key, a.size).compare(absl::string_view(keys.data() + b.key, b.size));
+    if (order != 0) return order < 0;
+    return a.at.source != b.at.source ? a.at.source < b.at.source : a.at.row < b.at.row;
+  });
+  PartMeta meta;
+  meta.set_profile_id(profile_id);
+  meta.set_first_batch(sources.batches.front());
+  meta.set_last_batch(sources.batches.back());
+  *meta.mutable_key() = {sources.key.begin(), sources.key.end()};
+  PartWriter writer(store_, std::move(meta), rows.size(), options_.chunk_rows);
+  std::vector<const ColumnSet*> columns;
+  for (const ColumnSet& set : sources.columns) columns.push_back(&set);
+  std::vector<RowRef> order;
+  for (size_t begin = 0; begin < rows.size(); begin += kRowsAStep) {
+    if (stop_()) return Stopped();
+    order.clear();
+    for (size_t i = begin; i < std::min(begin + kRowsAStep, rows.size()); ++i) order.push_back(rows[i].at);
+    RETURN_IF_ERROR(writer.Append(columns, order));
+  }
+  return writer.Finish();
+}
+
+absl::StatusOr<Sealed> PartMerge::SealBatches(const std::string& profile_id) {
+  std::unique_ptr<RecordReader> view = store_.View();
+  Sources sources;
+  RETURN_IF_ERROR(Load(*view, profile_id, sources));
+  Sealed sealed;
+  sealed.profile_id = profile_id;
+  if (sources.batches.empty()) return sealed;
+  ASSIGN_OR_RETURN(Part part, WriteSorted(profile_id, sources));
+  sealed.rows = part.meta.rows();
+  sealed.batches = sources.batches;
+  RETURN_IF_ERROR(store_.SealPart({std::move(part), std::move(sources.batches), {}, std::move(sources.metas)}));
+  return sealed;
+}
+
+int PartMerge::Tier(uint64_t rows) const {
+  int tier = 0;
+  for (uint64_t size = options_.seal_rows / 2; size <= rows; size *= static_cast<uint64_t>(options_.width)) ++tier;
+  return tier;
+}
+
+absl::StatusOr<PartList> PartMerge::Choose(const std::string& profile_id) const {
+  PartList parts = store_.Parts(profile_id);
+  auto width = static_cast<size_t>(options_.width);
+  for (size_t begin = 0; begin + width <= parts.size(); ++begin) {
+    PartList chosen(parts.begin() + static_cast<ptrdiff_t>(begin),
+                    parts.begin() + static_cast<ptrdiff_t>(begin + width));
+    int tier = Tier(chosen[0]->meta.rows());
+    uint64_t rows = 0;
+    bool alike = true;
+    for (const PartPtr& part : chosen) {
+      rows += part->meta.rows();
+      alike = alike && Tier(part->meta.rows()) == tier && KeyOf(part->meta) == KeyOf(chosen[0]->meta);
+    }
+    if (!alike || rows > options_.part_rows) continue;
+    // A damaged batch that could not be sealed may lie between them.
+    bool between = false;
+    uint64_t last = chosen.back()->meta.last_batch();
+    RETURN_IF_ERROR(store_.ScanUnsealed(profile_id, chosen[0]->meta.first_batch(),
+                                        [&](uint64_t id, const ChunkMeta&) -> absl::StatusOr<bool> {
+                                          between = id < last;
+                                          return false;
+                                        }));
+    if (!between) return chosen;
+  }
+  return PartList();
+}
+
+absl::StatusOr<Part> PartMerge::WriteMerged(const RecordReader& view, const PartList& parts) {
+  PartMeta meta = parts.front()->meta;
+  meta.set_last_batch(parts.back()->meta.last_batch());
+  uint64_t rows = 0;
+  std::vector<std::unique_ptr<PartCursor>> cursors;
+  std::vector<const ColumnSet*> columns;
+  for (const PartPtr& part : parts) {
+    rows += part->meta.rows();
+    cursors.push_back(std::make_unique<PartCursor>(view, part));
+    columns.push_back(&cursors.back()->columns());
+  }
+  PartWriter writer(store_, std::move(meta), rows, options_.chunk_rows);
+  std::vector<RowRef> order;
+  // Rows refer to the chunks under way, so they are written before one of these goes.
+  auto load_spent = [&]() -> absl::Status {
+    if (stop_()) return Stopped();
+    RETURN_IF_ERROR(writer.Append(columns, order));
+    order.clear();
+    for (auto& cursor : cursors) {
+      while (!cursor->done() && cursor->spent()) {
+        absl::Status loaded = cursor->Load();
+        if (absl::IsDataLoss(loaded)) store_.SetAside(cursor->part()->meta.id(), cursor->chunk(), loaded);
+        RETURN_IF_ERROR(loaded);
+      }
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(load_spent());
+  for (;;) {
+    uint32_t least = 0;
+    bool found = false;
+    for (uint32_t i = 0; i < cursors.size(); ++i) {
+      if (cursors[i]->done() || (found && !cursors[i]->Before(*cursors[least]))) continue;
+      least = i;
+      found = true;
+    }
+    if (!found) break;
+    order.push_back({least, cursors[least]->row()});
+    cursors[least]->Next();
+    if (cursors[least]->spent() || order.size() >= kRowsAStep) RETURN_IF_ERROR(load_spent());
+  }
+  return writer.Finish();
+}
+
+absl::StatusOr<std::shared_ptr<const PartFilter>> PartMerge::MakeFilter(const Part& part) {
+  std::unique_ptr<RecordReader> view = store_.View();
+  auto filter = std::make_shared<PartFilter>(part.meta.rows());
+  for (uint32_t index = 0; index < static_cast<uint32_t>(part.meta.chunks_size()); ++index) {
+    if (stop_()) return Stopped();
+    absl::StatusOr<ColumnSet> columns = ReadSealedKeys(*view, part, index);
+    // Records without dims have a key, too.
+    if (columns.ok() && columns->empty()) columns = ReadSealedColumns(*view, part, index);
+    if (absl::IsDataLoss(columns.status())) {
+      store_.SetAside(part.meta.id(), index, columns.status());
+      continue;
+    }
+    RETURN_IF_ERROR(columns.status());
+    for (const Hash128& key : ComputeRecordKeys(*columns, part.meta.profile_id(), KeyOf(part.meta))) filter->Add(key);
+  }
+  return std::shared_ptr<const PartFilter>(std::move(filter));
+}
+
+absl::StatusOr<Sealed> PartMerge::MergeParts(const PartList& parts) {
+  std::unique_ptr<RecordReader> view = store_.View();
+  ASSIGN_OR_RETURN(Part part, WriteMerged(*view, parts));
+  Sealed sealed;
+  sealed.profile_id = part.meta.profile_id();
+  for (const PartPtr& old : parts) sealed.parts.push_back(old->meta.id());
+  RETURN_IF_ERROR(store_.SealPart({std::move(part), {}, sealed.parts, {}}));
+  return sealed;
+}
+
+}  // namespace chartly::aggregator

@@ -1,0 +1,64 @@
+// Makes parts: out of batches as they arrived, sorted in memory, or out of neighbouring parts, merged chunk by chunk.
+// What a question sees is the same before and after. Not thread-safe; memory is bounded by the options.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_PART_MERGE_H_
+#define CHARTLY_CONTROL_AGGREGATOR_PART_MERGE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "control/aggregator/record_store.h"
+
+namespace chartly::aggregator {
+
+struct MergeOptions {
+  uint32_t chunk_rows = 65536;              // rows of a sealed chunk
+  uint64_t seal_rows = uint64_t{1} << 19;   // about that many rows of batches make a part
+  size_t seal_bytes = size_t{96} << 20;     // memory of the batches that are sorted together
+  uint64_t part_rows = uint64_t{32} << 20;  // parts with more rows are not merged again
+  int width = 4;                            // neighbours of about one size that are merged
+};
+
+// What became a part.
+struct Sealed {
+  std::string profile_id;
+  uint64_t rows = 0;
+  std::vector<uint64_t> batches;
+  std::vector<uint64_t> parts;  // by id; their chunks are still there
+};
+
+class PartMerge {
+ public:
+  // `stop` is asked now and then; true ends the work with Cancelled, and nothing stays of it.
+  PartMerge(RecordStore& store, const MergeOptions& options, std::function<bool()> stop)
+      : store_(store), options_(options), stop_(std::move(stop)) {}
+
+  // Seals the first unsealed batches of a profile that belong together. No rows if there are none. Damaged batches stay
+  // as they are.
+  absl::StatusOr<Sealed> SealBatches(const std::string& profile_id);
+  // Neighbours among the parts of a profile that are worth being merged; empty if none are.
+  absl::StatusOr<PartList> Choose(const std::string& profile_id) const;
+  // Merges neighbours. DataLoss if a chunk is damaged: it is set aside then, and the parts stay.
+  absl::StatusOr<Sealed> MergeParts(const PartList& parts);
+  // A filter over the keys of a part, read out of its chunks. The keys of a damaged chunk, which is set aside, are left
+  // out, for look-ups find nothing in it either.
+  absl::StatusOr<std::shared_ptr<const PartFilter>> MakeFilter(const Part& part);
+
+ private:
+  struct Sources;
+  absl::Status Load(const RecordReader& view, const std::string& profile_id, Sources& sources) const;
+  absl::StatusOr<Part> WriteSorted(const std::string& profile_id, const Sources& sources);
+  absl::StatusOr<Part> WriteMerged(const RecordReader& view, const PartList& parts);
+  int Tier(uint64_t rows) const;
+
+  RecordStore& store_;
+  const MergeOptions options_;
+  const std::function<bool()> stop_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_PART_MERGE_H_

@@ -1,0 +1,94 @@
+#include "control/aggregator/part_writer.h"
+
+#include <algorithm>
+
+#include "common/chunk/chunk.h"
+#include "common/chunk/column_ids.h"
+#include "common/chunk/sort_key.h"
+#include "common/status/status.h"
+#include "common/telemetry/metrics.h"
+
+namespace chartly::aggregator {
+namespace {
+
+// A chunk of large rows is cut early, so that reading one stays within bounds.
+constexpr size_t kMaxChunkBytes = size_t{32} << 20;
+constexpr size_t kRowsAStep = 1024;
+
+// Takes another range of the same dim in.
+void Widen(const DimRange& range, std::map<std::string, DimRange>& ranges) {
+  auto [known, added] = ranges.try_emplace(range.name(), range);
+  if (added) return;
+  DimRange& wide = known->second;
+  if (range.min() < wide.min()) wide.set_min(range.min());
+  if (wide.max().empty() || range.max().empty()) {
+    wide.clear_max();
+  } else if (range.max() > wide.max()) {
+    wide.set_max(range.max());
+  }
+}
+
+}  // namespace
+
+PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows)
+    : store_(store), chunk_rows_(std::min(chunk_rows, kMaxChunkRows)) {
+  part_.meta = std::move(meta);
+  part_.meta.set_id(store.NewPartId());
+  part_.meta.set_rows(0);
+  part_.meta.clear_chunks();
+  filter_ = std::make_shared<PartFilter>(rows);
+  key_.assign(part_.meta.key().begin(), part_.meta.key().end());
+}
+
+absl::Status PartWriter::Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows) {
+  while (!rows.empty()) {
+    size_t count = std::min<size_t>({rows.size(), chunk_rows_ - gatherer_.rows(), kRowsAStep});
+    gatherer_.Append(sources, rows.subspan(0, count));
+    rows.remove_prefix(count);
+    if (gatherer_.rows() < chunk_rows_ && gatherer_.bytes() < kMaxChunkBytes) continue;
+    RETURN_IF_ERROR(WriteChunk());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PartWriter::WriteChunk() {
+  ColumnSet columns = gatherer_.Take();
+  uint32_t rows = RowsOf(columns);
+  ASSIGN_OR_RETURN(std::string bytes, SealChunk(columns, {key_}));
+  for (const Hash128& key : ComputeRecordKeys(columns, part_.meta.profile_id(), key_)) filter_->Add(key);
+  ASSIGN_OR_RETURN(ChunkReader reader, ChunkReader::Open(bytes));
+  std::map<std::string, DimRange> ranges;
+  for (const ChunkColumn& column : reader.columns()) AddRange(column, ranges);
+  auto index = static_cast<uint32_t>(part_.meta.chunks_size());
+  storage::v1::SealedChunkMeta& chunk = *part_.meta.add_chunks();
+  chunk.set_first_key(SortKeyEncoder(columns, key_).Of(0));
+  chunk.set_rows(rows);
+  chunk.set_size_bytes(static_cast<int64_t>(bytes.size()));
+  for (auto& [name, range] : ranges) {
+    Widen(range, ranges_);
+    *chunk.add_ranges() = std::move(range);
+  }
+  part_.meta.set_rows(part_.meta.rows() + rows);
+  Count("chartly_store_sealed_bytes_total", static_cast<double>(bytes.size()));
+  return store_.WriteSealedChunk(id(), index, std::move(bytes));
+}
+
+void PartWriter::AddRange(const ChunkColumn& column, std::map<std::string, DimRange>& ranges) const {
+  bool in_key = key_.empty() || std::find(key_.begin(), key_.end(), column.name) != key_.end();
+  if (column.role != Role::kDim || !in_key || column.stats.min.is_null()) return;
+  DimRange range;
+  range.set_name(column.name);
+  AppendSortable(column.name, column.stats.min, *range.mutable_min());
+  if (!column.stats.max_cut) AppendSortable(column.name, column.stats.max, *range.mutable_max());
+  Widen(range, ranges);
+}
+
+absl::StatusOr<Part> PartWriter::Finish() {
+  if (gatherer_.rows() > 0) RETURN_IF_ERROR(WriteChunk());
+  part_.meta.clear_ranges();
+  for (auto& [name, range] : ranges_) *part_.meta.add_ranges() = std::move(range);
+  part_.filter = std::move(filter_);
+  return std::move(part_);
+}
+
+}  // namespace chartly::aggregator

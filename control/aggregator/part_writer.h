@@ -1,0 +1,43 @@
+// Writes a part: takes rows in their order, cuts them into sealed chunks, and keeps what finds them again. Nothing is
+// visible before the store seals what Finish gives. Not thread-safe.
+#ifndef CHARTLY_CONTROL_AGGREGATOR_PART_WRITER_H_
+#define CHARTLY_CONTROL_AGGREGATOR_PART_WRITER_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/chunk/chunk.h"
+#include "common/chunk/row_gatherer.h"
+#include "control/aggregator/record_store.h"
+
+namespace chartly::aggregator {
+
+class PartWriter {
+ public:
+  // `meta`: profile, range of batches and key; the rest is filled in. `rows`: how many will come.
+  PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows);
+
+  // Appends rows, in order of (sort key, batch, row) over all calls.
+  absl::Status Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows);
+  absl::StatusOr<Part> Finish();
+  uint64_t id() const { return part_.meta.id(); }
+
+ private:
+  absl::Status WriteChunk();
+  void AddRange(const ChunkColumn& column, std::map<std::string, DimRange>& ranges) const;
+
+  RecordStore& store_;
+  const uint32_t chunk_rows_;
+  Part part_;
+  std::shared_ptr<PartFilter> filter_;
+  std::vector<std::string> key_;
+  RowGatherer gatherer_;
+  std::map<std::string, DimRange> ranges_;
+};
+
+}  // namespace chartly::aggregator
+
+#endif  // CHARTLY_CONTROL_AGGREGATOR_PART_WRITER_H_

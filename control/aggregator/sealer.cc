@@ -1,0 +1,145 @@
+#include "control/aggregator/sealer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
+
+namespace chartly::aggregator {
+namespace {
+
+constexpr absl::Duration kLookEvery = absl::Milliseconds(200);
+constexpr absl::Duration kAfterFailure = absl::Seconds(5);
+// Ingest and questions go before merges. Not before sealing, for which commits may have to wait.
+constexpr int kMergeNice = 10;
+
+}  // namespace
+
+Sealer::Sealer(RecordStore& store, Committer& committer, const SealerOptions& options)
+    : store_(store),
+      committer_(committer),
+      options_(options),
+      merge_(store, options.merge, [this] { return stopping(); }) {}
+
+bool Sealer::stopping() const {
+  absl::MutexLock lock(&mu_);
+  return stopping_;
+}
+
+void Sealer::Start() {
+  committer_.ExpectSealing();
+  threads_.emplace_back([this] { Run([this] { return SealNext(); }); });
+  threads_.emplace_back([this] {
+    ::setpriority(PRIO_PROCESS, 0, kMergeNice);  // on Linux, of this thread alone
+    Run([this] { return MergeNext(); });
+  });
+}
+
+void Sealer::Stop() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Sealer::Run(const std::function<absl::StatusOr<bool>()>& step) {
+  for (absl::Duration pause = kLookEvery;;) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (mu_.AwaitWithTimeout(absl::Condition(&stopping_), pause)) return;
+    }
+    absl::StatusOr<bool> worked = step();
+    pause = worked.ok() && *worked ? absl::ZeroDuration() : kLookEvery;
+    if (worked.ok() || absl::IsCancelled(worked.status())) continue;
+    LogWarn("sealing records failed; it is tried again", {{"error", std::string(worked.status().message())}});
+    pause = kAfterFailure;
+  }
+}
+
+absl::StatusOr<bool> Sealer::SealNext() {
+  std::string profile_id = Next();
+  if (profile_id.empty()) return false;
+  RETURN_IF_ERROR(SealOne(profile_id));
+  return true;
+}
+
+absl::StatusOr<bool> Sealer::FilterNext() {
+  for (const auto& [profile_id, parts] : store_.AllParts()) {
+    for (const PartPtr& part : parts) {
+      if (part->filter != nullptr) continue;
+      ASSIGN_OR_RETURN(std::shared_ptr<const PartFilter> filter, merge_.MakeFilter(*part));
+      store_.SetFilter(part->meta, std::move(filter));
+      committer_.RereadParts();
+      return true;
+    }
+  }
+  return false;
+}
+
+absl::StatusOr<bool> Sealer::MergeNext() {
+  ASSIGN_OR_RETURN(bool worked, FilterNext());
+  for (const auto& [profile_id, parts] : store_.AllParts()) {
+    ASSIGN_OR_RETURN(bool merged, MergeOne(profile_id));
+    worked = worked || merged;
+  }
+  return worked;
+}
+
+std::string Sealer::Next() const {
+  Committer::Unsealed unsealed = committer_.unsealed();
+  uint64_t enough = options_.merge.seal_rows;
+  if (absl::Now() - unsealed.last_commit >= options_.idle_after) enough = std::min(enough, options_.idle_rows);
+  if (unsealed.needs_room) enough = 1;
+  auto most = std::max_element(unsealed.rows.begin(), unsealed.rows.end(),
+                               [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == unsealed.rows.end() || most->second < enough ? "" : most->first;
+}
+
+absl::Status Sealer::SealOne(const std::string& profile_id) {
+  absl::Time start = absl::Now();
+  ASSIGN_OR_RETURN(Sealed sealed, merge_.SealBatches(profile_id));
+  committer_.Adopt(sealed);
+  if (sealed.rows > 0) Observe("chartly_store_merge_seconds", absl::ToDoubleSeconds(absl::Now() - start), "seal");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Sealer::MergeOne(const std::string& profile_id) {
+  ASSIGN_OR_RETURN(PartList parts, merge_.Choose(profile_id));
+  bool damaged = std::any_of(parts.begin(), parts.end(),
+                             [this](const PartPtr& part) { return unmergeable_.count(part->meta.id()) > 0; });
+  if (parts.empty() || damaged) return false;
+  absl::Time start = absl::Now();
+  absl::StatusOr<Sealed> merged = merge_.MergeParts(parts);
+  if (absl::IsDataLoss(merged.status())) {
+    for (const PartPtr& part : parts) unmergeable_.insert(part->meta.id());
+  }
+  RETURN_IF_ERROR(merged.status());
+  committer_.Adopt(*merged);
+  for (uint64_t id : merged->parts) RETURN_IF_ERROR(store_.RemovePart(id));
+  Observe("chartly_store_merge_seconds", absl::ToDoubleSeconds(absl::Now() - start), "merge");
+  return true;
+}
+
+absl::Status Sealer::SealNow(uint64_t min_rows) {
+  for (bool more = true; more;) {
+    ASSIGN_OR_RETURN(more, FilterNext());
+  }
+  for (;;) {
+    Committer::Unsealed unsealed = committer_.unsealed();
+    auto most = std::max_element(unsealed.rows.begin(), unsealed.rows.end(),
+                                 [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (most == unsealed.rows.end() || most->second < std::max<uint64_t>(min_rows, 1)) return absl::OkStatus();
+    RETURN_IF_ERROR(SealOne(most->first));
+    for (bool more = true; more;) {
+      ASSIGN_OR_RETURN(more, MergeOne(most->first));
+    }
+  }
+}
+
+}  // namespace chartly::aggregator
