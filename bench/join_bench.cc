@@ -32,8 +32,7 @@ InputPlan PlanOf(const std::string& profile, const std::string& measure) {
 
 Table Read(const InputPlan& plan, BatchSource& source, Reservation& reservation) {
   InputReader reader(plan, reservation);
-  RequireOk(source.Scan(plan.profile_id, [&](absl::string_view batch,
-                                             absl::string_view current) { return reader.Take(batch, current); }),
+  RequireOk(source.Scan(plan.profile_id, [&](const reporter::RecordPiece& piece) { return reader.Take(piece); }),
             "read " + plan.profile_id);
   return reader.Finish();
 }

@@ -51,10 +51,9 @@ void ReportLoad::Add(int side, int64_t begin, int64_t end, int64_t rows) {
   batches_[side == 0 ? "left" : "right"].push_back(*std::move(bytes));
 }
 
-absl::Status ReportLoad::Scan(
-    const std::string& profile_id,
-    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) {
-  for (const std::string& batch : batches_[profile_id]) RETURN_IF_ERROR(take(batch, ""));
+absl::Status ReportLoad::Scan(const std::string& profile_id,
+                              absl::FunctionRef<absl::Status(const reporter::RecordPiece& piece)> take) {
+  for (const std::string& batch : batches_[profile_id]) RETURN_IF_ERROR(take({batch, ""}));
   return absl::OkStatus();
 }
 

@@ -17,7 +17,7 @@ class ReportLoad final : public reporter::BatchSource {
   // "left" with the measure x and "right" with y, of `rows` records each, in order of (geo, time).
   explicit ReportLoad(int64_t rows);
   absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override;
+                    absl::FunctionRef<absl::Status(const reporter::RecordPiece& piece)> take) override;
 
  private:
   void Add(int side, int64_t begin, int64_t end, int64_t rows);

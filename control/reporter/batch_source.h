@@ -10,14 +10,19 @@
 
 namespace chartly::reporter {
 
+// Rows as ScanBatchesResponse has them: a batch, or else a sealed chunk, and the bitmap of current rows.
+struct RecordPiece {
+  absl::string_view batch;
+  absl::string_view current;
+  absl::string_view chunk = absl::string_view();
+};
+
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
-  // Calls `take` with the bytes of each batch of the profile and its bitmap of current rows (ScanBatchesResponse) until
-  // all were given or it fails. No batches is OK.
-  virtual absl::Status Scan(
-      const std::string& profile_id,
-      absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) = 0;
+  // Calls `take` with all pieces of the profile until all were given or it fails. None is OK.
+  virtual absl::Status Scan(const std::string& profile_id,
+                            absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) = 0;
 };
 
 }  // namespace chartly::reporter

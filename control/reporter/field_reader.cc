@@ -2,37 +2,37 @@
 
 namespace chartly::reporter {
 
-FieldReader::FieldReader(const Batch& batch, Role role, absl::string_view name) {
-  for (const BatchColumn* column : batch.Find(role, name)) {
-    sources_.push_back({column, std::vector<uint32_t>(column->dictionary_size(), kUnknown)});
+FieldReader::FieldReader(const RecordRows& rows, Role role, absl::string_view name) {
+  for (const FieldColumn& column : rows.Find(role, name)) {
+    sources_.push_back({column, std::vector<uint32_t>(column.entries(), kUnknown)});
   }
 }
 
 bool FieldReader::IsNull(uint32_t row) const {
   for (const Source& source : sources_) {
-    if (!source.column->IsNull(row)) return false;
+    if (!source.column.IsNull(row)) return false;
   }
   return true;
 }
 
 Value FieldReader::Get(uint32_t row) const {
   for (const Source& source : sources_) {
-    if (!source.column->IsNull(row)) return source.column->Get(row);
+    if (!source.column.IsNull(row)) return source.column.Get(row);
   }
   return Value();
 }
 
 void FieldReader::AppendCode(uint32_t row, DictionaryBuilder& builder, std::vector<uint32_t>& codes) {
   for (Source& source : sources_) {
-    if (source.column->IsNull(row)) continue;
+    if (source.column.IsNull(row)) continue;
     if (source.entries.empty()) {
-      codes.push_back(source.column->type() == ValueType::kText ? builder.InternText(source.column->Text(row))
-                                                                : builder.Intern(source.column->Get(row)));
+      codes.push_back(source.column.type() == ValueType::kText ? builder.InternText(source.column.Text(row))
+                                                               : builder.Intern(source.column.Get(row)));
       return;
     }
-    uint32_t index = source.column->DictionaryIndex(row);
+    uint32_t index = source.column.EntryOf(row);
     uint32_t& code = source.entries[index];
-    if (code == kUnknown) code = builder.Intern(source.column->DictionaryValue(index));
+    if (code == kUnknown) code = builder.Intern(source.column.EntryValue(index));
     codes.push_back(code);
     return;
   }
@@ -41,16 +41,16 @@ void FieldReader::AppendCode(uint32_t row, DictionaryBuilder& builder, std::vect
 
 int64_t FieldReader::AppendValue(uint32_t row, ValueColumn& values) const {
   for (const Source& source : sources_) {
-    if (source.column->IsNull(row)) continue;
-    if (source.column->type() != ValueType::kFloat) return values.Add(source.column->Get(row));
-    values.AddFloat(source.column->AsDouble(row));
+    if (source.column.IsNull(row)) continue;
+    if (source.column.type() != ValueType::kFloat) return values.Add(source.column.Get(row));
+    values.AddFloat(source.column.AsDouble(row));
     return 0;
   }
   return values.Add(Value());
 }
 
-const BatchColumn* FieldReader::OnlyDictionary() const {
-  return sources_.size() == 1 && !sources_[0].entries.empty() ? sources_[0].column : nullptr;
+const FieldColumn* FieldReader::OnlyDictionary() const {
+  return sources_.size() == 1 && !sources_[0].entries.empty() ? &sources_[0].column : nullptr;
 }
 
 }  // namespace chartly::reporter

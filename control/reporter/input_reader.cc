@@ -20,22 +20,22 @@ constexpr std::pair<const char*, Role> kPrefixes[] = {
 constexpr int64_t kSlack = 2;
 constexpr int64_t kOrderBytes = 8;
 
-// One filter bound to the columns of one batch.
+// One filter bound to the columns of one piece.
 class BoundFilter {
  public:
   BoundFilter(const Expression& expression, std::vector<FieldReader> fields)
       : expression_(expression), fields_(std::move(fields)) {
     if (fields_.size() == 1) only_ = fields_[0].OnlyDictionary();
-    if (only_ != nullptr) known_.assign(only_->dictionary_size(), kUnknown);
+    if (only_ != nullptr) known_.assign(only_->entries(), kUnknown);
   }
   // What depends on one dictionary column is decided once an entry, not once a row.
   bool Holds(uint32_t row) {
     if (only_ == nullptr || only_->IsNull(row)) {
       return expression_.Matches([&](size_t name) { return fields_[name].Get(row); });
     }
-    uint32_t index = only_->DictionaryIndex(row);
+    uint32_t index = only_->EntryOf(row);
     if (known_[index] == kUnknown) {
-      known_[index] = expression_.Matches([&](size_t) { return only_->DictionaryValue(index); }) ? 1 : 0;
+      known_[index] = expression_.Matches([&](size_t) { return only_->EntryValue(index); }) ? 1 : 0;
     }
     return known_[index] == 1;
   }
@@ -44,23 +44,19 @@ class BoundFilter {
   static constexpr uint8_t kUnknown = 2;
   const Expression& expression_;
   std::vector<FieldReader> fields_;
-  const BatchColumn* only_ = nullptr;
-  std::vector<uint8_t> known_;  // by entry of the dictionary
+  const FieldColumn* only_ = nullptr;  // of fields_
+  std::vector<uint8_t> known_;         // by entry of the dictionary
 };
-
-bool IsCurrent(absl::string_view bitmap, uint32_t row) {
-  return bitmap.empty() || (static_cast<uint8_t>(bitmap[row / 8]) >> (row % 8) & 1) != 0;
-}
 
 }  // namespace
 
 InputReader::InputReader(const InputPlan& plan, Reservation& reservation)
     : plan_(plan), reservation_(reservation), fields_(plan.fields.size()) {}
 
-void InputReader::Learn(const Batch& batch) {
-  if (batch.rows() == 0) return;
+void InputReader::Learn(const RecordRows& records) {
+  if (records.rows() == 0) return;
   saw_records_ = true;
-  for (const BatchColumn& column : batch.columns()) names_[static_cast<size_t>(column.role())].insert(column.name());
+  records.ForEachField([this](Role role, const std::string& name) { names_[static_cast<size_t>(role)].insert(name); });
 }
 
 bool InputReader::Resolve(absl::string_view name, bool measure_first, Role& role, std::string& bare) const {
@@ -93,10 +89,10 @@ void InputReader::SetRole(Field& field, Role role) {
   for (int64_t row = 0; row < rows_; ++row) field.values.Add(Value());
 }
 
-std::vector<uint32_t> InputReader::Wanted(const Batch& batch, absl::string_view current) {
+std::vector<uint32_t> InputReader::Wanted(const RecordRows& records) {
   std::vector<FieldReader> measures;
   for (const FieldPlan& field : plan_.fields) {
-    if (field.is_measure) measures.emplace_back(batch, Role::kMeasure, BareName(field.field));
+    if (field.is_measure) measures.emplace_back(records, Role::kMeasure, BareName(field.field));
   }
   std::vector<BoundFilter> filters;
   for (const Expression& filter : plan_.filters) {
@@ -105,13 +101,13 @@ std::vector<uint32_t> InputReader::Wanted(const Batch& batch, absl::string_view 
       Role role;
       std::string bare;
       Resolve(name, false, role, bare);
-      fields.emplace_back(batch, role, bare);
+      fields.emplace_back(records, role, bare);
     }
     filters.emplace_back(filter, std::move(fields));
   }
   std::vector<uint32_t> wanted;
-  for (uint32_t row = 0; row < batch.rows(); ++row) {
-    if (!IsCurrent(current, row)) continue;
+  for (uint32_t row = 0; row < records.rows(); ++row) {
+    if (!records.IsCurrent(row)) continue;
     if (!std::all_of(filters.begin(), filters.end(), [&](BoundFilter& filter) { return filter.Holds(row); })) continue;
     ++records_;
     auto is_null = [row](const FieldReader& measure) { return measure.IsNull(row); };
@@ -124,8 +120,8 @@ std::vector<uint32_t> InputReader::Wanted(const Batch& batch, absl::string_view 
   return wanted;
 }
 
-int64_t InputReader::Append(const Batch& batch, const std::vector<uint32_t>& rows, Field& field) {
-  FieldReader reader(batch, field.role, field.bare);
+int64_t InputReader::Append(const RecordRows& records, const std::vector<uint32_t>& rows, Field& field) {
+  FieldReader reader(records, field.role, field.bare);
   if (!field.is_key()) {
     int64_t bytes = 0;
     for (uint32_t row : rows) bytes += reader.AppendValue(row, field.values);
@@ -136,13 +132,10 @@ int64_t InputReader::Append(const Batch& batch, const std::vector<uint32_t>& row
   return field.dictionary.bytes() - before;
 }
 
-absl::Status InputReader::Take(absl::string_view batch_bytes, absl::string_view current) {
-  ASSIGN_OR_RETURN(Batch batch, Batch::Parse(batch_bytes));
-  if (!current.empty() && current.size() < (batch.rows() + 7) / 8) {
-    return Error(absl::StatusCode::kDataLoss, "BATCH_CORRUPT", "the bitmap of current rows is shorter than the batch");
-  }
-  Learn(batch);
-  std::vector<uint32_t> rows = Wanted(batch, current);
+absl::Status InputReader::Take(const RecordPiece& piece) {
+  ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece));
+  Learn(records);
+  std::vector<uint32_t> rows = Wanted(records);
   int64_t row_bytes = kOrderBytes;
   for (size_t f = 0; f < fields_.size(); ++f) {
     Field& field = fields_[f];
@@ -152,8 +145,9 @@ absl::Status InputReader::Take(absl::string_view batch_bytes, absl::string_view 
       SetRole(field, role);
     }
     row_bytes += kSlack * (field.is_key() ? 4 : ValueColumn::kBytesPerValue);
-    RETURN_IF_ERROR(reservation_.Grow(Append(batch, rows, field)));
+    RETURN_IF_ERROR(reservation_.Grow(Append(records, rows, field)));
   }
+  RETURN_IF_ERROR(records.status());
   rows_ += static_cast<int64_t>(rows.size());
   return reservation_.Grow(static_cast<int64_t>(rows.size()) * row_bytes);
 }

@@ -1,6 +1,6 @@
 // Reads one input of a report: its current rows that pass the filter, as a table in canonical order.
 //
-// Not thread-safe; plan and reservation must outlive it. Use: Take every batch, then Finish.
+// Not thread-safe; plan and reservation must outlive it. Use: Take every piece, then Finish.
 #ifndef CHARTLY_CONTROL_REPORTER_INPUT_READER_H_
 #define CHARTLY_CONTROL_REPORTER_INPUT_READER_H_
 
@@ -12,8 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/batch/batch.h"
 #include "control/reporter/memory_budget.h"
+#include "control/reporter/record_rows.h"
 #include "control/reporter/report_plan.h"
 #include "control/reporter/table.h"
 
@@ -23,9 +23,9 @@ class InputReader {
  public:
   InputReader(const InputPlan& plan, Reservation& reservation);
 
-  // Adds the rows of one batch. DataLoss (BATCH_CORRUPT) if it is damaged, ResourceExhausted (REPORT_TOO_LARGE) if the
-  // reservation has no more.
-  absl::Status Take(absl::string_view batch_bytes, absl::string_view current);
+  // Adds the rows of one piece. DataLoss (BATCH_CORRUPT, CHUNK_CORRUPT) if it is damaged, ResourceExhausted
+  // (REPORT_TOO_LARGE) if the reservation has no more.
+  absl::Status Take(const RecordPiece& piece);
   // InvalidArgument (REPORT_UNKNOWN_FIELD) if the plan names a field that no batch had; the message lists those it had.
   // OK if there were no records at all.
   absl::Status CheckNames() const;
@@ -47,13 +47,13 @@ class InputReader {
     ValueColumn values;  // of a measure
     bool is_key() const { return role != Role::kMeasure; }
   };
-  void Learn(const Batch& batch);
+  void Learn(const RecordRows& records);
   // The role and bare name of a name; one without a role is looked for among dims, measures, attrs in turn.
   bool Resolve(absl::string_view name, bool measure_first, Role& role, std::string& bare) const;
   void SetRole(Field& field, Role role);
-  int64_t Append(const Batch& batch, const std::vector<uint32_t>& rows, Field& field);
-  // The rows of the batch that are current, pass the filters and have a measure.
-  std::vector<uint32_t> Wanted(const Batch& batch, absl::string_view current);
+  int64_t Append(const RecordRows& records, const std::vector<uint32_t>& rows, Field& field);
+  // The rows of the piece that are current, pass the filters and have a measure.
+  std::vector<uint32_t> Wanted(const RecordRows& records);
   absl::Status Unknown(absl::string_view what, absl::string_view name) const;
 
   const InputPlan& plan_;

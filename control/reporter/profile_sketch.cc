@@ -1,6 +1,9 @@
 #include "control/reporter/profile_sketch.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -41,20 +44,13 @@ void Add(const Value& value, DimSketch& sketch) {
   sketch.loose.clear();
 }
 
-// Entries of a dictionary are added once a batch; an entry that no row uses does no harm in a proposal.
-void AddColumn(const BatchColumn& column, uint32_t rows, DimSketch& sketch) {
-  for (uint32_t i = 0; i < column.dictionary_size(); ++i) Add(column.DictionaryValue(i), sketch);
-  if (column.dictionary_size() > 0) return;
+// Entries of a dictionary are added once a piece; an entry that no row uses does no harm in a proposal.
+void AddColumn(const FieldColumn& column, uint32_t rows, DimSketch& sketch) {
+  for (uint32_t i = 0; i < column.entries(); ++i) Add(column.EntryValue(i), sketch);
+  if (column.entries() > 0) return;
   for (uint32_t row = 0; row < rows; ++row) {
     if (!column.IsNull(row)) Add(column.Get(row), sketch);
   }
-}
-
-int64_t CountCurrent(absl::string_view current, uint32_t rows) {
-  if (current.empty()) return rows;
-  int64_t count = 0;
-  for (uint32_t row = 0; row < rows; ++row) count += static_cast<uint8_t>(current[row / 8]) >> (row % 8) & 1;
-  return count;
 }
 
 Overlap OverlapOf(const absl::flat_hash_set<uint64_t>& left, const absl::flat_hash_set<uint64_t>& right,
@@ -71,20 +67,23 @@ Overlap OverlapOf(const absl::flat_hash_set<uint64_t>& left, const absl::flat_ha
 
 }  // namespace
 
-absl::Status ProfileSketch::Take(absl::string_view batch_bytes, absl::string_view current) {
-  ASSIGN_OR_RETURN(Batch batch, Batch::Parse(batch_bytes));
-  if (!current.empty() && current.size() < (batch.rows() + 7) / 8) {
-    return Error(absl::StatusCode::kDataLoss, "BATCH_CORRUPT", "the bitmap of current rows is shorter than the batch");
+absl::Status ProfileSketch::Take(const RecordPiece& piece) {
+  ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece));
+  const uint32_t rows = records.rows();
+  for (uint32_t row = 0; row < rows; ++row) records_ += records.IsCurrent(row) ? 1 : 0;
+  std::set<std::pair<Role, std::string>> fields;
+  records.ForEachField([&](Role role, const std::string& name) { fields.emplace(role, name); });
+  for (const auto& [role, name] : fields) {
+    if (role != Role::kDim && role != Role::kMeasure) continue;
+    for (const FieldColumn& column : records.Find(role, name)) {
+      if (role == Role::kDim) AddColumn(column, rows, dims_[name]);
+      bool number = column.type() >= ValueType::kInteger && column.type() <= ValueType::kFloat;
+      if (role != Role::kMeasure || !number) continue;
+      int64_t& count = measures_[name];
+      for (uint32_t row = 0; row < rows; ++row) count += column.IsNull(row) ? 0 : 1;
+    }
   }
-  records_ += CountCurrent(current, batch.rows());
-  for (const BatchColumn& column : batch.columns()) {
-    if (column.role() == Role::kDim) AddColumn(column, batch.rows(), dims_[column.name()]);
-    bool number = column.type() >= ValueType::kInteger && column.type() <= ValueType::kFloat;
-    if (column.role() != Role::kMeasure || !number) continue;
-    int64_t& count = measures_[column.name()];
-    for (uint32_t row = 0; row < batch.rows(); ++row) count += column.IsNull(row) ? 0 : 1;
-  }
-  return absl::OkStatus();
+  return records.status();
 }
 
 double Overlap::part() const {

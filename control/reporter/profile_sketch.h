@@ -11,8 +11,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "common/batch/batch.h"
+#include "control/reporter/record_rows.h"
 
 namespace chartly::reporter {
 
@@ -29,7 +28,7 @@ struct DimSketch {
 class ProfileSketch {
  public:
   // DataLoss (BATCH_CORRUPT) if the batch is damaged.
-  absl::Status Take(absl::string_view batch_bytes, absl::string_view current);
+  absl::Status Take(const RecordPiece& piece);
   const std::map<std::string, DimSketch>& dims() const { return dims_; }
   // Rows with a number, by measure.
   const std::map<std::string, int64_t>& measures() const { return measures_; }

@@ -17,20 +17,20 @@ std::unique_ptr<grpc::ClientContext> RecordBatches::MakeContext() const {
   return context;
 }
 
-absl::Status RecordBatches::Scan(
-    const std::string& profile_id,
-    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) {
+absl::Status RecordBatches::Scan(const std::string& profile_id,
+                                 absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) {
   std::unique_ptr<grpc::ClientContext> context = MakeContext();
   auto stub = v1::RecordService::NewStub(peers_.Channel(Part::kAggregator));
   v1::ScanBatchesRequest request;
   request.set_profile_id(profile_id);
+  request.set_chunks(true);
   if (as_of_ != absl::InfiniteFuture()) *request.mutable_as_of() = ToTimestamp(as_of_);
   auto reader = stub->ScanBatches(context.get(), request);
   v1::ScanBatchesResponse response;
   absl::Status taken;
   while (taken.ok() && reader->Read(&response)) {
     taken = IsCancelled() ? Error(absl::StatusCode::kCancelled, "REPORT_CANCELLED", "the caller went away")
-                          : take(response.batch(), response.current());
+                          : take({response.batch(), response.current(), response.chunk()});
   }
   if (!taken.ok()) context->TryCancel();
   absl::Status status = rpc::FromGrpcStatus(reader->Finish());

@@ -24,7 +24,7 @@ class RecordBatches final : public BatchSource {
       : peers_(peers), caller_(caller), timeout_(timeout), as_of_(as_of), stop_(stop) {}
   // Also the errors of the call, with the address of the aggregator.
   absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override;
+                    absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override;
 
   // The profiles that have records, in order.
   absl::StatusOr<std::vector<std::string>> Profiles();

@@ -17,8 +17,7 @@ namespace {
 class OneRecord final : public BatchSource {
  public:
   explicit OneRecord(int64_t number) : number_(number) {}
-  absl::Status Scan(const std::string&,
-                    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override {
+  absl::Status Scan(const std::string&, absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override {
     BatchBuilder builder;
     size_t key = builder.AddColumn(Role::kDim, "k");
     size_t measure = builder.AddColumn(Role::kMeasure, "x");
@@ -27,7 +26,7 @@ class OneRecord final : public BatchSource {
     builder.SetInteger(measure, number_);
     builder.EndRow();
     ASSIGN_OR_RETURN(std::string bytes, builder.Finish());
-    return take(bytes, "");
+    return take({bytes, ""});
   }
 
  private:

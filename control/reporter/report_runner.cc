@@ -61,9 +61,7 @@ class Execution {
   absl::Status ReadInput(size_t i) {
     const InputPlan& plan = plan_.inputs[i];
     InputReader reader(plan, reservation_);
-    absl::Status status = source_.Scan(plan.profile_id, [&](absl::string_view batch, absl::string_view current) {
-      return reader.Take(batch, current);
-    });
+    absl::Status status = source_.Scan(plan.profile_id, [&](const RecordPiece& piece) { return reader.Take(piece); });
     // A wrong name explains a failure better than what it led to.
     RETURN_IF_ERROR(reader.CheckNames());
     if (!status.ok()) return Annotate(status, absl::StrCat("inputs[", i, "] ", plan.profile_id));

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/batch/batch.h"
+#include "common/chunk/batch_columns.h"
+#include "common/chunk/chunk.h"
 #include "common/status/status.h"
 #include "google/protobuf/text_format.h"
 #include "test/support/test.h"
@@ -17,13 +19,23 @@ struct StoredBatch {
   std::string current;
 };
 
+// Gives batches as they came, or each as the sealed chunk that it would become.
 class FixedBatches final : public BatchSource {
  public:
   absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override {
-    for (const StoredBatch& batch : batches[profile_id]) RETURN_IF_ERROR(take(batch.bytes, batch.current));
+                    absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override {
+    for (const StoredBatch& batch : batches[profile_id]) {
+      if (!sealed) {
+        RETURN_IF_ERROR(take({batch.bytes, batch.current}));
+        continue;
+      }
+      ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(batch.bytes));
+      ASSIGN_OR_RETURN(std::string chunk, SealChunk(ColumnsOfBatch(parsed, 1), {}));
+      RETURN_IF_ERROR(take({"", batch.current, chunk}));
+    }
     return absl::OkStatus();
   }
+  bool sealed = false;
   std::map<std::string, std::vector<StoredBatch>> batches;
 };
 
@@ -55,13 +67,20 @@ std::string BatchOf(const std::string& measure, const std::vector<TestRow>& rows
   return *bytes;
 }
 
-absl::StatusOr<v1::RunReportResponse> Ask(BatchSource& source, const std::string& question,
+// The answer, which must be the same over batches and over sealed chunks.
+absl::StatusOr<v1::RunReportResponse> Ask(FixedBatches& source, const std::string& question,
                                           const ReportOptions& options = {}) {
   v1::RunReportRequest request;
   REQUIRE(google::protobuf::TextFormat::ParseFromString(question, &request));
   ReportRunner runner(options);
   ASSIGN_OR_RETURN(ReportPlan plan, PlanReport(request));
-  return runner.Run(plan, source);
+  source.sealed = true;
+  absl::StatusOr<v1::RunReportResponse> of_chunks = runner.Run(plan, source);
+  source.sealed = false;
+  absl::StatusOr<v1::RunReportResponse> of_batches = runner.Run(plan, source);
+  CHECK(of_chunks.status().code() == of_batches.status().code());
+  if (of_chunks.ok() && of_batches.ok()) CHECK(of_chunks->DebugString() == of_batches->DebugString());
+  return of_batches;
 }
 
 Value T(const char* text) { return Value::Text(text); }

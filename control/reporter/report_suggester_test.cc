@@ -13,9 +13,9 @@ namespace {
 class FixedBatches final : public BatchSource {
  public:
   absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(absl::string_view batch, absl::string_view current)> take) override {
+                    absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override {
     auto found = batches.find(profile_id);
-    return found == batches.end() ? absl::OkStatus() : take(found->second, "");
+    return found == batches.end() ? absl::OkStatus() : take({found->second, ""});
   }
   std::map<std::string, std::string> batches;
 };

@@ -1,0 +1,57 @@
+#include "control/reporter/record_rows.h"
+
+#include <utility>
+
+#include "common/status/status.h"
+
+namespace chartly::reporter {
+
+uint32_t FieldColumn::entries() const {
+  if (data_ == nullptr) return column_->dictionary_size();
+  return data_->codes.empty() ? 0 : static_cast<uint32_t>(data_->text_ends.size());
+}
+
+absl::StatusOr<RecordRows> RecordRows::Parse(const RecordPiece& piece) {
+  RecordRows rows;
+  if (piece.chunk.empty()) {
+    ASSIGN_OR_RETURN(rows.batch_, Batch::Parse(piece.batch));
+  } else {
+    ASSIGN_OR_RETURN(rows.reader_, ChunkReader::Open(piece.chunk));
+  }
+  rows.current_ = piece.current;
+  if (piece.current.empty() || piece.current.size() >= (rows.rows() + 7) / 8) return rows;
+  return Error(absl::StatusCode::kDataLoss, "BATCH_CORRUPT", "the bitmap of current rows is shorter than the batch");
+}
+
+void RecordRows::ForEachField(absl::FunctionRef<void(Role role, const std::string& name)> visit) const {
+  if (batch_.has_value()) {
+    for (const BatchColumn& column : batch_->columns()) visit(column.role(), column.name());
+    return;
+  }
+  for (const ChunkColumn& column : reader_->columns()) {
+    if (column.role != Role::kSource && column.role != Role::kSystem) visit(column.role, column.name);
+  }
+}
+
+std::vector<FieldColumn> RecordRows::Find(Role role, absl::string_view name) const {
+  std::vector<FieldColumn> found;
+  if (batch_.has_value()) {
+    for (const BatchColumn* column : batch_->Find(role, name)) found.emplace_back(column);
+    return found;
+  }
+  ChunkScratch scratch;
+  for (size_t index : reader_->Find(role, name)) {
+    std::unique_ptr<ColumnData>& data = decoded_[index];
+    if (data == nullptr) {
+      auto fresh = std::make_unique<ColumnData>();
+      absl::Status decoded = reader_->Decode(index, *fresh, scratch);
+      if (!decoded.ok()) status_ = decoded;
+      if (!decoded.ok()) continue;
+      data = std::move(fresh);
+    }
+    found.emplace_back(data.get());
+  }
+  return found;
+}
+
+}  // namespace chartly::reporter
