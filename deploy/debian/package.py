@@ -58,7 +58,7 @@ def control(root, version):
     fields = {"Package": "chartly", "Version": version, "Architecture": output("dpkg", "--print-architecture").strip(),
               "Maintainer": "The Chartly authors <chartly@example.org>", "Section": "net", "Priority": "optional",
               "Installed-Size": str(sum(path.stat().st_size for path in files) // 1024 + 1),
-              "Depends": f"{depends}, ca-certificates",
+              "Depends": f"{depends}, ca-certificates, tzdata",
               "Description": "collects data where it lives, in records that can be joined\n"
                              " The control plane, the drone and the command line, with their systemd units."}
     sums = "".join(f"{hashlib.md5(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in files)

@@ -116,6 +116,12 @@ def main():
         copy(path, root / (name.lstrip("/") if name.startswith("/") else f"usr/lib/{name}"), 0o755)
     authorities = Path("/etc/ssl/certs/ca-certificates.crt")
     copy(authorities, root / "etc/ssl/certs/ca-certificates.crt", 0o644)
+    # The times of cron lines; "posix" and "right" are the same zones once more.
+    zones = Path("/usr/share/zoneinfo")
+    for source in sorted(zones.rglob("*")):
+        name = source.relative_to(zones)
+        if source.is_file() and name.parts[0] not in ("posix", "right"):
+            copy(source, root / "usr/share/zoneinfo" / name, 0o644)
     for source in sorted(profiles.rglob("*")):
         if source.is_file():
             copy(source, root / "app/profiles" / source.relative_to(profiles), 0o644)
@@ -126,6 +132,7 @@ def main():
     version = output(str(binaries / "chartly"), "--version").split()[-1]
     installed = packages(loaded.values())
     installed["ca-certificates"] = output("dpkg-query", "-W", "-f=${Version}", "ca-certificates")
+    installed["tzdata"] = output("dpkg-query", "-W", "-f=${Version}", "tzdata")
     (root / "usr/share/chartly").mkdir(parents=True)
     (root / "usr/share/chartly/sbom.spdx.json").write_text(json.dumps(spdx(root, version, installed), indent=1) + "\n")
     for path in root.rglob("*"):
