@@ -104,6 +104,7 @@ int RunCommandLine(int argc, const char* const* argv, const Environment& environ
   AddSharedOptions(root, session);
   AddProfileCommands(root, session);
   AddRunCommands(root, session);
+  AddRolloutCommands(root, session);
   AddWebhookCommands(root, session);
   AddRecordCommands(root, session);
   AddQuarantineCommands(root, session);

@@ -9,7 +9,7 @@ namespace chartly::cli {
 namespace {
 
 std::vector<std::string> DroneHeader() {
-  return {"DRONE", "STATE", "VERSION", "CAPACITY", "SPOOL", "LAST SEEN", "LABELS"};
+  return {"DRONE", "STATE", "VERSION", "CAPACITY", "SPOOL", "LAST SEEN", "FINDINGS", "LABELS"};
 }
 
 std::vector<std::string> DroneRow(const Json& drone) {
@@ -17,12 +17,17 @@ std::vector<std::string> DroneRow(const Json& drone) {
   for (const auto& [name, value] : drone["labels"].members()) {
     absl::StrAppend(&labels, labels.empty() ? "" : ",", name, "=", value.text());
   }
+  std::string findings;
+  for (const Json& finding : drone["findings"].items()) {
+    absl::StrAppend(&findings, findings.empty() ? "" : ",", finding.text());
+  }
   return {drone["drone_id"].text(),
           drone["state"].text(),
           drone["version"].text(),
           drone["capacity"].text(),
           FormatBytes(drone["spool_bytes"].integer()),
           ShortTime(drone["last_seen"].text()),
+          findings,
           labels};
 }
 

@@ -55,6 +55,7 @@ void AddLimit(CLI::App& verb, int64_t& limit, const std::string& what);
 // Each adds one noun with its verbs.
 void AddProfileCommands(CLI::App& root, Session& session);
 void AddRunCommands(CLI::App& root, Session& session);
+void AddRolloutCommands(CLI::App& root, Session& session);
 void AddWebhookCommands(CLI::App& root, Session& session);
 void AddDroneCommands(CLI::App& root, Session& session);
 void AddRecordCommands(CLI::App& root, Session& session);

@@ -89,6 +89,8 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_profiles", kGauge, "", "Profiles in use."},
       {"chartly_drones", kGauge, "state", "Known drones, by state."},
       {"chartly_runs_total", kCounter, "status", "Runs that ended, by status."},
+      {"chartly_rollouts_total", kCounter, "state",
+       "Rollouts of revisions that ended, by state: succeeded, rolled_back, aborted."},
       {"chartly_runs_active", kGauge, "", "Runs that have not ended."},
       {"chartly_webhook_deliveries_total", kCounter, "outcome",
        "Deliveries posted to webhooks: taken, already_taken, or the reason of the refusal."},

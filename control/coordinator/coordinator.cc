@@ -37,6 +37,7 @@ absl::Status Coordinator::Load() {
     if (IsActive(&entry)) working.push_back(&entry);
   }
   RETURN_IF_ERROR(plan_.Load(store_, working));
+  RETURN_IF_ERROR(rollouts_.Load(store_));
   RETURN_IF_ERROR(inbox_.Load());
   return runs_.Load(store_);
 }
@@ -124,7 +125,7 @@ bool Coordinator::PlaceWithHolder(RunRecord& record) {
     if (!IsActive(entry) || FreePlaces(*entry) <= 0) continue;
     // Runs that are done for each other's sake go to different drones.
     if (redundant && WorksOn(drone_id, record.run.profile_id())) continue;
-    runs_.Assign(record, drone_id, entry->drone.epoch());
+    Give(record, *entry);
     return true;
   }
   return false;
@@ -144,7 +145,7 @@ bool Coordinator::PlaceElsewhere(RunRecord& record) {
   }
   const DroneSlot* chosen = PickDrone(record.run.profile_id(), slots);
   if (chosen == nullptr) return false;
-  runs_.Assign(record, chosen->drone_id, chosen->epoch);
+  Give(record, *drones_.Find(chosen->drone_id));
   return true;
 }
 
@@ -161,15 +162,21 @@ std::string Coordinator::NextDroneOf(const ProfileEntry& profile) const {
 absl::Status Coordinator::Flush() {
   StateTransaction assignments;
   plan_.AddTo(assignments);
+  rollouts_.AddTo(assignments);
   RETURN_IF_ERROR(runs_.Flush(store_, assignments));
   plan_.Written();
+  rollouts_.Written();
   return absl::OkStatus();
 }
 
 void Coordinator::SetProfile(const v1::Profile& profile) {
   absl::MutexLock lock(&mu_);
   if (!profiles_.Set(profile)) return;
-  plan_.SetProfile(*profiles_.Find(profile.id()));
+  const ProfileEntry& entry = *profiles_.Find(profile.id());
+  plan_.SetProfile(entry);
+  const size_t running = rollouts_.running();
+  rollouts_.SetProfile(entry, clock_.Now());
+  if (rollouts_.running() != running) PublishRollout(profile.id());
   rescheduled_.insert(profile.id());
 }
 
@@ -179,6 +186,7 @@ void Coordinator::RemoveProfile(absl::string_view profile_id) {
   if (profiles_.Find(profile_id) != nullptr) inbox_.Forget(std::string(profile_id), runs_.along());
   profiles_.Remove(profile_id);
   plan_.RemoveProfile(profile_id);
+  rollouts_.RemoveProfile(profile_id);
   rescheduled_.insert(std::string(profile_id));
   CancelScheduled({std::string(profile_id)});
 }
@@ -186,7 +194,10 @@ void Coordinator::RemoveProfile(absl::string_view profile_id) {
 void Coordinator::RetainProfiles(const std::set<std::string>& ids) {
   absl::MutexLock lock(&mu_);
   std::set<std::string> removed = profiles_.RetainOnly(ids);
-  for (const std::string& id : removed) plan_.RemoveProfile(id);
+  for (const std::string& id : removed) {
+    plan_.RemoveProfile(id);
+    rollouts_.RemoveProfile(id);
+  }
   rescheduled_.insert(removed.begin(), removed.end());
   plan_.Begin();
   CancelScheduled(removed);
@@ -232,6 +243,7 @@ void Coordinator::TakeLedger(const v1::RunLedger& ledger) {
   bool before_final = IsFinal(record->status());
   if (!ApplyLedger(*record, ledger, clock_.Now())) return;
   if (record->ended) SettleDeliveries(*record, ledger.end());
+  if (record->ended) JudgeRollout(*record, ledger.end());
   if (record->ended && !before_final) return Finish(*record);
   if (record->ended) {
     LogInfo("late end of a run", {{"run", record->run.run_id()}});

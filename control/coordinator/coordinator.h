@@ -28,7 +28,9 @@
 #include "control/coordinator/due_queue.h"
 #include "control/coordinator/event_log.h"
 #include "control/coordinator/fleet_plan.h"
+#include "control/coordinator/profile_health.h"
 #include "control/coordinator/profile_table.h"
+#include "control/coordinator/rollout_table.h"
 #include "control/coordinator/run_table.h"
 #include "control/coordinator/webhook_inbox.h"
 
@@ -74,6 +76,12 @@ class Coordinator {
   absl::StatusOr<v1::Run> CancelRun(absl::string_view run_id);
   absl::StatusOr<v1::ProfileStatus> GetProfileStatus(absl::string_view profile_id) const;
 
+  // Rollouts (coordinator_rollouts.cc), as RolloutTable gives them.
+  absl::StatusOr<v1::Rollout> GetRollout(absl::string_view profile_id) const;
+  std::vector<v1::Rollout> ListRollouts(absl::string_view after, size_t limit) const;
+  absl::StatusOr<v1::Rollout> AbortRollout(absl::string_view profile_id, const std::string& why);
+  absl::StatusOr<v1::Rollout> AcceptRollout(absl::string_view profile_id);
+
   // Webhooks (coordinator_webhooks.cc). NotFound (WEBHOOK_NOT_FOUND) if there is no such profile, or its source is
   // none.
   absl::StatusOr<WebhookConfig> FindWebhook(absl::string_view profile_id) const;
@@ -112,6 +120,15 @@ class Coordinator {
   std::string NewRunId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Gives a run to a drone, in the revision that the drone is to do.
+  void Give(RunRecord& record, const DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<RingDrone> HoldersOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // After the end of a run arrived: the rollout of its profile goes on, or back.
+  void JudgeRollout(const RunRecord& record, const v1::RunEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PublishRollout(absl::string_view profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Duration WindowOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Sets what the status of a profile says of its data.
+  void SetHealth(const ProfileEntry& profile, v1::ProfileStatus& status) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives a run to a drone that holds its profile; if none of these has a place, to any that may take it.
   bool Place(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool WorksOn(absl::string_view drone_id, absl::string_view profile_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -164,6 +181,7 @@ class Coordinator {
   RunTable runs_ ABSL_GUARDED_BY(mu_);
   ProfileTable profiles_ ABSL_GUARDED_BY(mu_);
   FleetPlan plan_ ABSL_GUARDED_BY(mu_);
+  RolloutTable rollouts_ ABSL_GUARDED_BY(mu_);
   DueQueue due_runs_ ABSL_GUARDED_BY(mu_);                  // profiles, by when they are due
   DueQueue lease_ends_ ABSL_GUARDED_BY(mu_);                // drones, by when to look whether they were heard
   std::set<std::string> rescheduled_ ABSL_GUARDED_BY(mu_);  // profiles whose due time is to be reckoned anew

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
+#include "common/config/parts.h"
 #include "common/profile/profile.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -48,6 +50,8 @@ v1::Drone Coordinator::DescribeDrone(const DroneEntry& entry) const {
   drone.set_state(StateOf(entry, clock_.Now(), Lease()));
   *drone.mutable_last_seen() = ToTimestamp(entry.last_seen);
   drone.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
+  if (std::abs(drone.clock_skew_ms()) > absl::ToInt64Milliseconds(kMaxClockSkew)) drone.add_findings("CLOCK_SKEWED");
+  if (!drone.version().empty() && drone.version() != kVersion) drone.add_findings("VERSION_DIFFERS");
   return drone;
 }
 
@@ -129,12 +133,20 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
     if (entry.draining && !record.ordered) continue;
     // Only what is on disk is ordered: after a crash nobody else may be given what this drone has begun.
     if (runs_.IsDirty(record)) continue;
+    // What was given before its revision went back is not begun in it.
+    if (!record.ordered && rollouts_.IsRefused(record.run.profile_id(), record.run.revision())) {
+      Give(record, entry);
+      continue;  // once this is written
+    }
     if (record.content == nullptr) {
       // After a restart the text is that of the profile as it is now.
       const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
       if (profile == nullptr) continue;
-      record.content = profile->content;
-      record.run.set_revision(profile->revision);
+      record.content = rollouts_.ContentOf(*profile, record.run.revision());
+      if (record.content == nullptr) {
+        record.content = profile->content;
+        record.run.set_revision(profile->revision);
+      }
       runs_.Touch(record);
       continue;  // once this is written
     }
@@ -161,6 +173,9 @@ absl::StatusOr<v1::HeartbeatResponse> Coordinator::Heartbeat(const v1::Heartbeat
   v1::DroneState before = entry->drone.state();
   entry->last_seen = clock_.Now();
   entry->drone.set_spool_bytes(request.spool_bytes());
+  if (request.has_send_time()) {
+    entry->drone.set_clock_skew_ms(absl::ToInt64Milliseconds(FromTimestamp(request.send_time()) - clock_.Now()));
+  }
   v1::DroneState state = StateOf(*entry, clock_.Now(), Lease());
   if (before != state) SetState(*entry, state);
   v1::HeartbeatResponse answer;

@@ -185,6 +185,10 @@ absl::StatusOr<v1::ProfileStatus> Coordinator::GetProfileStatus(absl::string_vie
     *status.mutable_next_run_time() = ToTimestamp(std::max(next->due, clock_.Now()));
   }
   status.set_drone_id(NextDroneOf(*profile));
+  SetHealth(*profile, status);
+  if (absl::StatusOr<v1::Rollout> rollout = rollouts_.Get(profile_id); rollout.ok()) {
+    *status.mutable_rollout() = *std::move(rollout);
+  }
   return status;
 }
 

@@ -170,6 +170,49 @@ grpc::Status CoordinatorService::GetProfileStatus(grpc::ServerContext* context,
                       });
 }
 
+grpc::Status CoordinatorService::ListRollouts(grpc::ServerContext* context, const v1::ListRolloutsRequest* request,
+                                              v1::ListRolloutsResponse* response) {
+  return guard_.Unary(context, "ListRollouts", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListRolloutsResponse> {
+                        ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
+                        std::vector<v1::Rollout> found = coordinator_.ListRollouts(request->page_token(), size + 1);
+                        v1::ListRolloutsResponse answer;
+                        if (found.size() > size) {
+                          found.pop_back();
+                          answer.set_next_page_token(found.back().profile_id());
+                        }
+                        for (v1::Rollout& rollout : found) *answer.add_rollouts() = std::move(rollout);
+                        return answer;
+                      });
+}
+
+grpc::Status CoordinatorService::GetRollout(grpc::ServerContext* context, const v1::GetRolloutRequest* request,
+                                            v1::Rollout* response) {
+  return guard_.Unary(context, "GetRollout", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Rollout> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "rollouts"));
+                        return coordinator_.GetRollout(id);
+                      });
+}
+
+grpc::Status CoordinatorService::AbortRollout(grpc::ServerContext* context, const v1::AbortRolloutRequest* request,
+                                              v1::Rollout* response) {
+  return guard_.Unary(context, "AbortRollout", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Rollout> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "rollouts"));
+                        return coordinator_.AbortRollout(id, request->reason());
+                      });
+}
+
+grpc::Status CoordinatorService::AcceptRollout(grpc::ServerContext* context, const v1::AcceptRolloutRequest* request,
+                                               v1::Rollout* response) {
+  return guard_.Unary(context, "AcceptRollout", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Rollout> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "rollouts"));
+                        return coordinator_.AcceptRollout(id);
+                      });
+}
+
 grpc::Status CoordinatorService::ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                                                 v1::ReceiveWebhookResponse* response) {
   return guard_.Unary(context, "ReceiveWebhook", *request, response,

@@ -41,6 +41,14 @@ class CoordinatorService final : public v1::CoordinatorService::Service {
   grpc::Status CancelRun(grpc::ServerContext* context, const v1::CancelRunRequest* request, v1::Run* response) override;
   grpc::Status GetProfileStatus(grpc::ServerContext* context, const v1::GetProfileStatusRequest* request,
                                 v1::ProfileStatus* response) override;
+  grpc::Status ListRollouts(grpc::ServerContext* context, const v1::ListRolloutsRequest* request,
+                            v1::ListRolloutsResponse* response) override;
+  grpc::Status GetRollout(grpc::ServerContext* context, const v1::GetRolloutRequest* request,
+                          v1::Rollout* response) override;
+  grpc::Status AbortRollout(grpc::ServerContext* context, const v1::AbortRolloutRequest* request,
+                            v1::Rollout* response) override;
+  grpc::Status AcceptRollout(grpc::ServerContext* context, const v1::AcceptRolloutRequest* request,
+                             v1::Rollout* response) override;
   grpc::Status ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                               v1::ReceiveWebhookResponse* response) override;
   grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,

@@ -65,6 +65,7 @@ StateTransaction::Put DroneTable::StoredForm(const DroneEntry& entry) {
   drone.set_state(entry.draining ? v1::DRONE_STATE_DRAINING : v1::DRONE_STATE_ACTIVE);
   drone.clear_last_seen();
   drone.clear_spool_bytes();
+  drone.clear_clock_skew_ms();
   drone.clear_heartbeat_interval_ms();
   return {absl::StrCat(kDronePrefix, drone.drone_id()), drone.SerializeAsString()};
 }

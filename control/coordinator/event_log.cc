@@ -35,6 +35,11 @@ void EventLog::Append(v1::Drone drone, absl::Time now) {
   *Add(now).mutable_drone() = std::move(drone);
 }
 
+void EventLog::Append(v1::Rollout rollout, absl::Time now) {
+  absl::MutexLock lock(&mu_);
+  *Add(now).mutable_rollout() = std::move(rollout);
+}
+
 absl::StatusOr<int64_t> EventLog::Position(absl::string_view last_event_id) const {
   absl::MutexLock lock(&mu_);
   if (last_event_id.empty()) return last_id_;

@@ -22,6 +22,7 @@ class EventLog {
   explicit EventLog(absl::Time start, size_t capacity = 4096);
   void Append(v1::Run run, absl::Time now);
   void Append(v1::Drone drone, absl::Time now);
+  void Append(v1::Rollout rollout, absl::Time now);
   // The position to begin at: after `last_event_id`, or after the newest event if it is empty or from the future.
   // InvalidArgument (EVENT_ID_INVALID) if it is no number.
   absl::StatusOr<int64_t> Position(absl::string_view last_event_id) const;

@@ -34,6 +34,8 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
     if (!cron.ok()) entry.schedule.enabled = false;
   }
   entry.placement = text.placement;
+  entry.rollout = text.rollout;
+  entry.freshness = text.freshness;
   if (!CheckUrl(text.source.url, entry.source).empty()) entry.source = absl::StrCat("profiles/", profile.id());
   entry.schedule.max_attempts = retry.max_attempts;
   entry.schedule.backoff = retry.backoff;

@@ -24,6 +24,8 @@ struct ProfileEntry {
   ProfileSchedule schedule;
   std::optional<WebhookConfig> webhook;  // of a source of that type
   PlacementConfig placement;
+  RolloutConfig rollout;
+  absl::Duration freshness = absl::ZeroDuration();  // zero: not stated
   std::string source;  // what a drone must reach: the host, or the profile where there is none
   LimitsConfig limits;
 };

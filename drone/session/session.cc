@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/clock/proto_time.h"
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/peers.h"
 #include "common/status/status.h"
@@ -143,6 +145,7 @@ absl::Status Session::Beat(absl::Duration timeout) {
   std::vector<v1::RunProgress> progress = deps_.executor.Progress();
   for (const v1::RunProgress& run : progress) *request.add_runs() = run;
   request.set_spool_bytes(deps_.spool.bytes());
+  *request.mutable_send_time() = ToTimestamp(absl::Now());
   v1::HeartbeatResponse response;
   absl::Status status =
       Call(timeout, [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, request, &response); });

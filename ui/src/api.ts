@@ -16,7 +16,12 @@ export interface Run {
   run_id: string; profile_id: string; drone_id: string; status: string; create_time?: string; started_at?: string;
   finished_at?: string; rows_out: number; duration_ms: number; error: string; balance?: Balance;
 }
-export interface ProfileStatus { last_run?: Run; next_run_time?: string; drone_id: string }
+export interface Rollout {
+  state: string; target_revision: string; ring: number; rings: number; good_runs: number; runs_wanted: number; reason: string; message: string;
+}
+export interface ProfileStatus {
+  last_run?: Run; next_run_time?: string; drone_id: string; health: string; cause: string; detail: string; rollout?: Rollout;
+}
 export interface Fields { dims: string[]; measures: string[]; attrs: string[]; key: string[] }
 export interface Record_ {
   id: string; dims: Record<string, Scalar>; measures: Record<string, Scalar>; attrs: Record<string, Scalar>;

@@ -7,11 +7,27 @@ import {statusTag} from './runs.js';
 const PAGE = 25;
 let tokens = [''];  // of the pages up to this one
 const lastRuns = new Map<string, Run>();
+const statuses = new Map<string, ProfileStatus>();
 
 function stateOf(profile: Profile): HTMLElement {
   if (profile.paused) return h('span', {class: 'tag warn-text'}, 'paused');
   if (!profile.enabled) return h('span', {class: 'tag soft'}, 'by hand');
   return h('span', {class: 'tag'}, `every ${duration(profile.interval)}`);
+}
+
+// How its data does, from what arrived; and how a new revision does, while that matters.
+function dataCell(status: ProfileStatus | undefined): HTMLElement {
+  if (!status || status.health === 'unspecified') return h('td', {class: 'soft'}, '–');
+  const kind: Record<string, string> = {fresh: 'good', late: 'warn', silent: 'bad', broken: 'bad'};
+  const cause = status.cause && status.cause !== 'unspecified' ? `: ${status.cause}` : '';
+  const rollout = status.rollout;
+  const moved = rollout && rollout.state !== 'succeeded';
+  return h('td', {},
+    h('span', {class: 'tag', title: status.detail || undefined}, h('span', {class: `dot ${kind[status.health] ?? ''}`}), `${status.health}${cause}`),
+    moved && h('div', {class: rollout.state === 'running' ? 'hint' : 'hint bad-text'},
+      rollout.state === 'running'
+        ? `new revision in ring ${rollout.ring} of ${rollout.rings}, ${rollout.good_runs} of ${rollout.runs_wanted} runs good`
+        : `new revision ${rollout.state.replace('_', ' ')} in ring ${rollout.ring}: ${rollout.message}`));
 }
 
 function lastRunCell(run: Run | undefined): HTMLElement {
@@ -37,6 +53,7 @@ function row(profile: Profile): HTMLElement {
     h('td', {}, h('div', {title: profile.description || undefined}, profile.display_name || profile.id),
       h('div', {class: 'hint'}, `${profile.id} ${profile.version}`)),
     h('td', {}, stateOf(profile)),
+    dataCell(statuses.get(profile.id)),
     lastRunCell(lastRuns.get(profile.id)),
     h('td', {}, h('div', {class: 'pair'},
       h('button', {'aria-label': `Run ${profile.id} now`, click: () => void act(`${path}:runNow`, `${profile.id} is on its way`)}, 'Run now'),
@@ -65,13 +82,14 @@ export async function refreshProfiles(): Promise<void> {
       '/api/profiles', {page_size: PAGE, page_token: tokens[tokens.length - 1]});
     await Promise.all(page.profiles.map(async (profile) => {
       const status = await get<ProfileStatus>(`/api/profiles/${encodeURIComponent(profile.id)}/status`).catch(() => undefined);
+      if (status) statuses.set(profile.id, status);
       if (status?.last_run) lastRuns.set(profile.id, status.last_run);
     }));
     if (page.profiles.length === 0) {
       place.replaceChildren(h('p', {class: 'soft'}, 'No profiles yet. Create one with: chartly profile apply FILE'));
       return;
     }
-    const heads = ['Profile', 'Schedule', 'Last run', 'Actions'].map((text) => h('th', {scope: 'col'}, text));
+    const heads = ['Profile', 'Schedule', 'Data', 'Last run', 'Actions'].map((text) => h('th', {scope: 'col'}, text));
     place.replaceChildren(h('div', {class: 'scroll'},
       h('table', {}, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...page.profiles.map(row)))), pager(page.next_page_token) ?? '');
   } catch (error) {
