@@ -61,7 +61,7 @@ struct PlannerSnapshot {
 struct PlannerOptions {
   double load_factor = 1.25;
   // Pairs of profile and drone that one step weighs; what is left is for the next. Bounds the time of a step.
-  int64_t pairs_max = 60'000'000;
+  int64_t pairs_max = 12'000'000;
 };
 
 class Planner {
