@@ -13,7 +13,7 @@ namespace chartly::aggregator {
 namespace {
 
 // Unsealed rows are read when the store is opened, so their number bounds how long that takes.
-constexpr uint64_t kMaxUnsealedRows = uint64_t{4} << 20;
+constexpr uint64_t kMaxUnsealedRows = uint64_t{2} << 20;
 constexpr absl::Duration kMaxWaitForRoom = absl::Seconds(30);
 
 absl::Status Stopping() {
