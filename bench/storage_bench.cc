@@ -3,7 +3,7 @@
 // at hand). Records arrive in batches in order of time, are merged in order of their key, and are sealed to chunks.
 // Beside it, over the same rows in the same order: Parquet with zstd as DuckDB writes it, and a MergeTree of ClickHouse
 // with its recommended codecs, where these are installed. The peers store no origin of a row, so ours is given with
-// and without.
+// and without. The index that tells known records takes nothing on disk beyond these; its memory is given, too.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -28,6 +28,7 @@
 #include "common/net/http_client.h"
 #include "common/profile/profile_parser.h"
 #include "common/status/status.h"
+#include "control/aggregator/part_filter.h"
 #include "drone/pipeline/pipeline.h"
 
 namespace chartly::bench {
@@ -427,6 +428,8 @@ void Report(const DataSet& set, const BenchFlags& flags, const std::string& fold
               "all, with footers", static_cast<double>(figures.total) / records,
               static_cast<double>(figures.total - figures.origin) / records,
               static_cast<double>(figures.decoded) / figures.seal_seconds / 1e6, records / figures.seal_seconds / 1e6);
+  std::printf("  %-34s %9.3f   on disk; %.3f bytes a record in memory\n", "dedupe filter", 0.0,
+              static_cast<double>(aggregator::PartFilter(figures.records).bytes()) / records);
   WriteCsv(sets, folder + "/rows.csv");
   const std::string key = PeerKey(sets[0], set.key);
   const std::optional<size_t> parquet = AskPeer(folder, "parquet", kParquet, key);
