@@ -58,6 +58,7 @@ void AddDroneCommands(CLI::App& root, Session& session) {
                                   .row = DroneRow,
                                   .if_empty = "no drones yet; start one with: chartly-drone"});
   });
+  AddDroneJoin(noun, session);
   auto id = std::make_shared<std::string>();
   AddVerb(noun, session, "drain", "Let a drone end its runs and give it no new ones",
           [&session, id] { return Drain(session, *id); })

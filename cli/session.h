@@ -58,6 +58,8 @@ void AddRunCommands(CLI::App& root, Session& session);
 void AddRolloutCommands(CLI::App& root, Session& session);
 void AddWebhookCommands(CLI::App& root, Session& session);
 void AddDroneCommands(CLI::App& root, Session& session);
+// The verbs of `drone` that let drones in and shut them out.
+void AddDroneJoin(CLI::App& noun, Session& session);
 void AddRecordCommands(CLI::App& root, Session& session);
 void AddQuarantineCommands(CLI::App& root, Session& session);
 void AddReportCommands(CLI::App& root, Session& session);

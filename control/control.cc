@@ -16,10 +16,13 @@
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/credential_directory.h"
+#include "common/rpc/drone_identity.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/x509/authority.h"
+#include "common/x509/certificate.h"
 #include "control/aggregator/aggregator_component.h"
 #include "control/audit/audit_component.h"
 #include "control/auth/auth_component.h"
@@ -34,6 +37,7 @@ namespace chartly::control {
 namespace {
 
 constexpr absl::Duration kDrain = absl::Seconds(3);
+constexpr absl::Duration kCertificateLife = absl::Hours(24 * 397);  // of a process; a start makes a new one
 
 // What the composition does with a part, whatever its type.
 struct RunningPart {
@@ -80,6 +84,7 @@ class ControlProcess final : public Control {
   absl::Status Start() {
     RETURN_IF_ERROR(PrepareFolder(config_.data_dir));
     RETURN_IF_ERROR(SetUpIdentity());
+    RETURN_IF_ERROR(SetUpTls());
     for (Part part : config_.parts) {
       if (part == Part::kGateway) continue;
       absl::StatusOr<RunningPart> opened = Open(part);
@@ -128,6 +133,31 @@ class ControlProcess final : public Control {
     return absl::OkStatus();
   }
 
+  std::string TlsDir() const { return config_.tls_dir.empty() ? config_.data_dir + "/tls" : config_.tls_dir; }
+
+  // A certificate of this process, new at each start, which lies beside those of the other processes.
+  absl::Status SetUpTls() {
+    if (!config_.rpc_tls) return absl::OkStatus();
+    const absl::Time now = clock_.Now();
+    ASSIGN_OR_RETURN(const x509::Authority authority, x509::Authority::LoadOrCreate(TlsDir(), now));
+    ASSIGN_OR_RETURN(const std::string key, x509::MakePrivateKey());
+    ASSIGN_OR_RETURN(const std::string request, x509::MakeRequest(key));
+    x509::CertificateTerms terms;
+    terms.uri = rpc::kControlPlaneUri;
+    terms.dns_names = {rpc::kControlPlaneName};
+    terms.usage = x509::Usage::kServerAndClient;
+    terms.not_before = now;
+    terms.not_after = now + kCertificateLife;
+    ASSIGN_OR_RETURN(const std::string certificate, authority.Sign(request, terms));
+    const std::string path = absl::StrCat(TlsDir(), "/", InfoOf(config_.parts.front()).name, ".pem");
+    RETURN_IF_ERROR(x509::WriteIdentity(path, key, certificate));
+    const rpc::TlsFiles files{TlsDir() + "/authority.pem", path, path};
+    server_.UseTls(files);
+    peers_.SetTls(files);
+    gateway_peers_.SetTls(files);
+    return absl::OkStatus();
+  }
+
   // Whoever is on this host is trusted to read, unless somebody decided otherwise.
   absl::StatusOr<rpc::Role> AnonymousRole() const {
     if (!config_.anonymous_role.empty()) return rpc::ParseRole(config_.anonymous_role);
@@ -173,8 +203,9 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAuth: {
-        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open({data}, *authenticator_, sink, clock_));
-        authenticator_->SetDirectory(opened->directory());
+        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open({data, TlsDir(), config_.certificate_life},
+                                                                *authenticator_, sink, clock_));
+        authenticator_->SetDirectory(*opened);
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAudit: {

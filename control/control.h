@@ -25,9 +25,12 @@ struct ControlConfig {
   std::string admin_listen;                // empty: the default admin port of the first part
   std::string key_file;                    // empty: data_dir/admin.key
   std::string registry_api_key;            // from REGISTRY_API_KEY; accepted beside the admin key
-  std::string anonymous_role;              // none or viewer; empty: viewer if all of this process is on loopback
-  std::string secrets_dir;                 // keys of webhooks; empty: only the environment
-  std::string ports_file;                  // if set, the bound addresses are written there as JSON
+  bool rpc_tls = false;                    // gRPC takes TLS only, from callers with a certificate of our authority
+  std::string tls_dir;                     // the authority and the certificate of this process; empty: data_dir/tls
+  absl::Duration certificate_life = absl::Hours(24);  // of drones
+  std::string anonymous_role;  // none or viewer; empty: viewer if all of this process is on loopback
+  std::string secrets_dir;     // keys of webhooks; empty: only the environment
+  std::string ports_file;      // if set, the bound addresses are written there as JSON
   absl::Duration heartbeat_interval = absl::Seconds(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;

@@ -18,6 +18,7 @@ struct Flags {
   std::vector<std::string> peers;
   std::string log_level = "info";
   int heartbeat_ms = 1000;
+  int certificate_seconds = 86400;
   ControlConfig config;
 };
 
@@ -38,6 +39,17 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--admin", flags.config.admin_listen,
                  "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
   app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)");
+  app.add_flag(
+         "--rpc-tls", flags.config.rpc_tls,
+         "gRPC takes TLS only, from callers with a certificate: drones that joined, and parts of this control plane")
+      ->envname("CHARTLY_RPC_TLS");
+  app.add_option("--tls-dir", flags.config.tls_dir,
+                 "Folder of the certificate authority, made if absent; parts on several hosts share its content "
+                 "(default: DATA/tls)");
+  app.add_option("--drone-certificate-seconds", flags.certificate_seconds,
+                 "How long the certificate of a drone is good; drones renew it before its end")
+      ->check(CLI::Range(10, 7 * 86400))
+      ->capture_default_str();
   app.add_option("--anonymous-role", flags.config.anonymous_role,
                  "What callers without a key may do: none, or viewer to let everyone read who reaches the gateway "
                  "(default: viewer if the gateway and gRPC listen on loopback alone, else none)")
@@ -76,6 +88,7 @@ absl::Status Complete(Flags& flags) {
   RETURN_IF_ERROR(ReadAddresses(flags.peers, flags.config.peers));
   RETURN_IF_ERROR(ParseAddress(flags.config.listen).status());
   if (!flags.config.admin_listen.empty()) RETURN_IF_ERROR(ParseAddress(flags.config.admin_listen).status());
+  flags.config.certificate_life = absl::Seconds(flags.certificate_seconds);
   flags.config.heartbeat_interval = absl::Milliseconds(flags.heartbeat_ms);
   if (const char* key = std::getenv("REGISTRY_API_KEY")) flags.config.registry_api_key = key;
   return absl::OkStatus();

@@ -1,8 +1,10 @@
 #include "drone/drone.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/clock/clock.h"
 #include "common/config/parts.h"
 #include "common/config/signals.h"
@@ -13,6 +15,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "drone/footprint.h"
+#include "drone/identity/identity_keeper.h"
 #include "drone/session/run_executor.h"
 #include "drone/session/session.h"
 #include "drone/spool/spool.h"
@@ -26,17 +29,21 @@ constexpr absl::Duration kAdminDrain = absl::Milliseconds(200);
 
 class ComposedDrone final : public Drone {
  public:
-  ComposedDrone(const DroneConfig& config, std::unique_ptr<net::HttpClient> http, std::unique_ptr<Spool> spool)
+  ComposedDrone(const DroneConfig& config, const rpc::TlsFiles& tls, std::unique_ptr<net::HttpClient> http,
+                std::unique_ptr<Spool> spool)
       : config_(config),
         secrets_(config.secrets_dir),
         http_(std::move(http)),
         spool_(std::move(spool)),
         executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
                                     &secrets_, &gate_, &tokens_, &governor_, &config_.consent}),
-        uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key),
+        uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
-        session_(SessionOptionsOf(config), {rpc::MakeChannel(config.coordinator, config.api_key), *spool_, executor_,
-                                            [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused}) {}
+        session_(SessionOptionsOf(config),
+                 {rpc::MakeChannel(config.coordinator, config.api_key, tls), *spool_, executor_,
+                  [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused}) {
+    if (!tls.empty()) identity_.emplace(tls, rpc::MakeChannel(config.auth, "", tls), clock_);
+  }
   ~ComposedDrone() override { Shutdown(); }
 
   absl::Status Begin() {
@@ -48,6 +55,7 @@ class ComposedDrone final : public Drone {
           });
       RETURN_IF_ERROR(Annotate(admin_->Start(config_.admin_listen), "--admin"));
     }
+    if (identity_) identity_->Start();
     uplink_.Start();
     session_.Start();
     LogInfo("drone started", {{"drone", config_.id},
@@ -64,6 +72,7 @@ class ComposedDrone final : public Drone {
     // Sources before sinks: first no new rows, then what is left goes to the aggregator.
     session_.Shutdown();
     uplink_.Shutdown(spool_->health().ok() ? kDrain : absl::ZeroDuration());
+    if (identity_) identity_->Shutdown();
     if (admin_) admin_->Shutdown(kAdminDrain);
     LogInfo("drone stopped", {{"unsent", absl::StrCat(spool_->last_seq() - spool_->acked_seq())}});
   }
@@ -110,6 +119,7 @@ class ComposedDrone final : public Drone {
   RunExecutor executor_;
   Uplink uplink_;
   Session session_;
+  std::optional<IdentityKeeper> identity_;
   std::unique_ptr<http::HttpServer> admin_;
   bool shut_down_ = false;
 };
@@ -127,8 +137,12 @@ absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
   options.max_bytes = config.spool_bytes;
   options.on_failure = RaiseStopSignal;
   ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));
-  auto drone = std::make_unique<ComposedDrone>(config, net::MakeHttpClient(*std::move(egress), *std::move(authorities)),
-                                               std::move(spool));
+  rpc::TlsFiles tls;
+  if (!config.identity_dir.empty()) {
+    ASSIGN_OR_RETURN(tls, FindIdentity(config.identity_dir, config.id, absl::Now()));
+  }
+  auto drone = std::make_unique<ComposedDrone>(
+      config, tls, net::MakeHttpClient(*std::move(egress), *std::move(authorities)), std::move(spool));
   RETURN_IF_ERROR(drone->Begin());
   return drone;
 }

@@ -21,7 +21,9 @@ struct DroneConfig {
   std::string data_dir = ".chartly/drone";
   std::string coordinator;  // host:port
   std::string aggregator;   // host:port
+  std::string auth;         // host:port; of the part that renews the identity
   std::string api_key;
+  std::string identity_dir;      // what `chartly drone join` left; empty: the key, in plaintext
   std::string source_dir = ".";  // root of file sources
   std::string secrets_dir;       // empty: only the environment
   std::string ca_file;           // PEM of further certificate authorities that sources may have; none if empty

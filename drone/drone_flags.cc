@@ -46,6 +46,10 @@ void Declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--coordinator", config.coordinator, "HOST:PORT of the coordinator, if elsewhere");
   app.add_option("--aggregator", config.aggregator, "HOST:PORT of the aggregator, if elsewhere");
+  app.add_option("--auth", config.auth, "HOST:PORT of the auth part, if elsewhere");
+  app.add_option("--identity-dir", config.identity_dir,
+                 "Folder with the identity that `chartly drone join` made; connections are then TLS and need no key")
+      ->envname("CHARTLY_IDENTITY_DIR");
   app.add_option("--key-file", flags.key_file, "File with the key for the control plane")->envname("CHARTLY_KEY_FILE");
   app.add_option("--source-dir", config.source_dir, "Folder that holds the files of file sources")
       ->capture_default_str();
@@ -76,6 +80,8 @@ absl::Status BadFlag(absl::string_view message) {
 }
 
 absl::Status ReadKey(Flags& flags) {
+  // A drone that can show who it is shows no key that could do more.
+  if (!flags.config.identity_dir.empty()) return absl::OkStatus();
   if (const char* key = std::getenv("CHARTLY_KEY"); key != nullptr && flags.key_file.empty()) {
     flags.config.api_key = key;
     return absl::OkStatus();
@@ -129,6 +135,7 @@ absl::Status Complete(Flags& flags) {
   if (!gateway.ok()) return Annotate(gateway.status(), "--control-plane");
   RETURN_IF_ERROR(Locate(*gateway, Part::kCoordinator, "--coordinator", config.coordinator));
   RETURN_IF_ERROR(Locate(*gateway, Part::kAggregator, "--aggregator", config.aggregator));
+  RETURN_IF_ERROR(Locate(*gateway, Part::kAuth, "--auth", config.auth));
   RETURN_IF_ERROR(Annotate(ParseAddress(config.admin_listen).status(), "--admin"));
   for (const std::string& list : flags.egress_allow) {
     for (absl::string_view cidr : absl::StrSplit(list, ',', absl::SkipWhitespace())) {

@@ -74,6 +74,8 @@ KeyAuthenticator::KeyAuthenticator(const std::vector<DeploymentKey>& keys, Role 
 absl::StatusOr<Caller> KeyAuthenticator::Authenticate(const Credentials& credentials) const {
   Caller caller;
   if (credentials.api_key.empty()) {
+    const DroneIdentity drone = ParseDroneIdentity(credentials.identity);
+    if (directory_ != nullptr && !drone.drone_id.empty()) return directory_->CheckDrone(drone);
     caller.role = anonymous_;
     return caller;
   }

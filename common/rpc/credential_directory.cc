@@ -13,7 +13,7 @@ namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(2);
 
-absl::StatusOr<Caller> AskAuth(const Peers& peers, absl::string_view key_id, const KeyDigest& digest) {
+absl::StatusOr<Caller> AskKeyOf(const Peers& peers, absl::string_view key_id, const KeyDigest& digest) {
   v1::CheckKeyRequest request;
   request.set_key_id(std::string(key_id));
   request.set_digest(std::string(AsText(digest)));
@@ -30,6 +30,18 @@ absl::StatusOr<Caller> AskAuth(const Peers& peers, absl::string_view key_id, con
   return caller;
 }
 
+absl::StatusOr<Caller> AskDroneOf(const Peers& peers, const DroneIdentity& identity) {
+  v1::CheckDroneRequest request;
+  request.set_drone_id(identity.drone_id);
+  request.set_enrollment(identity.enrollment);
+  v1::CheckDroneResponse response;
+  grpc::ClientContext context;
+  Prepare(context, kTimeout);
+  RETURN_IF_ERROR(
+      FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckDrone(&context, request, &response)));
+  return DroneCaller(identity, response.tenant());
+}
+
 // Whether the auth part has judged; anything else says nothing about the caller.
 bool IsVerdict(const absl::Status& status) {
   return status.ok() || (absl::IsUnauthenticated(status) && Reason(status) != "API_KEY_REQUIRED");
@@ -42,13 +54,27 @@ absl::Status UnknownKey() {
                "the API key is not known here; send the one in admin.key, REGISTRY_API_KEY, or one that an admin made");
 }
 
+Caller DroneCaller(const DroneIdentity& identity, absl::string_view tenant) {
+  Caller caller;
+  caller.kind = CallerKind::kDrone;
+  caller.principal = absl::StrCat("drones/", identity.drone_id);
+  caller.tenant = std::string(tenant);
+  caller.drone_id = identity.drone_id;
+  caller.enrollment = identity.enrollment;
+  return caller;
+}
+
 PeerCredentialDirectory::PeerCredentialDirectory(const Peers& peers, Clock& clock)
     : PeerCredentialDirectory(
-          [&peers](absl::string_view key_id, const KeyDigest& digest) { return AskAuth(peers, key_id, digest); },
-          clock) {}
+          [&peers](absl::string_view key_id, const KeyDigest& digest) { return AskKeyOf(peers, key_id, digest); },
+          [&peers](const DroneIdentity& identity) { return AskDroneOf(peers, identity); }, clock) {}
 
 absl::StatusOr<Caller> PeerCredentialDirectory::CheckKey(absl::string_view key_id, const KeyDigest& digest) {
   return Recall(absl::StrCat("key/", AsText(digest)), [&] { return ask_key_(key_id, digest); });
+}
+
+absl::StatusOr<Caller> PeerCredentialDirectory::CheckDrone(const DroneIdentity& identity) {
+  return Recall(UriOf(identity), [&] { return ask_drone_(identity); });
 }
 
 size_t PeerCredentialDirectory::size() const {

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "common/clock/clock.h"
 #include "common/rpc/caller.h"
+#include "common/rpc/drone_identity.h"
 #include "common/rpc/key_token.h"
 
 namespace chartly::rpc {
@@ -24,6 +25,9 @@ class Peers;
 // What everyone hears who shows a key that is none: API_KEY_UNKNOWN.
 absl::Status UnknownKey();
 
+// The caller behind a good certificate.
+Caller DroneCaller(const DroneIdentity& identity, absl::string_view tenant);
+
 // Thread-safe.
 class CredentialDirectory {
  public:
@@ -31,6 +35,10 @@ class CredentialDirectory {
   // The caller behind a key. Unauthenticated: API_KEY_UNKNOWN, or, for whoever has a right secret, API_KEY_EXPIRED or
   // API_KEY_REVOKED. Unavailable (CREDENTIALS_UNREACHABLE) if nobody can tell.
   virtual absl::StatusOr<Caller> CheckKey(absl::string_view key_id, const KeyDigest& digest) = 0;
+  // The drone behind a certificate whose signature and times the connection has checked. Unauthenticated:
+  // DRONE_UNKNOWN, DRONE_REVOKED, DRONE_REPLACED, DRONE_EXPIRED. Unavailable (CREDENTIALS_UNREACHABLE) if nobody can
+  // tell.
+  virtual absl::StatusOr<Caller> CheckDrone(const DroneIdentity& identity) = 0;
 };
 
 // Asks the auth part and remembers each answer for kFresh, so that what was revoked is refused here at most that much
@@ -42,13 +50,16 @@ class PeerCredentialDirectory final : public CredentialDirectory {
   static constexpr size_t kMaxEntries = 4096;
 
   using AskKey = std::function<absl::StatusOr<Caller>(absl::string_view key_id, const KeyDigest& digest)>;
+  using AskDrone = std::function<absl::StatusOr<Caller>(const DroneIdentity& identity)>;
 
   // Both must outlive it.
   PeerCredentialDirectory(const Peers& peers, Clock& clock);
-  // `ask` in place of the auth part.
-  PeerCredentialDirectory(AskKey ask, Clock& clock) : ask_key_(std::move(ask)), clock_(clock) {}
+  // Both functions in place of the auth part.
+  PeerCredentialDirectory(AskKey ask_key, AskDrone ask_drone, Clock& clock)
+      : ask_key_(std::move(ask_key)), ask_drone_(std::move(ask_drone)), clock_(clock) {}
 
   absl::StatusOr<Caller> CheckKey(absl::string_view key_id, const KeyDigest& digest) override;
+  absl::StatusOr<Caller> CheckDrone(const DroneIdentity& identity) override;
   // Answers that are remembered.
   size_t size() const;
 
@@ -63,6 +74,7 @@ class PeerCredentialDirectory final : public CredentialDirectory {
   absl::StatusOr<Caller> Remember(const std::string& id, absl::StatusOr<Caller> answer, absl::Time now);
 
   const AskKey ask_key_;
+  const AskDrone ask_drone_;
   Clock& clock_;
   mutable absl::Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);

@@ -17,6 +17,10 @@ struct Answering {
                                       ++asked;
                                       return answer;
                                     },
+                                    [this](const DroneIdentity&) {
+                                      ++asked;
+                                      return answer;
+                                    },
                                     clock};
 
   static Caller Good() {

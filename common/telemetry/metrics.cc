@@ -85,6 +85,8 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_event_streams", kGauge, "", "Open server-sent event streams."},
       {"chartly_auth_refusals_total", kCounter, "reason",
        "Calls refused for who made them, by reason: API_KEY_REQUIRED, API_KEY_UNKNOWN, ROLE_TOO_LOW, ..."},
+      {"chartly_join_refusals_total", kCounter, "reason",
+       "Drones that were not let in, by reason; JOIN_TOKEN_USED is a token that somebody has copied."},
       {"chartly_audit_failures_total", kCounter, "", "Changes that could not be written to the audit log."},
       {"chartly_profiles", kGauge, "", "Profiles in use."},
       {"chartly_drones", kGauge, "state", "Known drones, by state."},

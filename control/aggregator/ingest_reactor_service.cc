@@ -4,10 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/status/status.h"
 
 namespace chartly::aggregator {
 namespace {
+
+// How often a stream is asked again who it is.
+constexpr absl::Duration kReadmitEach = absl::Seconds(5);
 
 absl::Status Misuse(absl::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "INGEST_MISUSED", message);
@@ -16,6 +20,8 @@ absl::Status Misuse(absl::string_view message) {
 }  // namespace
 
 void IngestReactor::Begin(grpc::CallbackServerContext* context) {
+  context_ = context;
+  admitted_at_ = absl::Now();
   absl::Status admitted = service_.guard_.Admit(context, "Ingest", caller_);
   if (!admitted.ok()) return Fail(admitted);
   ReadMore();
@@ -45,7 +51,8 @@ void IngestReactor::OnReadDone(bool ok) {
     greeted = greeted_;
     greeted_ = true;
   }
-  absl::Status status;
+  absl::Status status = Readmit();
+  if (!status.ok()) return Fail(status);
   if (greeted && request_.has_entry()) {
     status = TakeEntry(std::move(*request_.mutable_entry()));
   } else if (!greeted && request_.has_hello()) {
@@ -54,6 +61,17 @@ void IngestReactor::OnReadDone(bool ok) {
     status = Misuse("the first message must be a hello, and every later one an entry");
   }
   if (!status.ok()) Fail(status);
+}
+
+// A stream may last for weeks; a drone that was revoked meanwhile writes no more.
+absl::Status IngestReactor::Readmit() {
+  const absl::Time now = absl::Now();
+  if (now - admitted_at_ < kReadmitEach) return absl::OkStatus();
+  admitted_at_ = now;
+  rpc::Caller caller;
+  absl::Status status = service_.guard_.Admit(context_, "Ingest", caller);
+  // While nobody can tell, the answer of before stands; the directory bounds for how long.
+  return absl::IsUnavailable(status) ? absl::OkStatus() : status;
 }
 
 absl::Status IngestReactor::TakeHello(const v1::IngestHello& hello) {

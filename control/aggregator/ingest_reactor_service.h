@@ -33,6 +33,7 @@ class IngestReactor final : public grpc::ServerBidiReactor<v1::IngestRequest, v1
   void OnDone() override;
 
  private:
+  absl::Status Readmit();
   absl::Status TakeHello(const v1::IngestHello& hello);
   void OnWelcome(const CommitResult& result);
   absl::Status TakeEntry(v1::IngestEntry entry);
@@ -47,6 +48,8 @@ class IngestReactor final : public grpc::ServerBidiReactor<v1::IngestRequest, v1
 
   IngestService& service_;
   const absl::Time start_;
+  grpc::CallbackServerContext* context_ = nullptr;  // of the call, which lasts until OnDone
+  absl::Time admitted_at_;
   rpc::Caller caller_;
   v1::IngestRequest request_;    // of the one read in progress
   v1::IngestResponse response_;  // of the one write in progress

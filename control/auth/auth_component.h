@@ -13,17 +13,21 @@
 #include "common/clock/clock.h"
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
+#include "common/rpc/credential_directory.h"
 #include "common/state/state_store.h"
 #include "control/auth/auth_service.h"
+#include "control/auth/drone_book.h"
 #include "control/auth/key_book.h"
 
 namespace chartly::auth {
 
 struct AuthConfig {
-  std::string data_dir;  // the store lies in its folder "auth"
+  std::string data_dir;                               // the store lies in its folder "auth"
+  std::string tls_dir;                                // where the authority lies; empty: DATA_DIR/tls
+  absl::Duration certificate_life = absl::Hours(24);  // of drones
 };
 
-class AuthComponent {
+class AuthComponent final : public rpc::CredentialDirectory {
  public:
   // The authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (STORE_LOCKED) if another
   // process has the store; DataLoss (STATE_DAMAGED) if a key cannot be read.
@@ -31,20 +35,30 @@ class AuthComponent {
                                                              const rpc::Authenticator& authenticator,
                                                              rpc::AuditSink* audit, Clock& clock);
   std::vector<grpc::Service*> services() { return {&service_}; }
-  // Where this process looks callers up.
-  rpc::CredentialDirectory& directory() { return *keys_; }
+  KeyBook& keys() { return *keys_; }
+  // This process looks callers up here.
+  absl::StatusOr<rpc::Caller> CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest) override {
+    return keys_->CheckKey(key_id, digest);
+  }
+  absl::StatusOr<rpc::Caller> CheckDrone(const rpc::DroneIdentity& identity) override {
+    return drones_->Check(identity.drone_id, identity.enrollment);
+  }
   // Empty: nothing here can fail.
   std::string Health() { return ""; }
   // Nothing here runs on its own: calls end with the server. Safe twice.
   void Shutdown() {}
 
  private:
-  AuthComponent(std::unique_ptr<StateStore> store, std::unique_ptr<KeyBook> keys,
+  AuthComponent(std::unique_ptr<StateStore> store, std::unique_ptr<KeyBook> keys, std::unique_ptr<DroneBook> drones,
                 const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : store_(std::move(store)), keys_(std::move(keys)), service_(*keys_, authenticator, audit) {}
+      : store_(std::move(store)),
+        keys_(std::move(keys)),
+        drones_(std::move(drones)),
+        service_(*keys_, *drones_, authenticator, audit) {}
 
   std::unique_ptr<StateStore> store_;
   std::unique_ptr<KeyBook> keys_;
+  std::unique_ptr<DroneBook> drones_;
   AuthService service_;
 };
 

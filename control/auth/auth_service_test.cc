@@ -27,7 +27,7 @@ struct ServedAuth {
     auto opened = AuthComponent::Open({path}, authenticator, nullptr, clock);
     REQUIRE_OK(opened);
     component = *std::move(opened);
-    authenticator.SetDirectory(component->directory());
+    authenticator.SetDirectory(*component);
     server.Listen("127.0.0.1:0");
     for (grpc::Service* service : component->services()) server.AddService(service);
     REQUIRE_OK(server.Start());

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "common/rpc/key_token.h"
+#include "common/rpc/credential_directory.h"
 #include "common/state/state_page.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"

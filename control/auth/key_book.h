@@ -16,12 +16,12 @@
 #include "chartly/v1/auth.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/caller.h"
-#include "common/rpc/credential_directory.h"
+#include "common/rpc/key_token.h"
 #include "common/state/state_store.h"
 
 namespace chartly::auth {
 
-class KeyBook final : public rpc::CredentialDirectory {
+class KeyBook {
  public:
   // Ended keys count too: their ids stay taken, so that an id in the audit log means one key.
   static constexpr size_t kMaxKeys = 10000;
@@ -41,7 +41,7 @@ class KeyBook final : public rpc::CredentialDirectory {
   // NotFound (KEY_NOT_FOUND).
   absl::StatusOr<v1::ApiKey> Revoke(const v1::RevokeKeyRequest& request);
   // Also notes the use, to the hour.
-  absl::StatusOr<rpc::Caller> CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest) override;
+  absl::StatusOr<rpc::Caller> CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest);
 
  private:
   using StoredKey = storage::v1::StoredKey;

@@ -144,16 +144,19 @@ class Cluster:
         for control in self.controls:
             control.kill()
 
-    def drone(self, drone_id="d1", source_dir=None, egress=("127.0.0.1/32",), flags=(), data=None, prefix=(), name=None):
-        """Starts a drone, or the same one again. `name` tells two of one id apart; `prefix` is a command that runs it."""
+    def drone(self, drone_id="d1", source_dir=None, egress=("127.0.0.1/32",), flags=(), data=None, prefix=(), name=None,
+              identity=None):
+        """Starts a drone, or the same one again. `name` tells two of one id apart; `prefix` is a command that runs it.
+        With `identity`, the folder that `chartly drone join` made, it shows that and no key."""
         name = name or drone_id
         if name not in self.drones:
             admin = self.drone_admin.pop()
             self.drones[name] = Process(
                 "chartly-drone", self.folder / f"{name}.log",
                 ["--id", drone_id, "--data", data or self.folder / name, "--control-plane", self.url,
-                 *[f"--{part}=127.0.0.1:{self.rpc[part]}" for part in ("coordinator", "aggregator")],
-                 "--key-file", self.key_file, "--source-dir", source_dir or ROOT / "profiles",
+                 *[f"--{part}=127.0.0.1:{self.rpc[part]}" for part in ("coordinator", "aggregator", "auth")],
+                 *(["--identity-dir", identity] if identity else ["--key-file", self.key_file]),
+                 "--source-dir", source_dir or ROOT / "profiles",
                  "--admin", f"127.0.0.1:{admin}", *[f"--egress-allow={cidr}" for cidr in egress], *flags])
         self.drones[name].prefix = list(prefix)
         return self.drones[name].start()

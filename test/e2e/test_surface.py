@@ -92,7 +92,7 @@ def test_writes_need_a_key_and_reads_do_not(single):
     for path, item in document["paths"].items():
         for method in item:
             # A report changes nothing, and a webhook is let in by its signature alone (test_webhooks.py).
-            keyless = path in ("/api/reports", "/api/reports:export", "/api/webhooks/{profile}")
+            keyless = path in ("/api/reports", "/api/reports:export", "/api/webhooks/{profile}", "/api/drones:enroll")
             if method in ("put", "delete") or (method == "post" and not keyless):
                 concrete = re.sub(r"\{[^}]*\}", "x", path)
                 with pytest.raises(ApiError) as refused:
