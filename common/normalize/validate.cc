@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/normalize/profile_compiler.h"
+#include "common/profile/secret_scan.h"
 #include "common/status/status.h"
 
 namespace chartly {
@@ -25,7 +26,10 @@ std::pair<int, int> PositionOf(const ProfileParseResult& result, std::string pat
 }  // namespace
 
 ProfileParseResult ValidateProfile(absl::string_view yaml) {
-  ProfileParseResult result = ParseProfile(yaml);
+  ProfileParseResult result;
+  result.faults = FindSecrets(yaml);
+  if (!result.ok()) return result;
+  result = ParseProfile(yaml);
   std::vector<CompileFault> faults;
   CompileProfile(result.profile, faults);
   bool parsed = result.ok();

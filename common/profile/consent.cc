@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/profile/node_reader.h"
+#include "common/profile/secret_scan.h"
 #include "common/profile/source_url.h"
 #include "common/profile/yaml_document.h"
 #include "common/status/status.h"
@@ -112,8 +113,8 @@ absl::Status CheckPaths(const std::vector<std::string>& allowed, const SourceCon
 
 absl::StatusOr<Consent> ParseConsent(absl::string_view filename, absl::string_view yaml) {
   Consent consent;
-  std::vector<ProfileFault> faults;
-  YamlNode root = ReadYaml(yaml, faults);
+  std::vector<ProfileFault> faults = FindSecrets(yaml);
+  YamlNode root = faults.empty() ? ReadYaml(yaml, faults) : YamlNode();
   NodeReader reader(faults);
   const std::vector<NodeReader::Key> keys = {
       {"hosts", [&](const NodeAt& at) { ReadHosts(at, reader, consent.hosts); }},
