@@ -1,6 +1,5 @@
-// chartly status, chartly audit list
+// chartly status
 #include "absl/strings/str_cat.h"
-#include "cli/listing.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "common/status/status.h"
@@ -26,33 +25,11 @@ absl::Status Status(Session& session) {
   return Error(absl::StatusCode::kAborted, "DEGRADED", absl::StrCat("the system is ", answer["status"].text()));
 }
 
-std::vector<std::string> AuditRow(const Json& event) {
-  return {event["seq"].text(),     ShortTime(event["time"].text()), event["actor"].text(),     event["action"].text(),
-          event["subject"].text(), event["outcome"].text(),         event["request_id"].text()};
-}
-
 }  // namespace
 
 void AddStatusCommand(CLI::App& root, Session& session) {
   AddVerb(root, session, "status", "Show every part of the control plane; exits with 1 if one does not serve",
           [&session] { return Status(session); });
-}
-
-void AddAuditCommands(CLI::App& root, Session& session) {
-  CLI::App& noun = *root.add_subcommand("audit", "Read the log of changes");
-  noun.require_subcommand(1)->fallthrough();
-  auto limit = std::make_shared<int64_t>(50);
-  CLI::App* verb = AddVerb(noun, session, "list", "List changes, newest first", [&session, limit] {
-    return PrintListing(session, {.path = "/api/audit/events",
-                                  .query = {},
-                                  .size_param = "page_size",
-                                  .field = "events",
-                                  .limit = *limit,
-                                  .header = {"SEQ", "TIME", "ACTOR", "ACTION", "SUBJECT", "OUTCOME", "REQUEST"},
-                                  .row = AuditRow,
-                                  .if_empty = "nothing in the log yet"});
-  });
-  AddLimit(*verb, *limit, "Entries");
 }
 
 }  // namespace chartly::cli

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/clock/clock.h"
 #include "common/config/address.h"
 #include "common/http/admin.h"
@@ -72,6 +73,24 @@ absl::Status PrepareFolder(const std::string& path) {
                absl::StrCat("cannot write to the data folder ", path, ": ",
                             error ? error.message() : std::strerror(errno), "; choose another with --data"),
                {{"path", path}});
+}
+
+absl::StatusOr<audit::AuditConfig> AuditConfigOf(const ControlConfig& config) {
+  audit::AuditConfig audit;
+  audit.data_dir = config.data_dir;
+  audit.origin = config.audit_origin;
+  audit.checkpoint_file = config.audit_checkpoints;
+  audit.webhook_url = config.audit_webhook;
+  audit.secrets_dir = config.secrets_dir;
+  audit.keep = absl::Hours(24 * config.audit_keep_days);
+  if (config.audit_webhook.empty()) return audit;
+  const std::pair<std::string, std::string> key = absl::StrSplit(config.audit_webhook_key, absl::MaxSplits('/', 1));
+  if (key.first.empty() || key.second.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "FLAG_INVALID",
+                 "--audit-webhook needs --audit-webhook-key NAME/KEY, the secret that signs what is posted");
+  }
+  audit.webhook_key = {key.first, key.second};
+  return audit;
 }
 
 class ControlProcess final : public Control {
@@ -209,7 +228,8 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAudit: {
-        ASSIGN_OR_RETURN(auto opened, audit::AuditComponent::Open({data}, *authenticator_, nullptr, clock_));
+        ASSIGN_OR_RETURN(audit::AuditConfig config, AuditConfigOf(config_));
+        ASSIGN_OR_RETURN(auto opened, audit::AuditComponent::Open(config, *authenticator_, sink, clock_));
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kObserver: {

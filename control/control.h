@@ -28,9 +28,14 @@ struct ControlConfig {
   bool rpc_tls = false;                    // gRPC takes TLS only, from callers with a certificate of our authority
   std::string tls_dir;                     // the authority and the certificate of this process; empty: data_dir/tls
   absl::Duration certificate_life = absl::Hours(24);  // of drones
-  std::string anonymous_role;  // none or viewer; empty: viewer if all of this process is on loopback
-  std::string secrets_dir;     // keys of webhooks; empty: only the environment
-  std::string ports_file;      // if set, the bound addresses are written there as JSON
+  std::string anonymous_role;     // none or viewer; empty: viewer if all of this process is on loopback
+  std::string secrets_dir;        // keys of webhooks; empty: only the environment
+  std::string ports_file;         // if set, the bound addresses are written there as JSON
+  std::string audit_origin;       // name of the audit log; empty: one is made up
+  std::string audit_checkpoints;  // file to which every checkpoint of the audit log is appended; empty: none
+  std::string audit_webhook;      // where every checkpoint of the audit log is posted; empty: nowhere
+  std::string audit_webhook_key;  // NAME/KEY of the secret that signs it
+  int audit_keep_days = 0;        // how long events of the audit log stay; 0: for good
   absl::Duration heartbeat_interval = absl::Seconds(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;

@@ -59,6 +59,19 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Folder with the keys of webhooks: NAME/KEY, as secretRef names them. Without it, or where a file is "
                  "absent, the variable CHARTLY_SECRET_NAME_KEY holds it")
       ->envname("CHARTLY_SECRETS_DIR");
+  app.add_option("--audit-origin", flags.config.audit_origin,
+                 "Name of the audit log in its checkpoints; a log keeps the name it has (default: made up)");
+  app.add_option("--audit-checkpoints", flags.config.audit_checkpoints,
+                 "File to which every signed checkpoint of the audit log is appended; best on another machine's disk");
+  app.add_option("--audit-webhook", flags.config.audit_webhook,
+                 "URL to which every signed checkpoint of the audit log is posted");
+  app.add_option("--audit-webhook-key", flags.config.audit_webhook_key,
+                 "NAME/KEY of the secret that signs what is posted to --audit-webhook")
+      ->needs("--audit-webhook");
+  app.add_option("--audit-keep-days", flags.config.audit_keep_days,
+                 "Days after which events leave the audit log; their hashes stay. 0 keeps them for good")
+      ->check(CLI::Range(0, 36500))
+      ->capture_default_str();
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
   app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
       ->check(CLI::Range(50, 60000))

@@ -8,6 +8,7 @@
 #include "common/clock/clock.h"
 #include "common/config/parts.h"
 #include "common/config/signals.h"
+#include "common/crypto/key_file.h"
 #include "common/http/admin.h"
 #include "common/http/http_server.h"
 #include "common/net/http_client.h"
@@ -20,11 +21,14 @@
 #include "drone/session/session.h"
 #include "drone/spool/spool.h"
 #include "drone/uplink/uplink.h"
+#include "drone/witness/witness.h"
+#include "drone/witness/witnessed_log.h"
 
 namespace chartly::drone {
 namespace {
 
 constexpr absl::Duration kDrain = absl::Seconds(5);
+constexpr absl::Duration kWitnessInterval = absl::Seconds(10);
 constexpr absl::Duration kAdminDrain = absl::Milliseconds(200);
 
 class ComposedDrone final : public Drone {
@@ -56,6 +60,7 @@ class ComposedDrone final : public Drone {
       RETURN_IF_ERROR(Annotate(admin_->Start(config_.admin_listen), "--admin"));
     }
     if (identity_) identity_->Start();
+    if (config_.witness) RETURN_IF_ERROR(Annotate(StartWitness(), "--witness"));
     uplink_.Start();
     session_.Start();
     LogInfo("drone started", {{"drone", config_.id},
@@ -71,6 +76,7 @@ class ComposedDrone final : public Drone {
     shut_down_ = true;
     // Sources before sinks: first no new rows, then what is left goes to the aggregator.
     session_.Shutdown();
+    if (witness_) witness_->Shutdown();
     uplink_.Shutdown(spool_->health().ok() ? kDrain : absl::ZeroDuration());
     if (identity_) identity_->Shutdown();
     if (admin_) admin_->Shutdown(kAdminDrain);
@@ -94,6 +100,18 @@ class ComposedDrone final : public Drone {
     options.capacity = config.capacity;
     options.version = kVersion;
     return options;
+  }
+
+  absl::Status StartWitness() {
+    std::vector<PublicKey> trusted;
+    if (!config_.witness_key.empty()) {
+      ASSIGN_OR_RETURN(trusted, ReadPublicKeys(config_.witness_key));
+    }
+    ASSIGN_OR_RETURN(WitnessedLog log, WitnessedLog::Open(absl::StrCat(config_.data_dir, "/witness"), trusted));
+    witness_ =
+        std::make_unique<Witness>(std::move(log), rpc::MakeChannel(config_.audit, config_.api_key), kWitnessInterval);
+    witness_->Start();
+    return absl::OkStatus();
   }
 
   // Healthy is what works on this host: a control plane that is away is no reason to start the drone anew.
@@ -120,6 +138,7 @@ class ComposedDrone final : public Drone {
   Uplink uplink_;
   Session session_;
   std::optional<IdentityKeeper> identity_;
+  std::unique_ptr<Witness> witness_;
   std::unique_ptr<http::HttpServer> admin_;
   bool shut_down_ = false;
 };

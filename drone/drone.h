@@ -22,6 +22,9 @@ struct DroneConfig {
   std::string coordinator;  // host:port
   std::string aggregator;   // host:port
   std::string auth;         // host:port; of the part that renews the identity
+  std::string audit;        // host:port
+  bool witness = false;     // keeps watch over the audit log
+  std::string witness_key;  // PEM file of a key of the audit log; empty: the first one seen
   std::string api_key;
   std::string identity_dir;      // what `chartly drone join` left; empty: the key, in plaintext
   std::string source_dir = ".";  // root of file sources

@@ -50,6 +50,11 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--identity-dir", config.identity_dir,
                  "Folder with the identity that `chartly drone join` made; connections are then TLS and need no key")
       ->envname("CHARTLY_IDENTITY_DIR");
+  app.add_option("--audit", config.audit, "HOST:PORT of the audit log, if elsewhere");
+  app.add_flag("--witness", config.witness,
+               "Keep the checkpoints of the audit log, and alarm if the log is ever not the one that was seen before");
+  app.add_option("--witness-key", config.witness_key,
+                 "PEM file with a key of the audit log, for --witness (default: the first one seen)");
   app.add_option("--key-file", flags.key_file, "File with the key for the control plane")->envname("CHARTLY_KEY_FILE");
   app.add_option("--source-dir", config.source_dir, "Folder that holds the files of file sources")
       ->capture_default_str();
@@ -136,6 +141,7 @@ absl::Status Complete(Flags& flags) {
   RETURN_IF_ERROR(Locate(*gateway, Part::kCoordinator, "--coordinator", config.coordinator));
   RETURN_IF_ERROR(Locate(*gateway, Part::kAggregator, "--aggregator", config.aggregator));
   RETURN_IF_ERROR(Locate(*gateway, Part::kAuth, "--auth", config.auth));
+  RETURN_IF_ERROR(Locate(*gateway, Part::kAudit, "--audit", config.audit));
   RETURN_IF_ERROR(Annotate(ParseAddress(config.admin_listen).status(), "--admin"));
   for (const std::string& list : flags.egress_allow) {
     for (absl::string_view cidr : absl::StrSplit(list, ',', absl::SkipWhitespace())) {

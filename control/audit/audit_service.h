@@ -6,23 +6,46 @@
 
 #include "chartly/v1/audit.grpc.pb.h"
 #include "common/rpc/guard.h"
+#include "common/state/state_store.h"
 #include "control/audit/audit_log.h"
+#include "control/audit/audit_upkeep.h"
+#include "control/audit/checkpoint_keeper.h"
 
 namespace chartly::audit {
 
 class AuditService final : public v1::AuditService::Service {
  public:
-  // Everything must outlive the service.
-  AuditService(AuditLog& log, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : log_(log), guard_("chartly.v1.AuditService", authenticator, audit) {}
+  // What the service speaks for; everything must outlive it.
+  struct Deps {
+    const StateStore& store;
+    AuditLog& log;
+    CheckpointKeeper& keeper;
+    AuditUpkeep& upkeep;
+  };
+  AuditService(const Deps& deps, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+      : deps_(deps), guard_("chartly.v1.AuditService", authenticator, audit) {}
 
   grpc::Status AppendAuditEvent(grpc::ServerContext* context, const v1::AppendAuditEventRequest* request,
                                 v1::AuditEvent* response) override;
   grpc::Status ListAuditEvents(grpc::ServerContext* context, const v1::ListAuditEventsRequest* request,
                                v1::ListAuditEventsResponse* response) override;
+  grpc::Status GetAuditProof(grpc::ServerContext* context, const v1::GetAuditProofRequest* request,
+                             v1::AuditProof* response) override;
+  grpc::Status GetAuditCheckpoint(grpc::ServerContext* context, const v1::GetAuditCheckpointRequest* request,
+                                  v1::AuditCheckpoint* response) override;
+  grpc::Status WitnessAuditLog(grpc::ServerContext* context, const v1::WitnessAuditLogRequest* request,
+                               v1::AuditCheckpoint* response) override;
+  grpc::Status GetAuditConsistency(grpc::ServerContext* context, const v1::GetAuditConsistencyRequest* request,
+                                   v1::AuditConsistency* response) override;
+  grpc::Status ExportAuditLog(grpc::ServerContext* context, const v1::ExportAuditLogRequest* request,
+                              grpc::ServerWriter<v1::ExportAuditLogResponse>* writer) override;
+  grpc::Status RotateAuditKey(grpc::ServerContext* context, const v1::RotateAuditKeyRequest* request,
+                              v1::AuditKey* response) override;
+  grpc::Status EraseAuditPerson(grpc::ServerContext* context, const v1::EraseAuditPersonRequest* request,
+                                v1::EraseAuditPersonResponse* response) override;
 
  private:
-  AuditLog& log_;
+  const Deps deps_;
   const rpc::Guard guard_;
 };
 

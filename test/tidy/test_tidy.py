@@ -14,7 +14,7 @@ FENCES = {
     "rocksdb/": r"^common/kv/rocksdb_kv_store\.cc$",
     "curl/": r"^common/net/curl_http_client\.cc$|^test/",
     "yaml-cpp/": r"^common/profile/",
-    "grpcpp/": r"^common/rpc/|_service(_test)?\.(h|cc)$|_component(_test)?\.(h|cc)$|^drone/(uplink|session|identity)/|^control/gateway/"
+    "grpcpp/": r"^common/rpc/|_service(_test)?\.(h|cc)$|_component(_test)?\.(h|cc)$|^drone/(uplink|session|identity|witness)/|^control/gateway/"
                r"|_test\.cc$|^bench/|^test/|^control/control\.cc$|^control/coordinator/(profile_watcher|ledger_sync|registry_profiles)"
                r"|^control/reporter/(record_batches|batch_source)|^control/observer/",
     "spdlog/": r"^common/telemetry/",

@@ -45,6 +45,11 @@ export interface Report {
   pearson?: number; spearman?: number; sides: Side[]; warnings: string[];
 }
 
+export interface AuditEvent {
+  seq: number; time: string; actor: string; address?: string; action: string; subject: string; outcome: string; detail?: string; hash: string;
+}
+export interface AuditProof { event: AuditEvent; leaf_index: number; size: number; root: string; hashes: string[]; checkpoint: string }
+
 export class ApiError extends Error {
   constructor(message: string, readonly status: number, readonly reason: string) {
     super(message);

@@ -1,5 +1,6 @@
 // Puts the page together and keeps it fresh.
 import type {Run} from './api.js';
+import {setUpAudit} from './audit.js';
 import {toast} from './dom.js';
 import {joinedProfiles, refreshJoin, setUpJoin} from './join.js';
 import {refreshParts} from './parts.js';
@@ -39,6 +40,7 @@ void refreshParts();
 setInterval(() => void refreshParts(), 10000);
 void refreshProfiles();
 followRuns(onRunEnded);
+setUpAudit();
 setUp().catch((error: Error) => toast(error.message));
 window.addEventListener('popstate', () => {
   void refreshJoin();
