@@ -161,8 +161,10 @@ absl::StatusOr<Json> ApiClient::Put(const std::string& path, const Json& body) {
 absl::StatusOr<Json> ApiClient::Delete(const std::string& path) { return Send(Request("DELETE", path, {})); }
 
 absl::StatusOr<Json> ApiClient::SendProfile(const std::string& method, const std::string& path,
-                                            const std::string& filename, const std::string& text) {
-  net::HttpRequest request = Request(method, path, {{"filename", filename}});
+                                            const std::string& filename, const std::string& text, const Query& query) {
+  Query all = query;
+  all.emplace_back("filename", filename);
+  net::HttpRequest request = Request(method, path, all);
   request.headers["Content-Type"] = "application/yaml";
   request.body = text;
   return Send(request);

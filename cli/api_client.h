@@ -35,7 +35,7 @@ class ApiClient {
   absl::StatusOr<Json> Delete(const std::string& path);
   // Sends a profile text as it is: POST or PUT.
   absl::StatusOr<Json> SendProfile(const std::string& method, const std::string& path, const std::string& filename,
-                                   const std::string& text);
+                                   const std::string& text, const Query& query = {});
   // Posts bytes as they are.
   absl::StatusOr<Json> PostBytes(const std::string& path, const std::map<std::string, std::string>& headers,
                                  const std::string& body);

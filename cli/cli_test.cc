@@ -33,7 +33,8 @@ TEST_CASE("help names every noun and verb and exits with 0") {
     CHECK(Contains(help.out, noun));
   }
   CommandResult profile = Chartly({"profile", "--help"});
-  for (const char* verb : {"validate", "test", "apply", "list", "get", "diff", "pause", "resume", "delete"}) {
+  for (const char* verb : {"validate", "test", "apply", "list", "get", "diff", "pause", "resume", "delete", "plan",
+                           "promote", "rollback", "channels", "history", "keygen", "sign", "export", "sync"}) {
     INFO(verb);
     CHECK(Contains(profile.out, verb));
   }
@@ -43,7 +44,11 @@ TEST_CASE("help names every noun and verb and exits with 0") {
 TEST_CASE("wrong usage exits with 2 and says what is wrong") {
   auto arguments = GENERATE(
       std::vector<std::string>{}, std::vector<std::string>{"profile"}, std::vector<std::string>{"profile", "validate"},
-      std::vector<std::string>{"nonsense"}, std::vector<std::string>{"run", "list", "--output", "xml"},
+      std::vector<std::string>{"nonsense"}, std::vector<std::string>{"profile", "apply", "--allow-breaking"},
+      std::vector<std::string>{"profile", "apply", "a.yaml", "--plan", "0"},
+      std::vector<std::string>{"profile", "rollback", "people"},
+      std::vector<std::string>{"profile", "promote", "people", "--to", "dev"},
+      std::vector<std::string>{"run", "list", "--output", "xml"},
       std::vector<std::string>{"run", "list", "--limit", "-1"},
       std::vector<std::string>{"report", "run", "--join", "a"}, std::vector<std::string>{"--url", "ftp://x", "status"},
       std::vector<std::string>{"--key-file", "/nonexistent", "status"},

@@ -1,9 +1,11 @@
-// chartly profile apply | list | get | diff | pause | resume | delete (validate and test: profile_validate.cc,
-// profile_test_command.cc)
+// chartly profile apply | list | get | diff | pause | resume | delete (the other verbs have files of their own:
+// profile_*.cc)
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "cli/listing.h"
 #include "cli/profile_files.h"
+#include "cli/profile_folder.h"
+#include "cli/profile_plan.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "common/profile/profile.h"
@@ -39,28 +41,54 @@ void PrintProfile(Session& session, const Json& profile) {
 }
 
 // Creates or updates one profile and tells which: created, updated, unchanged.
-absl::StatusOr<std::string> ApplyOne(ApiClient& api, const ProfileFile& file, Json& stored) {
+absl::StatusOr<std::string> ApplyOne(ApiClient& api, const ProfileFile& file, const PlanOptions& options,
+                                     Json& stored) {
   absl::StatusOr<Json> current = api.Get(PathOf(file.profile.id));
+  // Where channels are used, what was applied last is in dev.
+  if (current.ok() && (*current)["uses_channels"].boolean()) current = api.Get(PathOf(file.profile.id + "@dev"));
   if (current.ok() && (*current)["revision"].text() == file.profile.revision) {
     stored = *std::move(current);
     return "unchanged";
   }
   if (!current.ok() && !absl::IsNotFound(current.status())) return current.status();
   bool is_new = !current.ok();
-  ASSIGN_OR_RETURN(stored, is_new ? api.SendProfile("POST", "/api/profiles", file.name, file.text)
-                                  : api.SendProfile("PUT", PathOf(file.profile.id), file.name, file.text));
-  return is_new ? "created" : "updated";
+  Query query = {{"channel", options.channel}};
+  if (is_new) {
+    ASSIGN_OR_RETURN(stored, api.SendProfile("POST", "/api/profiles", file.name, file.text, query));
+    return "created";
+  }
+  if (options.allow_breaking) query.emplace_back("allow_breaking", "true");
+  ASSIGN_OR_RETURN(stored, api.SendProfile("PUT", PathOf(file.profile.id), file.name, file.text, query));
+  return "updated";
 }
 
-absl::Status Apply(Session& session, const std::vector<std::string>& names) {
-  ASSIGN_OR_RETURN(std::vector<ProfileFile> files, ReadProfileFiles(session, names));
+absl::StatusOr<bool> AnySigned(const std::vector<ProfileFile>& files) {
+  for (const ProfileFile& file : files) {
+    ASSIGN_OR_RETURN(std::vector<SignedStatement> signatures, ReadSignaturesBeside(file));
+    if (!signatures.empty()) return true;
+  }
+  return false;
+}
+
+absl::Status Apply(Session& session, const PlanOptions& options) {
+  if (!options.hash.empty()) return CarryOut(session, options.hash, options.allow_breaking);
+  if (options.paths.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "USAGE", "give profile files, or --plan with the hash of a plan");
+  }
+  ASSIGN_OR_RETURN(std::vector<ProfileFile> files, ReadProfileFiles(session, options.paths));
+  ASSIGN_OR_RETURN(bool any_signed, AnySigned(files));
+  if (any_signed) {
+    // Text and signature in one step, so that no drone is ordered to run what is not signed yet.
+    ASSIGN_OR_RETURN(Json plan, AskForPlan(session, files, options, Json(), /*without_drones=*/true));
+    return CarryOut(session, plan["hash"].text(), options.allow_breaking);
+  }
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   Json all = Json::Array();
   Table table({"PROFILE", "VERSION", "RESULT"});
   absl::Status failure;
   for (const ProfileFile& file : files) {
     Json stored;
-    absl::StatusOr<std::string> result = ApplyOne(*api, file, stored);
+    absl::StatusOr<std::string> result = ApplyOne(*api, file, options, stored);
     if (!result.ok()) {
       failure = Annotate(result.status(), file.name);
       break;
@@ -105,6 +133,12 @@ absl::Status Diff(Session& session, const std::string& profile, const std::strin
     table.Add({change["path"].text(), Shorten(change["before"].text(), 60), Shorten(change["after"].text(), 60)});
   }
   table.Print(session.out, "no difference");
+  const std::string verdict = answer["compatibility"]["verdict"].text();
+  if (!verdict.empty() && verdict != "unspecified") session.out << "\nrecords: " << verdict << "\n";
+  for (const Json& change : answer["compatibility"]["changes"].items()) {
+    session.out << "  " << change["field"].text() << " " << change["reason"].text() << " (" << change["verdict"].text()
+                << ")\n";
+  }
   return absl::OkStatus();
 }
 
@@ -144,12 +178,27 @@ struct Options {
   std::string reason;
 };
 
+void AddApply(CLI::App& noun, Session& session) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* apply = AddVerb(noun, session, "apply", "Create profiles, or add a revision where the text changed",
+                            [&session, options] { return Apply(session, *options); });
+  CLI::Option* files = apply->add_option("FILE", options->paths, "Profile files; if any has a fault, none is applied");
+  CLI::Option* plan =
+      apply->add_option("--plan", options->hash, "Carry out this plan, which profile plan has made")->type_name("HASH");
+  plan->excludes(files);
+  apply->add_option("--channel", options->channel, "dev: it runs once it is promoted to prod, from now on")
+      ->check(CLI::IsMember({"dev"}))
+      ->type_name("CHANNEL")
+      ->excludes(plan);
+  apply->add_flag("--allow-breaking", options->allow_breaking, "Consent to what breaks the readers of the records");
+}
+
 void AddReaders(CLI::App& noun, Session& session, const std::shared_ptr<Options>& options) {
   AddVerb(noun, session, "list", "List profiles with their schedules", [&session] { return List(session); });
   CLI::App* get = AddVerb(noun, session, "get", "Print the text of a profile",
                           [&session, options] { return Get(session, options->profile, options->revision); });
   get->add_option("PROFILE", options->profile, "Id of the profile")->required();
-  get->add_option("--revision", options->revision, "A version or sha256:...; the current one without it")
+  get->add_option("--revision", options->revision, "A version, sha256:..., dev, staging or prod; what runs without it")
       ->type_name("REVISION");
   CLI::App* diff =
       AddVerb(noun, session, "diff", "Show what differs between two revisions, field by field",
@@ -187,11 +236,10 @@ void AddProfileCommands(CLI::App& root, Session& session) {
   AddProfileValidate(noun, session);
   AddProfileTest(noun, session);
   AddProfileSuggest(noun, session);
-  auto files = std::make_shared<std::vector<std::string>>();
-  AddVerb(noun, session, "apply", "Create profiles, or add a revision where the text changed",
-          [&session, files] { return Apply(session, *files); })
-      ->add_option("FILE", *files, "Profile files; if any has a fault, none is applied")
-      ->required();
+  AddProfilePlan(noun, session);
+  AddProfileChannels(noun, session);
+  AddProfileSigning(noun, session);
+  AddApply(noun, session);
   auto options = std::make_shared<Options>();
   AddReaders(noun, session, options);
   AddWriters(noun, session, options);

@@ -72,7 +72,10 @@ void AddDoctorCommand(CLI::App& root, Session& session);
 // The verbs of `records` that have a file of their own.
 void AddRecordExport(CLI::App& noun, Session& session);
 void AddRecordWhy(CLI::App& noun, Session& session);
-// The verbs of `profile` that need no server.
+// The verbs of `profile` that have files of their own.
+void AddProfilePlan(CLI::App& noun, Session& session);
+void AddProfileChannels(CLI::App& noun, Session& session);
+void AddProfileSigning(CLI::App& noun, Session& session);
 void AddProfileValidate(CLI::App& noun, Session& session);
 void AddProfileTest(CLI::App& noun, Session& session);
 void AddProfileSuggest(CLI::App& noun, Session& session);

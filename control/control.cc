@@ -197,7 +197,7 @@ class ControlProcess final : public Control {
     rpc::AuditSink* sink = audit_sink_.get();
     switch (part) {
       case Part::kRegistry: {
-        ASSIGN_OR_RETURN(auto opened, registry::RegistryComponent::Open({data}, *authenticator_, sink, clock_));
+        ASSIGN_OR_RETURN(auto opened, registry::RegistryComponent::Open({data}, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAggregator: {

@@ -1,5 +1,6 @@
 #include "drone/drone.h"
 
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -29,18 +30,41 @@ namespace {
 
 constexpr absl::Duration kDrain = absl::Seconds(5);
 constexpr absl::Duration kWitnessInterval = absl::Seconds(10);
+constexpr int64_t kMaxGoodBytes = int64_t{64} << 20;
 constexpr absl::Duration kAdminDrain = absl::Milliseconds(200);
+
+// What is kept of profiles on disk. Trust is null if any profile may run.
+struct ProfileShelf {
+  std::unique_ptr<SystemClock> clock;
+  KeptRevisions good;
+  std::unique_ptr<ProfileTrust> trust;
+};
+
+v1::DroneConsent ConsentMessage(const DroneConfig& config) {
+  v1::DroneConsent message;
+  const Consent& consent = config.consent;
+  message.set_hosts_limited(consent.hosts.has_value());
+  if (consent.hosts) message.mutable_hosts()->Assign(consent.hosts->begin(), consent.hosts->end());
+  message.set_paths_limited(consent.paths.has_value());
+  if (consent.paths) message.mutable_paths()->Assign(consent.paths->begin(), consent.paths->end());
+  if (consent.max_bytes < std::numeric_limits<int64_t>::max()) message.set_max_bytes(consent.max_bytes);
+  for (const PublicKey& key : config.profile_keys) message.add_profile_key_ids(key.id());
+  return message;
+}
 
 class ComposedDrone final : public Drone {
  public:
   ComposedDrone(const DroneConfig& config, const rpc::TlsFiles& tls, std::unique_ptr<net::HttpClient> http,
-                std::unique_ptr<Spool> spool)
+                std::unique_ptr<Spool> spool, ProfileShelf shelf)
       : config_(config),
+        tls_(tls),
         secrets_(config.secrets_dir),
         http_(std::move(http)),
         spool_(std::move(spool)),
-        executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
-                                    &secrets_, &gate_, &tokens_, &governor_, &config_.consent}),
+        shelf_(std::move(shelf)),
+        executor_(config.capacity,
+                  {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); }, &secrets_,
+                   &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(), &shelf_.good}),
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config),
@@ -99,6 +123,7 @@ class ComposedDrone final : public Drone {
     options.labels = config.labels;
     options.capacity = config.capacity;
     options.version = kVersion;
+    options.consent = ConsentMessage(config);
     return options;
   }
 
@@ -108,8 +133,8 @@ class ComposedDrone final : public Drone {
       ASSIGN_OR_RETURN(trusted, ReadPublicKeys(config_.witness_key));
     }
     ASSIGN_OR_RETURN(WitnessedLog log, WitnessedLog::Open(absl::StrCat(config_.data_dir, "/witness"), trusted));
-    witness_ =
-        std::make_unique<Witness>(std::move(log), rpc::MakeChannel(config_.audit, config_.api_key), kWitnessInterval);
+    witness_ = std::make_unique<Witness>(std::move(log), rpc::MakeChannel(config_.audit, config_.api_key, tls_),
+                                         kWitnessInterval);
     witness_->Start();
     return absl::OkStatus();
   }
@@ -127,6 +152,7 @@ class ComposedDrone final : public Drone {
   }
 
   const DroneConfig config_;
+  const rpc::TlsFiles tls_;
   SystemClock clock_;
   const Secrets secrets_;
   HostGate gate_{clock_};
@@ -134,6 +160,7 @@ class ComposedDrone final : public Drone {
   Governor governor_{config_.consent.cpu, config_.consent.memory_bytes, clock_};
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<Spool> spool_;
+  ProfileShelf shelf_;
   RunExecutor executor_;
   Uplink uplink_;
   Session session_;
@@ -142,6 +169,16 @@ class ComposedDrone final : public Drone {
   std::unique_ptr<http::HttpServer> admin_;
   bool shut_down_ = false;
 };
+
+// Requires: the spool is open, so that the folder is there and this process alone has it.
+absl::StatusOr<ProfileShelf> OpenShelf(const DroneConfig& config) {
+  ASSIGN_OR_RETURN(KeptRevisions good, KeptRevisions::Open(config.data_dir + "/good-profiles", kMaxGoodBytes));
+  ProfileShelf shelf{std::make_unique<SystemClock>(), std::move(good), nullptr};
+  if (config.profile_keys.empty()) return shelf;
+  ASSIGN_OR_RETURN(shelf.trust,
+                   ProfileTrust::Open(config.data_dir + "/trusted-profiles", config.profile_keys, *shelf.clock));
+  return shelf;
+}
 
 }  // namespace
 
@@ -160,8 +197,10 @@ absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
   if (!config.identity_dir.empty()) {
     ASSIGN_OR_RETURN(tls, FindIdentity(config.identity_dir, config.id, absl::Now()));
   }
-  auto drone = std::make_unique<ComposedDrone>(
-      config, tls, net::MakeHttpClient(*std::move(egress), *std::move(authorities)), std::move(spool));
+  ASSIGN_OR_RETURN(ProfileShelf shelf, OpenShelf(config));
+  auto drone =
+      std::make_unique<ComposedDrone>(config, tls, net::MakeHttpClient(*std::move(egress), *std::move(authorities)),
+                                      std::move(spool), std::move(shelf));
   RETURN_IF_ERROR(drone->Begin());
   return drone;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/crypto/signing_key.h"
 #include "common/profile/consent.h"
 
 namespace chartly::drone {
@@ -31,7 +32,8 @@ struct DroneConfig {
   std::string secrets_dir;       // empty: only the environment
   std::string ca_file;           // PEM of further certificate authorities that sources may have; none if empty
   std::vector<std::string> egress_allow;
-  Consent consent;  // to what profiles may do
+  Consent consent;                      // to what profiles may do
+  std::vector<PublicKey> profile_keys;  // a profile must be signed by one of them; none: any profile runs
   std::map<std::string, std::string> labels;
   int capacity = 4;
   int64_t spool_bytes = int64_t{1} << 30;

@@ -11,6 +11,7 @@
 #include "common/config/host_id.h"
 #include "common/config/parts.h"
 #include "common/config/signals.h"
+#include "common/crypto/key_file.h"
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
 #include "common/rpc/connect_polling.h"
@@ -30,6 +31,7 @@ struct Flags {
   std::vector<std::string> egress_allow;
   std::vector<std::string> labels;
   std::string consent_file;
+  std::string profile_keys_file;
   std::string log_level = "info";
   DroneConfig config;
 };
@@ -69,6 +71,9 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--consent", flags.consent_file,
                  "File with what profiles may do on this host, which the control plane cannot widen")
       ->envname("CHARTLY_CONSENT");
+  app.add_option("--profile-keys", flags.profile_keys_file,
+                 "PEM file of public keys; only profiles that one of them signed are run, and none older than before")
+      ->envname("CHARTLY_PROFILE_KEYS");
   app.add_option("--label", flags.labels, "NAME=VALUE for placement; repeatable");
   app.add_option("--capacity", config.capacity, "Runs done at once")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--spool-bytes", config.spool_bytes, "Most bytes the spool may take, such as 1GB")
@@ -112,6 +117,14 @@ absl::Status ReadConsent(Flags& flags) {
                   absl::StrCat("--consent ", flags.consent_file, ": egress"));
 }
 
+absl::Status ReadProfileKeys(Flags& flags) {
+  if (flags.profile_keys_file.empty()) return absl::OkStatus();
+  absl::StatusOr<std::vector<PublicKey>> keys = ReadPublicKeys(flags.profile_keys_file);
+  if (!keys.ok()) return Annotate(keys.status(), "--profile-keys");
+  flags.config.profile_keys = *std::move(keys);
+  return absl::OkStatus();
+}
+
 absl::Status ReadLabels(Flags& flags) {
   for (const std::string& label : flags.labels) {
     std::pair<std::string, std::string> parts = absl::StrSplit(label, absl::MaxSplits('=', 1));
@@ -150,6 +163,7 @@ absl::Status Complete(Flags& flags) {
   }
   RETURN_IF_ERROR(Annotate(net::EgressPolicy::Create(config.egress_allow).status(), "--egress-allow"));
   RETURN_IF_ERROR(ReadConsent(flags));
+  RETURN_IF_ERROR(ReadProfileKeys(flags));
   RETURN_IF_ERROR(ReadLabels(flags));
   return ReadKey(flags);
 }

@@ -97,6 +97,8 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_runs_total", kCounter, "status", "Runs that ended, by status."},
       {"chartly_rollouts_total", kCounter, "state",
        "Rollouts of revisions that ended, by state: succeeded, rolled_back, aborted."},
+      {"chartly_profiles_refused_total", kCounter, "reason",
+       "Profiles that a drone was ordered to run and did not, by reason."},
       {"chartly_runs_active", kGauge, "", "Runs that have not ended."},
       {"chartly_webhook_deliveries_total", kCounter, "outcome",
        "Deliveries posted to webhooks: taken, already_taken, or the reason of the refusal."},

@@ -63,6 +63,8 @@ class Coordinator {
   v1::DroneStats DroneStats() const;
   absl::StatusOr<v1::ListDroneWorkResponse> DroneWork(absl::string_view drone_id) const;
   absl::StatusOr<v1::Drone> DrainDrone(absl::string_view drone_id);
+  // What would change for active drones (coordinator_preview.cc). Changes nothing.
+  v1::PreviewAssignmentsResponse PreviewAssignments(const v1::PreviewAssignmentsRequest& request) const;
 
   // Runs (coordinator_runs.cc). NotFound (PROFILE_NOT_FOUND), ResourceExhausted (RUNS_TOO_MANY_OPEN).
   absl::StatusOr<v1::Run> ScheduleRun(const std::string& profile_id, const std::string& trigger);
@@ -152,6 +154,10 @@ class Coordinator {
   absl::StatusOr<DroneEntry*> Admit(const v1::HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeProgress(const DroneEntry& entry, const v1::RunProgress& progress, v1::HeartbeatResponse& answer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Who does a profile by a plan, also one that runs by hand only.
+  std::vector<std::string> DoersOf(const ProfileEntry& profile, const Planner& planner) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddSignatures(const RunRecord& record, v1::RunOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Tick

@@ -43,7 +43,7 @@ class FixedRegistry final : public v1::RegistryService::Service {
   }
   grpc::Status GetProfile(grpc::ServerContext*, const v1::GetProfileRequest* request, v1::Profile* answer) override {
     for (const v1::Profile& profile : Profiles()) {
-      if (request->name() != "profiles/" + profile.id()) continue;
+      if (request->name() != absl::StrCat("profiles/", profile.id(), "@prod")) continue;
       *answer = profile;
       return grpc::Status::OK;
     }

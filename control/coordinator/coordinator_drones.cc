@@ -18,6 +18,7 @@ namespace {
 constexpr int kMaxCapacity = 1024;
 constexpr int kMaxLabels = 64;
 constexpr size_t kSmallFleet = 1000;
+constexpr size_t kMaxConsentBytes = size_t{64} << 10;
 // Profile texts in one answer; the rest follows with the next heartbeat.
 constexpr size_t kMaxOrderBytes = size_t{4} << 20;
 
@@ -39,6 +40,10 @@ absl::Status CheckRegistration(const v1::RegisterDroneRequest& request) {
   if (request.labels_size() > kMaxLabels) {
     return Error(absl::StatusCode::kInvalidArgument, "DRONE_LABELS_INVALID",
                  absl::StrCat("a drone has at most ", kMaxLabels, " labels"));
+  }
+  if (request.consent().ByteSizeLong() > kMaxConsentBytes) {
+    return Error(absl::StatusCode::kInvalidArgument, "DRONE_CONSENT_INVALID",
+                 absl::StrCat("a drone tells at most ", kMaxConsentBytes, " bytes of consent"));
   }
   return absl::OkStatus();
 }
@@ -124,6 +129,13 @@ void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& p
   if (changed) Publish(*record);
 }
 
+// Signatures may come after the run was made; those of another revision than the run's are of no use to it.
+void Coordinator::AddSignatures(const RunRecord& record, v1::RunOrder& order) const {
+  const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
+  if (profile == nullptr || profile->revision != record.run.revision()) return;
+  order.mutable_signatures()->Assign(profile->signatures.begin(), profile->signatures.end());
+}
+
 void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) {
   size_t bytes = 0;
   for (int64_t sequence : runs_.OpenOfDrone(entry.drone.drone_id())) {
@@ -156,6 +168,7 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
     order.set_revision(record.run.revision());
     order.set_content(*record.content);
     order.set_lease_epoch(record.lease_epoch);
+    AddSignatures(record, order);
     if (absl::Status read = AddDeliveries(record, order); !read.ok()) {
       LogError("deliveries of a run cannot be read", {{"run", record.run.run_id()}, {"error", read.ToString()}});
       continue;

@@ -100,6 +100,15 @@ absl::StatusOr<v1::Run> CoordinatorService::ScheduleFresh(const std::string& pro
   return run;
 }
 
+grpc::Status CoordinatorService::PreviewAssignments(grpc::ServerContext* context,
+                                                    const v1::PreviewAssignmentsRequest* request,
+                                                    v1::PreviewAssignmentsResponse* response) {
+  return guard_.Unary(context, "PreviewAssignments", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::PreviewAssignmentsResponse> {
+                        return coordinator_.PreviewAssignments(*request);
+                      });
+}
+
 grpc::Status CoordinatorService::CreateRun(grpc::ServerContext* context, const v1::CreateRunRequest* request,
                                            v1::Run* response) {
   return guard_.Unary(context, "CreateRun", *request, response,

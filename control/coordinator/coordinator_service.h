@@ -32,6 +32,8 @@ class CoordinatorService final : public v1::CoordinatorService::Service {
                              v1::ListDroneWorkResponse* response) override;
   grpc::Status DrainDrone(grpc::ServerContext* context, const v1::DrainDroneRequest* request,
                           v1::Drone* response) override;
+  grpc::Status PreviewAssignments(grpc::ServerContext* context, const v1::PreviewAssignmentsRequest* request,
+                                  v1::PreviewAssignmentsResponse* response) override;
   grpc::Status CreateRun(grpc::ServerContext* context, const v1::CreateRunRequest* request, v1::Run* response) override;
   grpc::Status RunProfileNow(grpc::ServerContext* context, const v1::RunProfileNowRequest* request,
                              v1::Run* response) override;

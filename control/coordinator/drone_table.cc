@@ -48,6 +48,7 @@ DroneEntry DroneTable::Registered(const v1::RegisterDroneRequest& request, absl:
   *drone.mutable_labels() = request.labels();
   drone.set_capacity(request.capacity() == 0 ? kDefaultCapacity : request.capacity());
   drone.set_version(request.version());
+  *drone.mutable_consent() = request.consent();
   drone.set_state(v1::DRONE_STATE_ACTIVE);
   *drone.mutable_register_time() = ToTimestamp(now);
   if (before != nullptr) drone.set_spool_bytes(before->drone.spool_bytes());

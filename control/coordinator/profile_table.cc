@@ -40,6 +40,7 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
   entry.schedule.max_attempts = retry.max_attempts;
   entry.schedule.backoff = retry.backoff;
   entry.limits = text.limits;
+  entry.signatures.assign(profile.signatures().begin(), profile.signatures().end());
   if (text.source.type == SourceType::kWebhook) entry.webhook = text.source.webhook;
   return entry;
 }

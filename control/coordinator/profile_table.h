@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "chartly/v1/registry.pb.h"
@@ -28,6 +29,7 @@ struct ProfileEntry {
   absl::Duration freshness = absl::ZeroDuration();  // zero: not stated
   std::string source;  // what a drone must reach: the host, or the profile where there is none
   LimitsConfig limits;
+  std::vector<v1::ProfileSignature> signatures;  // of that revision
 };
 
 class ProfileTable {

@@ -87,7 +87,7 @@ absl::Status ProfileWatcher::Refresh(const std::string& profile_id) {
   grpc::ClientContext context;
   rpc::Prepare(context, kRefreshTimeout);
   v1::GetProfileRequest request;
-  request.set_name(absl::StrCat("profiles/", profile_id));
+  request.set_name(absl::StrCat("profiles/", profile_id, "@prod"));  // what runs
   v1::Profile profile;
   auto stub = v1::RegistryService::NewStub(peers_.Channel(Part::kRegistry));
   absl::Status status = rpc::FromGrpcStatus(stub->GetProfile(&context, request, &profile));

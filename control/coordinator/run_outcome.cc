@@ -93,6 +93,7 @@ bool ApplyLedger(RunRecord& record, const v1::RunLedger& ledger, absl::Time now)
   if (end.has_started_at()) *run.mutable_started_at() = end.started_at();
   SetTimes(run, end.has_finished_at() ? FromTimestamp(end.finished_at()) : now);
   if (run.drone_id().empty()) run.set_drone_id(end.drone_id());
+  if (!end.revision().empty()) run.set_revision(end.revision());  // what ran, if it was not what was ordered
   Verdict verdict = Judge(end, run.balance());
   // A run that was cancelled before its drone told of it stays cancelled, and one that was stopped because it was lost
   // stays lost; its rows are in the balance.

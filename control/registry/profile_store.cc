@@ -14,6 +14,7 @@ namespace {
 constexpr char kHeads[] = "head/";
 constexpr char kLiveHeads[] = "head/live/";
 constexpr char kGoneHeads[] = "head/gone/";
+constexpr size_t kMaxMoves = 10'000;
 
 std::string LiveKey(absl::string_view id) { return absl::StrCat(kLiveHeads, id); }
 std::string GoneKey(absl::string_view id) { return absl::StrCat(kGoneHeads, id); }
@@ -25,13 +26,22 @@ std::string VersionKey(absl::string_view id, absl::string_view version) {
   return absl::StrCat("version/", id, "/", version);
 }
 
-absl::StatusOr<v1::Profile> Decode(const StateEntry& entry) {
-  v1::Profile profile;
-  if (profile.ParseFromString(entry.value)) return profile;
+std::string ChannelsKey(absl::string_view id) { return absl::StrCat("channels/", id); }
+std::string MovePrefix(absl::string_view id) { return absl::StrCat("move/", id, "/"); }
+std::string SignaturePrefix(absl::string_view id, absl::string_view hash) {
+  return absl::StrCat("signature/", id, "/", hash, "/");
+}
+
+template <typename Message>
+absl::StatusOr<Message> DecodeAs(const StateEntry& entry) {
+  Message message;
+  if (message.ParseFromString(entry.value)) return message;
   return Error(absl::StatusCode::kDataLoss, "STATE_DAMAGED",
                absl::StrCat("entry '", entry.key, "' of the registry is damaged; restore the store from a backup"),
                {{"key", entry.key}});
 }
+
+absl::StatusOr<v1::Profile> Decode(const StateEntry& entry) { return DecodeAs<v1::Profile>(entry); }
 
 // Only our own reference lookups: an entry without one stays a plain NotFound.
 absl::StatusOr<std::string> ValueOrEmpty(const StateStore& store, const std::string& key) {
@@ -41,10 +51,46 @@ absl::StatusOr<std::string> ValueOrEmpty(const StateStore& store, const std::str
   return std::move(entry->value);
 }
 
-StateTransaction OnHead(const ProfileHead& before, absl::string_view id) {
-  StateTransaction transaction;
-  transaction.conditions = {{LiveKey(id), before.live_revision}, {GoneKey(id), before.gone_revision}};
-  return transaction;
+// What is filled in when a revision is read is not kept with it.
+std::string RevisionBytes(v1::Profile revision) {
+  revision.clear_channels();
+  revision.clear_signatures();
+  return revision.SerializeAsString();
+}
+
+void StageHead(const ProfileCommit& commit, const std::string& id, StateTransaction& transaction) {
+  const ProfileHead& before = commit.before;
+  transaction.conditions.push_back({LiveKey(id), before.live_revision});
+  transaction.conditions.push_back({GoneKey(id), before.gone_revision});
+  transaction.conditions.push_back({ChannelsKey(id), before.channels_revision});
+  transaction.puts.push_back({commit.deleted ? GoneKey(id) : LiveKey(id), commit.head.SerializeAsString()});
+  if (commit.deleted) {
+    transaction.deletes.push_back(LiveKey(id));
+    if (before.channels_revision != 0) transaction.deletes.push_back(ChannelsKey(id));
+  } else if (before.gone_revision != 0) {
+    transaction.deletes.push_back(GoneKey(id));
+  }
+}
+
+void Stage(const ProfileCommit& commit, StateTransaction& transaction) {
+  const std::string& id = commit.head.id();
+  const std::string generation = GenerationText(commit.head.generation());
+  StageHead(commit, id, transaction);
+  if (commit.revision) {
+    transaction.puts.push_back({RevisionPrefix(id) + generation, RevisionBytes(*commit.revision)});
+    transaction.puts.push_back({HashKey(id, commit.revision->revision()), generation});
+    transaction.puts.push_back({VersionKey(id, commit.revision->version()), commit.revision->revision()});
+  }
+  if (commit.channels && !commit.deleted) {
+    transaction.puts.push_back({ChannelsKey(id), commit.channels->SerializeAsString()});
+  }
+  for (size_t i = 0; i < commit.moves.size(); ++i) {
+    transaction.puts.push_back({absl::StrCat(MovePrefix(id), generation, i), commit.moves[i].SerializeAsString()});
+  }
+  for (const v1::ProfileSignature& signature : commit.signatures) {
+    transaction.puts.push_back(
+        {SignaturePrefix(id, commit.signed_revision) + signature.key_id(), signature.SerializeAsString()});
+  }
 }
 
 }  // namespace
@@ -61,6 +107,11 @@ absl::StatusOr<ProfileHead> ProfileStore::ReadHead(absl::string_view id) const {
     head.known = true;
     head.deleted = deleted;
   }
+  auto channels = store_.Get(ChannelsKey(id));
+  if (absl::IsNotFound(channels.status())) return head;
+  RETURN_IF_ERROR(channels.status());
+  head.channels_revision = channels->revision;
+  ASSIGN_OR_RETURN(head.channels, DecodeAs<v1::ProfileChannels>(*channels));
   return head;
 }
 
@@ -81,7 +132,10 @@ absl::StatusOr<v1::Profile> ProfileStore::ReadRevision(absl::string_view id, abs
                  {{"profile", id}, {"revision", reference}});
   }
   ASSIGN_OR_RETURN(StateEntry entry, store_.Get(absl::StrCat(RevisionPrefix(id), generation)));
-  return Decode(entry);
+  ASSIGN_OR_RETURN(v1::Profile revision, Decode(entry));
+  ASSIGN_OR_RETURN(std::vector<v1::ProfileSignature> signatures, SignaturesOf(id, revision.revision()));
+  revision.mutable_signatures()->Assign(signatures.begin(), signatures.end());
+  return revision;
 }
 
 absl::StatusOr<ProfilePage> ProfileStore::ReadProfilePage(const std::string& prefix, int32_t page_size,
@@ -105,29 +159,42 @@ absl::StatusOr<ProfilePage> ProfileStore::ListRevisions(absl::string_view id, in
   return ReadProfilePage(RevisionPrefix(id), page_size, page_token, true);
 }
 
-absl::Status ProfileStore::AddRevision(const ProfileHead& before, const v1::Profile& revision) {
-  const std::string& id = revision.id();
-  StateTransaction transaction = OnHead(before, id);
-  const std::string generation = GenerationText(revision.generation());
-  const std::string bytes = revision.SerializeAsString();
-  transaction.puts = {{LiveKey(id), bytes},
-                      {RevisionPrefix(id) + generation, bytes},
-                      {HashKey(id, revision.revision()), generation},
-                      {VersionKey(id, revision.version()), revision.revision()}};
-  if (before.gone_revision != 0) transaction.deletes = {GoneKey(id)};
-  return store_.Commit(transaction).status();
+absl::StatusOr<MovePage> ProfileStore::ListMoves(absl::string_view id, int32_t page_size,
+                                                 const std::string& page_token) const {
+  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {MovePrefix(id), page_size, page_token, true}));
+  MovePage result;
+  for (const StateEntry& entry : page.entries) {
+    ASSIGN_OR_RETURN(v1::ChannelMove move, DecodeAs<v1::ChannelMove>(entry));
+    result.moves.push_back(std::move(move));
+  }
+  result.next_page_token = std::move(page.next_page_token);
+  return result;
 }
 
-absl::Status ProfileStore::ReplaceHead(const ProfileHead& before, const v1::Profile& head) {
-  StateTransaction transaction = OnHead(before, head.id());
-  transaction.puts = {{LiveKey(head.id()), head.SerializeAsString()}};
-  return store_.Commit(transaction).status();
+absl::StatusOr<std::vector<v1::ChannelMove>> ProfileStore::AllMoves(absl::string_view id) const {
+  ASSIGN_OR_RETURN(std::vector<StateEntry> entries, store_.Range(MovePrefix(id), "", kMaxMoves, true));
+  std::vector<v1::ChannelMove> moves;
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    ASSIGN_OR_RETURN(v1::ChannelMove move, DecodeAs<v1::ChannelMove>(*entry));
+    moves.push_back(std::move(move));
+  }
+  return moves;
 }
 
-absl::Status ProfileStore::Delete(const ProfileHead& before, const v1::Profile& head) {
-  StateTransaction transaction = OnHead(before, head.id());
-  transaction.puts = {{GoneKey(head.id()), head.SerializeAsString()}};
-  transaction.deletes = {LiveKey(head.id())};
+absl::StatusOr<std::vector<v1::ProfileSignature>> ProfileStore::SignaturesOf(absl::string_view id,
+                                                                             absl::string_view hash) const {
+  ASSIGN_OR_RETURN(std::vector<StateEntry> entries, store_.Range(SignaturePrefix(id, hash)));
+  std::vector<v1::ProfileSignature> signatures;
+  for (const StateEntry& entry : entries) {
+    ASSIGN_OR_RETURN(v1::ProfileSignature signature, DecodeAs<v1::ProfileSignature>(entry));
+    signatures.push_back(std::move(signature));
+  }
+  return signatures;
+}
+
+absl::Status ProfileStore::Commit(const std::vector<ProfileCommit>& commits) {
+  StateTransaction transaction;
+  for (const ProfileCommit& commit : commits) Stage(commit, transaction);
   return store_.Commit(transaction).status();
 }
 

@@ -1,19 +1,23 @@
 // Keeps profiles over a StateStore: a head for each (how it stands now), and every revision it ever had.
 //
-//   head/live/{id}                the profile as it stands, with pause and schedule override
-//   head/gone/{id}                the same of a profile taken out of use
-//   revision/{id}/{generation}    a revision as it was made; generations sort by time
-//   hash/{id}/{sha256:...}        the generation that made this content current last
-//   version/{id}/{version}        the content hash of this version; never changes
+//   head/live/{id}                          the profile as it stands, with pause and schedule override
+//   head/gone/{id}                          the same of a profile taken out of use
+//   revision/{id}/{generation}              a revision as it was made; generations sort by time
+//   hash/{id}/{sha256:...}                  the generation that made this content current last
+//   version/{id}/{version}                  the content hash of this version; never changes
+//   channels/{id}                           what its channels point to; absent if it uses none
+//   move/{id}/{generation}{number}          a move of one channel; sorts by time
+//   signature/{id}/{sha256:...}/{key id}    a signature of that revision
 //
-// Values are v1.Profile messages, but for the last two. Thread-safe: every change is one transaction on the condition
-// that the head is the one that was read; else Aborted, and the caller reads again.
+// Values are messages of registry.proto, but for hash and version. Thread-safe: every change is one transaction on the
+// condition that the profile is as it was read; else Aborted, and the caller reads again.
 #ifndef CHARTLY_CONTROL_REGISTRY_PROFILE_STORE_H_
 #define CHARTLY_CONTROL_REGISTRY_PROFILE_STORE_H_
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,12 +35,31 @@ struct ProfileHead {
   bool deleted = false;  // taken out of use
   int64_t live_revision = 0;
   int64_t gone_revision = 0;
+  v1::ProfileChannels channels;  // not in use if there are none
+  int64_t channels_revision = 0;
   bool live() const { return known && !deleted; }
 };
 
 struct ProfilePage {
   std::vector<v1::Profile> profiles;
   std::string next_page_token;
+};
+
+struct MovePage {
+  std::vector<v1::ChannelMove> moves;
+  std::string next_page_token;
+};
+
+// What changes of one profile, together or not at all. What is not set stays.
+struct ProfileCommit {
+  ProfileHead before;                            // as it was read
+  v1::Profile head;                              // as it stands then; if deleted, what it was
+  bool deleted = false;                          // takes it out of use, and its channels with it
+  std::optional<v1::Profile> revision;           // to keep; its generation is that of `head`
+  std::optional<v1::ProfileChannels> channels;   // as they are then
+  std::vector<v1::ChannelMove> moves;            // at most ten
+  std::string signed_revision;                   // content hash that `signatures` sign
+  std::vector<v1::ProfileSignature> signatures;  // to keep beside it
 };
 
 class ProfileStore {
@@ -56,12 +79,16 @@ class ProfileStore {
   absl::StatusOr<ProfilePage> ListRevisions(absl::string_view id, int32_t page_size,
                                             const std::string& page_token) const;
 
-  // Makes `revision` the newest revision and the head. Its generation must be above the one of `before`.
-  absl::Status AddRevision(const ProfileHead& before, const v1::Profile& revision);
-  // Replaces the head, e.g. to pause. Requires: before.live().
-  absl::Status ReplaceHead(const ProfileHead& before, const v1::Profile& head);
-  // Takes the profile out of use, with `head` as what it was. Requires: before.live().
-  absl::Status Delete(const ProfileHead& before, const v1::Profile& head);
+  // Moves of its channels, newest first.
+  absl::StatusOr<MovePage> ListMoves(absl::string_view id, int32_t page_size, const std::string& page_token) const;
+  // The same, all of them, oldest first; of a profile with more than 10,000, the newest.
+  absl::StatusOr<std::vector<v1::ChannelMove>> AllMoves(absl::string_view id) const;
+  // By key id.
+  absl::StatusOr<std::vector<v1::ProfileSignature>> SignaturesOf(absl::string_view id, absl::string_view hash) const;
+
+  // Does all of it in one transaction; Aborted and nothing done if one of the profiles is not as it was read. Each
+  // head's generation must be above the one before. Requires: the profiles differ.
+  absl::Status Commit(const std::vector<ProfileCommit>& commits);
 
   // Calls back with the id of each profile whose head changes; see StateStore::Watch.
   std::unique_ptr<StateStore::Subscription> WatchHeads(std::function<void(const std::string& id)> callback);

@@ -6,14 +6,13 @@
 #include "common/normalize/validate.h"
 #include "common/state/retry.h"
 #include "common/status/status.h"
+#include "control/registry/channels.h"
+#include "control/registry/compatibility.h"
 #include "control/registry/profile_message.h"
 #include "control/registry/profile_name.h"
-#include "google/protobuf/util/time_util.h"
 
 namespace chartly::registry {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 constexpr char kNoFilename[] = "profile.yaml";
 constexpr size_t kMaxFilename = 255;
@@ -55,7 +54,25 @@ absl::StatusOr<v1::Profile> Registry::Resolve(const std::string& id, const std::
   }
   ASSIGN_OR_RETURN(ProfileHead head, store_.ReadHead(id));
   if (!head.known) return NotFound(id, false);
-  return store_.ReadRevision(id, reference);
+  if (IsChannel(reference)) return ResolveChannel(head, reference);
+  ASSIGN_OR_RETURN(v1::Profile revision, store_.ReadRevision(id, reference));
+  ShowChannels(head.channels, revision);
+  return revision;
+}
+
+absl::StatusOr<v1::Profile> Registry::ResolveChannel(const ProfileHead& head, const std::string& channel) const {
+  if (!head.live()) return NotFound(head.profile.id(), head.deleted);
+  // What runs is the head, with its pause and schedule; without channels, all of them are that.
+  if (!head.channels.in_use() || (channel == kProd && !head.profile.unreleased())) return head.profile;
+  if (const v1::ChannelPointer* pointer = PointerOf(head.channels, channel)) {
+    ASSIGN_OR_RETURN(v1::Profile revision, store_.ReadRevision(head.profile.id(), pointer->revision()));
+    ShowChannels(head.channels, revision);
+    return revision;
+  }
+  return Error(
+      absl::StatusCode::kNotFound, "CHANNEL_EMPTY",
+      absl::StrCat("channel ", channel, " of profile '", head.profile.id(), "' has no revision yet; promote one to it"),
+      {{"profile", head.profile.id()}, {"channel", channel}});
 }
 
 absl::StatusOr<v1::Profile> Registry::Get(const v1::GetProfileRequest& request) const {
@@ -78,7 +95,12 @@ absl::StatusOr<v1::ListProfileRevisionsResponse> Registry::ListRevisions(
   if (!head.known) return NotFound(id, false);
   ASSIGN_OR_RETURN(ProfilePage page, store_.ListRevisions(id, request.page_size(), request.page_token()));
   v1::ListProfileRevisionsResponse response;
-  for (v1::Profile& profile : page.profiles) *response.add_revisions() = std::move(profile);
+  for (v1::Profile& profile : page.profiles) {
+    ShowChannels(head.channels, profile);
+    ASSIGN_OR_RETURN(std::vector<v1::ProfileSignature> signatures, store_.SignaturesOf(id, profile.revision()));
+    profile.mutable_signatures()->Assign(signatures.begin(), signatures.end());
+    *response.add_revisions() = std::move(profile);
+  }
   response.set_next_page_token(page.next_page_token);
   return response;
 }
@@ -99,6 +121,7 @@ absl::StatusOr<v1::DiffProfileResponse> Registry::Diff(const v1::DiffProfileRequ
   for (v1::FieldChange& change : CompareTexts(base.content(), target.content())) {
     *response.add_changes() = std::move(change);
   }
+  if (!base.content().empty()) *response.mutable_compatibility() = CompareRecordTexts(base.content(), target.content());
   return response;
 }
 
@@ -113,45 +136,37 @@ absl::StatusOr<v1::ValidateProfileResponse> Registry::Validate(const v1::Validat
   return ValidationMessage(ValidateProfile(request.content()));
 }
 
-void Registry::Stamp(v1::Profile& profile, const ProfileHead& before) const {
-  profile.set_generation(before.profile.generation() + 1);
-  *profile.mutable_update_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
+Author Registry::AuthorOf(const std::string& actor, const std::string& reason) const {
+  return {clock_.Now(), actor, reason};
 }
 
-absl::StatusOr<v1::Profile> Registry::AddRevision(const ProfileHead& before, const chartly::Profile& parsed,
-                                                  const std::string& content, bool validate_only) {
-  ASSIGN_OR_RETURN(std::string used_for, store_.HashOfVersion(parsed.id, parsed.version));
-  if (!used_for.empty() && used_for != parsed.revision) {
-    return Error(absl::StatusCode::kFailedPrecondition, "PROFILE_VERSION_REUSED",
-                 absl::StrCat("version ", parsed.version, " of profile '", parsed.id, "' was used for other content (",
-                              used_for, "); raise the version in the text"),
-                 {{"profile", parsed.id}, {"version", parsed.version}});
-  }
-  v1::Profile revision = ProfileMessage(parsed, content);
-  Stamp(revision, before);
-  *revision.mutable_create_time() = revision.update_time();
-  if (before.live()) {  // an operator's pause holds until it is lifted
-    revision.set_paused(before.profile.paused());
-    revision.set_pause_reason(before.profile.pause_reason());
-  }
-  if (!validate_only) RETURN_IF_ERROR(store_.AddRevision(before, revision));
-  return revision;
+absl::StatusOr<v1::Profile> Registry::Apply(ProfileHead before, const chartly::Profile& parsed, const NewText& text,
+                                            bool allow_breaking, const std::string& actor) {
+  ASSIGN_OR_RETURN(Proposal proposal, maker_.Propose(std::move(before), parsed, text, AuthorOf(actor)));
+  RETURN_IF_ERROR(RequireConsent(proposal.compatibility, allow_breaking, parsed.id));
+  if (proposal.action != v1::PLAN_ACTION_UNCHANGED) RETURN_IF_ERROR(store_.Commit({proposal.commit}));
+  return std::move(proposal.revision);
 }
 
-absl::StatusOr<v1::Profile> Registry::Create(const v1::CreateProfileRequest& request) {
+absl::StatusOr<v1::Profile> Registry::Create(const v1::CreateProfileRequest& request, const std::string& actor) {
   ASSIGN_OR_RETURN(chartly::Profile parsed, ValidateProfileOrError(FilenameOf(request.filename()), request.content()));
+  const NewText text{request.content(), request.channel(), {}, {}};
   return RetryOnConflict([&]() -> absl::StatusOr<v1::Profile> {
     ASSIGN_OR_RETURN(ProfileHead head, store_.ReadHead(parsed.id));
-    if (!head.live()) return AddRevision(head, parsed, request.content(), request.validate_only());
-    if (head.profile.revision() == parsed.revision) return std::move(head.profile);
-    return Error(absl::StatusCode::kAlreadyExists, "PROFILE_EXISTS",
-                 absl::StrCat("profile '", parsed.id, "' exists with other content; to add a revision use PUT /api/",
-                              ProfileNameOf(parsed.id)),
-                 {{"profile", parsed.id}});
+    if (head.live() && head.profile.revision() != parsed.revision) {
+      return Error(absl::StatusCode::kAlreadyExists, "PROFILE_EXISTS",
+                   absl::StrCat("profile '", parsed.id, "' exists with other content; to add a revision use PUT /api/",
+                                ProfileNameOf(parsed.id)),
+                   {{"profile", parsed.id}});
+    }
+    if (head.live()) return std::move(head.profile);
+    if (!request.validate_only()) return Apply(std::move(head), parsed, text, true, actor);
+    ASSIGN_OR_RETURN(Proposal proposal, maker_.Propose(std::move(head), parsed, text, AuthorOf(actor)));
+    return std::move(proposal.revision);
   });
 }
 
-absl::StatusOr<v1::Profile> Registry::Update(const v1::UpdateProfileRequest& request) {
+absl::StatusOr<v1::Profile> Registry::Update(const v1::UpdateProfileRequest& request, const std::string& actor) {
   ASSIGN_OR_RETURN(std::string id, ParsePlainProfileName("name", request.name()));
   ASSIGN_OR_RETURN(chartly::Profile parsed, ValidateProfileOrError(FilenameOf(request.filename()), request.content()));
   if (parsed.id != id) {
@@ -160,20 +175,18 @@ absl::StatusOr<v1::Profile> Registry::Update(const v1::UpdateProfileRequest& req
                               "'; make them equal, or POST the text to create another profile"),
                  {{"profile", id}});
   }
+  const NewText text{request.content(), request.channel(), {}, {}};
   return RetryOnConflict([&]() -> absl::StatusOr<v1::Profile> {
     ASSIGN_OR_RETURN(ProfileHead head, store_.ReadHead(id));
-    if (head.live() && head.profile.revision() == parsed.revision) return std::move(head.profile);
-    return AddRevision(head, parsed, request.content(), false);
+    return Apply(std::move(head), parsed, text, request.allow_breaking(), actor);
   });
 }
 
-absl::Status Registry::Delete(const v1::DeleteProfileRequest& request) {
+absl::Status Registry::Delete(const v1::DeleteProfileRequest& request, const std::string& actor) {
   ASSIGN_OR_RETURN(std::string id, ParsePlainProfileName("name", request.name()));
   return RetryOnConflict([&]() -> absl::Status {
     ASSIGN_OR_RETURN(ProfileHead head, ReadLive(id));
-    v1::Profile gone = head.profile;
-    Stamp(gone, head);
-    return store_.Delete(head, gone);
+    return store_.Commit({CommitDeletion(std::move(head), AuthorOf(actor))});
   });
 }
 
@@ -183,9 +196,9 @@ absl::StatusOr<v1::Profile> Registry::ChangeHead(const std::string& id,
     ASSIGN_OR_RETURN(ProfileHead head, ReadLive(id));
     v1::Profile after = head.profile;
     if (!change(after)) return after;
-    Stamp(after, head);
-    RETURN_IF_ERROR(store_.ReplaceHead(head, after));
-    return after;
+    ProfileCommit commit = CommitHead(std::move(head), std::move(after), AuthorOf(""));
+    RETURN_IF_ERROR(store_.Commit({commit}));
+    return std::move(commit.head);
   });
 }
 

@@ -6,9 +6,11 @@ namespace chartly::registry {
 
 absl::StatusOr<std::unique_ptr<RegistryComponent>> RegistryComponent::Open(const RegistryConfig& config,
                                                                            const rpc::Authenticator& authenticator,
-                                                                           rpc::AuditSink* audit, Clock& clock) {
+                                                                           rpc::AuditSink* audit,
+                                                                           const rpc::Peers& peers, Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/registry", clock));
-  return std::unique_ptr<RegistryComponent>(new RegistryComponent(std::move(store), authenticator, audit, clock));
+  return std::unique_ptr<RegistryComponent>(
+      new RegistryComponent(std::move(store), authenticator, audit, peers, clock));
 }
 
 std::string RegistryComponent::Health() {

@@ -13,7 +13,9 @@
 #include "common/clock/clock.h"
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
+#include "common/rpc/peers.h"
 #include "common/state/state_store.h"
+#include "control/registry/coordinator_preview.h"
 #include "control/registry/registry_service.h"
 
 namespace chartly::registry {
@@ -24,11 +26,12 @@ struct RegistryConfig {
 
 class RegistryComponent {
  public:
-  // The authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (STORE_LOCKED) if another
-  // process has the store.
+  // The authenticator, sink (may be null), peers and clock must outlive it. FailedPrecondition (STORE_LOCKED) if
+  // another process has the store.
   static absl::StatusOr<std::unique_ptr<RegistryComponent>> Open(const RegistryConfig& config,
                                                                  const rpc::Authenticator& authenticator,
-                                                                 rpc::AuditSink* audit, Clock& clock);
+                                                                 rpc::AuditSink* audit, const rpc::Peers& peers,
+                                                                 Clock& clock);
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
   std::string Health();
@@ -37,14 +40,18 @@ class RegistryComponent {
 
  private:
   RegistryComponent(std::unique_ptr<StateStore> store, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
-                    Clock& clock)
+                    const rpc::Peers& peers, Clock& clock)
       : store_(std::move(store)),
         registry_(*store_, clock),
+        preview_(peers),
+        planner_(registry_.store(), *store_, preview_, clock),
         watches_(registry_.store()),
-        service_(registry_, watches_, authenticator, audit) {}
+        service_(registry_, planner_, watches_, authenticator, audit) {}
 
   std::unique_ptr<StateStore> store_;
   Registry registry_;
+  CoordinatorPreview preview_;
+  ProfilePlanner planner_;
   WatchBoard watches_;
   RegistryService service_;
 };

@@ -40,13 +40,52 @@ struct RegistryFixture {
     v1::CreateProfileRequest request;
     request.set_content(content);
     request.set_filename("test.yaml");
-    return registry.Create(request);
+    return registry.Create(request, "ann");
   }
   absl::StatusOr<v1::Profile> Update(const std::string& id, const std::string& content) {
     v1::UpdateProfileRequest request;
     request.set_name("profiles/" + id);
     request.set_content(content);
-    return registry.Update(request);
+    return registry.Update(request, "ann");
+  }
+  absl::StatusOr<v1::Profile> UpdateAt(const std::string& id, const std::string& content, const std::string& channel,
+                                       bool allow_breaking = false) {
+    v1::UpdateProfileRequest request;
+    request.set_name("profiles/" + id);
+    request.set_content(content);
+    request.set_channel(channel);
+    request.set_allow_breaking(allow_breaking);
+    return registry.Update(request, "ann");
+  }
+  absl::StatusOr<v1::ProfileChannels> Promote(const std::string& id, const std::string& channel,
+                                              bool allow_breaking = false) {
+    v1::PromoteProfileRequest request;
+    request.set_name("profiles/" + id);
+    request.set_channel(channel);
+    request.set_reason("tested");
+    request.set_allow_breaking(allow_breaking);
+    return registry.Promote(request, "bob");
+  }
+  absl::StatusOr<v1::ProfileChannels> RollBack(const std::string& id, const std::string& channel = "",
+                                               const std::string& revision = "") {
+    v1::RollBackProfileRequest request;
+    request.set_name("profiles/" + id);
+    request.set_channel(channel);
+    request.set_revision(revision);
+    request.set_reason("it was wrong");
+    return registry.RollBack(request, "bob");
+  }
+  // "dev 1.1.0, prod 1.0.0"
+  std::string Channels(const std::string& id) {
+    v1::GetProfileChannelsRequest request;
+    request.set_name("profiles/" + id);
+    auto channels = registry.Channels(request);
+    if (!channels.ok()) return Reason(channels.status());
+    std::string text;
+    for (const v1::ChannelPointer& pointer : channels->pointers()) {
+      absl::StrAppend(&text, text.empty() ? "" : ", ", pointer.channel(), " ", pointer.version());
+    }
+    return text;
   }
   absl::StatusOr<v1::Profile> Get(const std::string& name) {
     v1::GetProfileRequest request;
@@ -56,7 +95,7 @@ struct RegistryFixture {
   absl::Status Delete(const std::string& id) {
     v1::DeleteProfileRequest request;
     request.set_name("profiles/" + id);
-    return registry.Delete(request);
+    return registry.Delete(request, "ann");
   }
   absl::StatusOr<v1::Profile> SetSchedule(const std::string& id, const std::string& interval,
                                           const std::string& jitter = "") {

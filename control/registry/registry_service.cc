@@ -19,20 +19,20 @@ grpc::Status RegistryService::ListProfiles(grpc::ServerContext* context, const v
 grpc::Status RegistryService::CreateProfile(grpc::ServerContext* context, const v1::CreateProfileRequest* request,
                                             v1::Profile* response) {
   return guard_.Unary(context, "CreateProfile", *request, response,
-                      [&](const rpc::Caller&) { return registry_.Create(*request); });
+                      [&](const rpc::Caller& caller) { return registry_.Create(*request, caller.principal); });
 }
 
 grpc::Status RegistryService::UpdateProfile(grpc::ServerContext* context, const v1::UpdateProfileRequest* request,
                                             v1::Profile* response) {
   return guard_.Unary(context, "UpdateProfile", *request, response,
-                      [&](const rpc::Caller&) { return registry_.Update(*request); });
+                      [&](const rpc::Caller& caller) { return registry_.Update(*request, caller.principal); });
 }
 
 grpc::Status RegistryService::DeleteProfile(grpc::ServerContext* context, const v1::DeleteProfileRequest* request,
                                             google::protobuf::Empty* response) {
   return guard_.Unary(context, "DeleteProfile", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<google::protobuf::Empty> {
-                        RETURN_IF_ERROR(registry_.Delete(*request));
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<google::protobuf::Empty> {
+                        RETURN_IF_ERROR(registry_.Delete(*request, caller.principal));
                         return google::protobuf::Empty();
                       });
 }
@@ -78,6 +78,55 @@ grpc::Status RegistryService::SetProfileSchedule(grpc::ServerContext* context,
                                                  const v1::SetProfileScheduleRequest* request, v1::Profile* response) {
   return guard_.Unary(context, "SetProfileSchedule", *request, response,
                       [&](const rpc::Caller&) { return registry_.SetSchedule(*request); });
+}
+
+grpc::Status RegistryService::PromoteProfile(grpc::ServerContext* context, const v1::PromoteProfileRequest* request,
+                                             v1::ProfileChannels* response) {
+  return guard_.Unary(context, "PromoteProfile", *request, response,
+                      [&](const rpc::Caller& caller) { return registry_.Promote(*request, caller.principal); });
+}
+
+grpc::Status RegistryService::RollBackProfile(grpc::ServerContext* context, const v1::RollBackProfileRequest* request,
+                                              v1::ProfileChannels* response) {
+  return guard_.Unary(context, "RollBackProfile", *request, response,
+                      [&](const rpc::Caller& caller) { return registry_.RollBack(*request, caller.principal); });
+}
+
+grpc::Status RegistryService::GetProfileChannels(grpc::ServerContext* context,
+                                                 const v1::GetProfileChannelsRequest* request,
+                                                 v1::ProfileChannels* response) {
+  return guard_.Unary(context, "GetProfileChannels", *request, response,
+                      [&](const rpc::Caller&) { return registry_.Channels(*request); });
+}
+
+grpc::Status RegistryService::ListChannelMoves(grpc::ServerContext* context, const v1::ListChannelMovesRequest* request,
+                                               v1::ListChannelMovesResponse* response) {
+  return guard_.Unary(context, "ListChannelMoves", *request, response,
+                      [&](const rpc::Caller&) { return registry_.ListMoves(*request); });
+}
+
+grpc::Status RegistryService::SignProfile(grpc::ServerContext* context, const v1::SignProfileRequest* request,
+                                          v1::Profile* response) {
+  return guard_.Unary(context, "SignProfile", *request, response,
+                      [&](const rpc::Caller& caller) { return registry_.Sign(*request, caller.principal); });
+}
+
+grpc::Status RegistryService::PlanProfiles(grpc::ServerContext* context, const v1::PlanProfilesRequest* request,
+                                           v1::ProfilePlan* response) {
+  return guard_.Unary(context, "PlanProfiles", *request, response,
+                      [&](const rpc::Caller&) { return planner_.Plan(*request); });
+}
+
+grpc::Status RegistryService::GetProfilePlan(grpc::ServerContext* context, const v1::GetProfilePlanRequest* request,
+                                             v1::ProfilePlan* response) {
+  return guard_.Unary(context, "GetProfilePlan", *request, response,
+                      [&](const rpc::Caller&) { return planner_.Get(*request); });
+}
+
+grpc::Status RegistryService::ApplyProfilePlan(grpc::ServerContext* context, const v1::ApplyProfilePlanRequest* request,
+                                               v1::ProfilePlan* response) {
+  return guard_.Unary(context, "ApplyProfilePlan", *request, response,
+                      [&](const rpc::Caller& caller) { return planner_.Apply(*request, caller.principal); });
 }
 
 grpc::Status RegistryService::WatchProfiles(grpc::ServerContext* context, const v1::WatchProfilesRequest*,

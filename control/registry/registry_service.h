@@ -1,4 +1,4 @@
-// The gRPC face of the registry: access rule, then Registry or WatchBoard.
+// The gRPC face of the registry: access rule, then Registry, ProfilePlanner or WatchBoard.
 #ifndef CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_
 #define CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_
 
@@ -6,6 +6,7 @@
 
 #include "chartly/v1/registry.grpc.pb.h"
 #include "common/rpc/guard.h"
+#include "control/registry/profile_planner.h"
 #include "control/registry/registry.h"
 #include "control/registry/watch_board.h"
 
@@ -14,9 +15,12 @@ namespace chartly::registry {
 class RegistryService final : public v1::RegistryService::Service {
  public:
   // Everything must outlive the service.
-  RegistryService(Registry& registry, WatchBoard& watches, const rpc::Authenticator& authenticator,
-                  rpc::AuditSink* audit)
-      : registry_(registry), watches_(watches), guard_("chartly.v1.RegistryService", authenticator, audit) {}
+  RegistryService(Registry& registry, ProfilePlanner& planner, WatchBoard& watches,
+                  const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+      : registry_(registry),
+        planner_(planner),
+        watches_(watches),
+        guard_("chartly.v1.RegistryService", authenticator, audit) {}
 
   grpc::Status GetProfile(grpc::ServerContext* context, const v1::GetProfileRequest* request,
                           v1::Profile* response) override;
@@ -42,11 +46,28 @@ class RegistryService final : public v1::RegistryService::Service {
                              v1::Profile* response) override;
   grpc::Status SetProfileSchedule(grpc::ServerContext* context, const v1::SetProfileScheduleRequest* request,
                                   v1::Profile* response) override;
+  grpc::Status PromoteProfile(grpc::ServerContext* context, const v1::PromoteProfileRequest* request,
+                              v1::ProfileChannels* response) override;
+  grpc::Status RollBackProfile(grpc::ServerContext* context, const v1::RollBackProfileRequest* request,
+                               v1::ProfileChannels* response) override;
+  grpc::Status GetProfileChannels(grpc::ServerContext* context, const v1::GetProfileChannelsRequest* request,
+                                  v1::ProfileChannels* response) override;
+  grpc::Status ListChannelMoves(grpc::ServerContext* context, const v1::ListChannelMovesRequest* request,
+                                v1::ListChannelMovesResponse* response) override;
+  grpc::Status SignProfile(grpc::ServerContext* context, const v1::SignProfileRequest* request,
+                           v1::Profile* response) override;
+  grpc::Status PlanProfiles(grpc::ServerContext* context, const v1::PlanProfilesRequest* request,
+                            v1::ProfilePlan* response) override;
+  grpc::Status GetProfilePlan(grpc::ServerContext* context, const v1::GetProfilePlanRequest* request,
+                              v1::ProfilePlan* response) override;
+  grpc::Status ApplyProfilePlan(grpc::ServerContext* context, const v1::ApplyProfilePlanRequest* request,
+                                v1::ProfilePlan* response) override;
   grpc::Status WatchProfiles(grpc::ServerContext* context, const v1::WatchProfilesRequest* request,
                              grpc::ServerWriter<v1::WatchProfilesResponse>* writer) override;
 
  private:
   Registry& registry_;
+  ProfilePlanner& planner_;
   WatchBoard& watches_;
   const rpc::Guard guard_;
 };

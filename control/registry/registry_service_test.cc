@@ -14,8 +14,9 @@ struct ServedRegistry {
   testing::TempDir dir;
   FakeClock clock;
   rpc::KeyAuthenticator authenticator{{{"admin", "test-key"}}};
+  rpc::Peers peers{{}, ""};
   std::unique_ptr<RegistryComponent> component =
-      RegistryComponent::Open({dir.path()}, authenticator, nullptr, clock).value();
+      RegistryComponent::Open({dir.path()}, authenticator, nullptr, peers, clock).value();
   rpc::RpcServer server;
   std::unique_ptr<v1::RegistryService::Stub> stub;
 

@@ -68,10 +68,10 @@ TEST_CASE("validate_only checks conflicts too and stores nothing") {
   v1::CreateProfileRequest request;
   request.set_content(ProfileText("gdp"));
   request.set_validate_only(true);
-  CHECK_OK(fixture.registry.Create(request));
+  CHECK_OK(fixture.registry.Create(request, "ann"));
   CHECK(Reason(fixture.Get("gdp").status()) == "PROFILE_NOT_FOUND");
   REQUIRE_OK(fixture.Create(ProfileText("gdp", "2.0.0")));
-  CHECK(Reason(fixture.registry.Create(request).status()) == "PROFILE_EXISTS");
+  CHECK(Reason(fixture.registry.Create(request, "ann").status()) == "PROFILE_EXISTS");
 }
 
 TEST_CASE("revisions are immutable, listed newest first, and found by hash and by version") {
@@ -123,7 +123,7 @@ TEST_CASE("a name that is not profiles/{id} is refused") {
   CHECK(Reason(fixture.registry.Get(request).status()) == "NAME_INVALID");
   v1::DeleteProfileRequest with_reference;
   with_reference.set_name("profiles/x@1.0.0");
-  CHECK(Reason(fixture.registry.Delete(with_reference)) == "NAME_INVALID");
+  CHECK(Reason(fixture.registry.Delete(with_reference, "ann")) == "NAME_INVALID");
 }
 
 TEST_CASE("a deleted profile is out of use, its revisions stay, and it can be brought back") {

@@ -59,6 +59,7 @@ absl::Status WatchBoard::SendAll(Watch& watch, const Send& send, const std::func
     ASSIGN_OR_RETURN(page, store_.ListHeads(kMaxPageSize, page.next_page_token));
     for (v1::Profile& profile : page.profiles) {
       if (cancelled()) return Gone();
+      if (profile.unreleased()) continue;
       watch.sent[profile.id()] = profile.generation();
       v1::WatchProfilesResponse message;
       *message.mutable_profile() = std::move(profile);
@@ -73,10 +74,13 @@ absl::Status WatchBoard::SendAll(Watch& watch, const Send& send, const std::func
 absl::Status WatchBoard::SendHead(Watch& watch, const std::string& id, const Send& send) {
   ASSIGN_OR_RETURN(ProfileHead head, store_.ReadHead(id));
   if (!head.known || head.profile.generation() <= watch.sent[id]) return absl::OkStatus();
+  const bool runs = head.live() && !head.profile.unreleased();
+  // What the watcher never heard of need not be taken back.
+  if (!runs && head.profile.unreleased() && watch.sent[id] == 0) return absl::OkStatus();
   watch.sent[id] = head.profile.generation();
   v1::WatchProfilesResponse message;
   *message.mutable_profile() = std::move(head.profile);
-  message.set_deleted(head.deleted);
+  message.set_deleted(!runs);
   return send(message) ? absl::OkStatus() : Gone();
 }
 

@@ -1,6 +1,7 @@
-// The open watches of the registry. Each gets every live profile, one message with in_sync and no profile, and from
-// then on each profile that changes, as it stands when the message is made. A slow watcher is told of the newest state
-// of a profile and may miss states between; what waits for it are ids, so it costs little.
+// The open watches of the registry. Each gets every profile that runs (not those that were never released), one message
+// with in_sync and no profile, and from then on each profile that changes, as it stands when the message is made. A
+// slow watcher is told of the newest state of a profile and may miss states between; what waits for it are ids, so it
+// costs little.
 //
 // Thread-safe. The store must outlive it; Run returns before it goes (Shutdown, then wait for the callers of Run).
 #ifndef CHARTLY_CONTROL_REGISTRY_WATCH_BOARD_H_

@@ -148,6 +148,11 @@ PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order)
 
 // The profile of an order, held to what the owner of this host allows.
 absl::StatusOr<Profile> RunExecutor::ProfileOf(const v1::RunOrder& order) const {
+  if (deps_.trust != nullptr) RETURN_IF_ERROR(deps_.trust->Check(order));
+  return Understand(order);
+}
+
+absl::StatusOr<Profile> RunExecutor::Understand(const v1::RunOrder& order) const {
   ASSIGN_OR_RETURN(Profile profile, ParseProfileOrError(absl::StrCat(order.profile_id(), ".yaml"), order.content()));
   if (deps_.consent == nullptr) return profile;
   RETURN_IF_ERROR(CheckConsent(*deps_.consent, profile));
@@ -156,10 +161,49 @@ absl::StatusOr<Profile> RunExecutor::ProfileOf(const v1::RunOrder& order) const 
   return profile;
 }
 
+absl::StatusOr<Profile> RunExecutor::FallBack(v1::RunOrder& order, const absl::Status& why) const {
+  Count("chartly_profiles_refused_total", 1, Reason(why));
+  LogWarn("profile refused",
+          {{"profile", order.profile_id()}, {"revision", order.revision()}, {"why", why.ToString()}});
+  if (deps_.good == nullptr) return why;
+  absl::StatusOr<storage::v1::KeptRevision> good = deps_.good->Find(order.profile_id());
+  if (!good.ok() || good->revision() == order.revision()) return why;
+  v1::RunOrder other = order;
+  other.set_revision(good->revision());
+  other.set_content(good->content());
+  *other.mutable_signatures() = good->signatures();
+  // What is kept here has to pass anew: keys and consent may have changed since. Only a revision that is trusted and
+  // cannot start may be followed by an older one; a refused one never is.
+  if (deps_.trust != nullptr) {
+    const bool trusted = deps_.trust->Check(order).ok();
+    if (!(trusted ? deps_.trust->CheckKept(other) : deps_.trust->Check(other)).ok()) return why;
+  }
+  absl::StatusOr<Profile> profile = Understand(other);
+  if (!profile.ok()) return why;
+  order = std::move(other);
+  return profile;
+}
+
+void RunExecutor::KeepGood(const v1::RunOrder& order, const v1::RunEnd& end) const {
+  if (deps_.good == nullptr || end.cancelled() || !end.error_reason().empty()) return;
+  storage::v1::KeptRevision good;
+  good.set_profile_id(order.profile_id());
+  good.set_revision(order.revision());
+  good.set_content(order.content());
+  *good.mutable_signatures() = order.signatures();
+  absl::StatusOr<storage::v1::KeptRevision> kept = deps_.good->Find(order.profile_id());
+  if (kept.ok() && kept->SerializeAsString() == good.SerializeAsString()) return;
+  absl::Status put = deps_.good->Put(good);
+  if (!put.ok()) LogWarn("last good revision not kept", {{"profile", order.profile_id()}, {"error", put.ToString()}});
+}
+
 v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<Cursor>& cursor) {
   v1::RunEnd end;
   *end.mutable_started_at() = ToTimestamp(deps_.clock.Now());
+  const std::string ordered = order.revision();
   absl::StatusOr<Profile> profile = ProfileOf(order);
+  const absl::Status refused = profile.status();
+  if (!profile.ok()) profile = FallBack(order, refused);
   if (profile.ok()) {
     Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order)},
                       PipelineDepsOf(run, order));
@@ -170,6 +214,14 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
     }
     end = pipeline.Run();
     cursor = pipeline.cursor();
+    if (refused.ok()) {
+      KeepGood(order, end);
+    } else if (end.error_reason().empty() && !end.cancelled()) {
+      end.set_truncated(true);  // partial: not what was asked for
+      end.set_error_reason(Reason(refused));
+      end.set_error(absl::StrCat("revision ", ordered, " was refused, so the last good one, ", order.revision(),
+                                 ", ran in its place: ", refused.message()));
+    }
     absl::MutexLock lock(&run.mu);
     run.pipeline = nullptr;
   } else {

@@ -2,6 +2,9 @@
 // exactly one end in the spool: by itself, by Cancel, by Stop (DRONE_STOPPED), or, if the process died, by the next one
 // (DRONE_RESTARTED, with what had become durable).
 //
+// A revision that this host does not let run, or that this drone does not understand, is not run: the last one that ran
+// well takes its place, if there is one, and the run ends as partial with the reason and the revision that ran.
+//
 // Thread-safe. Stop is safe twice; the destructor stops.
 #ifndef CHARTLY_DRONE_SESSION_RUN_EXECUTOR_H_
 #define CHARTLY_DRONE_SESSION_RUN_EXECUTOR_H_
@@ -27,6 +30,8 @@
 #include "drone/pipeline/pipeline.h"
 #include "drone/session/spool_sink.h"
 #include "drone/spool/spool.h"
+#include "drone/trust/kept_revisions.h"
+#include "drone/trust/profile_trust.h"
 
 namespace chartly::drone {
 
@@ -43,6 +48,8 @@ struct RunExecutorDeps {
   TokenCache* tokens = nullptr;
   Governor* governor = nullptr;
   const Consent* consent = nullptr;  // of who owns the host; null: to anything
+  ProfileTrust* trust = nullptr;     // null: any profile runs, signed or not
+  KeptRevisions* good = nullptr;     // the last revision of each profile that ran well; null: none is kept
 };
 
 class RunExecutor {
@@ -79,6 +86,11 @@ class RunExecutor {
   // `cursor` is what the next run begins with, if this one came to a good end.
   v1::RunEnd Execute(Active& run, v1::RunOrder& order, std::optional<Cursor>& cursor);
   absl::StatusOr<Profile> ProfileOf(const v1::RunOrder& order) const;
+  // The same, of a text that is trusted.
+  absl::StatusOr<Profile> Understand(const v1::RunOrder& order) const;
+  // Puts the last good revision into the order, whose own one is refused for `why`; `why` again if there is none.
+  absl::StatusOr<Profile> FallBack(v1::RunOrder& order, const absl::Status& why) const;
+  void KeepGood(const v1::RunOrder& order, const v1::RunEnd& end) const;
   PipelineDeps PipelineDepsOf(Active& run, const v1::RunOrder& order);
   bool AppendEnd(const v1::RunEnd& end, const Cursor* cursor);
   static void StopRun(Active& run);

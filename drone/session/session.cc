@@ -114,6 +114,7 @@ absl::Status Session::Register() {
   request.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
   request.set_capacity(options_.capacity);
   request.set_version(options_.version);
+  *request.mutable_consent() = options_.consent;
   v1::Drone drone;
   absl::Status status =
       Call(kCallTimeout, [&](grpc::ClientContext* context) { return stub_->RegisterDrone(context, request, &drone); });

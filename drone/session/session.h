@@ -31,6 +31,7 @@ struct SessionOptions {
   std::map<std::string, std::string> labels;
   int capacity = 4;
   std::string version;
+  v1::DroneConsent consent;  // told, so that refusals can be foreseen
   absl::Duration min_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
 };

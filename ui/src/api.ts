@@ -7,8 +7,9 @@ export interface Part { part: string; plane: string; health: string; address: st
 export interface Status { status: string; version: string; parts: Part[] }
 export interface Profile {
   id: string; display_name: string; description: string; version: string; labels: Record<string, string>; enabled: boolean;
-  paused: boolean; interval?: string;
+  paused: boolean; interval?: string; uses_channels: boolean; unreleased: boolean; signatures: {key_id: string; counter: Scalar}[];
 }
+export interface ChannelPointer { channel: string; version: string; revision: string; generation: number }
 export interface Balance {
   fetched: number; stored: number; duplicate: number; filtered: number; quarantined: number; in_spool: number; lost: number; closed: boolean;
 }

@@ -1,5 +1,5 @@
 // The profiles: state, last run, and the two things to do with them.
-import {change, get, type Profile, type ProfileStatus, type Run} from './api.js';
+import {change, get, type ChannelPointer, type Profile, type ProfileStatus, type Run} from './api.js';
 import {byId, h, toast} from './dom.js';
 import {ago, count, duration} from './format.js';
 import {statusTag} from './runs.js';
@@ -8,8 +8,11 @@ const PAGE = 25;
 let tokens = [''];  // of the pages up to this one
 const lastRuns = new Map<string, Run>();
 const statuses = new Map<string, ProfileStatus>();
+const channels = new Map<string, ChannelPointer[]>();  // of profiles that use them
+const CHANNELS = ['dev', 'staging', 'prod'];
 
 function stateOf(profile: Profile): HTMLElement {
+  if (profile.unreleased) return h('span', {class: 'tag soft'}, 'not released');
   if (profile.paused) return h('span', {class: 'tag warn-text'}, 'paused');
   if (!profile.enabled) return h('span', {class: 'tag soft'}, 'by hand');
   return h('span', {class: 'tag'}, `every ${duration(profile.interval)}`);
@@ -36,9 +39,9 @@ function lastRunCell(run: Run | undefined): HTMLElement {
     h('div', {class: 'hint'}, `${count(run.rows_out)} records, ${ago(run.finished_at ?? run.started_at ?? run.create_time)}`));
 }
 
-async function act(path: string, done: string): Promise<void> {
+async function act(path: string, done: string, body: unknown = {}): Promise<void> {
   try {
-    if (await change(path) === undefined) return;
+    if (await change(path, body) === undefined) return;
     toast(done);
     await refreshProfiles();
   } catch (error) {
@@ -46,12 +49,33 @@ async function act(path: string, done: string): Promise<void> {
   }
 }
 
+// "dev 1.2.0 · staging 1.1.0 · prod 1.1.0", with a button where something can go on.
+function channelLine(profile: Profile, path: string): HTMLElement | null {
+  const pointers = channels.get(profile.id);
+  if (!pointers) return null;
+  const at = (channel: string): ChannelPointer | undefined => pointers.find((pointer) => pointer.channel === channel);
+  const line = h('div', {class: 'hint'}, pointers.map((pointer) => `${pointer.channel} ${pointer.version}`).join(' · '));
+  for (const [place, channel] of CHANNELS.entries()) {
+    const from = place > 0 ? at(CHANNELS[place - 1] ?? '') : undefined;
+    const to = at(channel);
+    if (!from || from.revision === to?.revision || (to && to.generation > from.generation)) continue;
+    line.append(' ', h('button', {'aria-label': `Promote ${profile.id} ${from.version} to ${channel}`,
+      click: () => void act(`${path}:promote`, `${profile.id} ${from.version} is in ${channel}`, {channel, revision: from.revision})},
+      `Promote to ${channel}`));
+  }
+  return line;
+}
+
+function signedBy(profile: Profile): string {
+  return profile.signatures.length === 0 ? '' : `, signed by ${profile.signatures.map((signature) => signature.key_id).join(', ')}`;
+}
+
 function row(profile: Profile): HTMLElement {
   const path = `/api/profiles/${encodeURIComponent(profile.id)}`;
   const verb = profile.paused ? 'resume' : 'pause';
   return h('tr', {},
     h('td', {}, h('div', {title: profile.description || undefined}, profile.display_name || profile.id),
-      h('div', {class: 'hint'}, `${profile.id} ${profile.version}`)),
+      h('div', {class: 'hint'}, `${profile.id} ${profile.version}${signedBy(profile)}`), channelLine(profile, path)),
     h('td', {}, stateOf(profile)),
     dataCell(statuses.get(profile.id)),
     lastRunCell(lastRuns.get(profile.id)),
@@ -84,6 +108,10 @@ export async function refreshProfiles(): Promise<void> {
       const status = await get<ProfileStatus>(`/api/profiles/${encodeURIComponent(profile.id)}/status`).catch(() => undefined);
       if (status) statuses.set(profile.id, status);
       if (status?.last_run) lastRuns.set(profile.id, status.last_run);
+      channels.delete(profile.id);
+      if (!profile.uses_channels) return;
+      const told = await get<{pointers: ChannelPointer[]}>(`/api/profiles/${encodeURIComponent(profile.id)}/channels`).catch(() => undefined);
+      if (told) channels.set(profile.id, told.pointers);
     }));
     if (page.profiles.length === 0) {
       place.replaceChildren(h('p', {class: 'soft'}, 'No profiles yet. Create one with: chartly profile apply FILE'));
