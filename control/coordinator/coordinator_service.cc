@@ -1,5 +1,6 @@
 #include "control/coordinator/coordinator_service.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,17 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
+#include "control/coordinator/event_watch_service.h"
 #include "control/coordinator/resource_name.h"
 
 namespace chartly::coordinator {
-namespace {
-
-// How long a stream may not notice that its caller went away.
-constexpr absl::Duration kWatchStep = absl::Milliseconds(100);
-constexpr int kMaxWatchers = 256;
-
-}  // namespace
-
 CoordinatorService::CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events,
                                        WebhookReceiver& webhooks, const rpc::Authenticator& authenticator,
                                        rpc::AuditSink* audit)
@@ -228,35 +222,11 @@ grpc::Status CoordinatorService::ReceiveWebhook(grpc::ServerContext* context, co
                       [&](const rpc::Caller&) { return webhooks_.Receive(*request); });
 }
 
-absl::Status CoordinatorService::SendEvents(grpc::ServerContext& context, int64_t position,
-                                            grpc::ServerWriter<v1::Event>& writer) {
-  while (!context.IsCancelled()) {
-    for (const v1::Event& event : events_.Next(position, kWatchStep)) {
-      if (!writer.Write(event)) return absl::OkStatus();
-    }
-    if (events_.closed()) {
-      return Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
-                   "the coordinator stops; watch again after it starts");
-    }
-  }
-  return absl::OkStatus();
-}
-
-grpc::Status CoordinatorService::WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
-                                             grpc::ServerWriter<v1::Event>* writer) {
-  return guard_.Stream(context, "WatchEvents", [&](const rpc::Caller&) -> absl::Status {
-    ASSIGN_OR_RETURN(int64_t position, events_.Position(request->last_event_id()));
-    absl::Status status;
-    if (++watchers_ > kMaxWatchers) {
-      status = Error(absl::StatusCode::kResourceExhausted, "WATCHERS_TOO_MANY",
-                     absl::StrCat(kMaxWatchers, " streams of events are open; close some"));
-    } else {
-      writer->SendInitialMetadata();  // the caller knows that from now on nothing is missed
-      status = SendEvents(*context, position, *writer);
-    }
-    --watchers_;
-    return status;
-  });
+grpc::ServerWriteReactor<v1::Event>* CoordinatorService::WatchEvents(grpc::CallbackServerContext* context,
+                                                                     const v1::WatchEventsRequest* request) {
+  auto watch = std::make_shared<EventWatch>(guard_, events_, watchers_);
+  watch->Begin(*context, *request);
+  return watch.get();  // it holds itself until gRPC is done with it
 }
 
 }  // namespace chartly::coordinator

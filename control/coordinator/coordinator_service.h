@@ -14,7 +14,8 @@
 
 namespace chartly::coordinator {
 
-class CoordinatorService final : public v1::CoordinatorService::Service {
+class CoordinatorService final
+    : public v1::CoordinatorService::WithCallbackMethod_WatchEvents<v1::CoordinatorService::Service> {
  public:
   CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events, WebhookReceiver& webhooks,
                      const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
@@ -53,13 +54,12 @@ class CoordinatorService final : public v1::CoordinatorService::Service {
                              v1::Rollout* response) override;
   grpc::Status ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                               v1::ReceiveWebhookResponse* response) override;
-  grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
-                           grpc::ServerWriter<v1::Event>* writer) override;
+  grpc::ServerWriteReactor<v1::Event>* WatchEvents(grpc::CallbackServerContext* context,
+                                                   const v1::WatchEventsRequest* request) override;
 
  private:
   // Schedules a run with the profile as the registry has it now, or as it was last known if the registry is away.
   absl::StatusOr<v1::Run> ScheduleFresh(const std::string& profile_id, const rpc::Caller& caller);
-  absl::Status SendEvents(grpc::ServerContext& context, int64_t position, grpc::ServerWriter<v1::Event>& writer);
 
   Coordinator& coordinator_;
   ProfileWatcher& profiles_;

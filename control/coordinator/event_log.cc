@@ -26,13 +26,19 @@ v1::Event& EventLog::Add(absl::Time now) {
 }
 
 void EventLog::Append(v1::Run run, absl::Time now) {
-  absl::MutexLock lock(&mu_);
-  *Add(now).mutable_run() = std::move(run);
+  {
+    absl::MutexLock lock(&mu_);
+    *Add(now).mutable_run() = std::move(run);
+  }
+  Tell();
 }
 
 void EventLog::Append(v1::Drone drone, absl::Time now) {
-  absl::MutexLock lock(&mu_);
-  *Add(now).mutable_drone() = std::move(drone);
+  {
+    absl::MutexLock lock(&mu_);
+    *Add(now).mutable_drone() = std::move(drone);
+  }
+  Tell();
 }
 
 void EventLog::Append(v1::Rollout rollout, absl::Time now) {
@@ -51,10 +57,8 @@ absl::StatusOr<int64_t> EventLog::Position(absl::string_view last_event_id) cons
   return std::min(id, last_id_);
 }
 
-std::vector<v1::Event> EventLog::Next(int64_t& position, absl::Duration timeout) const {
+std::vector<v1::Event> EventLog::Next(int64_t& position) const {
   absl::MutexLock lock(&mu_);
-  auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closed_ || last_id_ > position; };
-  mu_.AwaitWithTimeout(absl::Condition(&ready), timeout);
   std::vector<v1::Event> events;
   int64_t oldest = last_id_ - static_cast<int64_t>(events_.size());  // the id before the oldest held
   position = std::max(position, oldest);
@@ -64,9 +68,32 @@ std::vector<v1::Event> EventLog::Next(int64_t& position, absl::Duration timeout)
   return events;
 }
 
-void EventLog::Close() {
+void EventLog::Listen(std::weak_ptr<EventListener> listener) {
   absl::MutexLock lock(&mu_);
-  closed_ = true;
+  listeners_.push_back(std::move(listener));
+}
+
+// Without the lock, since listeners ask the log.
+void EventLog::Tell() {
+  std::vector<std::shared_ptr<EventListener>> listeners;
+  {
+    absl::MutexLock lock(&mu_);
+    listeners_.erase(std::remove_if(listeners_.begin(), listeners_.end(),
+                                    [](const std::weak_ptr<EventListener>& listener) { return listener.expired(); }),
+                     listeners_.end());
+    for (const std::weak_ptr<EventListener>& listener : listeners_) {
+      if (std::shared_ptr<EventListener> there = listener.lock()) listeners.push_back(std::move(there));
+    }
+  }
+  for (const std::shared_ptr<EventListener>& listener : listeners) listener->OnNews();
+}
+
+void EventLog::Close() {
+  {
+    absl::MutexLock lock(&mu_);
+    closed_ = true;
+  }
+  Tell();
 }
 
 bool EventLog::closed() const {

@@ -1,6 +1,6 @@
 #include "control/coordinator/event_log.h"
 
-#include <thread>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
@@ -23,13 +23,13 @@ TEST_CASE("a watcher resumes after the event it saw last") {
   EventLog log(kNow);
   for (int i = 0; i < 10; ++i) log.Append(RunCalled(absl::StrCat("r", i)), kNow);
   int64_t position = *log.Position("");
-  CHECK(log.Next(position, absl::ZeroDuration()).empty());
+  CHECK(log.Next(position).empty());
   position = *log.Position(absl::StrCat(position - 3));
-  std::vector<v1::Event> events = log.Next(position, absl::ZeroDuration());
+  std::vector<v1::Event> events = log.Next(position);
   REQUIRE(events.size() == 3);
   CHECK(events[0].run().run_id() == "r7");
   position = *log.Position(events[1].id());
-  events = log.Next(position, absl::ZeroDuration());
+  events = log.Next(position);
   REQUIRE(events.size() == 1);
   CHECK(events[0].run().run_id() == "r9");
 }
@@ -38,10 +38,10 @@ TEST_CASE("a watcher that is too slow goes on with the oldest event held") {
   EventLog log(kNow, /*capacity=*/4);
   int64_t position = *log.Position("");
   for (int i = 0; i < 10; ++i) log.Append(RunCalled(absl::StrCat("r", i)), kNow);
-  std::vector<v1::Event> events = log.Next(position, absl::ZeroDuration());
+  std::vector<v1::Event> events = log.Next(position);
   REQUIRE(events.size() == 4);
   CHECK(events[0].run().run_id() == "r6");
-  CHECK(log.Next(position, absl::ZeroDuration()).empty());
+  CHECK(log.Next(position).empty());
 }
 
 TEST_CASE("ids grow over a restart and a position from the future waits for what comes next") {
@@ -55,15 +55,23 @@ TEST_CASE("ids grow over a restart and a position from the future waits for what
   CHECK(Reason(after.Position("-1").status()) == "EVENT_ID_INVALID");
 }
 
-TEST_CASE("waiting ends with an event or when the log closes") {
+TEST_CASE("a listener is told of each event and of the end for as long as it lives") {
+  struct Ear final : EventListener {
+    void OnNews() override { ++told; }
+    int told = 0;
+  };
   EventLog log(kNow);
-  int64_t position = *log.Position("");
-  std::thread writer([&] { log.Append(RunCalled("a"), kNow); });
-  CHECK(log.Next(position, absl::Seconds(10)).size() == 1);
-  writer.join();
-  std::thread closer([&] { log.Close(); });
-  CHECK(log.Next(position, absl::Seconds(10)).empty());
-  closer.join();
+  auto ear = std::make_shared<Ear>(), other = std::make_shared<Ear>();
+  log.Listen(ear);
+  log.Listen(other);
+  log.Append(RunCalled("a"), kNow);
+  std::weak_ptr<Ear> gone = other;
+  other.reset();
+  CHECK(gone.expired());
+  log.Append(v1::Drone(), kNow);
+  CHECK(ear->told == 2);
+  log.Close();
+  CHECK(ear->told == 3);
   CHECK(log.closed());
 }
 

@@ -4,8 +4,10 @@ those of data, durability and scale). W18 is not here yet: a live store has no b
 import hashlib
 import json
 import math
+import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -284,3 +286,42 @@ def test_W19_readers_and_health_do_not_wait_for_one_another(single):
     assert len(single.get("/api/records", profile_id="p", limit=100)["records"]) == 100
     for stream in slow:
         assert sum(1 for _ in stream) == 40000
+def switches(pid):
+    """How often the threads of a process have waited for something."""
+    total = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        total += int(next(line for line in status.read_text().splitlines() if line.startswith("voluntary")).split()[1])
+    return total
+
+
+def test_W20_events_are_pushed_to_all_and_polled_for_nobody(single, source):
+    pid = single.controls[0].process.pid
+
+    def waits():
+        before = switches(pid)
+        time.sleep(2)
+        return switches(pid) - before
+
+    alone = waits()
+    streams = [urllib.request.urlopen(single.url + "/api/events", timeout=60) for _ in range(100)]
+    crowded = waits()
+    # A hundred polls a second would be two hundred in this time.
+    assert crowded < alone + 150, f"{alone} waits without clients, {crowded} with a hundred"
+    source.routes["/k"] = lambda _q: body(rows(1))
+    single.create_profile(profile("k", source.url + "/k"))
+    single.drone()
+    seen = []
+
+    def read(stream):
+        for line in stream:
+            if line.startswith(b"data:") and b'"succeeded"' in line:
+                seen.append(json.loads(line[5:])["id"])
+                return
+
+    threads = [threading.Thread(target=read, args=(stream,), daemon=True) for stream in streams]
+    for thread in threads:
+        thread.start()
+    single.run_to_end("k")
+    for thread in threads:
+        thread.join(30)
+    assert len(seen) == 100 and len(set(seen)) == 1

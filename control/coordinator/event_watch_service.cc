@@ -1,0 +1,95 @@
+#include "control/coordinator/event_watch_service.h"
+
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status.h"
+
+namespace chartly::coordinator {
+
+EventWatch::EventWatch(const rpc::Guard& guard, EventLog& events, std::atomic<int>& watchers)
+    : guard_(guard), events_(events), watchers_(watchers), start_(absl::Now()) {
+  ++watchers_;
+}
+
+EventWatch::~EventWatch() { --watchers_; }
+
+absl::Status EventWatch::Admit(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request) {
+  RETURN_IF_ERROR(guard_.Admit(&context, "WatchEvents", caller_));
+  ASSIGN_OR_RETURN(int64_t position, events_.Position(request.last_event_id()));
+  if (watchers_ > kMaxWatchers) {
+    return Error(absl::StatusCode::kResourceExhausted, "WATCHERS_TOO_MANY",
+                 absl::StrCat(kMaxWatchers, " streams of events are open; close some"));
+  }
+  absl::MutexLock lock(&mu_);
+  position_ = position;
+  return absl::OkStatus();
+}
+
+void EventWatch::Begin(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request) {
+  self_ = shared_from_this();
+  absl::Status status = Admit(context, request);
+  if (!status.ok()) return End(status);
+  events_.Listen(self_);
+  StartSendInitialMetadata();  // the caller knows that from now on nothing is missed
+}
+
+void EventWatch::OnWriteDone(bool ok) {
+  {
+    absl::MutexLock lock(&mu_);
+    busy_ = false;
+    if (!ok) gone_ = true;
+  }
+  Send();
+}
+
+void EventWatch::OnCancel() {
+  {
+    absl::MutexLock lock(&mu_);
+    gone_ = true;
+  }
+  Send();
+}
+
+void EventWatch::Send() {
+  enum { kNothing, kWrite, kEnd } next = kNothing;
+  absl::Status end;
+  {
+    absl::MutexLock lock(&mu_);
+    if (busy_ || ended_) return;
+    if (waiting_.empty() && !gone_) {
+      std::vector<v1::Event> news = events_.Next(position_);
+      waiting_.assign(std::make_move_iterator(news.begin()), std::make_move_iterator(news.end()));
+    }
+    if (gone_) {
+      next = kEnd;
+    } else if (!waiting_.empty()) {
+      next = kWrite;
+      event_ = std::move(waiting_.front());
+      waiting_.pop_front();
+      busy_ = true;
+    } else if (events_.closed()) {
+      next = kEnd;
+      end =
+          Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the coordinator stops; watch again after it starts");
+    }
+  }
+  // gRPC may call back while it is being called, so it is called without the lock.
+  if (next == kWrite) StartWrite(&event_);
+  if (next == kEnd) End(end);
+}
+
+void EventWatch::End(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_) return;
+    ended_ = true;
+  }
+  Finish(guard_.Finish("WatchEvents", start_, caller_, nullptr, status));
+}
+
+void EventWatch::OnDone() { std::shared_ptr<EventWatch> last = std::move(self_); }
+
+}  // namespace chartly::coordinator
