@@ -69,5 +69,5 @@ def test_B15_every_part_is_told_where_its_callees_are(rendered):
     for each in workloads(rendered):
         flags = arguments(rendered, pod_spec(each)["containers"][0], DRONE_ID="d")
         told = {re.match(r"--(?:peer=)?(\w+)=", flag).group(1) for flag in flags
-                if re.match(r"--(peer=\w+|aggregator|coordinator)=", flag)}
+                if re.match(r"--(peer=\w+|aggregator|coordinator|auth|audit)=", flag)}
         assert told == calls[component(each)], ident(each)
