@@ -1,12 +1,10 @@
 // Kills a writing process at random moments: what it said is stored must be there afterwards.
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cstdlib>
+#include <algorithm>
 #include <random>
+#include <string>
 
 #include "common/kv/kv_store.h"
+#include "test/support/killed_writer.h"
 #include "test/support/test.h"
 
 namespace chartly {
@@ -25,9 +23,8 @@ std::string ValueOf(int64_t number) {
   return std::string(number % 3 == 0 ? 300000 : 100, static_cast<char>('a' + number % 26));
 }
 
-// The writer; a program of its own, since a fork of a process with RocksDB's threads cannot use RocksDB.
 TEST_CASE("writer that is killed", "[.writer]") {
-  const char* path = std::getenv("KV_KILL_PATH");
+  const char* path = testing::WriterPath();
   if (path == nullptr) return;
   auto store = OpenKvStore(path, {.memory_bytes = size_t{4} << 20, .large_values = true});
   REQUIRE_OK(store);
@@ -36,32 +33,8 @@ TEST_CASE("writer that is killed", "[.writer]") {
   for (;; ++next) {
     KvBatch batch;
     batch.Put(Key(next), ValueOf(next));
-    if (!(*store)->Write(batch, true).ok() || ::write(STDOUT_FILENO, &next, sizeof next) != sizeof next) break;
+    if (!(*store)->Write(batch, true).ok() || !testing::TellStored(next)) break;
   }
-}
-
-// Kills the writer once it said `writes` times that something is stored; it is somewhere in a later write then. Returns
-// the last number it named, or `before`.
-int64_t RunAndKill(const std::string& path, unsigned writes, int64_t before) {
-  int out[2];
-  REQUIRE(::pipe(out) == 0);
-  pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(out[1], STDOUT_FILENO);
-    ::close(out[0]);
-    ::close(out[1]);
-    ::setenv("KV_KILL_PATH", path.c_str(), 1);
-    ::execl("/proc/self/exe", "writer", "[.writer]", static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
-  ::close(out[1]);
-  int64_t number = 0, last = before;
-  for (unsigned i = 0; i < writes && ::read(out[0], &number, sizeof number) == sizeof number; ++i) last = number;
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  while (::read(out[0], &number, sizeof number) == sizeof number) last = number;
-  ::close(out[0]);
-  return last;
 }
 
 TEST_CASE("whatever a killed process acknowledged is there, and the store opens each time") {
@@ -69,7 +42,7 @@ TEST_CASE("whatever a killed process acknowledged is there, and the store opens 
   std::mt19937 random(23);
   int64_t acked = -1;
   for (int round = 0; round < 25; ++round) {
-    acked = RunAndKill(dir.File("db"), 1 + random() % 60, acked);
+    acked = testing::RunAndKill("[.writer]", dir.File("db"), 1 + random() % 60, acked);
     auto store = OpenKvStore(dir.File("db"), {.memory_bytes = size_t{4} << 20, .large_values = true});
     REQUIRE_OK(store);
     for (int64_t number = std::max<int64_t>(acked - 50, 0); number <= acked; ++number) {

@@ -3,12 +3,7 @@
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_STORE_BATTERY_H_
 #define CHARTLY_CONTROL_AGGREGATOR_RECORD_STORE_BATTERY_H_
 
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <map>
@@ -24,6 +19,7 @@
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/store_seals_test.h"
 #include "control/aggregator/store_writer_test.h"
+#include "test/support/killed_writer.h"
 
 namespace chartly::aggregator {
 
@@ -296,7 +292,7 @@ inline void CheckAgainstModel(const RecordStoreFactory& open) {
 
 // Appends of three chunks each until it is killed; says the number of each that is stored.
 inline void AppendUntilKilled(const RecordStoreFactory& open) {
-  const char* path = std::getenv("RECORD_STORE_PATH");
+  const char* path = testing::WriterPath();
   if (path == nullptr) return;
   auto store = open(path);
   REQUIRE_OK(store);
@@ -314,30 +310,8 @@ inline void AppendUntilKilled(const RecordStoreFactory& open) {
       auto chosen = merge.Choose("p");
       if (!chosen.ok() || (!chosen->empty() && !merge.MergeParts(*chosen).ok())) return;
     }
-    if (!writer.TryAppend().ok() || ::write(STDOUT_FILENO, &number, sizeof number) != sizeof number) return;
+    if (!writer.TryAppend().ok() || !testing::TellStored(static_cast<int64_t>(number))) return;
   }
-}
-
-inline uint64_t KillAfter(const std::string& path, const std::string& writer_test, unsigned appends, uint64_t before) {
-  int out[2];
-  REQUIRE(::pipe(out) == 0);
-  pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(out[1], STDOUT_FILENO);
-    ::close(out[0]);
-    ::close(out[1]);
-    ::setenv("RECORD_STORE_PATH", path.c_str(), 1);
-    ::execl("/proc/self/exe", "writer", writer_test.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
-  ::close(out[1]);
-  uint64_t number = 0, last = before;
-  for (unsigned i = 0; i < appends && ::read(out[0], &number, sizeof number) == sizeof number; ++i) last = number;
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  while (::read(out[0], &number, sizeof number) == sizeof number) last = number;
-  ::close(out[0]);
-  return last;
 }
 
 inline void CheckKills(const RecordStoreFactory& open, const std::string& writer_test) {
@@ -345,7 +319,8 @@ inline void CheckKills(const RecordStoreFactory& open, const std::string& writer
   std::mt19937 random(31);
   uint64_t acked = 0;
   for (int round = 0; round < 10; ++round) {
-    acked = KillAfter(dir.File("s"), writer_test, 1 + random() % 20, acked);
+    acked = static_cast<uint64_t>(
+        testing::RunAndKill(writer_test, dir.File("s"), 1 + random() % 20, static_cast<int64_t>(acked)));
     auto store = open(dir.File("s"));
     REQUIRE_OK(store);
     uint64_t last = (*store)->LastBatch().value();
