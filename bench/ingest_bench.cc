@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "bench/bench_report.h"
-#include "common/batch/batch.h"
+#include "bench/station_load.h"
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
@@ -22,7 +22,6 @@
 namespace chartly::bench {
 namespace {
 
-constexpr int kRows = 8192;
 constexpr size_t kStreams = 4;
 constexpr double kTarget = 5e6;  // records a second
 
@@ -32,51 +31,14 @@ struct Load {
   size_t bytes = 0;
 };
 
-// Hourly readings of stations: four dims, two measures; no record comes twice.
-std::string MakeBatch(size_t stream, size_t number) {
-  BatchHeader origin;
-  origin.set_tenant("default");
-  origin.set_profile_id("bench");
-  origin.set_run_id(absl::StrCat("run-", stream));
-  origin.set_drone_id(absl::StrCat("drone-", stream));
-  origin.set_source_uri("https://example.test/readings");
-  origin.set_observed_us(1760000000000000);
-  BatchBuilder builder;
-  builder.SetOrigin(origin);
-  size_t station = builder.AddColumn(Role::kDim, "station.id");
-  size_t region = builder.AddColumn(Role::kDim, "geo.region");
-  size_t day = builder.AddColumn(Role::kDim, "time.day");
-  size_t hour = builder.AddColumn(Role::kDim, "time.hour");
-  size_t value = builder.AddColumn(Role::kMeasure, "value");
-  size_t quality = builder.AddColumn(Role::kMeasure, "quality");
-  uint64_t noise = 0x9e3779b97f4a7c15 * (stream * 100003 + number + 1);
-  for (uint32_t row = 0; row < kRows; ++row) {
-    noise ^= noise << 13;
-    noise ^= noise >> 7;
-    noise ^= noise << 17;
-    uint32_t index = row / 24 % 400;
-    builder.BeginRow(1, row + 1);
-    builder.SetText(station, absl::StrCat("station-", stream, "-", index));
-    builder.SetText(region, absl::StrCat("region-", index % 17));
-    builder.SetInteger(day, static_cast<int64_t>(number));
-    builder.SetInteger(hour, row % 24);
-    builder.Set(value, Value::Of(Decimal{static_cast<int64_t>(noise % 100000), 2}));
-    builder.SetInteger(quality, static_cast<int64_t>(noise >> 40 & 3));
-    builder.EndRow();
-  }
-  absl::StatusOr<std::string> batch = builder.Finish();
-  RequireOk(batch.status(), "building a batch");
-  return *std::move(batch);
-}
-
 Load MakeLoad(size_t batches) {
   Load load;
   load.batches.resize(kStreams);
   for (size_t i = 0; i < batches; ++i) {
-    load.batches[i % kStreams].push_back(MakeBatch(i % kStreams, i));
+    load.batches[i % kStreams].push_back(MakeStationBatch(i % kStreams, i));
     load.bytes += load.batches[i % kStreams].back().size();
   }
-  load.records = batches * kRows;
+  load.records = batches * kStationRows;
   return load;
 }
 
@@ -199,7 +161,7 @@ int Run(int argc, char** argv) {
   int repeats = flags.quick ? 3 : 5;
   double records = static_cast<double>(load.records), megabytes = static_cast<double>(load.bytes) / 1e6;
   std::printf("ingest: %zu batches of %d records (4 dims, 2 measures), %.1f MB, %zu streams, %u cores, in %s\n",
-              load.records / kRows, kRows, megabytes, kStreams, std::thread::hardware_concurrency(),
+              load.records / kStationRows, kStationRows, megabytes, kStreams, std::thread::hardware_concurrency(),
               dir.path().c_str());
   std::vector<double> walls, cpus, raws;
   for (int repeat = 0; repeat < repeats; ++repeat) {

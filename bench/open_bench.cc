@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/bench_report.h"
-#include "common/batch/batch.h"
+#include "bench/station_load.h"
 #include "common/clock/clock.h"
 #include "control/aggregator/kv_record_store.h"
 #include "control/aggregator/record_query.h"
@@ -26,46 +26,8 @@
 namespace chartly::bench {
 namespace {
 
-constexpr uint32_t kRows = 8192;
 constexpr size_t kDedupeBytes = size_t{1} << 30;
 constexpr double kTargetSeconds = 2;
-
-// Hourly readings of stations: four dims, two measures; no record comes twice.
-std::string MakeBatch(uint64_t number) {
-  BatchHeader origin;
-  origin.set_tenant("default");
-  origin.set_profile_id("bench");
-  origin.set_run_id(absl::StrCat("run-", number / 100));
-  origin.set_drone_id("drone");
-  origin.set_source_uri("https://example.test/readings");
-  origin.set_observed_us(1760000000000000 + static_cast<int64_t>(number));
-  BatchBuilder builder;
-  builder.SetOrigin(origin);
-  size_t station = builder.AddColumn(Role::kDim, "station.id");
-  size_t region = builder.AddColumn(Role::kDim, "geo.region");
-  size_t day = builder.AddColumn(Role::kDim, "time.day");
-  size_t hour = builder.AddColumn(Role::kDim, "time.hour");
-  size_t value = builder.AddColumn(Role::kMeasure, "value");
-  size_t quality = builder.AddColumn(Role::kMeasure, "quality");
-  uint64_t noise = 0x9e3779b97f4a7c15 * (number + 1);
-  for (uint32_t row = 0; row < kRows; ++row) {
-    noise ^= noise << 13;
-    noise ^= noise >> 7;
-    noise ^= noise << 17;
-    uint32_t index = row / 24 % 400;
-    builder.BeginRow(1, row + 1);
-    builder.SetText(station, absl::StrCat("station-", index));
-    builder.SetText(region, absl::StrCat("region-", index % 17));
-    builder.SetInteger(day, static_cast<int64_t>(number));
-    builder.SetInteger(hour, row % 24);
-    builder.Set(value, Value::Of(Decimal{static_cast<int64_t>(noise % 100000), 2}));
-    builder.SetInteger(quality, static_cast<int64_t>(noise >> 40 & 3));
-    builder.EndRow();
-  }
-  absl::StatusOr<std::string> batch = builder.Finish();
-  RequireOk(batch.status(), "building a batch");
-  return *std::move(batch);
-}
 
 struct OpenedStore {
   explicit OpenedStore(const std::string& dir) {
@@ -87,12 +49,12 @@ struct OpenedStore {
   aggregator::Sealer sealer(*opened.store, *opened.committer, {});
   sealer.Start();
   for (uint64_t number = 0;; ++number) {
-    auto prepared = aggregator::PrepareBatch(MakeBatch(number));
+    auto prepared = aggregator::PrepareBatch(MakeStationBatch(0, number));
     RequireOk(prepared.status(), "preparing a batch");
     aggregator::CommitRequest request;
     request.batches.push_back(*std::move(prepared));
     RequireOk(opened.committer->Commit(std::move(request)).status, "storing");
-    uint64_t records = (number + 1) * kRows;
+    uint64_t records = (number + 1) * kStationRows;
     if (::write(out, &records, sizeof records) != sizeof records) ::_exit(1);
   }
 }
