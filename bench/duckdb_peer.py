@@ -9,7 +9,7 @@ import time
 import figures
 
 LOAD = """
-create table {name} as select 'geo-' || (i // {times}) as geo, i % {times} as time,
+create table {name} as select printf('geo-%04d', i // {times}) as geo, i % {times} as time,
   hash(i) / 18446744073709551616.0 + hash(i * 2 + {seed}) / 18446744073709551616.0 as {measure} from range({rows}) t(i)
 """
 QUERIES = {

@@ -6,15 +6,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "bench/bench_report.h"
 #include "common/batch/batch.h"
+#include "common/chunk/batch_columns.h"
+#include "common/chunk/chunk.h"
 #include "common/status/status.h"
 
 namespace chartly::bench {
 namespace {
 
 constexpr int64_t kGeos = 1000;
-constexpr int64_t kBatchRows = 50'000;
+constexpr int64_t kChunkRows = kMaxChunkRows;
 
 // Looks like noise and is the same every time.
 double Noise(uint64_t seed) {
@@ -27,8 +30,8 @@ double Noise(uint64_t seed) {
 
 ReportLoad::ReportLoad(int64_t rows) {
   for (int side = 0; side < 2; ++side) {
-    for (int64_t begin = 0; begin < rows; begin += kBatchRows)
-      Add(side, begin, std::min(rows, begin + kBatchRows), rows);
+    for (int64_t begin = 0; begin < rows; begin += kChunkRows)
+      Add(side, begin, std::min(rows, begin + kChunkRows), rows);
   }
 }
 
@@ -40,7 +43,7 @@ void ReportLoad::Add(int side, int64_t begin, int64_t end, int64_t rows) {
   int64_t times = std::max<int64_t>(1, rows / kGeos);
   for (int64_t i = begin; i < end; ++i) {
     builder.BeginRow(1, static_cast<uint32_t>(i - begin + 1));
-    builder.SetText(geo, absl::StrCat("geo-", i / times));
+    builder.SetText(geo, absl::StrFormat("geo-%04d", i / times));
     builder.SetInteger(time, i % times);
     uint64_t seed = static_cast<uint64_t>(i);
     builder.Set(measure, Value::Float(Noise(seed) + Noise(seed * 2 + static_cast<uint64_t>(side) + 7)));
@@ -48,12 +51,16 @@ void ReportLoad::Add(int side, int64_t begin, int64_t end, int64_t rows) {
   }
   absl::StatusOr<std::string> bytes = builder.Finish();
   RequireOk(bytes.status(), "make a batch");
-  batches_[side == 0 ? "left" : "right"].push_back(*std::move(bytes));
+  absl::StatusOr<Batch> batch = Batch::Parse(*bytes);
+  RequireOk(batch.status(), "read a batch");
+  absl::StatusOr<std::string> chunk = SealChunk(ColumnsOfBatch(*batch, 1), {});
+  RequireOk(chunk.status(), "seal a chunk");
+  chunks_[side == 0 ? "left" : "right"].push_back(*std::move(chunk));
 }
 
 absl::Status ReportLoad::Scan(const std::string& profile_id,
                               absl::FunctionRef<absl::Status(const reporter::RecordPiece& piece)> take) {
-  for (const std::string& batch : batches_[profile_id]) RETURN_IF_ERROR(take({batch, ""}));
+  for (const std::string& chunk : chunks_.at(profile_id)) RETURN_IF_ERROR(take({"", "", chunk}));
   return absl::OkStatus();
 }
 

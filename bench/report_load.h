@@ -1,5 +1,5 @@
 // The two profiles that the benchmarks of reports join: records of (geo, time) with one measure each, the same every
-// time, in batches as the store keeps them. Not thread-safe.
+// time, in sealed chunks as the store keeps them. Not thread-safe.
 #ifndef CHARTLY_BENCH_REPORT_LOAD_H_
 #define CHARTLY_BENCH_REPORT_LOAD_H_
 
@@ -21,7 +21,7 @@ class ReportLoad final : public reporter::BatchSource {
 
  private:
   void Add(int side, int64_t begin, int64_t end, int64_t rows);
-  std::map<std::string, std::vector<std::string>> batches_;
+  std::map<std::string, std::vector<std::string>> chunks_;
 };
 
 // Runs bench/duckdb_peer.py, which says so if DuckDB is not there.

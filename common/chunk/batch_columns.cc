@@ -9,6 +9,12 @@
 namespace chartly {
 namespace {
 
+std::vector<uint32_t> AllRows(uint32_t count) {
+  std::vector<uint32_t> rows(count);
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
 ColumnData IntegerColumn(Role role, const char* name, uint32_t rows) {
   ColumnData column;
   column.role = role;
@@ -130,9 +136,9 @@ ColumnSet ColumnsOfBatch(const Batch& batch, uint64_t batch_number, absl::Span<c
 }
 
 ColumnSet ColumnsOfBatch(const Batch& batch, uint64_t batch_number) {
-  std::vector<uint32_t> rows(batch.rows());
-  std::iota(rows.begin(), rows.end(), 0);
-  return ColumnsOfBatch(batch, batch_number, rows);
+  return ColumnsOfBatch(batch, batch_number, AllRows(batch.rows()));
 }
+
+ColumnData ColumnOfBatch(const BatchColumn& column, uint32_t rows) { return ColumnOf(column, AllRows(rows)); }
 
 }  // namespace chartly

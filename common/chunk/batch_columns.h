@@ -16,6 +16,8 @@ namespace chartly {
 ColumnSet ColumnsOfBatch(const Batch& batch, uint64_t batch_number, absl::Span<const uint32_t> rows);
 // The same of all rows.
 ColumnSet ColumnsOfBatch(const Batch& batch, uint64_t batch_number);
+// One column of a batch with that many rows, all of them.
+ColumnData ColumnOfBatch(const BatchColumn& column, uint32_t rows);
 
 }  // namespace chartly
 

@@ -20,7 +20,7 @@ struct RecordPiece {
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
-  // Calls `take` with all pieces of the profile until all were given or it fails. None is OK.
+  // Calls `take` with all pieces of the profile until all were given or it fails. None is OK. Thread-safe.
   virtual absl::Status Scan(const std::string& profile_id,
                             absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) = 0;
 };

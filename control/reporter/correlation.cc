@@ -1,10 +1,12 @@
 #include "control/reporter/correlation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/numeric/int128.h"
 #include "control/reporter/compensated_sum.h"
+#include "control/reporter/parallel.h"
 
 namespace chartly::reporter {
 namespace {
@@ -35,39 +37,58 @@ struct Moments {
   long double sxx = 0, syy = 0, sxy = 0;
 };
 
-long double Mean(const NumberColumn& column) {
-  BlockedSum sum;
-  for (size_t begin = 0; begin < column.size(); begin += BlockedSum::kBlock) {
-    size_t end = std::min(column.size(), begin + BlockedSum::kBlock);
-    for (size_t i = begin; i < end; ++i) sum.Add(column.At(i));
-    sum.Flush();
+// Sums of some terms over all rows, from the sums over segments of rows, which several threads reckon. Segments and
+// their order do not depend on the threads, so neither does the result.
+template <size_t kTerms, typename Sum>
+std::array<long double, kTerms> SumSegments(size_t rows, Sum&& sum) {
+  constexpr size_t kSegment = size_t{1} << 16;
+  std::vector<std::array<long double, kTerms>> parts((rows + kSegment - 1) / kSegment);
+  InParallel(parts.size(), [&](size_t part) {
+    std::array<BlockedSum, kTerms> sums;
+    const size_t end = std::min(rows, (part + 1) * kSegment);
+    for (size_t begin = part * kSegment; begin < end; begin += BlockedSum::kBlock) {
+      sum(begin, std::min(end, begin + BlockedSum::kBlock), sums);
+      for (BlockedSum& one : sums) one.Flush();
+    }
+    for (size_t term = 0; term < kTerms; ++term) parts[part][term] = sums[term].Total();
+  });
+  std::array<long double, kTerms> totals;
+  for (size_t term = 0; term < kTerms; ++term) {
+    CompensatedSum total;
+    for (const std::array<long double, kTerms>& part : parts) total.Add(part[term]);
+    totals[term] = total.Total();
   }
-  return sum.Total() / static_cast<long double>(column.size());
+  return totals;
+}
+
+long double Mean(const NumberColumn& column) {
+  auto sum = [&](size_t begin, size_t end, std::array<BlockedSum, 1>& sums) {
+    for (size_t i = begin; i < end; ++i) sums[0].Add(column.At(i));
+  };
+  return SumSegments<1>(column.size(), sum)[0] / static_cast<long double>(column.size());
 }
 
 Moments MomentsOf(const NumberColumn& x, const NumberColumn& y) {
   Moments moments;
   moments.mean_x = Mean(x);
   moments.mean_y = Mean(y);
-  BlockedSum dx, dy, dxx, dyy, dxy;
-  for (size_t begin = 0; begin < x.size(); begin += BlockedSum::kBlock) {
-    size_t end = std::min(x.size(), begin + BlockedSum::kBlock);
+  auto sum = [&](size_t begin, size_t end, std::array<BlockedSum, 5>& sums) {
     for (size_t i = begin; i < end; ++i) {
       long double a = x.At(i) - moments.mean_x;
       long double b = y.At(i) - moments.mean_y;
-      dx.Add(a);
-      dy.Add(b);
-      dxx.Add(a * a);
-      dyy.Add(b * b);
-      dxy.Add(a * b);
+      sums[0].Add(a);
+      sums[1].Add(b);
+      sums[2].Add(a * a);
+      sums[3].Add(b * b);
+      sums[4].Add(a * b);
     }
-    for (BlockedSum* sum : {&dx, &dy, &dxx, &dyy, &dxy}) sum->Flush();
-  }
+  };
+  const auto [dx, dy, dxx, dyy, dxy] = SumSegments<5>(x.size(), sum);
   // The means are rounded; what they are off by is in the sums of the differences.
   long double n = static_cast<long double>(x.size());
-  moments.sxx = dxx.Total() - dx.Total() * dx.Total() / n;
-  moments.syy = dyy.Total() - dy.Total() * dy.Total() / n;
-  moments.sxy = dxy.Total() - dx.Total() * dy.Total() / n;
+  moments.sxx = dxx - dx * dx / n;
+  moments.syy = dyy - dy * dy / n;
+  moments.sxy = dxy - dx * dy / n;
   return moments;
 }
 
@@ -170,8 +191,8 @@ std::optional<double> Pearson(const NumberColumn& x, const NumberColumn& y) {
 
 std::optional<double> Spearman(const NumberColumn& x, const NumberColumn& y) {
   if (x.size() < 2) return std::nullopt;
-  std::vector<int64_t> ranks_x = x.DoubledMidRanks();
-  std::vector<int64_t> ranks_y = y.DoubledMidRanks();
+  BigVector<int64_t> ranks_x, ranks_y;
+  InParallel(2, [&](size_t side) { (side == 0 ? ranks_x : ranks_y) = (side == 0 ? x : y).DoubledMidRanks(); });
   // Twice the mean rank is n + 1 with and without ties, so every difference is whole.
   int64_t center = static_cast<int64_t>(x.size()) + 1;
   absl::int128 sxx = 0, syy = 0, sxy = 0;
@@ -188,8 +209,8 @@ std::optional<double> Spearman(const NumberColumn& x, const NumberColumn& y) {
 
 std::optional<Kendall> KendallTauB(const NumberColumn& x, const NumberColumn& y) {
   if (x.size() < 2) return std::nullopt;
-  std::vector<int64_t> ranks_x = x.DoubledMidRanks();
-  std::vector<int64_t> ranks_y = y.DoubledMidRanks();
+  BigVector<int64_t> ranks_x, ranks_y;
+  InParallel(2, [&](size_t side) { (side == 0 ? ranks_x : ranks_y) = (side == 0 ? x : y).DoubledMidRanks(); });
   struct Pair {
     int64_t x, y;
     bool operator<(const Pair& other) const { return x != other.x ? x < other.x : y < other.y; }

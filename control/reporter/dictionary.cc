@@ -11,7 +11,7 @@ namespace chartly::reporter {
 namespace {
 
 // What an entry takes in the maps beside its value.
-constexpr int64_t kEntryBytes = 32;
+constexpr int64_t kEntryBytes = 48;
 
 std::optional<int64_t> WholeOf(const Value& value) {
   if (value.type() == ValueType::kInteger) return value.integer();
@@ -39,6 +39,19 @@ bool IsPreferred(const Value& a, const Value& b) {
 
 }  // namespace
 
+uint32_t NumberCodes::FindElsewhere(int64_t number) {
+  auto found = positions_.find(number);
+  if (found == positions_.end()) return kNullCode;
+  last_ = found->second;
+  return entries_[last_].code;
+}
+
+void NumberCodes::Add(int64_t number, uint32_t code) {
+  last_ = static_cast<uint32_t>(entries_.size());
+  positions_.emplace(number, last_);
+  entries_.push_back({number, code});
+}
+
 uint32_t DictionaryBuilder::Add(Value value, int64_t bytes) {
   values_.push_back(std::move(value));
   bytes_ += static_cast<int64_t>(2 * sizeof(Value)) + kEntryBytes + 2 * bytes;
@@ -57,39 +70,59 @@ uint32_t DictionaryBuilder::InternText(absl::string_view text) {
   return code;
 }
 
-uint32_t DictionaryBuilder::InternInteger(int64_t integer) {
-  if (last_integer_code_ != kNullCode && integer == last_integer_) return last_integer_code_;
-  auto [entry, added] = integers_.try_emplace(integer, static_cast<uint32_t>(values_.size()));
-  if (added) {
-    Add(Value::Integer(integer), 0);
-  } else {
-    Prefer(entry->second, Value::Integer(integer));
+uint32_t DictionaryBuilder::NewWhole(int64_t whole, const Value& value) {
+  uint32_t code = whole_.Find(whole);
+  if (code != kNullCode) {
+    Prefer(code, value);
+    return code;
   }
-  last_integer_ = integer;
-  last_integer_code_ = entry->second;
-  return entry->second;
+  code = Add(value, 0);
+  whole_.Add(whole, code);
+  return code;
+}
+
+uint32_t DictionaryBuilder::NewTimestamp(Timestamp timestamp) {
+  uint32_t code = timestamps_.Find(timestamp.micros);
+  if (code != kNullCode) {
+    Prefer(code, Value::Of(timestamp));
+    return code;
+  }
+  code = Add(Value::Of(timestamp), 0);
+  timestamps_.Add(timestamp.micros, code);
+  return code;
+}
+
+uint32_t DictionaryBuilder::NewDate(Date date) {
+  uint32_t code = Add(Value::Of(date), 0);
+  dates_.Add(date.days, code);
+  return code;
 }
 
 uint32_t DictionaryBuilder::Intern(const Value& value) {
-  if (value.is_null()) return kNullCode;
-  if (value.type() == ValueType::kText) return InternText(value.text());
-  if (value.type() == ValueType::kInteger) return InternInteger(value.integer());
-  uint32_t next = static_cast<uint32_t>(values_.size());
-  if (std::optional<int64_t> whole = WholeOf(value)) {
-    auto [entry, added] = integers_.try_emplace(*whole, next);
-    if (added) return Add(value, 0);
-    Prefer(entry->second, value);
-    return entry->second;
+  switch (value.type()) {
+    case ValueType::kNull:
+      return kNullCode;
+    case ValueType::kText:
+      return InternText(value.text());
+    case ValueType::kInteger:
+      return InternInteger(value.integer());
+    case ValueType::kTimestamp:
+      return InternTimestamp(value.timestamp());
+    case ValueType::kDate:
+      return InternDate(value.date());
+    default:
+      break;
   }
+  if (std::optional<int64_t> whole = WholeOf(value)) return NewWhole(*whole, value);
   std::string bytes;
   value.AppendCanonical(bytes);
-  auto [entry, added] = canonical_.try_emplace(std::move(bytes), next);
+  auto [entry, added] = canonical_.try_emplace(std::move(bytes), static_cast<uint32_t>(values_.size()));
   if (added) return Add(value, static_cast<int64_t>(entry->first.size()));
   Prefer(entry->second, value);
   return entry->second;
 }
 
-DictionaryPtr DictionaryBuilder::Finish(std::vector<uint32_t>& codes) {
+DictionaryPtr DictionaryBuilder::Finish(BigVector<uint32_t>& codes) {
   std::vector<uint32_t> order(values_.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(),

@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "common/value/value.h"
+#include "control/reporter/big_vector.h"
 
 namespace chartly::reporter {
 
@@ -23,29 +24,75 @@ inline constexpr uint32_t kNullCode = 0xFFFFFFFF;
 using Dictionary = std::vector<Value>;
 using DictionaryPtr = std::shared_ptr<const Dictionary>;
 
+// Codes of whole numbers of one kind. What follows a number is guessed to be what followed it before, so that the times
+// of one series after the other are found without hashing. Not thread-safe.
+class NumberCodes {
+ public:
+  // The code given to the number; kNullCode if it has none yet.
+  uint32_t Find(int64_t number) {
+    for (uint32_t guess : {last_ + 1, last_}) {
+      if (guess < entries_.size() && entries_[guess].number == number) {
+        last_ = guess;
+        return entries_[guess].code;
+      }
+    }
+    return FindElsewhere(number);
+  }
+  // Requires: Find gave kNullCode.
+  void Add(int64_t number, uint32_t code);
+
+ private:
+  struct Entry {
+    int64_t number;
+    uint32_t code;
+  };
+  uint32_t FindElsewhere(int64_t number);
+
+  std::vector<Entry> entries_;                        // as they came
+  absl::flat_hash_map<int64_t, uint32_t> positions_;  // in entries_
+  uint32_t last_ = 0;
+};
+
 class DictionaryBuilder {
  public:
   // A provisional code; kNullCode for null.
   uint32_t Intern(const Value& value);
   uint32_t InternText(absl::string_view text);
-  uint32_t InternInteger(int64_t integer);
+  uint32_t InternInteger(int64_t integer) {
+    uint32_t code = whole_.Find(integer);
+    return code != kNullCode && values_[code].type() == ValueType::kInteger ? code : NewInteger(integer);
+  }
+  uint32_t InternTimestamp(Timestamp timestamp) {
+    uint32_t code = timestamps_.Find(timestamp.micros);
+    bool settled = code != kNullCode && values_[code].timestamp().offset_minutes <= timestamp.offset_minutes;
+    return settled ? code : NewTimestamp(timestamp);
+  }
+  uint32_t InternDate(Date date) {
+    uint32_t code = dates_.Find(date.days);
+    return code != kNullCode ? code : NewDate(date);
+  }
   size_t size() const { return values_.size(); }
   // About how many bytes it takes.
   int64_t bytes() const { return bytes_; }
   // The values in order; `codes` change from provisional ones to places. The builder is then empty.
-  DictionaryPtr Finish(std::vector<uint32_t>& codes);
+  DictionaryPtr Finish(BigVector<uint32_t>& codes);
 
  private:
   uint32_t Add(Value value, int64_t bytes);
   void Prefer(uint32_t code, const Value& value);
+  // A number that is new, or whose spelling may be a better one.
+  uint32_t NewWhole(int64_t whole, const Value& value);
+  uint32_t NewInteger(int64_t integer) { return NewWhole(integer, Value::Integer(integer)); }
+  uint32_t NewTimestamp(Timestamp timestamp);
+  uint32_t NewDate(Date date);
 
   std::vector<Value> values_;
   absl::flat_hash_map<std::string, uint32_t> texts_;
-  absl::flat_hash_map<int64_t, uint32_t> integers_;       // whole numbers of 64 bits, of any type
+  NumberCodes whole_;                                     // whole numbers of 64 bits, of any type
+  NumberCodes timestamps_;                                // microseconds
+  NumberCodes dates_;                                     // days
   absl::flat_hash_map<std::string, uint32_t> canonical_;  // all others
   int64_t bytes_ = 0;
-  int64_t last_integer_ = 0;  // what came last often comes again
-  uint32_t last_integer_code_ = kNullCode;
 };
 
 // Two dictionaries as one: its values, and the code in it of each code of either.

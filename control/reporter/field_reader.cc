@@ -1,56 +1,92 @@
 #include "control/reporter/field_reader.h"
 
-namespace chartly::reporter {
+#include <algorithm>
 
-FieldReader::FieldReader(const RecordRows& rows, Role role, absl::string_view name) {
-  for (const FieldColumn& column : rows.Find(role, name)) {
-    sources_.push_back({column, std::vector<uint32_t>(column.entries(), kUnknown)});
+namespace chartly::reporter {
+namespace {
+
+// Says the code of each row of one column. Texts of a dictionary are interned when a row has them.
+class Coder {
+ public:
+  Coder(const ColumnData& column, DictionaryBuilder& builder)
+      : column_(column), builder_(builder), entries_(EntriesOf(column), kUnknown) {}
+
+  // Requires: not null.
+  uint32_t CodeOf(uint32_t row) {
+    switch (column_.type) {
+      case ValueType::kText:
+        return entries_.empty() ? builder_.InternText(column_.Text(row)) : CodeOfEntry(column_.codes[row]);
+      case ValueType::kInteger:
+        return builder_.InternInteger(column_.integers[row]);
+      case ValueType::kTimestamp:
+        return builder_.InternTimestamp(column_.TimestampAt(row));
+      case ValueType::kDate:
+        return builder_.InternDate(Date{static_cast<int32_t>(column_.integers[row])});
+      default:
+        return builder_.Intern(column_.Get(row));
+    }
   }
-}
+
+ private:
+  static constexpr uint32_t kUnknown = kNullCode - 1;
+  uint32_t CodeOfEntry(uint32_t entry) {
+    uint32_t& code = entries_[entry];
+    if (code == kUnknown) code = builder_.InternText(column_.Entry(entry));
+    return code;
+  }
+  const ColumnData& column_;
+  DictionaryBuilder& builder_;
+  std::vector<uint32_t> entries_;  // codes of the dictionary
+};
+
+}  // namespace
+
+FieldReader::FieldReader(const RecordRows& rows, Role role, absl::string_view name) : sources_(rows.Find(role, name)) {}
 
 bool FieldReader::IsNull(uint32_t row) const {
-  for (const Source& source : sources_) {
-    if (!source.column.IsNull(row)) return false;
-  }
-  return true;
+  return std::all_of(sources_.begin(), sources_.end(), [row](const ColumnData* source) { return source->IsNull(row); });
+}
+
+bool FieldReader::IsWhole() const {
+  return std::any_of(sources_.begin(), sources_.end(), [](const ColumnData* source) { return source->nulls.empty(); });
 }
 
 Value FieldReader::Get(uint32_t row) const {
-  for (const Source& source : sources_) {
-    if (!source.column.IsNull(row)) return source.column.Get(row);
+  for (const ColumnData* source : sources_) {
+    if (!source->IsNull(row)) return source->Get(row);
   }
   return Value();
 }
 
-void FieldReader::AppendCode(uint32_t row, DictionaryBuilder& builder, std::vector<uint32_t>& codes) {
-  for (Source& source : sources_) {
-    if (source.column.IsNull(row)) continue;
-    if (source.entries.empty()) {
-      codes.push_back(source.column.type() == ValueType::kText ? builder.InternText(source.column.Text(row))
-                                                               : builder.Intern(source.column.Get(row)));
-      return;
-    }
-    uint32_t index = source.column.EntryOf(row);
-    uint32_t& code = source.entries[index];
-    if (code == kUnknown) code = builder.Intern(source.column.EntryValue(index));
-    codes.push_back(code);
+void FieldReader::AppendCodes(const PickedRows& picked, DictionaryBuilder& builder, BigVector<uint32_t>& codes) const {
+  size_t at = codes.size();
+  codes.resize(at + picked.count, kNullCode);
+  std::vector<Coder> coders;
+  for (const ColumnData* source : sources_) coders.emplace_back(*source, builder);
+  if (sources_.size() == 1 && sources_[0]->nulls.empty()) {
+    Coder& coder = coders[0];
+    picked.ForEach([&](uint32_t row) { codes[at++] = coder.CodeOf(row); });
     return;
   }
-  codes.push_back(kNullCode);
+  picked.ForEach([&](uint32_t row) {
+    for (size_t s = 0; s < sources_.size(); ++s) {
+      if (sources_[s]->IsNull(row)) continue;
+      codes[at] = coders[s].CodeOf(row);
+      break;
+    }
+    ++at;
+  });
 }
 
-int64_t FieldReader::AppendValue(uint32_t row, ValueColumn& values) const {
-  for (const Source& source : sources_) {
-    if (source.column.IsNull(row)) continue;
-    if (source.column.type() != ValueType::kFloat) return values.Add(source.column.Get(row));
-    values.AddFloat(source.column.AsDouble(row));
-    return 0;
-  }
-  return values.Add(Value());
+int64_t FieldReader::AppendValues(const PickedRows& picked, ValueColumn& values) const {
+  if (sources_.size() == 1 && sources_[0]->nulls.empty() && picked.all && values.AddColumn(*sources_[0])) return 0;
+  int64_t bytes = 0;
+  picked.ForEach([&](uint32_t row) { bytes += values.Add(Get(row)); });
+  return bytes;
 }
 
-const FieldColumn* FieldReader::OnlyDictionary() const {
-  return sources_.size() == 1 && !sources_[0].entries.empty() ? &sources_[0].column : nullptr;
+const ColumnData* FieldReader::OnlyDictionary() const {
+  return sources_.size() == 1 && EntriesOf(*sources_[0]) > 0 ? sources_[0] : nullptr;
 }
 
 }  // namespace chartly::reporter

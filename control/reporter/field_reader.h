@@ -1,5 +1,5 @@
-// One named field of one piece of records, whatever types its columns have. Not thread-safe; the rows must outlive the
-// reader.
+// One named field of one piece of records, whatever types its columns have, read a column at a time. Not thread-safe;
+// the rows must outlive the reader.
 #ifndef CHARTLY_CONTROL_REPORTER_FIELD_READER_H_
 #define CHARTLY_CONTROL_REPORTER_FIELD_READER_H_
 
@@ -13,26 +13,39 @@
 
 namespace chartly::reporter {
 
+// Rows of a piece: all of them, or those named.
+struct PickedRows {
+  uint32_t count = 0;
+  bool all = true;
+  std::vector<uint32_t> rows;  // in rising order; empty if all
+
+  template <typename Visit>
+  void ForEach(Visit&& visit) const {
+    if (all) {
+      for (uint32_t row = 0; row < count; ++row) visit(row);
+    } else {
+      for (uint32_t row : rows) visit(row);
+    }
+  }
+};
+
 class FieldReader {
  public:
   FieldReader(const RecordRows& rows, Role role, absl::string_view name);
   bool IsNull(uint32_t row) const;
+  // Whether no row is null.
+  bool IsWhole() const;
   // Null if no column has a value in that row.
   Value Get(uint32_t row) const;
-  // Appends the code of the value. An entry of a dictionary is looked up once a piece, not once a row.
-  void AppendCode(uint32_t row, DictionaryBuilder& builder, std::vector<uint32_t>& codes);
-  // Appends the value, and returns what ValueColumn::Add does.
-  int64_t AppendValue(uint32_t row, ValueColumn& values) const;
+  // Appends the codes of the values of the rows. An entry of a dictionary is looked up once a piece, not once a row.
+  void AppendCodes(const PickedRows& picked, DictionaryBuilder& builder, BigVector<uint32_t>& codes) const;
+  // Appends the values of the rows, and returns what ValueColumn::Add does for all of them.
+  int64_t AppendValues(const PickedRows& picked, ValueColumn& values) const;
   // The only column if there is one and it has a dictionary; else nullptr.
-  const FieldColumn* OnlyDictionary() const;
+  const ColumnData* OnlyDictionary() const;
 
  private:
-  static constexpr uint32_t kUnknown = kNullCode - 1;
-  struct Source {
-    FieldColumn column;
-    std::vector<uint32_t> entries;  // codes of its dictionary; kUnknown: not looked up yet
-  };
-  std::vector<Source> sources_;
+  std::vector<const ColumnData*> sources_;
 };
 
 }  // namespace chartly::reporter

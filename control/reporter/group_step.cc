@@ -14,7 +14,7 @@ namespace {
 // A key with each value replaced by the bucket it falls into; that is done once a value, not once a row.
 Column Bucketed(const Column& column, const TimeBucket& bucket) {
   DictionaryBuilder builder;
-  std::vector<uint32_t> places;
+  BigVector<uint32_t> places;
   places.reserve(column.dictionary->size());
   for (const Value& value : *column.dictionary) places.push_back(builder.Intern(bucket.Of(value)));
   Column out = column;

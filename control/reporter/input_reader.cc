@@ -26,16 +26,16 @@ class BoundFilter {
   BoundFilter(const Expression& expression, std::vector<FieldReader> fields)
       : expression_(expression), fields_(std::move(fields)) {
     if (fields_.size() == 1) only_ = fields_[0].OnlyDictionary();
-    if (only_ != nullptr) known_.assign(only_->entries(), kUnknown);
+    if (only_ != nullptr) known_.assign(EntriesOf(*only_), kUnknown);
   }
   // What depends on one dictionary column is decided once an entry, not once a row.
   bool Holds(uint32_t row) {
     if (only_ == nullptr || only_->IsNull(row)) {
       return expression_.Matches([&](size_t name) { return fields_[name].Get(row); });
     }
-    uint32_t index = only_->EntryOf(row);
+    uint32_t index = only_->codes[row];
     if (known_[index] == kUnknown) {
-      known_[index] = expression_.Matches([&](size_t) { return only_->EntryValue(index); }) ? 1 : 0;
+      known_[index] = expression_.Matches([&](size_t) { return Value::Text(only_->Entry(index)); }) ? 1 : 0;
     }
     return known_[index] == 1;
   }
@@ -44,8 +44,8 @@ class BoundFilter {
   static constexpr uint8_t kUnknown = 2;
   const Expression& expression_;
   std::vector<FieldReader> fields_;
-  const FieldColumn* only_ = nullptr;  // of fields_
-  std::vector<uint8_t> known_;         // by entry of the dictionary
+  const ColumnData* only_ = nullptr;  // of fields_
+  std::vector<uint8_t> known_;        // by entry of the dictionary
 };
 
 }  // namespace
@@ -89,7 +89,7 @@ void InputReader::SetRole(Field& field, Role role) {
   for (int64_t row = 0; row < rows_; ++row) field.values.Add(Value());
 }
 
-std::vector<uint32_t> InputReader::Wanted(const RecordRows& records) {
+PickedRows InputReader::Wanted(const RecordRows& records) {
   std::vector<FieldReader> measures;
   for (const FieldPlan& field : plan_.fields) {
     if (field.is_measure) measures.emplace_back(records, Role::kMeasure, BareName(field.field));
@@ -105,7 +105,15 @@ std::vector<uint32_t> InputReader::Wanted(const RecordRows& records) {
     }
     filters.emplace_back(filter, std::move(fields));
   }
-  std::vector<uint32_t> wanted;
+  PickedRows wanted;
+  bool some_value = measures.empty() || std::any_of(measures.begin(), measures.end(),
+                                                    [](const FieldReader& measure) { return measure.IsWhole(); });
+  if (records.all_current() && filters.empty() && some_value) {
+    wanted.count = records.rows();
+    records_ += wanted.count;
+    return wanted;
+  }
+  wanted.all = false;
   for (uint32_t row = 0; row < records.rows(); ++row) {
     if (!records.IsCurrent(row)) continue;
     if (!std::all_of(filters.begin(), filters.end(), [&](BoundFilter& filter) { return filter.Holds(row); })) continue;
@@ -114,28 +122,25 @@ std::vector<uint32_t> InputReader::Wanted(const RecordRows& records) {
     if (!measures.empty() && std::all_of(measures.begin(), measures.end(), is_null)) {
       ++null_measures_;
     } else {
-      wanted.push_back(row);
+      wanted.rows.push_back(row);
     }
   }
+  wanted.count = static_cast<uint32_t>(wanted.rows.size());
   return wanted;
 }
 
-int64_t InputReader::Append(const RecordRows& records, const std::vector<uint32_t>& rows, Field& field) {
+int64_t InputReader::Append(const RecordRows& records, const PickedRows& rows, Field& field) {
   FieldReader reader(records, field.role, field.bare);
-  if (!field.is_key()) {
-    int64_t bytes = 0;
-    for (uint32_t row : rows) bytes += reader.AppendValue(row, field.values);
-    return bytes;
-  }
+  if (!field.is_key()) return reader.AppendValues(rows, field.values);
   int64_t before = field.dictionary.bytes();
-  for (uint32_t row : rows) reader.AppendCode(row, field.dictionary, field.codes);
+  reader.AppendCodes(rows, field.dictionary, field.codes);
   return field.dictionary.bytes() - before;
 }
 
 absl::Status InputReader::Take(const RecordPiece& piece) {
   ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece));
   Learn(records);
-  std::vector<uint32_t> rows = Wanted(records);
+  PickedRows rows = Wanted(records);
   int64_t row_bytes = kOrderBytes;
   for (size_t f = 0; f < fields_.size(); ++f) {
     Field& field = fields_[f];
@@ -148,8 +153,8 @@ absl::Status InputReader::Take(const RecordPiece& piece) {
     RETURN_IF_ERROR(reservation_.Grow(Append(records, rows, field)));
   }
   RETURN_IF_ERROR(records.status());
-  rows_ += static_cast<int64_t>(rows.size());
-  return reservation_.Grow(static_cast<int64_t>(rows.size()) * row_bytes);
+  rows_ += rows.count;
+  return reservation_.Grow(rows.count * row_bytes);
 }
 
 Table InputReader::Finish() {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "control/reporter/field_reader.h"
 #include "control/reporter/memory_budget.h"
 #include "control/reporter/record_rows.h"
 #include "control/reporter/report_plan.h"
@@ -43,7 +44,7 @@ class InputReader {
     Role role = Role::kDim;
     std::string bare;
     DictionaryBuilder dictionary;  // of a key
-    std::vector<uint32_t> codes;
+    BigVector<uint32_t> codes;
     ValueColumn values;  // of a measure
     bool is_key() const { return role != Role::kMeasure; }
   };
@@ -51,9 +52,9 @@ class InputReader {
   // The role and bare name of a name; one without a role is looked for among dims, measures, attrs in turn.
   bool Resolve(absl::string_view name, bool measure_first, Role& role, std::string& bare) const;
   void SetRole(Field& field, Role role);
-  int64_t Append(const RecordRows& records, const std::vector<uint32_t>& rows, Field& field);
+  int64_t Append(const RecordRows& records, const PickedRows& rows, Field& field);
   // The rows of the piece that are current, pass the filters and have a measure.
-  std::vector<uint32_t> Wanted(const RecordRows& records);
+  PickedRows Wanted(const RecordRows& records);
   absl::Status Unknown(absl::string_view what, absl::string_view name) const;
 
   const InputPlan& plan_;

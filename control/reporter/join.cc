@@ -1,12 +1,15 @@
 #include "control/reporter/join.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "control/reporter/join_keys.h"
 #include "control/reporter/key_sort.h"
+#include "control/reporter/parallel.h"
 
 namespace chartly::reporter {
 namespace {
@@ -27,14 +30,17 @@ absl::Status TooManyRows(int64_t rows_max) {
 // One side in order of key, walked a run of equal keys at a time.
 class Side {
  public:
-  explicit Side(const std::vector<uint64_t>& keys) : keys_(keys), order_(SortedByKey(keys)) { FindEnd(); }
-  bool AtEnd() const { return begin_ == order_.size() || Key() == kNullKey; }
-  uint64_t Key() const { return keys_[order_[begin_]]; }
+  explicit Side(const BigVector<uint64_t>& keys) : keys_(keys) {
+    if (!std::is_sorted(keys.begin(), keys.end())) order_ = SortedByKey(keys);
+    FindEnd();
+  }
+  bool AtEnd() const { return begin_ == size() || Key() == kNullKey; }
+  uint64_t Key() const { return KeyAt(begin_); }
   size_t begin() const { return begin_; }
   size_t end() const { return end_; }
-  size_t size() const { return order_.size(); }
-  uint32_t Row(size_t place) const { return order_[place]; }
-  uint64_t KeyAt(size_t place) const { return keys_[order_[place]]; }
+  size_t size() const { return keys_.size(); }
+  uint32_t Row(size_t place) const { return order_.empty() ? static_cast<uint32_t>(place) : order_[place]; }
+  uint64_t KeyAt(size_t place) const { return keys_[Row(place)]; }
   void Next() {
     begin_ = end_;
     FindEnd();
@@ -42,10 +48,10 @@ class Side {
 
  private:
   void FindEnd() {
-    while (end_ < order_.size() && keys_[order_[end_]] == keys_[order_[begin_]]) ++end_;
+    while (end_ < size() && KeyAt(end_) == KeyAt(begin_)) ++end_;
   }
-  const std::vector<uint64_t>& keys_;
-  std::vector<uint32_t> order_;
+  const BigVector<uint64_t>& keys_;
+  BigVector<uint32_t> order_;  // empty if the keys are in order as they are
   size_t begin_ = 0;
   size_t end_ = 0;
 };
@@ -84,19 +90,25 @@ class Pairs {
 
  private:
   absl::Status Grow(int64_t left, int64_t right) {
-    int64_t room = rows_max_ - static_cast<int64_t>(result_.left_rows.size());
-    if (right > 0 && left > room / right) return TooManyRows(rows_max_);
-    return reservation_.Grow(left * right * kPairBytes);
+    int64_t rows = static_cast<int64_t>(result_.left_rows.size());
+    if (right > 0 && left > (rows_max_ - rows) / right) return TooManyRows(rows_max_);
+    if (rows + left * right <= paid_) return absl::OkStatus();
+    // Many at a time: most keys give one row.
+    int64_t more = std::max(rows + left * right - paid_, std::min(kRowsAtATime, rows_max_ - paid_));
+    paid_ += more;
+    return reservation_.Grow(more * kPairBytes);
   }
   void Add(uint32_t left, uint32_t right) {
     result_.left_rows.push_back(left);
     result_.right_rows.push_back(right);
   }
+  static constexpr int64_t kRowsAtATime = 4096;
   const Side& left_;
   const Side& right_;
   const int64_t rows_max_;
   Reservation& reservation_;
   JoinResult& result_;
+  int64_t paid_ = 0;  // rows that the reservation has room for
 };
 
 absl::Status MatchEqual(Side& left, Side& right, JoinKind kind, Pairs& pairs) {
@@ -192,7 +204,7 @@ class NearestMatch {
 
 absl::Status MatchNearest(Side& left, Side& right, const JoinKeys& keys, const JoinKey& rule, JoinKind kind,
                           Pairs& pairs) {
-  ASSIGN_OR_RETURN(std::vector<long double> places, PlacesOf(*keys.left_columns.back().dictionary, rule));
+  ASSIGN_OR_RETURN(std::vector<long double> places, PlacesOf(*keys.values.back(), rule));
   NearestMatch match(left, right, keys, rule, std::move(places));
   std::vector<Range> left_runs = RunsOf(left), right_runs = RunsOf(right);
   std::vector<size_t> partner;
@@ -220,14 +232,12 @@ absl::Status MatchNearest(Side& left, Side& right, const JoinKeys& keys, const J
 }
 
 // A key column of the result: the value of the left row, or of the right one where there is no left.
-Column KeyOfRows(const Column& left, const Column& right, const JoinResult& result) {
-  std::vector<uint32_t> codes;
-  codes.reserve(result.left_rows.size());
-  for (size_t i = 0; i < result.left_rows.size(); ++i) {
-    codes.push_back(result.left_rows[i] != kNoRow ? left.codes[result.left_rows[i]]
-                                                  : right.codes[result.right_rows[i]]);
+Column KeyOfRows(const KeyColumn& left, const KeyColumn& right, const DictionaryPtr& values, const JoinResult& result) {
+  BigVector<uint32_t> codes(result.left_rows.size());
+  for (size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = result.left_rows[i] != kNoRow ? left.At(result.left_rows[i]) : right.At(result.right_rows[i]);
   }
-  return Column::Key(left.name, left.dictionary, std::move(codes));
+  return Column::Key(left.column->name, values, std::move(codes));
 }
 
 bool IsKey(const std::vector<JoinKey>& keys, const std::string& name, std::string JoinKey::*side) {
@@ -242,18 +252,27 @@ void FillTable(const Table& left, const Table& right, const std::vector<JoinKey>
                JoinResult& result) {
   Table& table = result.table;
   table.rows = result.left_rows.size();
+  // What makes each column; the columns are made at once, and then take their names.
+  std::vector<std::function<Column()>> makers;
   for (size_t k = 0; k < keys.size(); ++k) {
-    table.columns.push_back(KeyOfRows(coded.left_columns[k], coded.right_columns[k], result));
+    makers.push_back(
+        [&, k] { return KeyOfRows(coded.left_columns[k], coded.right_columns[k], coded.values[k], result); });
   }
   for (const Column& column : left.columns) {
-    if (!IsKey(keys, column.name, &JoinKey::left)) table.columns.push_back(column.Gather(result.left_rows));
+    if (IsKey(keys, column.name, &JoinKey::left)) continue;
+    makers.push_back([&] { return column.Gather(result.left_rows); });
   }
+  const size_t first_right = makers.size();
   for (const Column& column : right.columns) {
-    result.right_columns.push_back(static_cast<uint32_t>(table.columns.size()));
+    result.right_columns.push_back(static_cast<uint32_t>(makers.size()));
     if (IsKey(keys, column.name, &JoinKey::right)) continue;
-    Column gathered = column.Gather(result.right_rows);
-    gathered.name = FreeName(table, column.name);
-    table.columns.push_back(std::move(gathered));
+    makers.push_back([&] { return column.Gather(result.right_rows); });
+  }
+  std::vector<Column> columns(makers.size());
+  InParallel(makers.size(), [&](size_t i) { columns[i] = makers[i](); });
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (i >= first_right) columns[i].name = FreeName(table, columns[i].name);
+    table.columns.push_back(std::move(columns[i]));
   }
 }
 
@@ -264,7 +283,9 @@ absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, con
   int64_t key_bytes = static_cast<int64_t>(left.rows + right.rows) * kKeyRowBytes;
   RETURN_IF_ERROR(reservation.Grow(key_bytes));
   ASSIGN_OR_RETURN(JoinKeys coded, MakeJoinKeys(left, right, keys));
-  Side left_side(coded.left), right_side(coded.right);
+  std::optional<Side> sides[2];
+  InParallel(2, [&](size_t i) { sides[i].emplace(i == 0 ? coded.left : coded.right); });
+  Side &left_side = *sides[0], &right_side = *sides[1];
   JoinResult result;
   result.notes = coded.notes;
   Pairs pairs(left_side, right_side, rows_max, reservation, result);

@@ -39,8 +39,8 @@ struct JoinKey {
 
 struct JoinResult {
   Table table;  // key columns under their left names, then the other columns of the left, then those of the right
-  std::vector<uint32_t> left_rows;      // the row of the left table of each row; kNoRow if it has none
-  std::vector<uint32_t> right_rows;     // likewise
+  BigVector<uint32_t> left_rows;        // the row of the left table of each row; kNoRow if it has none
+  BigVector<uint32_t> right_rows;       // likewise
   std::vector<uint32_t> right_columns;  // where each column of the right table went
   int64_t repeated_left = 0;            // joined keys that occur more than once on the left
   int64_t repeated_right = 0;           // likewise

@@ -7,17 +7,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "control/reporter/parallel.h"
 
 namespace chartly::reporter {
 namespace {
 
-// The key column of that name, as codes even if it is a measure.
-absl::StatusOr<Column> KeyColumn(const Table& table, const std::string& name) {
+// The key column of that name, as codes even if it is a measure; its places are not known yet.
+absl::StatusOr<KeyColumn> FindKey(const Table& table, const std::string& name) {
   ASSIGN_OR_RETURN(const Column* column, table.Require(name));
-  if (column->is_key) return *column;
+  if (column->is_key) return KeyColumn{column, nullptr, {}};
   std::vector<Value> values;
   for (size_t row = 0; row < column->size(); ++row) values.push_back(column->Get(row));
-  return Column::KeyOf(column->name, values);
+  auto made = std::make_shared<const Column>(Column::KeyOf(column->name, values));
+  return KeyColumn{made.get(), made, {}};
 }
 
 // The values of one side after the rules; a value that a rule refuses becomes null and is told in a note.
@@ -40,7 +42,7 @@ std::vector<Value> ApplyRules(const JoinKey& key, const Dictionary& values, std:
 MergedDictionary MergeByRules(const JoinKey& key, const Dictionary& left, const Dictionary& right,
                               std::vector<std::string>& notes) {
   DictionaryBuilder builder;
-  std::vector<uint32_t> codes;
+  BigVector<uint32_t> codes;
   for (const Dictionary* side : {&left, &right}) {
     for (const Value& value : ApplyRules(key, *side, notes)) codes.push_back(builder.Intern(value));
   }
@@ -49,13 +51,6 @@ MergedDictionary MergeByRules(const JoinKey& key, const Dictionary& left, const 
   merged.left.assign(codes.begin(), codes.begin() + static_cast<int64_t>(left.size()));
   merged.right.assign(codes.begin() + static_cast<int64_t>(left.size()), codes.end());
   return merged;
-}
-
-void Recode(const std::vector<uint32_t>& places, const DictionaryPtr& values, Column& column) {
-  for (uint32_t& code : column.codes) {
-    if (code != kNullCode) code = places[code];
-  }
-  column.dictionary = values;
 }
 
 absl::string_view ClassName(const Value& value) {
@@ -74,11 +69,11 @@ void NoteKinds(const JoinKey& key, const Dictionary& left, const Dictionary& rig
 
 // Makes room for `values` more: the numbers of both sides become their ranks.
 void Densify(JoinKeys& keys) {
-  std::vector<uint64_t> all = keys.left;
+  BigVector<uint64_t> all = keys.left;
   all.insert(all.end(), keys.right.begin(), keys.right.end());
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
-  for (std::vector<uint64_t>* side : {&keys.left, &keys.right}) {
+  for (BigVector<uint64_t>* side : {&keys.left, &keys.right}) {
     for (uint64_t& key : *side) {
       if (key == kNullKey) continue;
       key = static_cast<uint64_t>(std::lower_bound(all.begin(), all.end(), key) - all.begin());
@@ -86,10 +81,10 @@ void Densify(JoinKeys& keys) {
   }
 }
 
-void Append(const Column& column, uint64_t values, std::vector<uint64_t>& keys) {
+void Append(const KeyColumn& column, uint64_t values, BigVector<uint64_t>& keys) {
   for (size_t row = 0; row < keys.size(); ++row) {
-    uint32_t code = column.codes[row];
-    keys[row] = code == kNullCode || keys[row] == kNullKey ? kNullKey : keys[row] * values + code;
+    uint32_t place = column.At(row);
+    keys[row] = place == kNullCode || keys[row] == kNullKey ? kNullKey : keys[row] * values + place;
   }
 }
 
@@ -101,27 +96,28 @@ absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, con
   made.right.assign(right.rows, 0);
   uint64_t range = 1;
   for (const JoinKey& key : keys) {
-    ASSIGN_OR_RETURN(Column left_column, KeyColumn(left, key.left));
-    ASSIGN_OR_RETURN(Column right_column, KeyColumn(right, key.right));
-    const Dictionary& left_values = *left_column.dictionary;
-    const Dictionary& right_values = *right_column.dictionary;
+    ASSIGN_OR_RETURN(KeyColumn left_column, FindKey(left, key.left));
+    ASSIGN_OR_RETURN(KeyColumn right_column, FindKey(right, key.right));
+    const Dictionary& left_values = *left_column.column->dictionary;
+    const Dictionary& right_values = *right_column.column->dictionary;
     if (key.rules == nullptr) NoteKinds(key, left_values, right_values, made.notes);
     MergedDictionary merged = key.rules == nullptr ? MergeDictionaries(left_values, right_values)
                                                    : MergeByRules(key, left_values, right_values, made.notes);
-    Recode(merged.left, merged.values, left_column);
-    Recode(merged.right, merged.values, right_column);
-    right_column.name = left_column.name;
+    left_column.places = std::move(merged.left);
+    right_column.places = std::move(merged.right);
     uint64_t values = std::max<uint64_t>(1, merged.values->size());
     if (range > (std::numeric_limits<uint64_t>::max() >> 1) / values) {
       Densify(made);
       range = made.left.size() + made.right.size() + 1;
     }
-    Append(left_column, values, made.left);
-    Append(right_column, values, made.right);
+    InParallel(2, [&](size_t side) {
+      Append(side == 0 ? left_column : right_column, values, side == 0 ? made.left : made.right);
+    });
     range *= values;
     made.last_values = values;
     made.left_columns.push_back(std::move(left_column));
     made.right_columns.push_back(std::move(right_column));
+    made.values.push_back(std::move(merged.values));
   }
   return made;
 }

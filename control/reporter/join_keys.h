@@ -4,6 +4,7 @@
 #define CHARTLY_CONTROL_REPORTER_JOIN_KEYS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,24 @@ namespace chartly::reporter {
 // A row whose key has a missing part; in order it comes last.
 inline constexpr uint64_t kNullKey = ~uint64_t{0};
 
+// One key column of a side, with the place of each of its codes among the values of both sides.
+struct KeyColumn {
+  const Column* column = nullptr;
+  std::shared_ptr<const Column> made;  // what `column` points to, if the table has it as a measure
+  std::vector<uint32_t> places;
+  // The place of a row; kNullCode if its key is missing.
+  uint32_t At(size_t row) const {
+    uint32_t code = column->codes[row];
+    return code == kNullCode ? kNullCode : places[code];
+  }
+};
+
 struct JoinKeys {
-  std::vector<uint64_t> left;
-  std::vector<uint64_t> right;
-  // Each key column in the values of both sides, under its left name.
-  std::vector<Column> left_columns;
-  std::vector<Column> right_columns;
+  BigVector<uint64_t> left;
+  BigVector<uint64_t> right;
+  std::vector<KeyColumn> left_columns;
+  std::vector<KeyColumn> right_columns;
+  std::vector<DictionaryPtr> values;  // of both sides, a key column each
   // If the last key is the nearest: a key is (equal keys) * last_values + (code of the last).
   uint64_t last_values = 1;
   std::vector<std::string> notes;

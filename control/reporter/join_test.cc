@@ -315,12 +315,12 @@ TEST_CASE("a value column gives back exactly what was added") {
 
 TEST_CASE("the radix sort is stable and gives what a comparing sort gives") {
   std::mt19937_64 random(21);
-  for (size_t size : {size_t{0}, size_t{1}, size_t{5}, size_t{3000}, size_t{5000}}) {
+  for (size_t size : {size_t{0}, size_t{1}, size_t{5}, size_t{3000}, size_t{5000}, size_t{150'000}}) {
     for (uint64_t mask : {uint64_t{3}, uint64_t{0xFFFFF}, ~uint64_t{0}, uint64_t{0xFF} << 40}) {
-      std::vector<uint64_t> keys(size);
+      BigVector<uint64_t> keys(size);
       for (uint64_t& key : keys) key = random() & mask;
-      std::vector<uint32_t> order = SortedByKey(keys);
-      std::vector<uint32_t> expected(size);
+      BigVector<uint32_t> order = SortedByKey(keys);
+      BigVector<uint32_t> expected(size);
       for (uint32_t i = 0; i < size; ++i) expected[i] = i;
       std::stable_sort(expected.begin(), expected.end(), [&](uint32_t a, uint32_t b) { return keys[a] < keys[b]; });
       CHECK(order == expected);

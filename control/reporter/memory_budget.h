@@ -1,4 +1,4 @@
-// The memory that reports may take, all together. Header only; thread-safe where it says so.
+// The memory that reports may take, all together. Header only.
 #ifndef CHARTLY_CONTROL_REPORTER_MEMORY_BUDGET_H_
 #define CHARTLY_CONTROL_REPORTER_MEMORY_BUDGET_H_
 
@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/status/status.h"
 
 namespace chartly::reporter {
@@ -24,7 +25,7 @@ class MemoryBudget {
   std::atomic<int64_t> used_{0};
 };
 
-// What one report holds of the budget; given back when it ends. Not thread-safe. The budget must outlive it.
+// What one report holds of the budget; given back when it ends. Thread-safe. The budget must outlive it.
 class Reservation {
  public:
   explicit Reservation(MemoryBudget& budget) : budget_(budget) {}
@@ -34,10 +35,11 @@ class Reservation {
 
   // Takes `bytes` more. ResourceExhausted (REPORT_TOO_LARGE) if the budget has no more; what is held stays.
   absl::Status Grow(int64_t bytes) {
-    needed_ += bytes;
-    if (needed_ <= held_) return absl::OkStatus();
+    if (needed_.fetch_add(bytes) + bytes <= held_.load()) return absl::OkStatus();
+    absl::MutexLock lock(&mutex_);
     // In steps, so that rows do not each touch the shared counter.
     int64_t step = needed_ - held_;
+    if (step <= 0) return absl::OkStatus();
     if (step < kStep && kStep <= budget_.limit_ / 16) step = kStep;
     if (budget_.used_.fetch_add(step) + step > budget_.limit_) {
       budget_.used_ -= step;
@@ -52,13 +54,14 @@ class Reservation {
 
   // Gives `bytes` back to what this report may take next. Requires: that many were taken and are free again.
   void Shrink(int64_t bytes) { needed_ -= bytes; }
-  int64_t needed() const { return needed_; }
+  int64_t needed() const { return needed_.load(); }
 
  private:
   static constexpr int64_t kStep = 256 << 10;
   MemoryBudget& budget_;
-  int64_t needed_ = 0;
-  int64_t held_ = 0;
+  absl::Mutex mutex_;  // of those that take more of the budget
+  std::atomic<int64_t> needed_{0};
+  std::atomic<int64_t> held_{0};
 };
 
 }  // namespace chartly::reporter

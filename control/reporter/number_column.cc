@@ -37,6 +37,7 @@ uint64_t SortableBits(double number) {
 
 NumberColumn NumberColumn::Of(const ValueColumn& values) {
   NumberColumn column;
+  if (values.CopyFloats(column.high_)) return column;
   column.Reserve(values.size());
   for (size_t i = 0; i < values.size(); ++i) {
     if (values.IsFloat(i)) {
@@ -78,21 +79,21 @@ bool NumberColumn::IsConstant() const {
   return true;
 }
 
-std::vector<uint32_t> NumberColumn::Order() const {
+BigVector<uint32_t> NumberColumn::Order() const {
   if (low_.empty()) {
-    std::vector<uint64_t> keys(size());
+    BigVector<uint64_t> keys(size());
     for (size_t i = 0; i < keys.size(); ++i) keys[i] = SortableBits(high_[i]);
     return SortedByKey(keys);
   }
-  std::vector<uint32_t> order(size());
+  BigVector<uint32_t> order(size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [this](uint32_t a, uint32_t b) { return Less(a, b); });
   return order;
 }
 
-std::vector<int64_t> NumberColumn::DoubledMidRanks() const {
-  std::vector<uint32_t> order = Order();
-  std::vector<int64_t> ranks(size());
+BigVector<int64_t> NumberColumn::DoubledMidRanks() const {
+  BigVector<uint32_t> order = Order();
+  BigVector<int64_t> ranks(size());
   for (size_t begin = 0; begin < order.size();) {
     size_t end = begin + 1;
     while (end < order.size() && Equal(order[begin], order[end])) ++end;

@@ -31,14 +31,14 @@ class NumberColumn {
   bool IsConstant() const;
   // Twice the rank of each number, counted from 1; equal numbers share the mean of their ranks, which is a whole or a
   // half, so twice of it is whole. Requires: size() < 2^31.
-  std::vector<int64_t> DoubledMidRanks() const;
+  BigVector<int64_t> DoubledMidRanks() const;
 
  private:
   // The places in order of their numbers.
-  std::vector<uint32_t> Order() const;
+  BigVector<uint32_t> Order() const;
 
-  std::vector<double> high_;
-  std::vector<double> low_;  // empty as long as all are zero
+  BigVector<double> high_;
+  BigVector<double> low_;  // empty as long as all are zero
 };
 
 }  // namespace chartly::reporter

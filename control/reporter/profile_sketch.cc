@@ -45,9 +45,9 @@ void Add(const Value& value, DimSketch& sketch) {
 }
 
 // Entries of a dictionary are added once a piece; an entry that no row uses does no harm in a proposal.
-void AddColumn(const FieldColumn& column, uint32_t rows, DimSketch& sketch) {
-  for (uint32_t i = 0; i < column.entries(); ++i) Add(column.EntryValue(i), sketch);
-  if (column.entries() > 0) return;
+void AddColumn(const ColumnData& column, uint32_t rows, DimSketch& sketch) {
+  for (uint32_t i = 0; i < EntriesOf(column); ++i) Add(Value::Text(column.Entry(i)), sketch);
+  if (EntriesOf(column) > 0) return;
   for (uint32_t row = 0; row < rows; ++row) {
     if (!column.IsNull(row)) Add(column.Get(row), sketch);
   }
@@ -75,12 +75,12 @@ absl::Status ProfileSketch::Take(const RecordPiece& piece) {
   records.ForEachField([&](Role role, const std::string& name) { fields.emplace(role, name); });
   for (const auto& [role, name] : fields) {
     if (role != Role::kDim && role != Role::kMeasure) continue;
-    for (const FieldColumn& column : records.Find(role, name)) {
-      if (role == Role::kDim) AddColumn(column, rows, dims_[name]);
-      bool number = column.type() >= ValueType::kInteger && column.type() <= ValueType::kFloat;
+    for (const ColumnData* column : records.Find(role, name)) {
+      if (role == Role::kDim) AddColumn(*column, rows, dims_[name]);
+      bool number = column->type >= ValueType::kInteger && column->type <= ValueType::kFloat;
       if (role != Role::kMeasure || !number) continue;
       int64_t& count = measures_[name];
-      for (uint32_t row = 0; row < rows; ++row) count += column.IsNull(row) ? 0 : 1;
+      count += rows - column->NullCount();
     }
   }
   return records.status();

@@ -2,14 +2,10 @@
 
 #include <utility>
 
+#include "common/chunk/batch_columns.h"
 #include "common/status/status.h"
 
 namespace chartly::reporter {
-
-uint32_t FieldColumn::entries() const {
-  if (data_ == nullptr) return column_->dictionary_size();
-  return data_->codes.empty() ? 0 : static_cast<uint32_t>(data_->text_ends.size());
-}
 
 absl::StatusOr<RecordRows> RecordRows::Parse(const RecordPiece& piece) {
   RecordRows rows;
@@ -33,10 +29,14 @@ void RecordRows::ForEachField(absl::FunctionRef<void(Role role, const std::strin
   }
 }
 
-std::vector<FieldColumn> RecordRows::Find(Role role, absl::string_view name) const {
-  std::vector<FieldColumn> found;
+std::vector<const ColumnData*> RecordRows::Find(Role role, absl::string_view name) const {
+  std::vector<const ColumnData*> found;
   if (batch_.has_value()) {
-    for (const BatchColumn* column : batch_->Find(role, name)) found.emplace_back(column);
+    for (const BatchColumn* column : batch_->Find(role, name)) {
+      std::unique_ptr<ColumnData>& data = decoded_[static_cast<size_t>(column - batch_->columns().data())];
+      if (data == nullptr) data = std::make_unique<ColumnData>(ColumnOfBatch(*column, batch_->rows()));
+      found.push_back(data.get());
+    }
     return found;
   }
   ChunkScratch scratch;
@@ -49,7 +49,7 @@ std::vector<FieldColumn> RecordRows::Find(Role role, absl::string_view name) con
       if (!decoded.ok()) continue;
       data = std::move(fresh);
     }
-    found.emplace_back(data.get());
+    found.push_back(data.get());
   }
   return found;
 }

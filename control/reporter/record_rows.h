@@ -1,5 +1,5 @@
-// Records as the aggregator gives them: a batch as it came, or a sealed chunk, of which only the columns asked for are
-// decoded. Not thread-safe; the bytes must outlive it.
+// Records as the aggregator gives them, a batch as it came or a sealed chunk, as columns: only those asked for are
+// decoded, each once. Not thread-safe; the bytes must outlive it.
 #ifndef CHARTLY_CONTROL_REPORTER_RECORD_ROWS_H_
 #define CHARTLY_CONTROL_REPORTER_RECORD_ROWS_H_
 
@@ -19,44 +19,21 @@
 
 namespace chartly::reporter {
 
-// One column of either. Cheap to copy; valid while its rows live.
-class FieldColumn {
- public:
-  explicit FieldColumn(const BatchColumn* column) : column_(column) {}
-  explicit FieldColumn(const ColumnData* data) : data_(data) {}
-  ValueType type() const { return data_ == nullptr ? column_->type() : data_->type; }
-  bool IsNull(uint32_t row) const { return data_ == nullptr ? column_->IsNull(row) : data_->IsNull(row); }
-  // The value; null if IsNull.
-  Value Get(uint32_t row) const { return data_ == nullptr ? column_->Get(row) : data_->Get(row); }
-  // Requires: a text that is not null.
-  absl::string_view Text(uint32_t row) const { return data_ == nullptr ? column_->Text(row) : data_->Text(row); }
-  // Requires: a number that is not null.
-  double AsDouble(uint32_t row) const { return data_ == nullptr ? column_->AsDouble(row) : data_->AsDouble(row); }
-  // Distinct entries, and the entry of a row; 0 entries if it has no dictionary.
-  uint32_t entries() const;
-  uint32_t EntryOf(uint32_t row) const { return data_ == nullptr ? column_->DictionaryIndex(row) : data_->codes[row]; }
-  Value EntryValue(uint32_t entry) const {
-    return data_ == nullptr ? column_->DictionaryValue(entry) : Value::Text(data_->Entry(entry));
-  }
-
- private:
-  const BatchColumn* column_ = nullptr;
-  const ColumnData* data_ = nullptr;
-};
-
 class RecordRows {
  public:
   // DataLoss (BATCH_CORRUPT, CHUNK_CORRUPT) if the bytes are damaged, or the bitmap is short.
   static absl::StatusOr<RecordRows> Parse(const RecordPiece& piece);
 
   uint32_t rows() const { return batch_.has_value() ? batch_->rows() : reader_->rows(); }
+  // Whether IsCurrent holds for every row.
+  bool all_current() const { return current_.empty(); }
   bool IsCurrent(uint32_t row) const {
     return current_.empty() || (static_cast<uint8_t>(current_[row / 8]) >> (row % 8) & 1) != 0;
   }
   // Each field, once for each of its types.
   void ForEachField(absl::FunctionRef<void(Role role, const std::string& name)> visit) const;
-  // The columns of a field, one a type. A damaged column is left out, which status() tells.
-  std::vector<FieldColumn> Find(Role role, absl::string_view name) const;
+  // The columns of a field, one a type; valid while the rows live. A damaged column is left out, which status() tells.
+  std::vector<const ColumnData*> Find(Role role, absl::string_view name) const;
   const absl::Status& status() const { return status_; }
 
  private:
@@ -64,9 +41,14 @@ class RecordRows {
   std::optional<Batch> batch_;
   std::optional<ChunkReader> reader_;
   absl::string_view current_;
-  mutable std::map<size_t, std::unique_ptr<ColumnData>> decoded_;
+  mutable std::map<size_t, std::unique_ptr<ColumnData>> decoded_;  // by index of the column
   mutable absl::Status status_;
 };
+
+// Distinct entries of a text column with a dictionary; 0 if it has none.
+inline uint32_t EntriesOf(const ColumnData& column) {
+  return column.codes.empty() ? 0 : static_cast<uint32_t>(column.text_ends.size());
+}
 
 }  // namespace chartly::reporter
 

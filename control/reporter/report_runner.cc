@@ -1,6 +1,7 @@
 #include "control/reporter/report_runner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "control/reporter/input_reader.h"
 #include "control/reporter/join.h"
 #include "control/reporter/key_examples.h"
+#include "control/reporter/parallel.h"
 #include "control/reporter/statistics.h"
 #include "control/reporter/step_runner.h"
 
@@ -20,7 +22,17 @@ namespace {
 struct Side {
   Table table;
   std::vector<std::string> keys;  // the columns it was joined on
-  std::vector<uint32_t> origin;   // its row in each row of the result; kNoRow if it has none
+  BigVector<uint32_t> origin;     // its row in each row of the result; kNoRow if it has none
+};
+
+// What reading one input came to.
+struct Input {
+  absl::Status status;
+  bool stopped = false;  // because another failed
+  Table table;
+  int64_t records = 0;
+  int64_t null_measures = 0;
+  bool saw_records = false;
 };
 
 class Execution {
@@ -30,7 +42,12 @@ class Execution {
 
   // Reads, joins and takes the rows through the steps.
   absl::Status MakeTable() {
-    for (size_t i = 0; i < plan_.inputs.size(); ++i) RETURN_IF_ERROR(ReadInput(i));
+    std::vector<Input> inputs = ReadInputs();
+    // The first that failed by itself has the reason.
+    for (const Input& input : inputs) {
+      if (!input.stopped) RETURN_IF_ERROR(input.status);
+    }
+    for (size_t i = 0; i < plan_.inputs.size(); ++i) RETURN_IF_ERROR(TakeInput(i, inputs[i]));
     int64_t input_bytes = reservation_.needed();
     RETURN_IF_ERROR(JoinAll());
     for (size_t i = 0; i < sides_.size(); ++i) CountUnmatched(i);
@@ -58,23 +75,46 @@ class Execution {
   }
 
  private:
-  absl::Status ReadInput(size_t i) {
+  // All inputs, read at once. After one failed, the others end early.
+  std::vector<Input> ReadInputs() {
+    std::vector<Input> inputs(plan_.inputs.size());
+    std::atomic<bool> failed{false};
+    InParallel(inputs.size(), [&](size_t i) {
+      const InputPlan& plan = plan_.inputs[i];
+      Input& input = inputs[i];
+      InputReader reader(plan, reservation_);
+      absl::Status status = source_.Scan(plan.profile_id, [&](const RecordPiece& piece) {
+        input.stopped = failed.load();
+        return input.stopped ? absl::CancelledError("another input failed") : reader.Take(piece);
+      });
+      // A wrong name explains a failure better than what it led to.
+      input.status = reader.CheckNames();
+      if (input.status.ok() && !status.ok()) {
+        input.status = Annotate(status, absl::StrCat("inputs[", i, "] ", plan.profile_id));
+      }
+      if (!input.status.ok()) failed = true;
+      if (!input.status.ok()) return;
+      input.table = reader.Finish();
+      input.records = reader.records();
+      input.null_measures = reader.null_measures();
+      input.saw_records = reader.saw_records();
+    });
+    return inputs;
+  }
+
+  absl::Status TakeInput(size_t i, Input& input) {
     const InputPlan& plan = plan_.inputs[i];
-    InputReader reader(plan, reservation_);
-    absl::Status status = source_.Scan(plan.profile_id, [&](const RecordPiece& piece) { return reader.Take(piece); });
-    // A wrong name explains a failure better than what it led to.
-    RETURN_IF_ERROR(reader.CheckNames());
-    if (!status.ok()) return Annotate(status, absl::StrCat("inputs[", i, "] ", plan.profile_id));
+    RETURN_IF_ERROR(input.status);
     Side side;
-    side.table = reader.Finish();
+    side.table = std::move(input.table);
     v1::ReportSide& out = *answer_.add_sides();
     out.set_profile_id(plan.profile_id);
     out.set_measure(plan.measure_text);
-    out.set_records(reader.records());
-    out.set_null_measures(reader.null_measures());
-    if (!reader.saw_records()) {
+    out.set_records(input.records);
+    out.set_null_measures(input.null_measures);
+    if (!input.saw_records) {
       warnings_.push_back(absl::StrCat("profile ", plan.profile_id, " has no records"));
-    } else if (reader.records() == 0) {
+    } else if (input.records == 0) {
       warnings_.push_back(absl::StrCat("no record of profile ", plan.profile_id, " passes the filter"));
     }
     RETURN_IF_ERROR(
@@ -105,7 +145,7 @@ class Execution {
       if (i == 1) sides_[0].keys.push_back(key.left);
     }
     for (size_t before = 0; before < i; ++before) {
-      std::vector<uint32_t> origin;
+      BigVector<uint32_t> origin;
       origin.reserve(joined->left_rows.size());
       for (uint32_t row : joined->left_rows) origin.push_back(row == kNoRow ? kNoRow : sides_[before].origin[row]);
       sides_[before].origin = std::move(origin);

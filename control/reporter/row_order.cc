@@ -15,7 +15,7 @@ std::vector<uint32_t> AllRows(size_t rows) {
 
 // A stable pass of a radix sort with one bucket a code; null comes last.
 void SortByCode(const SortColumn& by, std::vector<uint32_t>& order) {
-  const std::vector<uint32_t>& codes = by.column->codes;
+  const BigVector<uint32_t>& codes = by.column->codes;
   size_t values = by.column->dictionary->size();
   auto bucket = [&](uint32_t row) -> size_t {
     if (codes[row] == kNullCode) return values;

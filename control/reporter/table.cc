@@ -12,7 +12,7 @@ namespace chartly::reporter {
 
 namespace {
 
-bool IsEveryRow(const std::vector<uint32_t>& rows, size_t size) {
+bool IsEveryRow(absl::Span<const uint32_t> rows, size_t size) {
   if (rows.size() != size) return false;
   for (uint32_t row = 0; row < size; ++row) {
     if (rows[row] != row) return false;
@@ -27,7 +27,7 @@ Value Column::Get(size_t row) const {
   return codes[row] == kNullCode ? Value() : (*dictionary)[codes[row]];
 }
 
-Column Column::Key(std::string name, DictionaryPtr dictionary, std::vector<uint32_t> codes) {
+Column Column::Key(std::string name, DictionaryPtr dictionary, BigVector<uint32_t> codes) {
   Column column;
   column.name = std::move(name);
   column.is_key = true;
@@ -45,14 +45,14 @@ Column Column::Measure(std::string name, ValueColumn values) {
 
 Column Column::KeyOf(std::string name, const std::vector<Value>& values) {
   DictionaryBuilder builder;
-  std::vector<uint32_t> codes;
+  BigVector<uint32_t> codes;
   codes.reserve(values.size());
   for (const Value& value : values) codes.push_back(builder.Intern(value));
   DictionaryPtr dictionary = builder.Finish(codes);
   return Key(std::move(name), std::move(dictionary), std::move(codes));
 }
 
-Column Column::Gather(const std::vector<uint32_t>& rows) const {
+Column Column::Gather(absl::Span<const uint32_t> rows) const {
   if (IsEveryRow(rows, size())) return *this;
   Column out;
   out.name = name;
@@ -99,7 +99,7 @@ void Table::Put(Column column) {
   columns.push_back(std::move(column));
 }
 
-Table Table::Gather(const std::vector<uint32_t>& rows_wanted) const {
+Table Table::Gather(absl::Span<const uint32_t> rows_wanted) const {
   Table out;
   out.rows = rows_wanted.size();
   for (const Column& column : columns) out.columns.push_back(column.Gather(rows_wanted));

@@ -12,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "control/reporter/big_vector.h"
 #include "control/reporter/dictionary.h"
 #include "control/reporter/value_column.h"
 
@@ -23,19 +25,19 @@ inline constexpr uint32_t kNoRow = 0xFFFFFFFF;
 struct Column {
   std::string name;
   bool is_key = false;
-  DictionaryPtr dictionary;     // of a key
-  std::vector<uint32_t> codes;  // of a key
-  ValueColumn values;           // of a measure
+  DictionaryPtr dictionary;   // of a key
+  BigVector<uint32_t> codes;  // of a key
+  ValueColumn values;         // of a measure
 
   size_t size() const { return is_key ? codes.size() : values.size(); }
   Value Get(size_t row) const;
   bool IsNull(size_t row) const { return is_key ? codes[row] == kNullCode : values.IsNull(row); }
   // The column with the rows named, in that order; kNoRow gives null.
-  Column Gather(const std::vector<uint32_t>& rows) const;
+  Column Gather(absl::Span<const uint32_t> rows) const;
   // About how many bytes its rows take.
   int64_t bytes() const { return static_cast<int64_t>(size()) * (is_key ? 4 : ValueColumn::kBytesPerValue); }
 
-  static Column Key(std::string name, DictionaryPtr dictionary, std::vector<uint32_t> codes);
+  static Column Key(std::string name, DictionaryPtr dictionary, BigVector<uint32_t> codes);
   static Column Measure(std::string name, ValueColumn values);
   // A key column of values as they come.
   static Column KeyOf(std::string name, const std::vector<Value>& values);
@@ -52,7 +54,7 @@ struct Table {
   absl::StatusOr<const Column*> Require(absl::string_view name) const;
   // Adds a column; one of the same name is replaced in its place.
   void Put(Column column);
-  Table Gather(const std::vector<uint32_t>& rows_wanted) const;
+  Table Gather(absl::Span<const uint32_t> rows_wanted) const;
   int64_t bytes() const;
 };
 

@@ -31,6 +31,41 @@ void ValueColumn::Push(uint8_t tag, int64_t word) {
   words_.push_back(word);
 }
 
+void ValueColumn::PushAll(uint8_t tag, const void* words, size_t count) {
+  if (count == 0) return;
+  if (words_.empty()) tag_ = tag;
+  if (tags_.empty() && tag != tag_) tags_.assign(words_.size(), tag_);
+  if (!tags_.empty()) tags_.insert(tags_.end(), count, tag);
+  size_t before = words_.size();
+  words_.resize(before + count);
+  std::memcpy(words_.data() + before, words, count * sizeof(int64_t));
+}
+
+bool ValueColumn::AddColumn(const ColumnData& column) {
+  static_assert(sizeof(double) == sizeof(int64_t));
+  switch (column.type) {
+    case ValueType::kInteger:
+      PushAll(kInteger, column.integers.data(), column.rows);
+      return true;
+    case ValueType::kFloat:
+      PushAll(kFloat, column.floats.data(), column.rows);
+      return true;
+    case ValueType::kDecimal:
+      if (!column.wide.empty() || !column.scales.empty()) return false;
+      PushAll(static_cast<uint8_t>(kDecimal + column.scale), column.integers.data(), column.rows);
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool ValueColumn::CopyFloats(BigVector<double>& out) const {
+  if (!tags_.empty() || (tag_ != kFloat && !words_.empty())) return false;
+  out.resize(words_.size());
+  if (!words_.empty()) std::memcpy(out.data(), words_.data(), words_.size() * sizeof(double));
+  return true;
+}
+
 void ValueColumn::AddFloat(double number) { Push(kFloat, WordOf(number)); }
 
 int64_t ValueColumn::Add(const Value& value) {

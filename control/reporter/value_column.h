@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/chunk/column_data.h"
 #include "common/value/value.h"
+#include "control/reporter/big_vector.h"
 
 namespace chartly::reporter {
 
@@ -16,6 +18,11 @@ class ValueColumn {
   int64_t Add(const Value& value);
   void AddInteger(int64_t integer) { Push(kInteger, integer); }
   void AddFloat(double number);
+  // Adds a whole column, if its values can lie packed as they are: integers, floats, and decimals of 64 bits and one
+  // scale. Says whether it did. Requires: no value is null.
+  bool AddColumn(const ColumnData& column);
+  // Puts all values into `out` if every one is a float, and says whether that is so.
+  bool CopyFloats(BigVector<double>& out) const;
   Value Get(size_t i) const;
   // The nearest double; NaN if it is null or no number.
   double Double(size_t i) const;
@@ -36,10 +43,11 @@ class ValueColumn {
   static constexpr uint8_t kDecimal = 16;  // plus the scale
   uint8_t TagOf(size_t i) const { return tags_.empty() ? tag_ : tags_[i]; }
   void Push(uint8_t tag, int64_t word);
+  void PushAll(uint8_t tag, const void* words, size_t count);
 
-  uint8_t tag_ = kNull;        // of all values, while tags_ is empty
-  std::vector<uint8_t> tags_;  // made when a second tag comes
-  std::vector<int64_t> words_;
+  uint8_t tag_ = kNull;      // of all values, while tags_ is empty
+  BigVector<uint8_t> tags_;  // made when a second tag comes
+  BigVector<int64_t> words_;
   std::vector<Value> aside_;
 };
 
