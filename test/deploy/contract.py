@@ -1,12 +1,16 @@
 """The deployment contract: which behaviour is implemented, and which tests earn it.
 
-  contract.py write            docs/deployment-requirements.md from deploy/contract.yaml
+  contract.py write            docs/deployment-requirements.md from deploy/contract.yaml and deploy/results.json
   contract.py check RESULTS    whether the tests of this run earned every status; RESULTS is what the tests left
+  contract.py keep RESULTS     takes the results of a run into deploy/results.json, and writes the page
 """
 
+import datetime
 import json
 import re
+import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -14,14 +18,15 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = ROOT / "deploy/contract.yaml"
 PAGE = ROOT / "docs/deployment-requirements.md"
+KEPT = ROOT / "deploy/results.json"
 HEAD = """# Requirements of the deployment, and what tests say of them
 
 Generated from `deploy/contract.yaml` by `./dev manifests`. The numbers are those of the deployment contract. **Implemented**
 is earned by tests that pass in `./dev test deploy`, which fails otherwise; **experimental** lacks what its note says;
-everything else is planned.
+everything else is planned. Results are those of {run}; one test often looks at several renderings, each of which counts.
 
-| | Behaviour | Status | Tests |
-|---|---|---|---|
+| | Behaviour | Status | Tests | Result |
+|---|---|---|---|---|
 """
 
 
@@ -60,13 +65,38 @@ def entries():
     return result
 
 
+def kept():
+    return json.loads(KEPT.read_text()) if KEPT.exists() else {"run": "no run yet", "tests": {}}
+
+
+def result_of(tests, results):
+    """What the tests came to in the run that is kept: '8 passed, 1 skipped'."""
+    counts = Counter()
+    for test in tests:
+        counts.update(results.get(test, {"not run": 1}))
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+
+
 def page():
-    lines = []
+    lines, run = [], kept()
     for number, each in entries().items():
         status = f"**{each['status']}**" if each["status"] != "planned" else "planned"
         note = f": {each['note']}" if each["note"] else ""
-        lines.append(f"| {number} | {each['behaviour']} | {status}{note} | {'<br>'.join(f'`{t}`' for t in each['tests'])} |\n")
-    return HEAD + "".join(lines)
+        tests = "<br>".join(f"`{test}`" for test in each["tests"])
+        lines.append(f"| {number} | {each['behaviour']} | {status}{note} | {tests} | {result_of(each['tests'], run['tests'])} |\n")
+    return HEAD.format(run=run["run"]) + "".join(lines)
+
+
+def keep(results):
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
+                            check=True).stdout.strip()
+    tests = {test: dict(sorted(Counter(outcomes).items())) for test, outcomes in sorted(results.items())}
+    total = Counter()
+    for counts in tests.values():
+        total.update(counts)
+    run = (f"`./dev test deploy --keep` on {datetime.date.today().isoformat()} at {commit} "
+           f"({', '.join(f'{count} {outcome}' for outcome, count in sorted(total.items()))})")
+    KEPT.write_text(json.dumps({"run": run, "tests": tests}, indent=1) + "\n")
 
 
 def unearned(results):
@@ -86,6 +116,10 @@ def main():
         PAGE.write_text(page())
         return 0
     results = json.loads(Path(sys.argv[2]).read_text())
+    if sys.argv[1] == "keep":
+        keep(results)
+        PAGE.write_text(page())
+        return 0
     faults = unearned(results)
     print("\n".join(faults), file=sys.stderr)
     statuses = [each["status"] for each in entries().values()]

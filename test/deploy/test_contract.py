@@ -38,6 +38,12 @@ def test_A1_the_page_is_generated_from_the_contract():
     assert contract.PAGE.read_text() == contract.page(), "run ./dev manifests"
 
 
+def test_A1_a_run_is_told_by_what_each_test_came_to():
+    results = {"test_A1_one": {"passed": 8, "skipped": 1}, "test_A1_two": {"passed": 1}}
+    assert contract.result_of(["test_A1_one", "test_A1_two"], results) == "9 passed, 1 skipped"
+    assert contract.result_of(["test_A1_new"], results) == "1 not run"
+
+
 def test_A9_the_document_has_a_head_and_contents_that_lead_somewhere():
     text = (ROOT / "docs/deployment.md").read_text()
     for wanted in ("**Status:**", "**Owner:**", "**Last updated:**"):

@@ -1,7 +1,9 @@
 """Rules of the tree that a compiler does not check. Each message names the fix."""
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,14 @@ def test_mains_are_short():
 def test_scripts_parse_and_are_executable(script):
     assert (ROOT / script).stat().st_mode & 0o111
     subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)
+
+
+def test_the_page_of_benchmarks_shows_the_figures_that_are_kept():
+    sys.path.insert(0, str(ROOT / "bench"))
+    import figures
+
+    kept = json.loads(figures.KEPT.read_text())
+    assert figures.page(kept) == figures.PAGE.read_text(), "python3 bench/figures.py page"
+    assert figures.chart(kept) == figures.CHART.read_text(), "python3 bench/figures.py page"
+    absent = [name for name in (ROOT / "bench").glob("*_bench.*") if name.stem.removesuffix("_bench") not in kept]
+    assert not absent, f"{absent}: ./dev bench NAME --keep"
