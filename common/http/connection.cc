@@ -22,6 +22,9 @@ namespace {
 
 constexpr size_t kReadBytes = 16 << 10;
 constexpr absl::Duration kLingerTime = absl::Seconds(2);
+constexpr absl::Duration kHandshakeTime = absl::Seconds(10);
+constexpr unsigned char kHandshakeRecord = 0x16;  // what TLS begins with
+constexpr char kStrictTransport[] = "max-age=31536000";
 
 std::string Text(boost::beast::string_view text) { return std::string(text.data(), text.size()); }
 
@@ -42,7 +45,15 @@ std::optional<Request> ToRequest(beast_http::request<beast_http::string_body>&& 
   return request;
 }
 
-std::string HeadBytes(const Response& response, bool keep_alive, bool chunked, std::optional<size_t> length) {
+// How an answer is sent.
+struct Framing {
+  bool keep_alive = false;
+  bool chunked = false;
+  bool secure = false;
+  std::optional<size_t> length;
+};
+
+std::string HeadBytes(const Response& response, const Framing& framing) {
   std::string out = absl::StrCat("HTTP/1.1 ", response.status, " ");
   boost::beast::string_view reason = beast_http::obsolete_reason(static_cast<beast_http::status>(response.status));
   out.append(reason.data(), reason.size());
@@ -53,9 +64,10 @@ std::string HeadBytes(const Response& response, bool keep_alive, bool chunked, s
     if (value.find_first_of("\r\n") != std::string::npos) continue;  // would start another header
     absl::StrAppend(&out, "\r\n", name, ": ", value);
   }
-  if (chunked) out += "\r\nTransfer-Encoding: chunked";
-  if (length) absl::StrAppend(&out, "\r\nContent-Length: ", *length);
-  absl::StrAppend(&out, "\r\nConnection: ", keep_alive ? "keep-alive" : "close", "\r\n\r\n");
+  if (framing.secure) absl::StrAppend(&out, "\r\nStrict-Transport-Security: ", kStrictTransport);
+  if (framing.chunked) out += "\r\nTransfer-Encoding: chunked";
+  if (framing.length) absl::StrAppend(&out, "\r\nContent-Length: ", *framing.length);
+  absl::StrAppend(&out, "\r\nConnection: ", framing.keep_alive ? "keep-alive" : "close", "\r\n\r\n");
   return out;
 }
 
@@ -63,12 +75,12 @@ std::string HeadBytes(const Response& response, bool keep_alive, bool chunked, s
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ServerCore> core)
     : core_(std::move(core)),
-      socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
+      stream_(std::move(socket)),
+      timer_(stream_.get_executor()),
       buffer_(core_->options.max_header_bytes + kReadBytes) {
   ErrorCode ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  auto peer = socket_.remote_endpoint(ignored);
+  stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  auto peer = stream_.socket().remote_endpoint(ignored);
   if (!ignored) remote_address_ = peer.address().to_string();
 }
 
@@ -81,11 +93,11 @@ void Connection::Forget() {
 
 template <typename Task>
 void Connection::Post(Task task) {
-  core_->Post(socket_.get_executor(), [self = shared_from_this(), task = std::move(task)]() mutable { task(); });
+  core_->Post(stream_.get_executor(), [self = shared_from_this(), task = std::move(task)]() mutable { task(); });
 }
 
 void Connection::Run() {
-  Post([this] { WaitForRequest(); });
+  Post([this] { Begin(); });
 }
 
 void Connection::Drain() {
@@ -125,6 +137,39 @@ void Connection::PostClose() {
   Post([this] { Close(); });
 }
 
+// --- TLS ---
+
+void Connection::Begin() {
+  if (core_->tls == nullptr) return WaitForRequest();
+  Deadline(kHandshakeTime, &Connection::Close);
+  stream_.socket().async_wait(asio::socket_base::wait_read, [this, self = shared_from_this()](ErrorCode error) {
+    if (closed_) return;
+    if (error) return Close();
+    Greet();
+  });
+}
+
+// The first byte tells who does not speak TLS.
+void Connection::Greet() {
+  unsigned char first = 0;
+  ErrorCode error;
+  stream_.socket().non_blocking(true, error);
+  if (!error) stream_.socket().receive(asio::buffer(&first, 1), asio::socket_base::message_peek, error);
+  if (error) return Close();
+  if (first != kHandshakeRecord) return RefusePlaintext();
+  stream_.AsyncHandshake(core_->tls->Current(), [this, self = shared_from_this()](ErrorCode handshake_error) {
+    if (closed_) return;
+    if (handshake_error) return Close();
+    NoDeadline();
+    WaitForRequest();
+  });
+}
+
+void Connection::RefusePlaintext() {
+  NoDeadline();
+  SendError(400, "FAILED_PRECONDITION", "TLS_REQUIRED", "this port speaks TLS only; use https://");
+}
+
 // --- reading ---
 
 void Connection::WaitForRequest() {
@@ -140,7 +185,7 @@ void Connection::WaitForRequest() {
 void Connection::ReadBytes() {
   if (reading_ || closed_ || input_ended_ || buffer_.size() > 0) return;
   reading_ = true;
-  socket_.async_read_some(buffer_.prepare(kReadBytes),
+  stream_.async_read_some(buffer_.prepare(kReadBytes),
                           [this, self = shared_from_this()](ErrorCode error, size_t count) { OnBytes(error, count); });
 }
 
@@ -165,7 +210,7 @@ void Connection::ReadHead() {
   parser_->header_limit(static_cast<std::uint32_t>(core_->options.max_header_bytes));
   parser_->body_limit(core_->options.max_body_bytes);
   Deadline(core_->options.request_timeout, &Connection::OnRequestTimeout);
-  beast_http::async_read_header(socket_, buffer_, *parser_,
+  beast_http::async_read_header(stream_, buffer_, *parser_,
                                 [this, self = shared_from_this()](ErrorCode error, size_t) { OnHead(error); });
 }
 
@@ -174,7 +219,7 @@ void Connection::OnHead(ErrorCode error) {
   if (error) return OnReadError(error);
   if (!absl::EqualsIgnoreCase(Text(parser_->get()[beast_http::field::expect]), "100-continue")) return ReadBody();
   static constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  asio::async_write(socket_, asio::buffer(kContinue.data(), kContinue.size()),
+  asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
                     [this, self = shared_from_this()](ErrorCode write_error, size_t) {
                       if (write_error) return Close();
                       ReadBody();
@@ -182,7 +227,7 @@ void Connection::OnHead(ErrorCode error) {
 }
 
 void Connection::ReadBody() {
-  beast_http::async_read(socket_, buffer_, *parser_,
+  beast_http::async_read(stream_, buffer_, *parser_,
                          [this, self = shared_from_this()](ErrorCode error, size_t) { OnBody(error); });
 }
 
@@ -205,6 +250,7 @@ void Connection::Dispatch() {
     return SendError(400, "INVALID_ARGUMENT", "TARGET_MALFORMED", "the request target is not a valid path and query");
   }
   request->remote_address = remote_address_;
+  request->secure = stream_.secure();
   auto exchange = std::make_shared<Exchange>(shared_from_this());
   exchange_ = exchange;
   ReadBytes();
@@ -250,12 +296,12 @@ void Connection::WriteHead(Response head, bool streamed) {
     if (input_ended_) return Close();
     streaming_ = true;
     if (!chunked_) keep_alive_ = false;
-    Enqueue(HeadBytes(head, keep_alive_, chunked_, std::nullopt), nullptr);
+    Enqueue(HeadBytes(head, {keep_alive_, chunked_, stream_.secure(), std::nullopt}), nullptr);
     return;
   }
   answered_ = true;
-  std::string bytes =
-      HeadBytes(head, keep_alive_, false, bodiless ? std::nullopt : std::optional<size_t>(head.body.size()));
+  const std::optional<size_t> length = bodiless ? std::nullopt : std::optional<size_t>(head.body.size());
+  std::string bytes = HeadBytes(head, {keep_alive_, false, stream_.secure(), length});
   bool with_body = !head_only_ && !bodiless && !head.body.empty();
   if (with_body && head.body.size() <= kReadBytes) {
     bytes += head.body;
@@ -281,7 +327,7 @@ void Connection::WriteSome() {
   writing_ = true;
   Deadline(core_->options.idle_timeout, &Connection::Close);
   const std::string& bytes = queue_.front().bytes;
-  socket_.async_write_some(
+  stream_.async_write_some(
       asio::buffer(bytes.data() + sent_, bytes.size() - sent_),
       [this, self = shared_from_this()](ErrorCode error, size_t count) { OnWritten(error, count); });
 }
@@ -306,25 +352,34 @@ void Connection::OnAnswered() {
   busy_ = streaming_ = answered_ = false;
   exchange_.reset();
   if (keep_alive_ && !input_ended_) return WaitForRequest();
-  if (linger_ && !input_ended_) return Linger();
+  // Over TLS the end is said, so that nobody can cut an answer short unnoticed.
+  if (stream_.secure() || (linger_ && !input_ended_)) return Linger();
   Close();
 }
 
 // Closing a socket with unread input resets the connection, and the client might never see the answer.
 void Connection::Linger() {
-  ErrorCode ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   Deadline(kLingerTime, &Connection::Close);
+  if (!stream_.secure()) return EndOutput();
+  stream_.AsyncShutdown([this, self = shared_from_this()](ErrorCode) {
+    if (!closed_) EndOutput();
+  });
+}
+
+void Connection::EndOutput() {
+  ErrorCode ignored;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   DiscardInput();
 }
 
 void Connection::DiscardInput() {
   buffer_.clear();
-  socket_.async_read_some(buffer_.prepare(kReadBytes), [this, self = shared_from_this()](ErrorCode error, size_t) {
-    if (closed_) return;
-    if (error) return Close();
-    DiscardInput();
-  });
+  stream_.socket().async_read_some(buffer_.prepare(kReadBytes),
+                                   [this, self = shared_from_this()](ErrorCode error, size_t) {
+                                     if (closed_) return;
+                                     if (error) return Close();
+                                     DiscardInput();
+                                   });
 }
 
 void Connection::Close() {
@@ -332,8 +387,8 @@ void Connection::Close() {
   closed_ = true;
   NoDeadline();
   ErrorCode ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  stream_.socket().close(ignored);
   Forget();
   if (!writing_) queue_.clear();  // else the operation under way still reads from it
   if (auto exchange = exchange_.lock()) exchange->Gone();
@@ -360,7 +415,7 @@ void Connection::OnRequestTimeout() {
   // Should the read be just between two steps, the cancel misses it; then this closes the connection.
   Deadline(kLingerTime, &Connection::Close);
   ErrorCode ignored;
-  socket_.cancel(ignored);
+  stream_.socket().cancel(ignored);
 }
 
 }  // namespace chartly::http

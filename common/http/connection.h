@@ -19,6 +19,7 @@
 
 #include "common/http/http_server.h"
 #include "common/http/server_core.h"
+#include "common/http/transport.h"
 
 namespace chartly::http {
 
@@ -49,6 +50,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   template <typename Task>
   void Post(Task task);
+  void Begin();
+  void Greet();
+  void RefusePlaintext();
   void WaitForRequest();
   void ReadBytes();
   void OnBytes(ErrorCode error, size_t count);
@@ -66,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnWritten(ErrorCode error, size_t count);
   void OnAnswered();
   void Linger();
+  void EndOutput();
   void DiscardInput();
   void Close();
   void Forget();  // no longer counts as open
@@ -75,7 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnRequestTimeout();
 
   const std::shared_ptr<ServerCore> core_;  // first: it owns the io_context of what follows
-  boost::asio::ip::tcp::socket socket_;
+  Transport stream_;
   boost::asio::steady_timer timer_;
   int deadline_ = 0;  // counts deadlines, so that an expiry that is already queued is known as old
   std::string remote_address_;

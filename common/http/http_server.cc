@@ -68,6 +68,9 @@ class BeastHttpServer final : public HttpServer {
 
   absl::Status Start(const std::string& address) override {
     ASSIGN_OR_RETURN(tcp::endpoint endpoint, ResolveAddress(core_->io, address));
+    if (!core_->options.tls.empty()) {
+      ASSIGN_OR_RETURN(core_->tls, TlsContext::Open(core_->options.tls));
+    }
     RETURN_IF_ERROR(Listen(address, endpoint));
     work_.emplace(core_->io.get_executor());
     Accept();
@@ -136,6 +139,7 @@ class BeastHttpServer final : public HttpServer {
       absl::ReaderMutexLock lock(&core_->mu);
       if (core_->connections.size() >= static_cast<size_t>(core_->options.max_connections)) {
         error_code ignored;
+        if (core_->tls != nullptr) return;  // no handshake for those who are too many
         socket.non_blocking(true, ignored);
         socket.write_some(asio::buffer(FullAnswer()), ignored);
         socket.shutdown(tcp::socket::shutdown_send, ignored);

@@ -1,4 +1,4 @@
-// A small HTTP/1.1 server on Boost.Beast: the gateway's front and the admin port of every process.
+// A small HTTP/1.1 server on Boost.Beast, with or without TLS: the gateway's front and the admin port of every process.
 //
 // Bounded: body, headers, time to send a request, connections. The handler is called on an I/O thread and must not
 // block for long; it answers by the reply object, at once or later, from any thread. Errors in HTTP itself are answered
@@ -26,6 +26,7 @@ struct Request {
   std::map<std::string, std::string> headers;              // names in lower case
   std::string body;
   std::string remote_address;
+  bool secure = false;  // came over TLS
 };
 
 struct Response {
@@ -53,6 +54,14 @@ class Reply {
 
 using Handler = std::function<void(Request request, std::shared_ptr<Reply> reply)>;
 
+// PEM files, read again when they change. Empty: plaintext.
+struct TlsFiles {
+  std::string certificate;  // with what lies between it and its authority
+  std::string key;
+
+  bool empty() const { return certificate.empty(); }
+};
+
 struct ServerOptions {
   size_t max_body_bytes = size_t{16} << 20;
   size_t max_header_bytes = size_t{32} << 10;
@@ -60,13 +69,15 @@ struct ServerOptions {
   absl::Duration idle_timeout = absl::Seconds(60);
   int max_connections = 10000;
   int threads = 2;
+  TlsFiles tls = {};  // with them TLS only; whoever speaks plaintext is told so and nothing more
 };
 
 class HttpServer {
  public:
   static std::unique_ptr<HttpServer> Create(Handler handler, ServerOptions options = {});
   virtual ~HttpServer() = default;
-  // host:port; port 0 takes a free one. Unavailable (PORT_IN_USE) naming the address if it cannot be bound.
+  // host:port; port 0 takes a free one. Unavailable (PORT_IN_USE) naming the address if it cannot be bound;
+  // FailedPrecondition (TLS_FILES_INVALID) naming the file.
   virtual absl::Status Start(const std::string& address) = 0;
   virtual int port() const = 0;
   // Takes no new connections, lets answers under way end until the deadline, then closes all.

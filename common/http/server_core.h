@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/http/http_server.h"
+#include "common/http/tls_context.h"
 
 namespace chartly::http {
 
@@ -33,6 +34,7 @@ struct ServerCore {
   boost::asio::io_context io;
   const Handler handler;
   const ServerOptions options;
+  std::unique_ptr<TlsContext> tls;  // null: plaintext. Set before the first connection
   std::atomic<bool> draining{false};
 
   absl::Mutex mu;
