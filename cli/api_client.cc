@@ -101,16 +101,20 @@ std::string PercentEncode(absl::string_view text) {
   return out;
 }
 
-absl::StatusOr<std::unique_ptr<ApiClient>> ApiClient::Create(absl::string_view url, absl::string_view key) {
+absl::StatusOr<std::unique_ptr<ApiClient>> ApiClient::Create(absl::string_view url, absl::string_view key,
+                                                             const std::string& authorities) {
   if (!absl::StartsWith(url, "http://") && !absl::StartsWith(url, "https://")) {
     return Error(absl::StatusCode::kInvalidArgument, "URL_INVALID",
                  absl::StrCat("\"", url, "\" is not an address of a control plane; write it as ", kDefaultUrl));
   }
-  return std::unique_ptr<ApiClient>(new ApiClient(std::string(absl::StripSuffix(url, "/")), std::string(key)));
+  return std::unique_ptr<ApiClient>(
+      new ApiClient(std::string(absl::StripSuffix(url, "/")), std::string(key), authorities));
 }
 
-ApiClient::ApiClient(std::string url, std::string key)
-    : url_(std::move(url)), key_(std::move(key)), http_(net::MakeHttpClient(net::EgressPolicy::AllowAll())) {}
+ApiClient::ApiClient(std::string url, std::string key, const std::string& authorities)
+    : url_(std::move(url)),
+      key_(std::move(key)),
+      http_(net::MakeHttpClient(net::EgressPolicy::AllowAll(), authorities)) {}
 
 net::HttpRequest ApiClient::Request(const std::string& method, const std::string& path, const Query& query) const {
   net::HttpRequest request;

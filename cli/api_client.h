@@ -27,7 +27,9 @@ using Query = std::vector<std::pair<std::string, std::string>>;  // entries with
 class ApiClient {
  public:
   // InvalidArgument (URL_INVALID) if the address is not http:// or https://.
-  static absl::StatusOr<std::unique_ptr<ApiClient>> Create(absl::string_view url, absl::string_view key);
+  // `authorities`: PEM texts to trust beside those of the machine.
+  static absl::StatusOr<std::unique_ptr<ApiClient>> Create(absl::string_view url, absl::string_view key,
+                                                           const std::string& authorities = "");
 
   absl::StatusOr<Json> Get(const std::string& path, const Query& query = {});
   absl::StatusOr<Json> Post(const std::string& path, const Json& body);
@@ -51,7 +53,7 @@ class ApiClient {
   absl::Status Follow(const std::string& path, const std::function<bool(const Json& event)>& take);
 
  private:
-  ApiClient(std::string url, std::string key);
+  ApiClient(std::string url, std::string key, const std::string& authorities);
   net::HttpRequest Request(const std::string& method, const std::string& path, const Query& query) const;
   absl::StatusOr<Json> Send(const net::HttpRequest& request);
   // Hands on the pieces of an answer that may last; `broken` says what it is if it ends before it is whole.

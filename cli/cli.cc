@@ -25,11 +25,12 @@ constexpr char kFooter[] = R"(First steps:
 
 Environment:
   CHARTLY_URL        address of the control plane (default http://127.0.0.1:8090)
+  CHARTLY_CA_FILE    PEM file of authorities to trust for https, beside those of the machine
   CHARTLY_KEY        the key itself, or
   CHARTLY_KEY_FILE   the file that holds it (default $CHARTLY_DATA/admin.key; CHARTLY_DATA is .chartly by default)
 
 Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 not reachable, 4 refused.
---url, --key-file and --output may stand anywhere in a command.)";
+--url, --key-file, --ca-file and --output may stand anywhere in a command.)";
 
 constexpr char kShortFooter[] =
     "Also: --output json for programs, --url, --key-file. See chartly --help for these and the environment.";
@@ -86,6 +87,10 @@ void AddSharedOptions(CLI::App& root, Session& session) {
   root.set_version_flag("--version", std::string("chartly ") + kVersion, "Print the version and exit");
   root.add_option("--url", session.url, "Address of the control plane; goes before CHARTLY_URL")->type_name("URL");
   root.add_option("--key-file", session.key_file, "File with the key; goes before CHARTLY_KEY and CHARTLY_KEY_FILE")
+      ->type_name("FILE");
+  root.add_option(
+          "--ca-file", session.ca_file,
+          "PEM file of authorities to trust for https, beside those of the machine; goes before CHARTLY_CA_FILE")
       ->type_name("FILE");
   root.add_option("-o,--output", session.output_format, "table for people, json for programs")
       ->check(CLI::IsMember({"table", "json"}))

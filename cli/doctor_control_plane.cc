@@ -111,13 +111,14 @@ void ExamineClock(const net::HttpResponse& answer, absl::Time sent, absl::Time r
 }
 
 // Whether the gateway answered.
-bool ExamineGateway(const std::string& url, Diagnosis& diagnosis) {
+bool ExamineGateway(const std::string& url, const std::string& authorities, Diagnosis& diagnosis) {
   net::HttpRequest request;
   request.url = absl::StrCat(url, absl::EndsWith(url, "/") ? "" : "/", "health");
   request.timeout = kTimeout;
   request.max_redirects = 0;
   absl::Time sent = absl::Now();
-  absl::StatusOr<net::HttpResponse> answer = net::MakeHttpClient(net::EgressPolicy::AllowAll())->Send(request);
+  absl::StatusOr<net::HttpResponse> answer =
+      net::MakeHttpClient(net::EgressPolicy::AllowAll(), authorities)->Send(request);
   absl::Time received = absl::Now();
   bool protects = absl::StartsWith(url, "https://");
   if (!answer.ok()) {
@@ -156,7 +157,9 @@ void ExamineControlPlane(Session& session, const DoctorOptions& options, Diagnos
   }
   Names names(diagnosis);
   bool named = !names.Find(gateway->host).empty();
-  if (named && ExamineGateway(url, diagnosis)) ExamineKey(session, diagnosis);
+  absl::StatusOr<std::string> authorities = session.Authorities();
+  if (!authorities.ok()) return diagnosis.Found("DOCTOR_TLS_FAILED", url, authorities.status().message());
+  if (named && ExamineGateway(url, *authorities, diagnosis)) ExamineKey(session, diagnosis);
   ExaminePorts(*gateway, options, names, diagnosis);
 }
 

@@ -24,9 +24,14 @@ bool ReadKey(const std::string& path, std::string& key) {
 absl::StatusOr<ApiClient*> Session::Api() {
   if (api_ == nullptr) {
     ASSIGN_OR_RETURN(std::string key, FindKey());
-    ASSIGN_OR_RETURN(api_, ApiClient::Create(Url(), key));
+    ASSIGN_OR_RETURN(const std::string authorities, Authorities());
+    ASSIGN_OR_RETURN(api_, ApiClient::Create(Url(), key, authorities));
   }
   return api_.get();
+}
+
+absl::StatusOr<std::string> Session::Authorities() const {
+  return net::ReadAuthorities(ca_file.empty() ? environment_.get("CHARTLY_CA_FILE") : ca_file);
 }
 
 std::string Session::Url() const {

@@ -22,6 +22,9 @@ class Session {
 
   // The client for CHARTLY_URL with the key, made on first use. InvalidArgument if the address or key file is no good.
   absl::StatusOr<ApiClient*> Api();
+  // The authorities to trust beside those of the machine: the file of --ca-file or CHARTLY_CA_FILE, empty without one.
+  // InvalidArgument (CA_FILE_INVALID).
+  absl::StatusOr<std::string> Authorities() const;
   // The address of the control plane: --url, CHARTLY_URL or the default.
   std::string Url() const;
   // A variable of the environment; empty if unset.
@@ -35,6 +38,7 @@ class Session {
   std::string output_format = "table";
   std::string url;
   std::string key_file;
+  std::string ca_file;
   // What the parsed command asks for; run once parsing is over.
   std::function<absl::Status()> action;
 
