@@ -14,6 +14,7 @@
 #include "common/clock/clock.h"
 #include "common/config/address.h"
 #include "common/http/admin.h"
+#include "common/net/http_client.h"
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/credential_directory.h"
@@ -22,6 +23,7 @@
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/text/secret.h"
 #include "common/x509/authority.h"
 #include "common/x509/certificate.h"
 #include "control/aggregator/aggregator_component.h"
@@ -93,6 +95,26 @@ absl::StatusOr<audit::AuditConfig> AuditConfigOf(const ControlConfig& config) {
   return audit;
 }
 
+absl::StatusOr<auth::TokenConfig> TokenConfigOf(const ControlConfig& config) {
+  auth::TokenConfig tokens;
+  if (config.oidc_issuer.empty()) return tokens;
+  tokens.issuer = config.oidc_issuer;
+  tokens.audience = config.oidc_audience;
+  tokens.role_claim = config.oidc_role_claim;
+  for (const std::string& text : config.oidc_roles) {
+    const std::pair<std::string, std::string> rule = absl::StrSplit(text, absl::MaxSplits('=', 1));
+    ASSIGN_OR_RETURN(const rpc::Role role, rpc::ParseRole(rule.first));
+    if (role == rpc::Role::kNone || rule.second.empty()) {
+      return Error(absl::StatusCode::kInvalidArgument, "FLAG_INVALID",
+                   absl::StrCat("--oidc-role takes ROLE=VALUE, such as viewer=everyone, not '", text, "'"));
+    }
+    rpc::Role& known = tokens.roles[rule.second];
+    known = std::max(known, role);
+  }
+  ASSIGN_OR_RETURN(tokens.authorities, net::ReadAuthorities(config.oidc_ca_file));
+  return tokens;
+}
+
 class ControlProcess final : public Control {
  public:
   explicit ControlProcess(const ControlConfig& config)
@@ -125,6 +147,7 @@ class ControlProcess final : public Control {
     ready_ = false;
     // Fronts first, then the parts (which ends their streams), then the server that carried them.
     if (gateway_ != nullptr) gateway_->Shutdown(kDrain);
+    if (audit_sink_ != nullptr) audit_sink_->Shutdown();
     for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) part->shutdown();
     server_.Shutdown(kDrain);
     if (admin_ != nullptr) admin_->Shutdown(absl::ZeroDuration());
@@ -140,14 +163,15 @@ class ControlProcess final : public Control {
 
   absl::Status SetUpIdentity() {
     std::string path = config_.key_file.empty() ? config_.data_dir + "/admin.key" : config_.key_file;
-    ASSIGN_OR_RETURN(admin_key_, rpc::LoadOrCreateAdminKey(path));
+    ASSIGN_OR_RETURN(std::string admin_key, rpc::LoadOrCreateAdminKey(path));
+    admin_key_ = Secret(std::move(admin_key));
     ASSIGN_OR_RETURN(anonymous_, AnonymousRole());
     authenticator_ = std::make_unique<rpc::KeyAuthenticator>(
-        std::vector<rpc::DeploymentKey>{{"admin", admin_key_},
+        std::vector<rpc::DeploymentKey>{{"admin", admin_key_.Reveal()},
                                         {"registry-key", config_.registry_api_key, rpc::Role::kPublisher}},
         anonymous_);
     authenticator_->SetDirectory(directory_);
-    peers_.SetApiKey(admin_key_);
+    peers_.SetApiKey(admin_key_.Reveal());
     audit_sink_ = std::make_unique<rpc::RpcAuditSink>(peers_);
     return absl::OkStatus();
   }
@@ -222,8 +246,10 @@ class ControlProcess final : public Control {
         return Wrap(part, std::move(opened), server_);
       }
       case Part::kAuth: {
-        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open({data, TlsDir(), config_.certificate_life},
-                                                                *authenticator_, sink, clock_));
+        auth::AuthConfig config{data, TlsDir(), config_.certificate_life};
+        config.sessions = {config_.session_idle, config_.session_life};
+        ASSIGN_OR_RETURN(config.tokens, TokenConfigOf(config_));
+        ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open(config, *authenticator_, sink, clock_));
         authenticator_->SetDirectory(*opened);
         return Wrap(part, std::move(opened), server_);
       }
@@ -286,6 +312,7 @@ class ControlProcess final : public Control {
       config.listen = config_.listen;
       config.anonymous = anonymous_;
       config.api_key = admin_key_;
+      config.http.tls = {config_.tls_certificate, config_.tls_key};
       ASSIGN_OR_RETURN(gateway_, gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps()));
     }
     std::string admin_listen = config_.admin_listen;
@@ -329,7 +356,7 @@ class ControlProcess final : public Control {
   rpc::Peers peers_;                                        // calls carry the key of this process
   rpc::Peers gateway_peers_;                                // calls carry the key of whoever called the gateway
   rpc::PeerCredentialDirectory directory_{peers_, clock_};  // of a process without the auth part
-  std::string admin_key_;
+  Secret admin_key_;
   rpc::Role anonymous_ = rpc::Role::kNone;
   std::unique_ptr<rpc::KeyAuthenticator> authenticator_;
   std::unique_ptr<rpc::RpcAuditSink> audit_sink_;

@@ -28,14 +28,23 @@ struct ControlConfig {
   bool rpc_tls = false;                    // gRPC takes TLS only, from callers with a certificate of our authority
   std::string tls_dir;                     // the authority and the certificate of this process; empty: data_dir/tls
   absl::Duration certificate_life = absl::Hours(24);  // of drones
-  std::string anonymous_role;     // none or viewer; empty: viewer if all of this process is on loopback
-  std::string secrets_dir;        // keys of webhooks; empty: only the environment
-  std::string ports_file;         // if set, the bound addresses are written there as JSON
-  std::string audit_origin;       // name of the audit log; empty: one is made up
-  std::string audit_checkpoints;  // file to which every checkpoint of the audit log is appended; empty: none
-  std::string audit_webhook;      // where every checkpoint of the audit log is posted; empty: nowhere
-  std::string audit_webhook_key;  // NAME/KEY of the secret that signs it
-  int audit_keep_days = 0;        // how long events of the audit log stay; 0: for good
+  std::string tls_certificate;                        // PEM files of the gateway: it takes TLS only; empty: plaintext
+  std::string tls_key;
+  absl::Duration session_idle = absl::Hours(1);  // after which the session of a browser ends unused
+  absl::Duration session_life = absl::Hours(12);
+  std::string oidc_issuer;  // whose signed tokens are taken; empty: none
+  std::string oidc_audience;
+  std::string oidc_role_claim = "groups";
+  std::vector<std::string> oidc_roles;  // ROLE=VALUE of the claim
+  std::string oidc_ca_file;             // authorities to trust for the issuer beside those of the machine
+  std::string anonymous_role;           // none or viewer; empty: viewer if all of this process is on loopback
+  std::string secrets_dir;              // keys of webhooks; empty: only the environment
+  std::string ports_file;               // if set, the bound addresses are written there as JSON
+  std::string audit_origin;             // name of the audit log; empty: one is made up
+  std::string audit_checkpoints;        // file to which every checkpoint of the audit log is appended; empty: none
+  std::string audit_webhook;            // where every checkpoint of the audit log is posted; empty: nowhere
+  std::string audit_webhook_key;        // NAME/KEY of the secret that signs it
+  int audit_keep_days = 0;              // how long events of the audit log stay; 0: for good
   absl::Duration heartbeat_interval = absl::Seconds(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;

@@ -19,8 +19,36 @@ struct Flags {
   std::string log_level = "info";
   int heartbeat_ms = 1000;
   int certificate_seconds = 86400;
+  int session_idle_seconds = 3600;
+  int session_seconds = 43200;
   ControlConfig config;
 };
+
+void DeclareSignIn(CLI::App& app, Flags& flags) {
+  app.add_option("--session-idle-seconds", flags.session_idle_seconds,
+                 "After how long without a call the session of a browser ends")
+      ->check(CLI::Range(1, 30 * 86400))
+      ->capture_default_str();
+  app.add_option("--session-seconds", flags.session_seconds,
+                 "How long the session of a browser lasts, whatever is done with it")
+      ->check(CLI::Range(1, 30 * 86400))
+      ->capture_default_str();
+  CLI::Option* issuer = app.add_option("--oidc-issuer", flags.config.oidc_issuer,
+                                       "https address of the OpenID Connect issuer whose signed tokens are taken "
+                                       "(RS256, ES256); the auth part gets its keys from there")
+                            ->envname("CHARTLY_OIDC_ISSUER");
+  app.add_option("--oidc-audience", flags.config.oidc_audience, "Whom tokens have to be for (aud)")
+      ->envname("CHARTLY_OIDC_AUDIENCE");
+  app.add_option("--oidc-role-claim", flags.config.oidc_role_claim,
+                 "Claim whose text or list gives the role; dots lead into objects")
+      ->needs(issuer)
+      ->capture_default_str();
+  app.add_option("--oidc-role", flags.config.oidc_roles,
+                 "ROLE=VALUE: tokens whose claim holds VALUE have that role; repeatable, the highest counts. Tokens "
+                 "without any may do nothing");
+  app.add_option("--oidc-ca-file", flags.config.oidc_ca_file,
+                 "PEM file of authorities to trust for the issuer, beside those of the machine");
+}
 
 void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--services", flags.services, "Parts to run here: all, or a list such as registry,coordinator")
@@ -39,6 +67,16 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--admin", flags.config.admin_listen,
                  "HOST:PORT for /health, /ready and /metrics (default: PORT+100)");
   app.add_option("--key-file", flags.config.key_file, "The admin key; made if absent (default: DATA/admin.key)");
+  CLI::Option* certificate =
+      app.add_option("--tls-cert", flags.config.tls_certificate,
+                     "PEM file with the certificate of the gateway and what lies between it and its authority. The "
+                     "gateway then takes TLS only; a renewed file is taken without a restart")
+          ->envname("CHARTLY_TLS_CERT");
+  CLI::Option* key = app.add_option("--tls-key", flags.config.tls_key, "PEM file with the key of --tls-cert")
+                         ->envname("CHARTLY_TLS_KEY");
+  certificate->needs(key);
+  key->needs(certificate);
+  DeclareSignIn(app, flags);
   app.add_flag(
          "--rpc-tls", flags.config.rpc_tls,
          "gRPC takes TLS only, from callers with a certificate: drones that joined, and parts of this control plane")
@@ -102,6 +140,8 @@ absl::Status Complete(Flags& flags) {
   RETURN_IF_ERROR(ParseAddress(flags.config.listen).status());
   if (!flags.config.admin_listen.empty()) RETURN_IF_ERROR(ParseAddress(flags.config.admin_listen).status());
   flags.config.certificate_life = absl::Seconds(flags.certificate_seconds);
+  flags.config.session_idle = absl::Seconds(flags.session_idle_seconds);
+  flags.config.session_life = absl::Seconds(flags.session_seconds);
   flags.config.heartbeat_interval = absl::Milliseconds(flags.heartbeat_ms);
   if (const char* key = std::getenv("REGISTRY_API_KEY")) flags.config.registry_api_key = key;
   return absl::OkStatus();

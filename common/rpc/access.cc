@@ -69,6 +69,8 @@ v1::Access AccessOf(const google::protobuf::MethodDescriptor& method) {
 
 bool IsAudited(const google::protobuf::MethodDescriptor& method) {
   const v1::Access access = AccessOf(method);
+  // A file that leaves the system is recorded whoever may have it.
+  if (!method.options().GetExtension(v1::raw_answer_field).empty()) return true;
   return access != v1::ACCESS_VIEWER && access != v1::ACCESS_PUBLIC && !method.options().GetExtension(v1::unaudited);
 }
 

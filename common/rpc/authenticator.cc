@@ -72,27 +72,33 @@ KeyAuthenticator::KeyAuthenticator(const std::vector<DeploymentKey>& keys, Role 
 }
 
 absl::StatusOr<Caller> KeyAuthenticator::Authenticate(const Credentials& credentials) const {
-  Caller caller;
-  if (credentials.api_key.empty()) {
+  const absl::string_view shown = credentials.api_key;
+  if (shown.empty()) {
     const DroneIdentity drone = ParseDroneIdentity(credentials.identity);
     if (directory_ != nullptr && !drone.drone_id.empty()) return directory_->CheckDrone(drone);
+    Caller caller;
     caller.role = anonymous_;
     return caller;
   }
-  const KeyDigest digest = DigestOf(credentials.api_key);
+  if (directory_ != nullptr && IsSessionToken(shown)) return directory_->CheckSession(DigestOf(shown));
+  if (directory_ != nullptr && IsSignedToken(shown)) return directory_->CheckToken(shown);
+  return AuthenticateKey(KeyIdOf(shown), DigestOf(shown));
+}
+
+absl::StatusOr<Caller> KeyAuthenticator::AuthenticateKey(absl::string_view key_id, const KeyDigest& digest) const {
   // Every entry is compared in full, so the time tells nothing about which one came close.
   const Entry* known = nullptr;
   for (const Entry& entry : entries_) {
     if (SameDigest(AsText(entry.digest), AsText(digest))) known = &entry;
   }
   if (known != nullptr) {
+    Caller caller;
     caller.kind = CallerKind::kDeployment;
     caller.principal = known->principal;
     caller.role = known->role;
     return caller;
   }
-  const absl::string_view id = KeyIdOf(credentials.api_key);
-  if (directory_ != nullptr && !id.empty()) return directory_->CheckKey(id, digest);
+  if (directory_ != nullptr && !key_id.empty()) return directory_->CheckKey(key_id, digest);
   return UnknownKey();
 }
 

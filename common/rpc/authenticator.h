@@ -14,6 +14,7 @@ namespace chartly::rpc {
 
 // What a call shows of its maker. Views into the call.
 struct Credentials {
+  // A key, a session, or a signed token: the text tells which.
   absl::string_view api_key;
   // Who the certificate of the connection is for, verified; empty without one.
   absl::string_view identity;
@@ -32,9 +33,11 @@ struct DeploymentKey {
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
-  // Anonymous if nothing is shown; Unauthenticated (API_KEY_UNKNOWN, or what CredentialDirectory says) for a wrong key
-  // or certificate. The request id is left empty.
+  // Anonymous if nothing is shown; Unauthenticated (API_KEY_UNKNOWN, or what CredentialDirectory says) for a wrong
+  // credential. Request id and address are left empty.
   virtual absl::StatusOr<Caller> Authenticate(const Credentials& credentials) const = 0;
+  // The caller behind a key of which only the id (empty for one of the deployment) and the SHA-256 are known.
+  virtual absl::StatusOr<Caller> AuthenticateKey(absl::string_view key_id, const KeyDigest& digest) const = 0;
 };
 
 // Knows the keys of the deployment, of which it keeps only the SHA-256, and asks a directory for all others. A key goes
@@ -47,6 +50,7 @@ class KeyAuthenticator final : public Authenticator {
   // before the first call.
   void SetDirectory(CredentialDirectory& directory) { directory_ = &directory; }
   absl::StatusOr<Caller> Authenticate(const Credentials& credentials) const override;
+  absl::StatusOr<Caller> AuthenticateKey(absl::string_view key_id, const KeyDigest& digest) const override;
 
  private:
   struct Entry {

@@ -20,19 +20,21 @@ absl::StatusOr<Role> ParseRole(absl::string_view name);
 
 enum class CallerKind {
   kAnonymous,
-  kKey,         // a person or program with a key that was made for it
+  kKey,         // a person or program, by a key, the session of a browser, or a token of the issuer
   kDeployment,  // a key of the deployment itself: admin.key or REGISTRY_API_KEY
   kDrone,       // a drone, by its certificate
 };
 
 struct Caller {
-  std::string principal = "anonymous";  // "admin", "registry-key", "keys/ID", "drones/ID"
+  std::string principal = "anonymous";  // "admin", "registry-key", "keys/ID", "people/SUBJECT", "drones/ID"
   CallerKind kind = CallerKind::kAnonymous;
   Role role = Role::kNone;
   std::string tenant = "default";
   std::string drone_id;    // of kDrone
   std::string enrollment;  // of kDrone: what its certificate came of
+  std::string session;     // what ends the session of a browser that makes the call; empty without one
   std::string request_id;
+  std::string address;  // where the call comes from; empty: from this process
 };
 
 // A drone speaks for itself alone. PermissionDenied (NOT_YOUR_DRONE) if the caller is another drone than `drone_id`;

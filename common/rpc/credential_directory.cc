@@ -12,6 +12,18 @@ namespace chartly::rpc {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(2);
+// Long enough for the auth part to ask the issuer for its keys.
+constexpr absl::Duration kTokenTimeout = absl::Seconds(6);
+
+absl::StatusOr<Caller> CallerIn(const v1::CheckKeyResponse& response) {
+  Caller caller;
+  caller.kind = CallerKind::kKey;
+  caller.principal = response.principal();
+  caller.tenant = response.tenant();
+  caller.session = response.session();
+  ASSIGN_OR_RETURN(caller.role, ParseRole(response.role()));
+  return caller;
+}
 
 absl::StatusOr<Caller> AskKeyOf(const Peers& peers, absl::string_view key_id, const KeyDigest& digest) {
   v1::CheckKeyRequest request;
@@ -22,12 +34,29 @@ absl::StatusOr<Caller> AskKeyOf(const Peers& peers, absl::string_view key_id, co
   Prepare(context, kTimeout);
   RETURN_IF_ERROR(
       FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckKey(&context, request, &response)));
-  Caller caller;
-  caller.kind = CallerKind::kKey;
-  caller.principal = response.principal();
-  caller.tenant = response.tenant();
-  ASSIGN_OR_RETURN(caller.role, ParseRole(response.role()));
-  return caller;
+  return CallerIn(response);
+}
+
+absl::StatusOr<Caller> AskSessionOf(const Peers& peers, const KeyDigest& digest) {
+  v1::CheckSessionRequest request;
+  request.set_digest(std::string(AsText(digest)));
+  v1::CheckKeyResponse response;
+  grpc::ClientContext context;
+  Prepare(context, kTimeout);
+  RETURN_IF_ERROR(
+      FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckSession(&context, request, &response)));
+  return CallerIn(response);
+}
+
+absl::StatusOr<Caller> AskTokenOf(const Peers& peers, absl::string_view token) {
+  v1::CheckTokenRequest request;
+  request.set_token(std::string(token));
+  v1::CheckKeyResponse response;
+  grpc::ClientContext context;
+  Prepare(context, kTokenTimeout);
+  RETURN_IF_ERROR(
+      FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckToken(&context, request, &response)));
+  return CallerIn(response);
 }
 
 absl::StatusOr<Caller> AskDroneOf(const Peers& peers, const DroneIdentity& identity) {
@@ -66,15 +95,26 @@ Caller DroneCaller(const DroneIdentity& identity, absl::string_view tenant) {
 
 PeerCredentialDirectory::PeerCredentialDirectory(const Peers& peers, Clock& clock)
     : PeerCredentialDirectory(
-          [&peers](absl::string_view key_id, const KeyDigest& digest) { return AskKeyOf(peers, key_id, digest); },
-          [&peers](const DroneIdentity& identity) { return AskDroneOf(peers, identity); }, clock) {}
+          {[&peers](absl::string_view key_id, const KeyDigest& digest) { return AskKeyOf(peers, key_id, digest); },
+           [&peers](const KeyDigest& digest) { return AskSessionOf(peers, digest); },
+           [&peers](absl::string_view token) { return AskTokenOf(peers, token); },
+           [&peers](const DroneIdentity& identity) { return AskDroneOf(peers, identity); }},
+          clock) {}
 
 absl::StatusOr<Caller> PeerCredentialDirectory::CheckKey(absl::string_view key_id, const KeyDigest& digest) {
-  return Recall(absl::StrCat("key/", AsText(digest)), [&] { return ask_key_(key_id, digest); });
+  return Recall(absl::StrCat("key/", AsText(digest)), [&] { return ask_.key(key_id, digest); });
+}
+
+absl::StatusOr<Caller> PeerCredentialDirectory::CheckSession(const KeyDigest& digest) {
+  return Recall(absl::StrCat("session/", AsText(digest)), [&] { return ask_.session(digest); });
+}
+
+absl::StatusOr<Caller> PeerCredentialDirectory::CheckToken(absl::string_view token) {
+  return Recall(absl::StrCat("token/", AsText(DigestOf(token))), [&] { return ask_.token(token); });
 }
 
 absl::StatusOr<Caller> PeerCredentialDirectory::CheckDrone(const DroneIdentity& identity) {
-  return Recall(UriOf(identity), [&] { return ask_drone_(identity); });
+  return Recall(UriOf(identity), [&] { return ask_.drone(identity); });
 }
 
 size_t PeerCredentialDirectory::size() const {

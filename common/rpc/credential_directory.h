@@ -1,5 +1,5 @@
-// Where keys and drones that the deployment did not come with are looked up: in the store of this process, or at the
-// part that keeps them.
+// Where keys, sessions, tokens and drones that the deployment did not come with are looked up: in the store of this
+// process, or at the part that keeps them.
 #ifndef CHARTLY_COMMON_RPC_CREDENTIAL_DIRECTORY_H_
 #define CHARTLY_COMMON_RPC_CREDENTIAL_DIRECTORY_H_
 
@@ -35,6 +35,13 @@ class CredentialDirectory {
   // The caller behind a key. Unauthenticated: API_KEY_UNKNOWN, or, for whoever has a right secret, API_KEY_EXPIRED or
   // API_KEY_REVOKED. Unavailable (CREDENTIALS_UNREACHABLE) if nobody can tell.
   virtual absl::StatusOr<Caller> CheckKey(absl::string_view key_id, const KeyDigest& digest) = 0;
+  // The caller behind the session of a browser. Unauthenticated (SESSION_ENDED) if it, or the key that it was made
+  // with, has ended. Unavailable (CREDENTIALS_UNREACHABLE) if nobody can tell.
+  virtual absl::StatusOr<Caller> CheckSession(const KeyDigest& digest) = 0;
+  // The caller behind a signed token. Unauthenticated: TOKENS_NOT_TAKEN where there is no issuer, else TOKEN_MALFORMED,
+  // TOKEN_ALGORITHM_REFUSED, TOKEN_KEY_UNKNOWN, TOKEN_SIGNATURE_WRONG, TOKEN_ISSUER_WRONG, TOKEN_AUDIENCE_WRONG,
+  // TOKEN_EXPIRED, TOKEN_NOT_YET_VALID. Unavailable (ISSUER_UNREACHABLE, CREDENTIALS_UNREACHABLE) if nobody can tell.
+  virtual absl::StatusOr<Caller> CheckToken(absl::string_view token) = 0;
   // The drone behind a certificate whose signature and times the connection has checked. Unauthenticated:
   // DRONE_UNKNOWN, DRONE_REVOKED, DRONE_REPLACED, DRONE_EXPIRED. Unavailable (CREDENTIALS_UNREACHABLE) if nobody can
   // tell.
@@ -49,16 +56,22 @@ class PeerCredentialDirectory final : public CredentialDirectory {
   static constexpr absl::Duration kStale = absl::Seconds(60);
   static constexpr size_t kMaxEntries = 4096;
 
-  using AskKey = std::function<absl::StatusOr<Caller>(absl::string_view key_id, const KeyDigest& digest)>;
-  using AskDrone = std::function<absl::StatusOr<Caller>(const DroneIdentity& identity)>;
+  // What the auth part is asked.
+  struct Questions {
+    std::function<absl::StatusOr<Caller>(absl::string_view key_id, const KeyDigest& digest)> key;
+    std::function<absl::StatusOr<Caller>(const KeyDigest& digest)> session;
+    std::function<absl::StatusOr<Caller>(absl::string_view token)> token;
+    std::function<absl::StatusOr<Caller>(const DroneIdentity& identity)> drone;
+  };
 
   // Both must outlive it.
   PeerCredentialDirectory(const Peers& peers, Clock& clock);
-  // Both functions in place of the auth part.
-  PeerCredentialDirectory(AskKey ask_key, AskDrone ask_drone, Clock& clock)
-      : ask_key_(std::move(ask_key)), ask_drone_(std::move(ask_drone)), clock_(clock) {}
+  // `ask` in place of the auth part.
+  PeerCredentialDirectory(Questions ask, Clock& clock) : ask_(std::move(ask)), clock_(clock) {}
 
   absl::StatusOr<Caller> CheckKey(absl::string_view key_id, const KeyDigest& digest) override;
+  absl::StatusOr<Caller> CheckSession(const KeyDigest& digest) override;
+  absl::StatusOr<Caller> CheckToken(absl::string_view token) override;
   absl::StatusOr<Caller> CheckDrone(const DroneIdentity& identity) override;
   // Answers that are remembered.
   size_t size() const;
@@ -73,8 +86,7 @@ class PeerCredentialDirectory final : public CredentialDirectory {
   absl::StatusOr<Caller> Recall(const std::string& id, const std::function<absl::StatusOr<Caller>()>& ask);
   absl::StatusOr<Caller> Remember(const std::string& id, absl::StatusOr<Caller> answer, absl::Time now);
 
-  const AskKey ask_key_;
-  const AskDrone ask_drone_;
+  const Questions ask_;
   Clock& clock_;
   mutable absl::Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);

@@ -13,16 +13,18 @@ struct Answering {
   FakeClock clock;
   absl::StatusOr<Caller> answer = Good();
   int asked = 0;
-  PeerCredentialDirectory directory{[this](absl::string_view, const KeyDigest&) {
-                                      ++asked;
-                                      return answer;
-                                    },
-                                    [this](const DroneIdentity&) {
-                                      ++asked;
-                                      return answer;
-                                    },
-                                    clock};
+  PeerCredentialDirectory directory{
+      {[this](absl::string_view, const KeyDigest&) { return Ask("key"); },
+       [this](const KeyDigest&) { return Ask("session"); }, [this](absl::string_view) { return Ask("token"); },
+       [this](const DroneIdentity&) { return Ask("drone"); }},
+      clock};
+  std::string last;
 
+  absl::StatusOr<Caller> Ask(const char* what) {
+    ++asked;
+    last = what;
+    return answer;
+  }
   static Caller Good() {
     Caller caller;
     caller.kind = CallerKind::kKey;
@@ -92,6 +94,22 @@ TEST_CASE("a key of the deployment is never looked up, a key that carries an id 
   REQUIRE_OK(caller);
   CHECK(caller->principal == "keys/ci");
   CHECK(auth.asked == 1);
+}
+
+TEST_CASE("what a caller shows is looked up as what its text says that it is") {
+  Answering auth;
+  KeyAuthenticator authenticator{{{"admin", "chk_0123456789"}}};
+  authenticator.SetDirectory(auth.directory);
+  auto session = MakeSessionToken();
+  REQUIRE_OK(session);
+  CHECK_OK(authenticator.Authenticate({.api_key = *session, .identity = ""}).status());
+  CHECK(auth.last == "session");
+  CHECK_OK(authenticator.Authenticate({.api_key = "eyJhbGciOiJFUzI1NiJ9.e30.AA", .identity = ""}).status());
+  CHECK(auth.last == "token");
+  for (const char* neither : {"chs_short", "eyJ.only-one-dot", "a.b.c", "eyJ.a.b.c"}) {
+    CHECK(Reason(authenticator.Authenticate({.api_key = neither, .identity = ""}).status()) == "API_KEY_UNKNOWN");
+  }
+  CHECK(auth.asked == 2);
 }
 
 TEST_CASE("a new key carries its id, and no two are the same") {

@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "common/rpc/access.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -29,25 +29,20 @@ absl::string_view IdentityOf(const grpc::AuthContext* connection) {
   return names.size() == 1 ? absl::string_view(names[0].data(), names[0].size()) : "";
 }
 
-// Refusals that may go to the audit log: enough to see an attack, not enough to be one.
-class RefusalBudget {
- public:
-  bool Take() {
-    absl::MutexLock lock(&mu_);
-    const absl::Time now = absl::Now();
-    if (now - since_ >= absl::Seconds(1)) {
-      since_ = now;
-      left_ = kEachSecond;
-    }
-    return left_ > 0 && left_-- > 0;
-  }
+// The address of gRPC without its kind and port: "ipv4:192.0.2.7:4711" is "192.0.2.7". Empty in this process.
+std::string HostOf(absl::string_view peer) {
+  if (!absl::ConsumePrefix(&peer, "ipv4:") && !absl::ConsumePrefix(&peer, "ipv6:")) return "";
+  std::string host(peer.substr(0, peer.rfind(':')));
+  return absl::StrReplaceAll(host, {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}});
+}
 
- private:
-  static constexpr int kEachSecond = 20;
-  absl::Mutex mu_;
-  absl::Time since_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  int left_ ABSL_GUARDED_BY(mu_) = 0;
-};
+// Who called from where. What a gateway in another process says of its caller is told as what it is: its word.
+std::string AddressOf(const grpc::ServerContextBase& context) {
+  const std::string peer = HostOf(context.peer());
+  const absl::string_view told = MetadataOf(context, kAddressMetadata);
+  if (peer.empty() || told.empty()) return peer.empty() ? std::string(told) : peer;
+  return absl::StrCat(told, " by ", peer);
+}
 
 // What the request is about, for the audit log: the first of the naming fields that is set.
 std::string SubjectOf(const google::protobuf::Message& request) {
@@ -90,6 +85,7 @@ absl::Status Guard::Identify(const grpc::ServerContextBase& context, v1::Access 
   const Credentials credentials{MetadataOf(context, kApiKeyMetadata), IdentityOf(connection.get())};
   ASSIGN_OR_RETURN(Caller known, authenticator_.Authenticate(credentials));
   known.request_id = std::move(caller.request_id);
+  known.address = std::move(caller.address);
   caller = std::move(known);
   return CheckAccess(access, caller, method);
 }
@@ -98,20 +94,46 @@ absl::Status Guard::Admit(const grpc::ServerContextBase* context, absl::string_v
   auto rule = rules_.find(method);
   const Rule known = rule == rules_.end() ? Rule() : rule->second;
   caller.request_id = std::string(MetadataOf(*context, kRequestIdMetadata));
+  caller.address = AddressOf(*context);
   absl::Status status = Identify(*context, known.access, method, caller);
-  if (!status.ok()) NoteRefusal(method, known.audited, caller, status);
+  if (status.ok()) return status;
+  Count("chartly_auth_refusals_total", 1, Reason(status));
+  if (audit_ != nullptr) audit_->Refused(EntryOf(method, caller, nullptr, CodeName(status)));
   return status;
 }
 
-// Calls of audited methods are written when they end, refused or not.
-void Guard::NoteRefusal(absl::string_view method, bool audited, const Caller& caller,
-                        const absl::Status& status) const {
-  static auto* budget = new RefusalBudget;
-  const std::string reason = Reason(status);
-  Count("chartly_auth_refusals_total", 1, reason);
-  if (audited || audit_ == nullptr || reason == "API_KEY_REQUIRED" || !budget->Take()) return;
-  audit_->Record({caller.principal, absl::StrCat(service_.substr(service_.rfind('.') + 1), ".", method), "",
-                  CodeName(status), caller.request_id});
+AuditEntry Guard::EntryOf(absl::string_view method, const Caller& caller, const google::protobuf::Message* request,
+                          absl::string_view outcome) const {
+  AuditEntry entry;
+  entry.actor = caller.principal;
+  entry.action = absl::StrCat(service_.substr(service_.rfind('.') + 1), ".", method);
+  if (request != nullptr) entry.subject = SubjectOf(*request);
+  entry.outcome = std::string(outcome);
+  entry.request_id = caller.request_id;
+  entry.tenant = caller.tenant;
+  entry.address = caller.address;
+  return entry;
+}
+
+absl::Status Guard::RecordStart(absl::string_view method, const Caller& caller,
+                                const google::protobuf::Message& request) const {
+  auto rule = rules_.find(method);
+  if (audit_ == nullptr || rule == rules_.end() || !rule->second.audited) return absl::OkStatus();
+  // What proves itself in the method is anybody's call until then. What drones do by themselves is no decision of
+  // anybody: the fleet goes on while the log is away.
+  const v1::Access access = rule->second.access;
+  if (NeedsNoCredential(access) || access == v1::ACCESS_DRONE) return absl::OkStatus();
+  return audit_->Record(EntryOf(method, caller, &request, kAuditStarted));
+}
+
+void Guard::RecordEnd(absl::string_view method, const Caller& caller, const google::protobuf::Message& request,
+                      const absl::Status& status) const {
+  auto rule = rules_.find(method);
+  if (audit_ == nullptr || rule == rules_.end() || !rule->second.audited) return;
+  const AuditEntry entry = EntryOf(method, caller, &request, CodeName(status));
+  if (!status.ok() && NeedsNoCredential(rule->second.access)) return audit_->Refused(entry);
+  // The start is recorded: that the end is not can be seen there.
+  audit_->Record(entry).IgnoreError();
 }
 
 grpc::Status Guard::Finish(absl::string_view method, absl::Time start, const Caller& caller,
@@ -119,11 +141,7 @@ grpc::Status Guard::Finish(absl::string_view method, absl::Time start, const Cal
   std::string code = CodeName(status);
   Count("chartly_rpc_calls_total", 1, code);
   Observe("chartly_rpc_seconds", absl::ToDoubleSeconds(absl::Now() - start), method);
-  auto rule = rules_.find(method);
-  if (audit_ != nullptr && request != nullptr && rule != rules_.end() && rule->second.audited) {
-    audit_->Record({caller.principal, absl::StrCat(service_.substr(service_.rfind('.') + 1), ".", method),
-                    SubjectOf(*request), code, caller.request_id});
-  }
+  if (request != nullptr) RecordEnd(method, caller, *request, status);
   if (status.code() == absl::StatusCode::kInternal || status.code() == absl::StatusCode::kDataLoss) {
     LogError("call failed", {{"method", std::string(method)},
                              {"code", code},

@@ -4,7 +4,8 @@
 //   return guard_.Unary(context, "GetProfile", *request, response,
 //                       [&](const rpc::Caller&) { return logic_.GetProfile(*request); });
 // where the lambda gives absl::StatusOr<Response>. The access rule comes from the proto option of the method; a method
-// without one is refused. Thread-safe.
+// without one is refused. A change that the audit log does not take is not made: before an audited call its start is
+// recorded, and after it how it ended. Thread-safe.
 #ifndef CHARTLY_COMMON_RPC_GUARD_H_
 #define CHARTLY_COMMON_RPC_GUARD_H_
 
@@ -28,6 +29,8 @@ namespace chartly::rpc {
 
 inline constexpr char kApiKeyMetadata[] = "x-api-key";
 inline constexpr char kRequestIdMetadata[] = "x-request-id";
+// Of whoever asked the gateway. Believed as such only from a part of the same process.
+inline constexpr char kAddressMetadata[] = "x-chartly-address";
 
 class Guard {
  public:
@@ -41,7 +44,8 @@ class Guard {
     absl::Time start = absl::Now();
     Caller caller;
     absl::Status admitted = Admit(context, method, caller);
-    if (!admitted.ok()) return Finish(method, start, caller, &request, admitted);
+    if (admitted.ok()) admitted = RecordStart(method, caller, request);
+    if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
     absl::StatusOr<Response> result = fn(static_cast<const Caller&>(caller));
     if (result.ok()) *response = *std::move(result);
     return Finish(method, start, caller, &request, result.status());
@@ -58,8 +62,22 @@ class Guard {
     return Finish(method, start, caller, nullptr, status);
   }
 
+  // The same for one that hands out a file: that is recorded, beforehand and with how it ended.
+  template <typename Fn>
+  grpc::Status Export(grpc::ServerContext* context, absl::string_view method, const google::protobuf::Message& request,
+                      Fn&& fn) const {
+    absl::Time start = absl::Now();
+    Caller caller;
+    absl::Status admitted = Admit(context, method, caller);
+    if (admitted.ok()) admitted = RecordStart(method, caller, request);
+    if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
+    absl::Status status = fn(static_cast<const Caller&>(caller));
+    return Finish(method, start, caller, &request, status);
+  }
+
   // The two halves of the above, for a reactor: Admit when the call begins, Finish for the status it ends with. Admit
-  // fills in the caller as far as it is known, also of a call that it refuses.
+  // fills in the caller as far as it is known, also of a call that it refuses, which it records. Finish records how an
+  // audited call ended if it gets the request.
   absl::Status Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller) const;
   grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
                       const google::protobuf::Message* request, const absl::Status& status) const;
@@ -72,7 +90,12 @@ class Guard {
 
   absl::Status Identify(const grpc::ServerContextBase& context, v1::Access access, absl::string_view method,
                         Caller& caller) const;
-  void NoteRefusal(absl::string_view method, bool audited, const Caller& caller, const absl::Status& status) const;
+  absl::Status RecordStart(absl::string_view method, const Caller& caller,
+                           const google::protobuf::Message& request) const;
+  void RecordEnd(absl::string_view method, const Caller& caller, const google::protobuf::Message& request,
+                 const absl::Status& status) const;
+  AuditEntry EntryOf(absl::string_view method, const Caller& caller, const google::protobuf::Message* request,
+                     absl::string_view outcome) const;
 
   std::string service_;
   const Authenticator& authenticator_;

@@ -8,15 +8,26 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/status/status.h"
 
 namespace chartly::rpc {
 namespace {
 
 constexpr char kPrefix[] = "chk_";
+constexpr char kSessionPrefix[] = "chs_";
+// {" in base64.
+constexpr char kObjectPrefix[] = "eyJ";
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kMaxIdBytes = 39;
+
+absl::StatusOr<std::string> RandomSecret() {
+  unsigned char random[kSecretBytes];
+  if (RAND_bytes(random, sizeof(random)) != 1) return absl::InternalError("no random bytes for a key");
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(random), sizeof(random)));
+}
 
 }  // namespace
 
@@ -35,10 +46,7 @@ absl::string_view AsText(const KeyDigest& digest) {
 }
 
 absl::StatusOr<std::string> MakeKey(absl::string_view id) {
-  unsigned char random[kSecretBytes];
-  if (RAND_bytes(random, sizeof(random)) != 1) return absl::InternalError("no random bytes for a key");
-  const std::string secret =
-      absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(random), sizeof(random)));
+  ASSIGN_OR_RETURN(const std::string secret, RandomSecret());
   return id.empty() ? absl::StrCat(kPrefix, secret) : absl::StrCat(kPrefix, id, "_", secret);
 }
 
@@ -54,6 +62,19 @@ bool IsKeyId(absl::string_view id) {
   auto plain = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
   return !id.empty() && id.size() <= kMaxIdBytes && plain(id[0]) &&
          std::all_of(id.begin(), id.end(), [&](char c) { return plain(c) || c == '-'; });
+}
+
+absl::StatusOr<std::string> MakeSessionToken() {
+  ASSIGN_OR_RETURN(const std::string secret, RandomSecret());
+  return absl::StrCat(kSessionPrefix, secret);
+}
+
+bool IsSessionToken(absl::string_view text) {
+  return absl::ConsumePrefix(&text, kSessionPrefix) && text.size() == 2 * kSecretBytes;
+}
+
+bool IsSignedToken(absl::string_view text) {
+  return absl::StartsWith(text, kObjectPrefix) && std::count(text.begin(), text.end(), '.') == 2;
 }
 
 }  // namespace chartly::rpc

@@ -27,6 +27,12 @@ absl::string_view KeyIdOf(absl::string_view key);
 // ^[a-z0-9][a-z0-9-]{0,38}$
 bool IsKeyId(absl::string_view id);
 
+// The text of a session: chs_SECRET, with 256 random bits in hex. Internal if there are no random bytes.
+absl::StatusOr<std::string> MakeSessionToken();
+bool IsSessionToken(absl::string_view text);
+// Whether the text has the form of a signed token (JWT): three parts between dots, of which the first is an object.
+bool IsSignedToken(absl::string_view text);
+
 }  // namespace chartly::rpc
 
 #endif  // CHARTLY_COMMON_RPC_KEY_TOKEN_H_

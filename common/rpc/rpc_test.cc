@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <iostream>
 
@@ -18,8 +19,15 @@ namespace {
 
 class RecordingSink final : public AuditSink {
  public:
-  void Record(const AuditEntry& entry) override { entries.push_back(entry); }
+  absl::Status Record(const AuditEntry& entry) override {
+    if (down) return absl::UnavailableError("the audit log takes nothing");
+    entries.push_back(entry);
+    return absl::OkStatus();
+  }
+  void Refused(const AuditEntry& entry) override { refusals.push_back(entry); }
+  bool down = false;
   std::vector<AuditEntry> entries;
+  std::vector<AuditEntry> refusals;
 };
 
 // The real adapter shape over the smallest logic.
@@ -27,6 +35,7 @@ class EchoReleases final : public v1::ReleasesService::Service {
  public:
   EchoReleases(const Authenticator& authenticator, AuditSink* sink)
       : guard_("chartly.v1.ReleasesService", authenticator, sink) {}
+  std::atomic<int> shelved = 0;
   grpc::Status GetDeployment(grpc::ServerContext* context, const v1::GetDeploymentRequest* request,
                              v1::Deployment* response) override {
     return guard_.Unary(context, "GetDeployment", *request, response,
@@ -43,7 +52,10 @@ class EchoReleases final : public v1::ReleasesService::Service {
   grpc::Status ShelveDeployment(grpc::ServerContext* context, const v1::ShelveDeploymentRequest* request,
                                 v1::Deployment* response) override {
     return guard_.Unary(context, "ShelveDeployment", *request, response,
-                        [&](const Caller&) -> absl::StatusOr<v1::Deployment> { return v1::Deployment(); });
+                        [&](const Caller&) -> absl::StatusOr<v1::Deployment> {
+                          ++shelved;
+                          return v1::Deployment();
+                        });
   }
   grpc::Status OpenDeployment(grpc::ServerContext* context, const v1::OpenDeploymentRequest* request,
                               v1::Deployment* response) override {
@@ -108,19 +120,52 @@ TEST_CASE("reads need no key, writes do, and a wrong key is refused for both") {
   CHECK_OK(fixture.Shelve(fixture.server.InProcessChannel("a-key-of-the-admin")));
 }
 
-TEST_CASE("a change is audited with who, what and outcome, a read is not") {
+TEST_CASE("a change is audited before and after with who, what, where and outcome, a read is not") {
   Fixture fixture;
   v1::Deployment answer;
   CHECK_OK(fixture.Get(fixture.server.InProcessChannel(""), "deployments/d1", answer));
-  CHECK_OK(fixture.Shelve(fixture.server.InProcessChannel("a-key-of-the-admin")));
+  const std::string address = absl::StrCat("127.0.0.1:", fixture.server.ports()[0]);
+  CHECK_OK(fixture.Shelve(MakeChannel(address, "a-key-of-the-admin")));
   CHECK_FALSE(fixture.Shelve(fixture.server.InProcessChannel("")).ok());
   REQUIRE(fixture.sink.entries.size() == 2);
-  CHECK(fixture.sink.entries[0].actor == "admin");
-  CHECK(fixture.sink.entries[0].action == "ReleasesService.ShelveDeployment");
-  CHECK(fixture.sink.entries[0].subject == "deployments/d1");
-  CHECK(fixture.sink.entries[0].outcome == "OK");
-  CHECK(fixture.sink.entries[1].actor == "anonymous");
-  CHECK(fixture.sink.entries[1].outcome == "UNAUTHENTICATED");
+  CHECK(fixture.sink.entries[0].outcome == kAuditStarted);
+  for (const AuditEntry& entry : fixture.sink.entries) {
+    CHECK(entry.actor == "admin");
+    CHECK(entry.action == "ReleasesService.ShelveDeployment");
+    CHECK(entry.subject == "deployments/d1");
+    CHECK(entry.tenant == "default");
+    CHECK(entry.address == "127.0.0.1");
+  }
+  CHECK(fixture.sink.entries[1].outcome == "OK");
+  REQUIRE(fixture.sink.refusals.size() == 1);
+  CHECK(fixture.sink.refusals[0].actor == "anonymous");
+  CHECK(fixture.sink.refusals[0].outcome == "UNAUTHENTICATED");
+  CHECK(fixture.sink.refusals[0].address.empty());
+}
+
+TEST_CASE("a change that cannot be audited is not made") {
+  Fixture fixture;
+  fixture.sink.down = true;
+  CHECK(absl::IsUnavailable(fixture.Shelve(fixture.server.InProcessChannel("a-key-of-the-admin"))));
+  CHECK(fixture.service.shelved == 0);
+  v1::Deployment answer;
+  CHECK_OK(fixture.Get(fixture.server.InProcessChannel(""), "deployments/d1", answer));
+}
+
+TEST_CASE("what a caller from outside says of its address stands beside the address it has") {
+  Fixture fixture;
+  const auto shelve = [&](const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::ClientContext context;
+    Prepare(context, absl::Seconds(10));
+    context.AddMetadata(kAddressMetadata, "192.0.2.1");
+    v1::ShelveDeploymentRequest request;
+    v1::Deployment answer;
+    CHECK(v1::ReleasesService::NewStub(channel)->ShelveDeployment(&context, request, &answer).ok());
+    return fixture.sink.entries.back().address;
+  };
+  const std::string address = absl::StrCat("127.0.0.1:", fixture.server.ports()[0]);
+  CHECK(shelve(fixture.server.InProcessChannel("a-key-of-the-admin")) == "192.0.2.1");
+  CHECK(shelve(MakeChannel(address, "a-key-of-the-admin")) == "192.0.2.1 by 127.0.0.1");
 }
 
 TEST_CASE("reason and details of an error arrive at the caller") {

@@ -74,7 +74,7 @@ grpc::Status RecordService::ListRecords(grpc::ServerContext* context, const v1::
 
 grpc::Status RecordService::ExportRecords(grpc::ServerContext* context, const v1::ExportRecordsRequest* request,
                                           grpc::ServerWriter<v1::ExportRecordsResponse>* writer) {
-  return guard_.Stream(context, "ExportRecords", [&](const rpc::Caller&) {
+  return guard_.Export(context, "ExportRecords", *request, [&](const rpc::Caller&) {
     return exports_.Run(
         *request, [context] { return context->IsCancelled(); },
         [&](const v1::ExportRecordsResponse& piece) { return writer->Write(piece); });

@@ -13,6 +13,7 @@ v1::AuditEvent EventOf(const rpc::Caller& caller, const char* action) {
   event.set_actor(caller.principal);
   event.set_tenant(caller.tenant);
   event.set_request_id(caller.request_id);
+  event.set_address(caller.address);
   event.set_action(action);
   event.set_outcome("OK");
   return event;
@@ -61,9 +62,9 @@ grpc::Status AuditService::GetAuditConsistency(grpc::ServerContext* context,
   });
 }
 
-grpc::Status AuditService::ExportAuditLog(grpc::ServerContext* context, const v1::ExportAuditLogRequest*,
+grpc::Status AuditService::ExportAuditLog(grpc::ServerContext* context, const v1::ExportAuditLogRequest* request,
                                           grpc::ServerWriter<v1::ExportAuditLogResponse>* writer) {
-  return guard_.Stream(context, "ExportAuditLog", [&](const rpc::Caller&) {
+  return guard_.Export(context, "ExportAuditLog", *request, [&](const rpc::Caller&) {
     return WriteAuditLog(deps_.store, deps_.log, deps_.keeper,
                          [&](const v1::ExportAuditLogResponse& piece) { return writer->Write(piece); });
   });

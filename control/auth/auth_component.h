@@ -18,6 +18,8 @@
 #include "control/auth/auth_service.h"
 #include "control/auth/drone_book.h"
 #include "control/auth/key_book.h"
+#include "control/auth/session_book.h"
+#include "control/auth/token_issuer.h"
 
 namespace chartly::auth {
 
@@ -25,23 +27,29 @@ struct AuthConfig {
   std::string data_dir;                               // the store lies in its folder "auth"
   std::string tls_dir;                                // where the authority lies; empty: DATA_DIR/tls
   absl::Duration certificate_life = absl::Hours(24);  // of drones
+  SessionTerms sessions = {};
+  TokenConfig tokens = {};
 };
 
 class AuthComponent final : public rpc::CredentialDirectory {
  public:
   // The authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (STORE_LOCKED) if another
-  // process has the store; DataLoss (STATE_DAMAGED) if a key cannot be read.
+  // process has the store; DataLoss (STATE_DAMAGED) if a key cannot be read; InvalidArgument (ISSUER_INVALID).
   static absl::StatusOr<std::unique_ptr<AuthComponent>> Open(const AuthConfig& config,
                                                              const rpc::Authenticator& authenticator,
                                                              rpc::AuditSink* audit, Clock& clock);
   std::vector<grpc::Service*> services() { return {&service_}; }
-  KeyBook& keys() { return *keys_; }
+  KeyBook& keys() { return *pieces_.keys; }
   // This process looks callers up here.
   absl::StatusOr<rpc::Caller> CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest) override {
-    return keys_->CheckKey(key_id, digest);
+    return pieces_.keys->CheckKey(key_id, digest);
   }
+  absl::StatusOr<rpc::Caller> CheckSession(const rpc::KeyDigest& digest) override {
+    return pieces_.sessions->Check(digest);
+  }
+  absl::StatusOr<rpc::Caller> CheckToken(absl::string_view token) override;
   absl::StatusOr<rpc::Caller> CheckDrone(const rpc::DroneIdentity& identity) override {
-    return drones_->Check(identity.drone_id, identity.enrollment);
+    return pieces_.drones->Check(identity.drone_id, identity.enrollment);
   }
   // Empty: nothing here can fail.
   std::string Health() { return ""; }
@@ -49,16 +57,20 @@ class AuthComponent final : public rpc::CredentialDirectory {
   void Shutdown() {}
 
  private:
-  AuthComponent(std::unique_ptr<StateStore> store, std::unique_ptr<KeyBook> keys, std::unique_ptr<DroneBook> drones,
-                const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : store_(std::move(store)),
-        keys_(std::move(keys)),
-        drones_(std::move(drones)),
-        service_(*keys_, *drones_, authenticator, audit) {}
+  // What the component is made of, in the order in which each needs the ones before.
+  struct Pieces {
+    std::unique_ptr<StateStore> store;
+    std::unique_ptr<KeyBook> keys;
+    std::unique_ptr<SessionBook> sessions;
+    std::unique_ptr<TokenIssuer> issuer;  // null: no tokens are taken
+    std::unique_ptr<DroneBook> drones;
+  };
 
-  std::unique_ptr<StateStore> store_;
-  std::unique_ptr<KeyBook> keys_;
-  std::unique_ptr<DroneBook> drones_;
+  AuthComponent(Pieces pieces, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+      : pieces_(std::move(pieces)),
+        service_({*pieces_.keys, *pieces_.sessions, *pieces_.drones, *this, audit}, authenticator) {}
+
+  const Pieces pieces_;
   AuthService service_;
 };
 

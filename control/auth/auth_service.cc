@@ -22,13 +22,39 @@ v1::Caller Describe(const rpc::Caller& caller) {
   return message;
 }
 
-absl::StatusOr<rpc::KeyDigest> DigestIn(const v1::CheckKeyRequest& request) {
+absl::StatusOr<rpc::KeyDigest> DigestIn(const std::string& bytes) {
   rpc::KeyDigest digest;
-  if (request.digest().size() != digest.size()) {
+  if (bytes.size() != digest.size()) {
     return Error(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", "digest: must be a SHA-256, 32 bytes");
   }
-  std::copy(request.digest().begin(), request.digest().end(), digest.begin());
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
   return digest;
+}
+
+absl::StatusOr<v1::CheckKeyResponse> Answer(const absl::StatusOr<rpc::Caller>& caller) {
+  RETURN_IF_ERROR(caller.status());
+  v1::CheckKeyResponse answer;
+  answer.set_principal(caller->principal);
+  answer.set_role(std::string(rpc::RoleName(caller->role)));
+  answer.set_tenant(caller->tenant);
+  answer.set_session(caller->session);
+  return answer;
+}
+
+rpc::AuditEntry EntryOf(const rpc::Caller& caller, const char* action) {
+  rpc::AuditEntry entry;
+  entry.actor = caller.principal;
+  entry.action = action;
+  entry.request_id = caller.request_id;
+  entry.tenant = caller.tenant;
+  entry.address = caller.address;
+  return entry;
+}
+
+std::string OutcomeOf(const absl::Status& status) {
+  if (status.ok()) return "OK";
+  const std::string reason = Reason(status);
+  return absl::StrCat(absl::StatusCodeToString(status.code()), reason.empty() ? "" : " ", reason);
 }
 
 }  // namespace
@@ -39,77 +65,151 @@ grpc::Status AuthService::GetCaller(grpc::ServerContext* context, const v1::GetC
                       [&](const rpc::Caller& caller) { return absl::StatusOr<v1::Caller>(Describe(caller)); });
 }
 
+absl::Status AuthService::RecordStart(rpc::AuditEntry& entry) const {
+  if (deps_.audit == nullptr) return absl::OkStatus();
+  entry.outcome = rpc::kAuditStarted;
+  return deps_.audit->Record(entry);
+}
+
+void AuthService::RecordEnd(rpc::AuditEntry& entry, const absl::Status& status) const {
+  if (deps_.audit == nullptr) return;
+  entry.outcome = OutcomeOf(status);
+  // The start is recorded: that the end is not can be seen there.
+  deps_.audit->Record(entry).IgnoreError();
+}
+
+void AuthService::RecordRefusal(rpc::AuditEntry& entry, const absl::Status& status) const {
+  if (deps_.audit == nullptr) return;
+  entry.outcome = OutcomeOf(status);
+  deps_.audit->Refused(entry);
+}
+
+absl::StatusOr<v1::Session> AuthService::Begin(const rpc::Caller& caller, const v1::SignInRequest& request) {
+  if (request.api_key().empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", "api_key: is missing", {{"field", "api_key"}});
+  }
+  rpc::AuditEntry entry = EntryOf(caller, "AuthService.SignIn");
+  absl::StatusOr<rpc::Caller> person = deps_.sessions.Identify(request.api_key());
+  if (!person.ok()) {
+    RecordRefusal(entry, person.status());
+    return person.status();
+  }
+  entry.actor = person->principal;
+  entry.tenant = person->tenant;
+  RETURN_IF_ERROR(RecordStart(entry));
+  absl::StatusOr<v1::Session> session = deps_.sessions.Begin(request.api_key());
+  RecordEnd(entry, session.status());
+  return session;
+}
+
+grpc::Status AuthService::SignIn(grpc::ServerContext* context, const v1::SignInRequest* request,
+                                 v1::Session* response) {
+  return guard_.Unary(context, "SignIn", *request, response,
+                      [&](const rpc::Caller& caller) { return Begin(caller, *request); });
+}
+
+grpc::Status AuthService::GetSession(grpc::ServerContext* context, const v1::GetSessionRequest* request,
+                                     v1::Session* response) {
+  return guard_.Unary(context, "GetSession", *request, response,
+                      [&](const rpc::Caller& caller) { return deps_.sessions.Describe(caller); });
+}
+
+// Nothing keeps a session open against the will of whoever it is: it ends also while the audit log takes nothing.
+absl::StatusOr<v1::SignOutResponse> AuthService::End(const rpc::Caller& caller) {
+  rpc::AuditEntry entry = EntryOf(caller, "AuthService.SignOut");
+  RETURN_IF_ERROR(deps_.sessions.End(caller));
+  RecordEnd(entry, absl::OkStatus());
+  return v1::SignOutResponse();
+}
+
+grpc::Status AuthService::SignOut(grpc::ServerContext* context, const v1::SignOutRequest* request,
+                                  v1::SignOutResponse* response) {
+  return guard_.Unary(context, "SignOut", *request, response, [&](const rpc::Caller& caller) { return End(caller); });
+}
+
 grpc::Status AuthService::CreateKey(grpc::ServerContext* context, const v1::CreateKeyRequest* request,
                                     v1::IssuedKey* response) {
   return guard_.Unary(context, "CreateKey", *request, response,
-                      [&](const rpc::Caller& caller) { return keys_.Create(*request, caller); });
+                      [&](const rpc::Caller& caller) { return deps_.keys.Create(*request, caller); });
 }
 
 grpc::Status AuthService::ListKeys(grpc::ServerContext* context, const v1::ListKeysRequest* request,
                                    v1::ListKeysResponse* response) {
   return guard_.Unary(context, "ListKeys", *request, response,
-                      [&](const rpc::Caller&) { return keys_.List(*request); });
+                      [&](const rpc::Caller&) { return deps_.keys.List(*request); });
 }
 
 grpc::Status AuthService::RotateKey(grpc::ServerContext* context, const v1::RotateKeyRequest* request,
                                     v1::IssuedKey* response) {
   return guard_.Unary(context, "RotateKey", *request, response,
-                      [&](const rpc::Caller&) { return keys_.Rotate(*request); });
+                      [&](const rpc::Caller&) { return deps_.keys.Rotate(*request); });
 }
 
 grpc::Status AuthService::RevokeKey(grpc::ServerContext* context, const v1::RevokeKeyRequest* request,
                                     v1::ApiKey* response) {
   return guard_.Unary(context, "RevokeKey", *request, response,
-                      [&](const rpc::Caller&) { return keys_.Revoke(*request); });
+                      [&](const rpc::Caller&) { return deps_.keys.Revoke(*request); });
 }
 
 grpc::Status AuthService::CheckKey(grpc::ServerContext* context, const v1::CheckKeyRequest* request,
                                    v1::CheckKeyResponse* response) {
   return guard_.Unary(context, "CheckKey", *request, response,
                       [&](const rpc::Caller&) -> absl::StatusOr<v1::CheckKeyResponse> {
-                        ASSIGN_OR_RETURN(const rpc::KeyDigest digest, DigestIn(*request));
-                        ASSIGN_OR_RETURN(const rpc::Caller caller, keys_.CheckKey(request->key_id(), digest));
-                        v1::CheckKeyResponse answer;
-                        answer.set_principal(caller.principal);
-                        answer.set_role(std::string(rpc::RoleName(caller.role)));
-                        answer.set_tenant(caller.tenant);
-                        return answer;
+                        ASSIGN_OR_RETURN(const rpc::KeyDigest digest, DigestIn(request->digest()));
+                        return Answer(deps_.keys.CheckKey(request->key_id(), digest));
                       });
+}
+
+grpc::Status AuthService::CheckSession(grpc::ServerContext* context, const v1::CheckSessionRequest* request,
+                                       v1::CheckKeyResponse* response) {
+  return guard_.Unary(context, "CheckSession", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::CheckKeyResponse> {
+                        ASSIGN_OR_RETURN(const rpc::KeyDigest digest, DigestIn(request->digest()));
+                        return Answer(deps_.sessions.Check(digest));
+                      });
+}
+
+grpc::Status AuthService::CheckToken(grpc::ServerContext* context, const v1::CheckTokenRequest* request,
+                                     v1::CheckKeyResponse* response) {
+  return guard_.Unary(context, "CheckToken", *request, response,
+                      [&](const rpc::Caller&) { return Answer(deps_.directory.CheckToken(request->token())); });
 }
 
 grpc::Status AuthService::CreateJoinToken(grpc::ServerContext* context, const v1::CreateJoinTokenRequest* request,
                                           v1::IssuedJoinToken* response) {
   return guard_.Unary(context, "CreateJoinToken", *request, response,
-                      [&](const rpc::Caller& caller) { return drones_.CreateToken(*request, caller); });
+                      [&](const rpc::Caller& caller) { return deps_.drones.CreateToken(*request, caller); });
 }
 
 grpc::Status AuthService::ListJoinTokens(grpc::ServerContext* context, const v1::ListJoinTokensRequest* request,
                                          v1::ListJoinTokensResponse* response) {
   return guard_.Unary(context, "ListJoinTokens", *request, response, [&](const rpc::Caller&) {
-    return absl::StatusOr<v1::ListJoinTokensResponse>(drones_.ListTokens());
+    return absl::StatusOr<v1::ListJoinTokensResponse>(deps_.drones.ListTokens());
   });
 }
 
-// Whoever tries tokens that never were can fill no log with it; a token that was good once is worth an entry.
-void AuthService::NoteEnrollment(const rpc::Caller& caller, const v1::EnrollDroneRequest& request,
-                                 const std::string& token, const absl::Status& status) const {
-  const std::string reason = Reason(status);
-  if (!status.ok()) Count("chartly_join_refusals_total", 1, reason);
-  if (audit_ == nullptr || reason == "JOIN_TOKEN_UNKNOWN" || reason == "FIELD_INVALID") return;
-  audit_->Record(
-      {token.empty() ? "anonymous" : token, "AuthService.EnrollDrone", absl::StrCat("drones/", request.drone_id()),
-       status.ok() ? "OK" : absl::StrCat(absl::StatusCodeToString(status.code()), " ", reason), caller.request_id});
+absl::StatusOr<v1::DroneCertificate> AuthService::Enroll(const rpc::Caller& caller,
+                                                         const v1::EnrollDroneRequest& request) {
+  rpc::AuditEntry entry = EntryOf(caller, "AuthService.EnrollDrone");
+  entry.subject = absl::StrCat("drones/", request.drone_id());
+  absl::StatusOr<std::string> token = deps_.drones.TokenOf(request);
+  if (!token.ok()) {
+    Count("chartly_join_refusals_total", 1, Reason(token.status()));
+    RecordRefusal(entry, token.status());
+    return token.status();
+  }
+  entry.actor = *std::move(token);
+  RETURN_IF_ERROR(RecordStart(entry));
+  absl::StatusOr<v1::DroneCertificate> certificate = deps_.drones.Enroll(request);
+  if (!certificate.ok()) Count("chartly_join_refusals_total", 1, Reason(certificate.status()));
+  RecordEnd(entry, certificate.status());
+  return certificate;
 }
 
 grpc::Status AuthService::EnrollDrone(grpc::ServerContext* context, const v1::EnrollDroneRequest* request,
                                       v1::DroneCertificate* response) {
   return guard_.Unary(context, "EnrollDrone", *request, response,
-                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::DroneCertificate> {
-                        absl::StatusOr<DroneBook::Enrolled> enrolled = drones_.Enroll(*request);
-                        NoteEnrollment(caller, *request, enrolled.ok() ? enrolled->token_name : "", enrolled.status());
-                        RETURN_IF_ERROR(enrolled.status());
-                        return std::move(enrolled->certificate);
-                      });
+                      [&](const rpc::Caller& caller) { return Enroll(caller, *request); });
 }
 
 grpc::Status AuthService::RenewDrone(grpc::ServerContext* context, const v1::RenewDroneRequest* request,
@@ -120,21 +220,21 @@ grpc::Status AuthService::RenewDrone(grpc::ServerContext* context, const v1::Ren
                           return Error(absl::StatusCode::kFailedPrecondition, "NOT_A_DRONE",
                                        "only a drone can renew, over TLS and with its certificate");
                         }
-                        return drones_.Renew(caller.drone_id, caller.enrollment, request->certificate_request());
+                        return deps_.drones.Renew(caller.drone_id, caller.enrollment, request->certificate_request());
                       });
 }
 
 grpc::Status AuthService::RevokeDrone(grpc::ServerContext* context, const v1::RevokeDroneRequest* request,
                                       v1::RevokeDroneResponse* response) {
   return guard_.Unary(context, "RevokeDrone", *request, response,
-                      [&](const rpc::Caller&) { return drones_.Revoke(request->name()); });
+                      [&](const rpc::Caller&) { return deps_.drones.Revoke(request->name()); });
 }
 
 grpc::Status AuthService::CheckDrone(grpc::ServerContext* context, const v1::CheckDroneRequest* request,
                                      v1::CheckDroneResponse* response) {
   return guard_.Unary(
       context, "CheckDrone", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::CheckDroneResponse> {
-        ASSIGN_OR_RETURN(const rpc::Caller drone, drones_.Check(request->drone_id(), request->enrollment()));
+        ASSIGN_OR_RETURN(const rpc::Caller drone, deps_.drones.Check(request->drone_id(), request->enrollment()));
         v1::CheckDroneResponse answer;
         answer.set_tenant(drone.tenant);
         return answer;

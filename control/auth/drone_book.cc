@@ -183,7 +183,14 @@ absl::StatusOr<v1::DroneCertificate> DroneBook::Certify(const std::string& drone
   return answer;
 }
 
-absl::StatusOr<DroneBook::Enrolled> DroneBook::Enroll(const v1::EnrollDroneRequest& request) {
+absl::StatusOr<std::string> DroneBook::TokenOf(const v1::EnrollDroneRequest& request) const {
+  RETURN_IF_ERROR(CheckDroneId(request.drone_id()));
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(const StoredJoinToken token, FindToken(request));
+  return token.join_token().name();
+}
+
+absl::StatusOr<v1::DroneCertificate> DroneBook::Enroll(const v1::EnrollDroneRequest& request) {
   RETURN_IF_ERROR(CheckDroneId(request.drone_id()));
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(StoredJoinToken token, FindToken(request));
@@ -200,12 +207,11 @@ absl::StatusOr<DroneBook::Enrolled> DroneBook::Enroll(const v1::EnrollDroneReque
     return Error(absl::StatusCode::kResourceExhausted, "DRONES_TOO_MANY",
                  absl::StrCat("there are ", kMaxDrones, " drones already"));
   }
-  Enrolled enrolled;
-  enrolled.token_name = token.join_token().name();
   StoredEnrollment enrollment;
   ASSIGN_OR_RETURN(*enrollment.mutable_enrollment(), RandomHex(8));
   enrollment.set_tenant(token.join_token().tenant());
-  ASSIGN_OR_RETURN(enrolled.certificate, Certify(request.drone_id(), request.certificate_request(), enrollment));
+  ASSIGN_OR_RETURN(v1::DroneCertificate certificate,
+                   Certify(request.drone_id(), request.certificate_request(), enrollment));
   token.set_used_by(request.drone_id());
   const std::string token_id(absl::StripPrefix(token.join_token().name(), kTokenNames));
   StateTransaction transaction;
@@ -214,7 +220,7 @@ absl::StatusOr<DroneBook::Enrolled> DroneBook::Enroll(const v1::EnrollDroneReque
   RETURN_IF_ERROR(store_.Commit(transaction).status());
   tokens_[token_id] = std::move(token);
   enrolled_[request.drone_id()] = std::move(enrollment);
-  return enrolled;
+  return certificate;
 }
 
 absl::StatusOr<storage::v1::StoredEnrollment> DroneBook::FindEnrollment(absl::string_view drone_id,

@@ -37,14 +37,12 @@ class DroneBook {
   absl::StatusOr<v1::IssuedJoinToken> CreateToken(const v1::CreateJoinTokenRequest& request, const rpc::Caller& caller);
   v1::ListJoinTokensResponse ListTokens() const;
 
-  struct Enrolled {
-    v1::DroneCertificate certificate;
-    std::string token_name;
-  };
+  // The name of the token of the request. Fails as Enroll if the token is not good for this drone.
+  absl::StatusOr<std::string> TokenOf(const v1::EnrollDroneRequest& request) const;
   // Unauthenticated: JOIN_TOKEN_UNKNOWN, JOIN_TOKEN_EXPIRED, JOIN_TOKEN_USED, JOIN_TOKEN_OF_OTHER_DRONE; AlreadyExists
   // (DRONE_ENROLLED) if a token for any drone asks for the id of one that is let in already; InvalidArgument
   // (FIELD_INVALID, REQUEST_INVALID); ResourceExhausted (DRONES_TOO_MANY). The token is used up by success alone.
-  absl::StatusOr<Enrolled> Enroll(const v1::EnrollDroneRequest& request);
+  absl::StatusOr<v1::DroneCertificate> Enroll(const v1::EnrollDroneRequest& request);
   // A new certificate for the enrolment of the caller. Unauthenticated as Check.
   absl::StatusOr<v1::DroneCertificate> Renew(const std::string& drone_id, const std::string& enrollment,
                                              const std::string& certificate_request);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc/drone_identity.h"
 #include "common/rpc/peers.h"
@@ -17,8 +18,15 @@ namespace {
 
 class RecordingSink final : public rpc::AuditSink {
  public:
-  void Record(const rpc::AuditEntry& entry) override { entries.push_back(entry); }
+  absl::Status Record(const rpc::AuditEntry& entry) override {
+    if (down) return absl::UnavailableError("the audit log takes nothing");
+    entries.push_back(entry);
+    return absl::OkStatus();
+  }
+  void Refused(const rpc::AuditEntry& entry) override { refusals.push_back(entry); }
+  bool down = false;
   std::vector<rpc::AuditEntry> entries;
+  std::vector<rpc::AuditEntry> refusals;
 };
 
 // Auth on a port that takes TLS only, as with --rpc-tls.
@@ -121,7 +129,10 @@ TEST_CASE("a drone joins with a token and is who its certificate says") {
   REQUIRE_OK(caller);
   CHECK(caller->principal() == "drones/d1");
   CHECK(caller->role() == "none");
+  REQUIRE(auth.sink.entries.size() >= 2);
+  CHECK(auth.sink.entries[auth.sink.entries.size() - 2].outcome == rpc::kAuditStarted);
   CHECK(auth.sink.entries.back().action == "AuthService.EnrollDrone");
+  CHECK(absl::StartsWith(auth.sink.entries.back().actor, "joinTokens/"));
   CHECK(auth.sink.entries.back().subject == "drones/d1");
   CHECK(auth.sink.entries.back().outcome == "OK");
 }
@@ -131,9 +142,19 @@ TEST_CASE("a join token that is used twice is refused, and the audit log tells w
   const std::string token = auth.Token();
   REQUIRE_OK(auth.Enroll(token, "d1"));
   CHECK(Reason(auth.Enroll(token, "d2").status()) == "JOIN_TOKEN_USED");
-  CHECK(auth.sink.entries.back().subject == "drones/d2");
-  CHECK(auth.sink.entries.back().outcome == "UNAUTHENTICATED JOIN_TOKEN_USED");
+  REQUIRE(!auth.sink.refusals.empty());
+  CHECK(auth.sink.refusals.back().subject == "drones/d2");
+  CHECK(auth.sink.refusals.back().outcome == "UNAUTHENTICATED JOIN_TOKEN_USED");
   CHECK(Reason(auth.Enroll(token, "d1").status()) == "JOIN_TOKEN_USED");
+}
+
+TEST_CASE("while the audit log takes nothing no drone joins, and its token stays good") {
+  TlsAuth auth;
+  const std::string token = auth.Token();
+  auth.sink.down = true;
+  CHECK(absl::IsUnavailable(auth.Enroll(token, "d1").status()));
+  auth.sink.down = false;
+  CHECK_OK(auth.Enroll(token, "d1").status());
 }
 
 TEST_CASE("a token is good for its time, its drone and its secret alone") {

@@ -28,11 +28,13 @@ absl::Status EventWatch::Admit(const grpc::CallbackServerContext& context, const
   return absl::OkStatus();
 }
 
-void EventWatch::Begin(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request) {
+void EventWatch::Begin(grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request) {
   self_ = shared_from_this();
+  context_ = &context;
   absl::Status status = Admit(context, request);
   if (!status.ok()) return End(status);
   events_.Listen(self_);
+  ReadmitAfter(kReadmitEach);
   StartSendInitialMetadata();  // the caller knows that from now on nothing is missed
 }
 
@@ -79,6 +81,34 @@ void EventWatch::Send() {
   // gRPC may call back while it is being called, so it is called without the lock.
   if (next == kWrite) StartWrite(&event_);
   if (next == kEnd) End(end);
+}
+
+void EventWatch::ReadmitAfter(absl::Duration time) {
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(absl::ToChronoTime(absl::Now() + time), [weak = weak_from_this()](bool is_due) {
+    std::shared_ptr<EventWatch> self = is_due ? weak.lock() : nullptr;
+    if (self != nullptr) self->Readmit();
+  });
+}
+
+// Taken for a write, so that the call, and its context, do not end meanwhile.
+void EventWatch::Readmit() {
+  {
+    absl::MutexLock lock(&mu_);
+    if (ended_) return;
+    if (busy_) return ReadmitAfter(absl::Seconds(1));
+    busy_ = true;
+  }
+  rpc::Caller caller;
+  const absl::Status status = guard_.Admit(context_, "WatchEvents", caller);
+  // While nobody can tell, the answer of before stands; the directory bounds for how long.
+  if (!status.ok() && !absl::IsUnavailable(status)) return End(status);
+  {
+    absl::MutexLock lock(&mu_);
+    busy_ = false;
+  }
+  ReadmitAfter(kReadmitEach);
+  Send();
 }
 
 void EventWatch::End(const absl::Status& status) {

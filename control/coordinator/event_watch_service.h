@@ -1,9 +1,12 @@
 // One watcher of events. Only *_service files may see gRPC types, hence the name.
 //
-// Nothing waits for it: it is told of news and of the end of each write, and sends what there is. Lives from its making
+// Nothing waits for it: it is told of news and of the end of each write, and sends what there is. Now and then the
+// caller is asked again who it is, so that a stream does not outlive the key it was opened with. Lives from its making
 // until gRPC is done with it.
 #ifndef CHARTLY_CONTROL_COORDINATOR_EVENT_WATCH_SERVICE_H_
 #define CHARTLY_CONTROL_COORDINATOR_EVENT_WATCH_SERVICE_H_
+
+#include <grpcpp/alarm.h>
 
 #include <atomic>
 #include <deque>
@@ -19,6 +22,8 @@
 namespace chartly::coordinator {
 
 inline constexpr int kMaxWatchers = 256;
+// How often the caller is asked again who it is.
+inline constexpr absl::Duration kReadmitEach = absl::Seconds(15);
 
 class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
                          public EventListener,
@@ -29,7 +34,7 @@ class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
   ~EventWatch() override;
 
   // Admits the caller and begins to send. Called once, when a shared_ptr holds it.
-  void Begin(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request);
+  void Begin(grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request);
 
   void OnNews() override { Send(); }
   void OnSendInitialMetadataDone(bool ok) override { OnWriteDone(ok); }
@@ -42,14 +47,18 @@ class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
   // Sends the next event, or the end, unless something is being sent.
   void Send() ABSL_LOCKS_EXCLUDED(mu_);
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReadmitAfter(absl::Duration time);
+  void Readmit() ABSL_LOCKS_EXCLUDED(mu_);
 
   const rpc::Guard& guard_;
   EventLog& events_;
   std::atomic<int>& watchers_;
   const absl::Time start_;
   rpc::Caller caller_;
-  std::shared_ptr<EventWatch> self_;  // until OnDone
-  v1::Event event_;                   // of the one write in progress
+  grpc::CallbackServerContext* context_ = nullptr;  // of the call, which lasts until OnDone
+  std::unique_ptr<grpc::Alarm> alarm_;              // one a time it is set, for it is set again while it goes off
+  std::shared_ptr<EventWatch> self_;                // until OnDone
+  v1::Event event_;                                 // of the one write in progress
 
   absl::Mutex mu_;
   int64_t position_ ABSL_GUARDED_BY(mu_) = 0;

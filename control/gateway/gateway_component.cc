@@ -68,7 +68,7 @@ class HttpGateway final : public GatewayComponent {
 
   const RouteTable routes_;
   const http::AdminDeps admin_;
-  const std::string api_key_;
+  const Secret api_key_;
   const std::string openapi_;
   std::atomic<bool> serving_{false};
   RpcCaller caller_;

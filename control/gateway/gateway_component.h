@@ -14,6 +14,7 @@
 #include "common/http/http_server.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/peers.h"
+#include "common/text/secret.h"
 
 namespace chartly::gateway {
 
@@ -23,7 +24,7 @@ struct GatewayConfig {
   absl::Duration heartbeat_interval = absl::Seconds(15);  // comments on quiet event streams
   int max_event_streams = 1000;
   rpc::Role anonymous = rpc::Role::kViewer;  // what callers without a key may do
-  std::string api_key;                       // of this process, to ask for the health of the parts
+  Secret api_key;                            // of this process, to ask for the health of the parts
   http::ServerOptions http;
 };
 

@@ -38,7 +38,7 @@ std::map<std::string, std::string> Services(const http::AdminDeps& admin,
 
 }  // namespace
 
-void SendHealth(RpcCaller& caller, const std::string& api_key, const http::AdminDeps& admin,
+void SendHealth(RpcCaller& caller, const Secret& api_key, const http::AdminDeps& admin,
                 std::shared_ptr<http::Reply> reply) {
   static const google::protobuf::MethodDescriptor& method =
       *v1::SystemStatus::descriptor()->file()->FindServiceByName("ObserverService")->FindMethodByName("GetStatus");

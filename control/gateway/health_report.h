@@ -14,7 +14,7 @@ namespace chartly::gateway {
 // {"status","version","services":{name:{"status":"ok"} or {"status":"failing","message"}}}, 200 or 503. If the observer
 // does not answer, what this process knows of itself, with the observer failing. Does not block.
 // `api_key` is that of this process: whoever asks learns no more than this, and needs no key.
-void SendHealth(RpcCaller& caller, const std::string& api_key, const http::AdminDeps& admin,
+void SendHealth(RpcCaller& caller, const Secret& api_key, const http::AdminDeps& admin,
                 std::shared_ptr<http::Reply> reply);
 
 }  // namespace chartly::gateway

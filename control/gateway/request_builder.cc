@@ -22,7 +22,8 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr size_t kMaxKeyBytes = 1024;
+// A signed token takes more than a key; the metadata of a call still has room for it.
+constexpr size_t kMaxKeyBytes = 8 << 10;
 
 absl::Status RequireUtf8(absl::string_view what, const std::string& text) {
   if (simdjson::validate_utf8(text.data(), text.size())) return absl::OkStatus();

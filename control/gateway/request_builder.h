@@ -19,7 +19,8 @@ absl::StatusOr<std::unique_ptr<google::protobuf::Message>> BuildRequest(const ht
 // A new empty message of that type.
 std::unique_ptr<google::protobuf::Message> NewMessage(const google::protobuf::Descriptor& type);
 
-// The key from X-API-Key or Authorization: Bearer. Unauthenticated (API_KEY_MALFORMED) if it cannot be one.
+// The key or signed token from X-API-Key or Authorization: Bearer. Unauthenticated (API_KEY_MALFORMED) if it cannot be
+// one.
 absl::StatusOr<std::string> ApiKeyOf(const http::Request& request);
 
 // 1 to 64 letters, digits and -._ of X-Request-Id, else 32 random hex digits.

@@ -60,7 +60,8 @@ void Prepare(grpc::ClientContext& context, const CallOptions& options) {
   } else if (!options.request_id.empty()) {
     context.AddMetadata(rpc::kRequestIdMetadata, options.request_id);
   }
-  if (!options.api_key.empty()) context.AddMetadata(rpc::kApiKeyMetadata, options.api_key);
+  if (!options.address.empty()) context.AddMetadata(rpc::kAddressMetadata, options.address);
+  if (!options.api_key.empty()) context.AddMetadata(rpc::kApiKeyMetadata, options.api_key.Reveal());
 }
 
 class UnaryCall final : public Call {

@@ -12,15 +12,16 @@
 #include "absl/time/time.h"
 #include "common/config/parts.h"
 #include "common/rpc/peers.h"
+#include "common/text/secret.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
 namespace chartly::gateway {
 
 struct CallOptions {
-  std::string api_key;
+  Secret api_key;  // or session, or token
   std::string request_id;
-  std::string address;  // of who asked; is not sent
+  std::string address;  // of who asked
   absl::Duration timeout = absl::InfiniteDuration();
 };
 

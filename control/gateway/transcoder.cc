@@ -14,8 +14,10 @@ namespace {
 
 using google::protobuf::Message;
 
-void SendError(http::Reply& reply, const absl::Status& status, const std::string& request_id) {
+void SendError(http::Reply& reply, const absl::Status& status, const std::string& request_id,
+               const SessionUse& use = {}) {
   http::Response answer = ErrorAnswer(status, request_id);
+  DressRefusal(use, status, answer);
   // The one code whose HTTP status depends on the reason: the body, not the caller, is over a limit.
   std::string reason = Reason(status);
   if (reason == "MESSAGE_TOO_LARGE" || reason == "WEBHOOK_TOO_LARGE") answer.status = 413;
@@ -55,20 +57,28 @@ Transcoder::Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOp
       options_(options),
       streams_(options.heartbeat_interval, options.max_event_streams) {}
 
-// The key to hand on. Headers that would say who the caller is, such as X-Principal, are not among what is read.
-absl::StatusOr<std::string> Transcoder::KeyFor(const Route& route, const http::Request& request) {
+// Headers that would say who the caller is, such as X-Principal, are not among what is read.
+absl::StatusOr<Secret> Transcoder::KeyFor(const Route& route, const http::Request& request, SessionUse& use) {
   const v1::Access access = rpc::AccessOf(*route.method);
+  use = SessionUseOf(request);
+  if (BeginsSession(*route.method)) {
+    RETURN_IF_ERROR(CheckSignIn(request));
+    RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
+  }
   // Where the request proves itself, an Authorization of another kind is none of ours.
-  if (access == v1::ACCESS_SIGNED) return std::string();
+  if (access == v1::ACCESS_SIGNED) return Secret();
   ASSIGN_OR_RETURN(std::string key, ApiKeyOf(request));
   if (!key.empty()) {
     RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
-    return key;
+    return Secret(std::move(key));
   }
+  ASSIGN_OR_RETURN(std::string session, SessionOf(request));
+  use.session = Secret(std::move(session));
+  if (!use.session.empty()) return use.session;
   rpc::Caller nobody;
   nobody.role = options_.anonymous;
   RETURN_IF_ERROR(rpc::CheckAccess(access, nobody, route.method->name()));
-  return key;
+  return Secret();
 }
 
 void Transcoder::NoteEnd(const std::string& address, const absl::Status& status) {
@@ -80,12 +90,13 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
   RouteMatch match = routes_.Find(request.method, request.path);
   if (match.route == nullptr) return reply->Send(WithApiHeaders(NoRoute(request, match, request_id), request_id));
   const Route& route = *match.route;
-  absl::StatusOr<std::string> api_key = KeyFor(route, request);
+  SessionUse use;
+  absl::StatusOr<Secret> api_key = KeyFor(route, request, use);
   if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id);
   absl::StatusOr<std::unique_ptr<Message>> message = BuildRequest(request, match);
   if (!message.ok()) return SendError(*reply, message.status(), request_id);
   CallOptions options{*std::move(api_key), request_id, request.remote_address, options_.call_timeout};
-  if (!route.method->server_streaming()) return CallUnary(route, **message, options, reply);
+  if (!route.method->server_streaming()) return CallUnary(route, **message, options, use, reply);
   if (request.method == "HEAD") {
     const char* type = route.raw_answer == nullptr ? "text/event-stream" : "application/octet-stream";
     return reply->Send(WithApiHeaders(http::Response{200, {{"Content-Type", type}}, ""}, request_id));
@@ -96,13 +107,14 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
 }
 
 void Transcoder::CallUnary(const Route& route, const Message& message, const CallOptions& options,
-                           const std::shared_ptr<http::Reply>& reply) {
-  auto done = [this, reply, request_id = options.request_id,
+                           const SessionUse& use, const std::shared_ptr<http::Reply>& reply) {
+  auto done = [this, reply, use, request_id = options.request_id,
                address = options.address](absl::StatusOr<std::unique_ptr<Message>> answer) {
     NoteEnd(address, answer.status());
-    if (!answer.ok()) return SendError(*reply, answer.status(), request_id);
-    http::Response response{200, {{"Content-Type", "application/json"}}, WriteJson(**answer)};
-    response.body += '\n';
+    if (!answer.ok()) return SendError(*reply, answer.status(), request_id, use);
+    http::Response response{200, {{"Content-Type", "application/json"}}, ""};
+    DressAnswer(use, **answer, response);
+    response.body = absl::StrCat(WriteJson(**answer), "\n");
     reply->Send(WithApiHeaders(std::move(response), request_id));
   };
   std::shared_ptr<Call> call = caller_.Unary(route.part, *route.method, message, options, std::move(done));

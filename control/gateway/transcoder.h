@@ -16,6 +16,7 @@
 #include "control/gateway/request_builder.h"
 #include "control/gateway/route_table.h"
 #include "control/gateway/rpc_caller.h"
+#include "control/gateway/session_cookie.h"
 
 namespace chartly::gateway {
 
@@ -32,17 +33,19 @@ class Transcoder {
   Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOptions options);
 
   // 404 ROUTE_UNKNOWN, 405 METHOD_NOT_ALLOWED with Allow, 401 API_KEY_REQUIRED if the route is not open to callers
-  // without a key, 429 GUESSES_TOO_MANY for an address that shows wrong ones, else what the part answers.
+  // without a key, 403 CSRF_TOKEN_WRONG, 429 GUESSES_TOO_MANY for an address that shows wrong keys, else what the part
+  // answers.
   void Handle(const http::Request& request, const std::string& request_id, std::shared_ptr<http::Reply> reply);
   // Ends all event streams and takes no new ones.
   void Shutdown() { streams_.Shutdown(); }
 
  private:
-  absl::StatusOr<std::string> KeyFor(const Route& route, const http::Request& request);
+  // What the call shows of its maker. Takes note in `use` if that is a session.
+  absl::StatusOr<Secret> KeyFor(const Route& route, const http::Request& request, SessionUse& use);
   // Counts the wrong keys of an address.
   void NoteEnd(const std::string& address, const absl::Status& status);
   void CallUnary(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
-                 const std::shared_ptr<http::Reply>& reply);
+                 const SessionUse& use, const std::shared_ptr<http::Reply>& reply);
   void CallBody(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
                 const std::shared_ptr<http::Reply>& reply);
   void CallStream(const Route& route, const google::protobuf::Message& message, const CallOptions& options,

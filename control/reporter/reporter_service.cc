@@ -70,7 +70,7 @@ grpc::Status ReporterService::RunReport(grpc::ServerContext* context, const v1::
 
 grpc::Status ReporterService::ExportReport(grpc::ServerContext* context, const v1::ExportReportRequest* request,
                                            grpc::ServerWriter<v1::ExportReportResponse>* writer) {
-  return guard_.Stream(context, "ExportReport", [&](const rpc::Caller&) -> absl::Status {
+  return guard_.Export(context, "ExportReport", *request, [&](const rpc::Caller&) -> absl::Status {
     if (!v1::ReportFormat_IsValid(request->format())) {
       return Error(absl::StatusCode::kInvalidArgument, "REPORT_FIELD_INVALID",
                    "format is not known; use csv or ndjson");

@@ -3,6 +3,7 @@ the shipped binaries."""
 
 import datetime
 import http.client
+import json
 import re
 import time
 
@@ -10,6 +11,7 @@ import grpc
 import pytest
 
 from harness import ApiError, Cluster, ROOT, wait_until
+from token_issuer import SigningKey, TokenIssuer
 
 LADDER = ["none", "viewer", "operator", "publisher", "admin"]
 ROW = re.compile(r"^\| (\w+) \| `(\w+)` \| (.*?) \| (\w*) \|$")
@@ -30,7 +32,8 @@ def methods():
 
 
 def permitted(rule, who):
-    """Whether a caller may, as the rules say. `who` is a role of a made key, or registry, deployment, anonymous."""
+    """Whether a caller may, as the rules say. `who` is a role, also "by token" or "by session", or registry, deployment."""
+    who = who.split(" by ")[0]
     if rule in ("public", "signed"):
         return True
     if rule == "internal":
@@ -45,7 +48,8 @@ class Keys(Cluster):
     """A control plane with a key of every kind."""
 
     def __init__(self, folder, **kwargs):
-        super().__init__(folder, **kwargs)
+        self.issuer = TokenIssuer(folder)
+        super().__init__(folder, flags=self.issuer.flags(), **kwargs)
         self.secrets = {role: self.make(f"a-{role}", role) for role in LADDER[1:]}
         self.secrets["deployment"] = self.key
         self.secrets["registry"] = "a-key-from-the-environment"
@@ -57,9 +61,40 @@ class Keys(Cluster):
             "rotated out": self.make("rotated", "admin"),
             "expired": self.make("expired", "admin", seconds=1),
         }
+        now, stranger = int(time.time()), SigningKey(folder, "stranger")
+        stranger.id = self.issuer.key.id
+        self.bad |= {
+            "of an expired token": self.issuer.token("admin", exp=now - 100),
+            "of a token not yet valid": self.issuer.token("admin", nbf=now + 6000, exp=now + 7000),
+            "of a token for another": self.issuer.token("admin", aud="another"),
+            "of a token of another issuer": self.issuer.token("admin", key=stranger),
+            "of an unsigned token": self.issuer.token("admin", header={"alg": "none"}),
+            "of a session that was left": self.left_session(),
+        }
+        self.secrets |= {f"{role} by token": self.issuer.token(role, sub=role) for role in LADDER[1:]}
+        self.secrets["none by token"] = self.issuer.token(sub="nobody")
+        self.secrets["admin by session"] = self.session(self.secrets["admin"])[0]
         self.post("/api/keys/revoked:revoke")
         self.post("/api/keys/rotated:rotate", {"overlap_seconds": 1})
         time.sleep(2.1)  # both ends are to the second; nothing tells when they are past
+
+    def close(self):
+        super().close()
+        if hasattr(self, "issuer"):
+            self.issuer.close()
+
+    def session(self, key):
+        """(session, its token for changes)"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=30)
+        connection.request("POST", "/api/session", json.dumps({"api_key": key}), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        cookie = answer.getheader("Set-Cookie").split(";")[0]
+        return cookie.split("=")[1], json.loads(answer.read())["csrf_token"]
+
+    def left_session(self):
+        session, csrf = self.session(self.key)
+        self.call("DELETE", "/api/session", headers={"Cookie": f"chartly_session={session}", "X-CSRF-Token": csrf})
+        return session
 
     def make_controls(self):
         super().make_controls()
@@ -118,6 +153,8 @@ def test_every_method_lets_in_whom_its_rule_names_and_nobody_else(world, service
     if rule == "signed":
         return  # refused for want of a signature, whoever calls
     everyone = {**{who: [("x-api-key", key)] for who, key in world.secrets.items()}, "none": []}
+    if method == "SignOut":
+        del everyone["admin by session"]  # it is used again
     for who, headers in everyone.items():
         # On loopback everyone may read.
         may = permitted(rule, "viewer" if who == "none" else who)
@@ -153,14 +190,22 @@ def test_every_refusal_of_a_key_is_in_the_audit_log(tmp_path):
             if not audited or service not in PART_OF or permitted(rule, "viewer"):
                 continue
             world.rpc_code(service, method, [("x-api-key", world.secrets["viewer"])])
-            events = world.call("GET", "/api/audit/events?page_size=50", key=world.key)["events"]
-            assert any(event["action"] == f"{service}.{method}" and event["actor"] == "keys/a-viewer"
-                       and event["outcome"] == "PERMISSION_DENIED" for event in events), f"{service}.{method}"
+            wait_until(lambda: refused(world, f"{service}.{method}", "keys/a-viewer", "PERMISSION_DENIED"),
+                       f"the refusal of {service}.{method}")
         world.rpc_code("RegistryService", "ListProfiles", [("x-api-key", world.bad["revoked"])])
-        events = world.call("GET", "/api/audit/events?page_size=5", key=world.key)["events"]
-        assert events[0]["action"] == "RegistryService.ListProfiles" and events[0]["outcome"] == "UNAUTHENTICATED"
+        wait_until(lambda: refused(world, "RegistryService.ListProfiles", "anonymous", "UNAUTHENTICATED"), "the refusal")
+        for _ in range(50):
+            world.rpc_code("RegistryService", "ListProfiles", [("x-api-key", world.bad["revoked"])])
+        # The others are counted, once a minute.
+        assert len(refused(world, "RegistryService.ListProfiles", "anonymous", "UNAUTHENTICATED")) <= 3
     finally:
         world.close()
+
+
+def refused(world, action, actor, outcome):
+    events = world.call("GET", "/api/audit/events?page_size=100", key=world.key)["events"]
+    return [event for event in events if (event["action"], event["actor"], event["outcome"]) == (action, actor, outcome)
+            and event["address"] == "127.0.0.1"]
 
 
 def test_headers_that_say_who_one_is_are_not_believed(world):

@@ -10,7 +10,17 @@ import urllib.request
 
 import pytest
 
-from harness import Cluster, cli, wait_until
+from harness import ApiError, Cluster, cli, wait_until
+
+PROFILE = """
+id: {id}
+version: 1.0.0
+source: {{type: http_rest, url: "{url}/x.json", format: json, records: "rows[*]"}}
+schedule: {{enabled: false}}
+mapping:
+  k: dims.k
+  v: {{to: measures.v, type: decimal}}
+"""
 
 
 @pytest.fixture
@@ -95,6 +105,55 @@ def test_a_new_key_and_an_erased_person_leave_the_log_whole(audited, tmp_path):
     assert "no longer name" in whole.stdout
 
 
+def status_of(call):
+    try:
+        call()
+    except ApiError as error:
+        return error.status, error.error.get("reason")
+    return 200, ""
+
+
+def test_while_the_audit_part_is_down_reads_go_on_and_nothing_is_changed(tmp_path, source):
+    cluster = Cluster(tmp_path, split=True)
+    try:
+        cluster.create_profile(PROFILE.format(id="before", url=source.url))
+        wait_until(lambda: status_of(lambda: cluster.post("/api/profiles/before:pause"))[0] == 200, "the parts to find each other")
+        drone = cluster.drone()
+        wait_until(lambda: cluster.get("/api/drones")["drones"], "the drone")
+        audit = next(c for c in cluster.controls if "audit" in c.arguments)
+        audit.kill()
+        unavailable = (503, "AUDIT_UNAVAILABLE")
+        refused = {
+            "create": lambda: cluster.create_profile(PROFILE.format(id="meanwhile", url=source.url)),
+            "resume": lambda: cluster.post("/api/profiles/before:resume"),
+            "key": lambda: cluster.post("/api/keys", {"key_id": "meanwhile", "role": "admin"}),
+            "deployment": lambda: cluster.post("/api/deployments", {"release_version": "9.9.9", "environment": "prod"}),
+            "export": lambda: cluster.call("GET", "/api/records:export?profile_id=before&format=csv", key=cluster.key),
+            "session": lambda: cluster.post("/api/session", {"api_key": cluster.key}),
+        }
+        for name, change_ in refused.items():
+            assert status_of(change_) == unavailable, name
+        assert [p["id"] for p in cluster.get("/api/profiles")["profiles"]] == ["before"]
+        assert cluster.get("/api/profiles/before")["paused"]
+        assert [k["name"] for k in cluster.call("GET", "/api/keys", key=cluster.key).get("keys", [])] == []
+        assert cluster.get("/api/deployments").get("deployments", []) == []
+        assert drone.alive() and cluster.get("/api/drones")["drones"]
+        audit.start()
+        wait_until(lambda: status_of(refused["create"])[0] == 200, "the audit part to be back")
+        outcomes = [e["outcome"] for e in events(cluster) if e["action"] == "RegistryService.CreateProfile"]
+        assert outcomes == ["OK", "STARTED", "OK", "STARTED"]
+    finally:
+        cluster.close()
+
+
+def test_a_change_is_in_the_log_before_and_after_it_is_made_and_says_from_where(audited):
+    change(audited, 1)
+    entries = [e for e in events(audited) if e["action"] == "ReleasesService.OpenDeployment"]
+    assert [e["outcome"] for e in entries] == ["OK", "STARTED"]
+    assert entries[0]["request_id"] == entries[1]["request_id"] and entries[0]["tenant"] == "default"
+    assert entries[0]["address"] == "127.0.0.1"
+
+
 def metric(drone, name):
     admin = next(a for a in reversed(drone.arguments) if re.fullmatch(r"127\.0\.0\.1:\d+", a))
     with urllib.request.urlopen(f"http://{admin}/metrics", timeout=10) as response:
@@ -112,7 +171,7 @@ def test_a_log_that_was_set_back_is_noticed_by_its_witness_and_at_its_start(audi
     drone = audited.drone("witness", flags=["--witness", f"--audit=127.0.0.1:{audited.rpc['audit']}"])
     seen = tmp_path / "witness" / "witness" / "checkpoint.txt"
     wait_until(lambda: seen.exists() and int(seen.read_text().split("\n")[1]) >= size, "the witness to see the log")
-    assert metric(drone, "chartly_witness_size") >= size
+    wait_until(lambda: metric(drone, "chartly_witness_size") >= size, "the metric of the witness")
     audited.controls[0].stop()
     shutil.rmtree(audited.data / "audit")
     shutil.move(tmp_path / "older", audited.data / "audit")

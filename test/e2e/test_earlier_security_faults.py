@@ -1,5 +1,5 @@
 """What the earlier system got wrong in security and operation, each as a test of its own: the number is that of the list
-of its faults. W31 (tenants) and W36 (tokens) are not here yet: there is one tenant, and nothing issues tokens."""
+of its faults. W31 (tenants) is not here yet: there is one tenant."""
 
 import http.client
 import json
@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 from harness import ApiError, Cluster, wait_until
+from token_issuer import TokenIssuer
 
 PROFILE = """
 id: {id}
@@ -130,6 +131,28 @@ def test_W35_bodies_headers_and_slow_senders_have_their_limit(single):
     for connection in slow:
         answer = connection.recv(4096)  # waits until the server gives up
         assert answer == b"" or b" 408 " in answer
+
+
+def test_W36_nobody_gets_or_makes_a_token_that_was_not_given_to_him(tmp_path):
+    issuer = TokenIssuer(tmp_path)
+    cluster = Cluster(tmp_path, flags=issuer.flags())
+    try:
+        # Nothing here signs tokens; a session, a key and the place of a drone are had for a credential alone.
+        for method, path, body in (("POST", "/api/auth/token", {}), ("POST", "/api/token", {}), ("POST", "/oauth/token", {})):
+            assert status_of(lambda: cluster.call(method, path, body)) in (404, 405)
+        assert status_of(lambda: cluster.call("POST", "/api/session", {})) == 400
+        for path, body in (("/api/session", {"api_key": "admin"}), ("/api/session", {"api_key": "chk_" + "0" * 64}),
+                           ("/api/session", {"api_key": issuer.token("admin")}), ("/api/keys", {"key_id": "x", "role": "admin"}),
+                           ("/api/joinTokens", {}), ("/api/drones:enroll", {"join_token": "x", "drone_id": "d"})):
+            assert status_of(lambda: cluster.call("POST", path, body)) == 401, path
+        good = issuer.token("admin")
+        changed = good[:-8] + ("A" * 8)
+        for token in (changed, issuer.token("admin", header={"alg": "none"}), issuer.token("admin", aud="another")):
+            assert status_of(lambda: cluster.call("POST", "/api/keys", {"key_id": "x", "role": "admin"}, token)) == 401
+        assert status_of(lambda: cluster.call("POST", "/api/keys", {"key_id": "x", "role": "admin"}, good)) == 200
+    finally:
+        cluster.close()
+        issuer.close()
 
 
 def test_W37_a_control_plane_is_ready_measured_and_ends_in_order(single):

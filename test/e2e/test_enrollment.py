@@ -72,8 +72,11 @@ def test_a_token_lets_one_drone_in_once(tls_single):
     assert second.returncode == 4 and "JOIN_TOKEN_USED" in second.stderr
     metrics = tls_single_metrics(tls_single)
     assert 'chartly_join_refusals_total{reason="JOIN_TOKEN_USED"} 1' in metrics
-    events = tls_single.call("GET", "/api/audit/events?page_size=10", key=tls_single.key)["events"]
-    assert any(event["subject"] == "drones/d2" and "JOIN_TOKEN_USED" in event["outcome"] for event in events)
+
+    def told():
+        events = tls_single.call("GET", "/api/audit/events?page_size=10", key=tls_single.key)["events"]
+        return any(event["subject"] == "drones/d2" and "JOIN_TOKEN_USED" in event["outcome"] for event in events)
+    wait_until(told, "the entry of the second use")
 
 
 def tls_single_metrics(cluster):

@@ -1,5 +1,6 @@
-// The REST API of the gateway: the messages that the page uses, calls, and the key for writes.
-import {byId} from './dom.js';
+// The REST API of the gateway: the messages that the page uses, and calls. Who calls is told by a session: a cookie that
+// no script can read.
+import {endedSession, signIn, signedIn} from './session.js';
 
 // A number whose digits a double would change comes as text.
 export type Scalar = string | number | boolean | null;
@@ -51,14 +52,13 @@ export interface AuditEvent {
 }
 export interface AuditProof { event: AuditEvent; leaf_index: number; size: number; root: string; hashes: string[]; checkpoint: string }
 
+export interface Session { principal: string; role: string; tenant: string; csrf_token: string }
+
 export class ApiError extends Error {
   constructor(message: string, readonly status: number, readonly reason: string) {
     super(message);
   }
 }
-
-// In memory only: a stored key would outlive the person at the keyboard.
-let key = '';
 
 // Keeps the digits of numbers that a double cannot hold, where the browser tells them.
 function parse(text: string): unknown {
@@ -69,10 +69,11 @@ function parse(text: string): unknown {
   return JSON.parse(text, keepDigits as (name: string, value: unknown) => unknown);
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = {Accept: 'application/json'};
   if (body !== undefined) headers['Content-Type'] = 'application/json';
-  if (key) headers['X-API-Key'] = key;
+  const session = signedIn();
+  if (session && method !== 'GET') headers['X-CSRF-Token'] = session.csrf_token;
   const init: RequestInit = {method, headers};
   if (body !== undefined) init.body = JSON.stringify(body);
   let response: Response;
@@ -97,64 +98,37 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 export function get<T>(path: string, query: Record<string, string | number | undefined> = {}): Promise<T> {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  return signedIn(() => call<T>('GET', text ? `${path}?${text}` : path));
+  return withSession(() => call<T>('GET', text ? `${path}?${text}` : path));
 }
 
 export function report(question: Question): Promise<Report> {
-  return signedIn(() => call<Report>('POST', '/api/reports', question));
+  return withSession(() => call<Report>('POST', '/api/reports', question));
 }
 
-function askForKey(): Promise<string> {
-  const dialog = byId('key-dialog') as HTMLDialogElement;
-  const input = byId('key-input') as HTMLInputElement;
-  input.value = '';
-  dialog.returnValue = '';
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
-      resolve(dialog.returnValue === 'ok' ? input.value.trim() : '');
-      input.value = '';
-    }, {once: true});
-  });
-}
-
-// Reads that are refused at the same moment wait for the same answer.
-let asking: Promise<string> | undefined;
-
-function wantKey(): Promise<string> {
-  asking ??= askForKey().finally(() => { asking = undefined; });
-  return asking;
-}
-
-// Whether somebody has given a key.
-export function hasKey(): boolean {
-  return key !== '';
-}
-
-// A call that may be open to everyone. Where it is not, asks for the key, and again if that is refused.
-async function signedIn<T>(once: () => Promise<T>): Promise<T> {
+// A call that may be open to everyone. Where it is not, asks people to sign in, and again if their session has ended.
+async function withSession<T>(once: () => Promise<T>): Promise<T> {
   for (;;) {
-    const shown = key;
+    const shown = signedIn();
     try {
       return await once();
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
-      if (key === shown) key = await wantKey();
-      if (!key) throw error;
+      if (signedIn() !== shown) continue;
+      endedSession();
+      if (!await signIn()) throw error;
     }
   }
 }
 
-// A change. Asks for the key if there is none, and again if it is refused. Undefined if the person cancelled.
+// A change. Asks people to sign in if they have not, and again if their session has ended. Undefined if they cancelled.
 export async function change<T>(path: string, body: unknown = {}): Promise<T | undefined> {
   for (;;) {
-    if (!key) key = await wantKey();
-    if (!key) return undefined;
+    if (!signedIn() && !await signIn()) return undefined;
     try {
       return await call<T>('POST', path, body);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
-      key = '';
+      endedSession();
     }
   }
 }

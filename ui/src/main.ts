@@ -7,6 +7,7 @@ import {refreshParts} from './parts.js';
 import {allProfiles, refreshProfiles} from './profiles.js';
 import {refreshRecords, setUpRecords, shownProfile} from './records.js';
 import {followRuns} from './runs.js';
+import {resumeSession} from './session.js';
 import {readState} from './state.js';
 
 const SETTLE_MS = 700;
@@ -36,6 +37,7 @@ function onRunEnded(run: Run): void {
   }, SETTLE_MS);
 }
 
+await resumeSession();
 void refreshParts();
 setInterval(() => void refreshParts(), 10000);
 void refreshProfiles();

@@ -1,5 +1,5 @@
 // Runs as they happen, each with its balance.
-import {get, hasKey, type Balance, type Run} from './api.js';
+import {get, type Balance, type Run} from './api.js';
 import {byId, h} from './dom.js';
 import {ago, count} from './format.js';
 
@@ -76,8 +76,6 @@ export function followRuns(onEnded: (run: Run) => void): void {
     live.textContent = 'connecting …';
     // The browser tries again by itself unless the answer was an error; then start afresh, without the old position.
     if (source.readyState !== EventSource.CLOSED) return;
-    // Events carry no key: where they are refused for that, the runs are asked for instead.
-    if (hasKey()) load().catch(() => {});
     window.setTimeout(() => followRuns(onEnded), 3000);
   });
   setInterval(draw, 30000);  // "3 min ago" moves on

@@ -1,0 +1,55 @@
+// Who stands behind a token that an OpenID Connect issuer has signed, and which role that gives: the highest that a
+// text of the role claim is mapped to; none if none is. Thread-safe.
+#ifndef CHARTLY_CONTROL_AUTH_TOKEN_ISSUER_H_
+#define CHARTLY_CONTROL_AUTH_TOKEN_ISSUER_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/clock/clock.h"
+#include "common/jwt/json_web_token.h"
+#include "common/net/http_client.h"
+#include "common/rpc/caller.h"
+#include "control/auth/issuer_keys.h"
+
+namespace chartly::auth {
+
+struct TokenConfig {
+  std::string issuer;  // https://...; empty: no tokens are taken
+  std::string audience;
+  std::string role_claim = "groups";
+  std::map<std::string, rpc::Role> roles;  // by what the claim holds
+  std::string authorities;                 // PEM texts to trust beside those of the machine
+};
+
+class TokenIssuer {
+ public:
+  // InvalidArgument (ISSUER_INVALID) if the address is neither https nor on loopback, or there is no audience or role.
+  // The clock must outlive it. Asks nobody yet.
+  static absl::StatusOr<std::unique_ptr<TokenIssuer>> Create(const TokenConfig& config, Clock& clock);
+  // `fetch` in place of the network.
+  TokenIssuer(const TokenConfig& config, IssuerKeys::Fetch fetch, Clock& clock);
+  ~TokenIssuer() { cancel_ = true; }
+
+  // As rpc::CredentialDirectory::CheckToken.
+  absl::StatusOr<rpc::Caller> Check(absl::string_view token);
+
+ private:
+  TokenIssuer(const TokenConfig& config, Clock& clock);
+  rpc::Role RoleOf(const std::vector<std::string>& texts) const;
+
+  const std::map<std::string, rpc::Role> roles_;
+  const jwt::TokenTerms terms_;
+  Clock& clock_;
+  std::atomic<bool> cancel_{false};
+  std::unique_ptr<net::HttpClient> http_;
+  std::unique_ptr<IssuerKeys> keys_;  // last: its thread uses the others
+};
+
+}  // namespace chartly::auth
+
+#endif  // CHARTLY_CONTROL_AUTH_TOKEN_ISSUER_H_
