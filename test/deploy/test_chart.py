@@ -133,6 +133,21 @@ def test_F79_F80_autoscalers_and_policies_are_options():
     assert not of_kind(chart("bare"), "NetworkPolicy", "PodDisruptionBudget")
 
 
+def test_G103_the_gateway_takes_tls_from_a_secret_and_the_smoke_test_trusts_it():
+    [gateway] = [each for each in of_kind(chart("tls"), "Deployment") if component(each) == "gateway"]
+    pod = gateway["spec"]["template"]["spec"]
+    assert {"--tls-cert=/etc/chartly/tls/tls.crt", "--tls-key=/etc/chartly/tls/tls.key"} <= set(pod["containers"][0]["args"])
+    [volume] = [each["secret"] for each in pod["volumes"] if each["name"] == "tls"]
+    assert volume["secretName"] == "chartly-gateway-tls" and [i["key"] for i in volume["items"]] == ["tls.crt", "tls.key"]
+    [service] = [each for each in of_kind(chart("tls"), "Service") if each["metadata"]["name"] == "chartly-gateway"]
+    assert service["spec"]["ports"][0]["appProtocol"] == "https"
+    [smoke] = [each for each in of_kind(chart("tls"), "Pod")]
+    for container in smoke["spec"]["containers"]:
+        assert "--url=https://chartly-gateway:8090" in container["args"] and "--ca-file=/etc/chartly/tls/ca.crt" in container["args"]
+    [volume] = [each["secret"] for each in smoke["spec"]["volumes"] if each["name"] == "tls"]
+    assert [i["key"] for i in volume["items"]] == ["ca.crt"]  # a test needs no key
+
+
 def test_G103_the_ingress_leads_to_the_gateway_alone():
     assert not of_kind(chart("prod"), "Ingress")
     [ingress] = of_kind(chart("ingress"), "Ingress")

@@ -36,6 +36,19 @@ def test_C39_U280_compose_takes_the_files(file):
     run(need("docker-compose"), "--file", COMPOSE / file, "config", "--quiet")
 
 
+def test_C39_the_gateway_takes_tls_with_one_file_more(tmp_path):
+    files = ["--file", COMPOSE / FILES[0], "--file", COMPOSE / "docker-compose.tls.yml"]
+    environment = {**os.environ, "CHARTLY_TLS_DIR": str(tmp_path), "CHARTLY_TLS_NAME": "gateway.test"}
+    shown = subprocess.run([need("docker-compose"), *files, "config"], env=environment, capture_output=True, text=True, check=True)
+    control = yaml.safe_load(shown.stdout)["services"]["control"]
+    assert control["environment"]["CHARTLY_TLS_CERT"].startswith("/etc/chartly/tls/")
+    # The two generations of compose write a mount in two ways.
+    [mount] = [each for each in control["volumes"] if "/etc/chartly/tls" in str(each)]
+    assert mount == f"{tmp_path}:/etc/chartly/tls:ro" or (mount["source"] == str(tmp_path) and mount["read_only"])
+    without = subprocess.run([need("docker-compose"), *files, "config"], env=os.environ, capture_output=True, text=True)
+    assert without.returncode != 0 and "CHARTLY_TLS_" in without.stderr
+
+
 def test_E62_E64_E72_E73_services_are_hardened():
     for name, each in services().items():
         assert each["user"] == "10440:10440" and each["read_only"] is True, name

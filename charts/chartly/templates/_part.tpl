@@ -71,9 +71,13 @@ spec:
       port: {{ .part.port }}
       targetPort: {{ .part.protocol }}
       protocol: TCP
-      appProtocol: {{ eq .part.protocol "grpc" | ternary "kubernetes.io/h2c" "http" }}
+      appProtocol: {{ include "chartly.appProtocol" . }}
 ---
 {{ include "chartly.adminService" . }}
+{{- end -}}
+
+{{- define "chartly.appProtocol" -}}
+{{- if eq .part.protocol "grpc" }}kubernetes.io/h2c{{ else }}{{ if .values.tlsSecret }}https{{ else }}http{{ end }}{{ end }}
 {{- end -}}
 
 {{- /* One address a pod, ready or not: what is scraped is the pod, and a part that is not ready is worth seeing. */ -}}
@@ -178,6 +182,11 @@ spec:
             - name: key
               mountPath: /etc/chartly/key
               readOnly: true
+            {{- if .values.tlsSecret }}
+            - name: tls
+              mountPath: /etc/chartly/tls
+              readOnly: true
+            {{- end }}
             {{- if .values.secrets }}
             - name: secrets
               mountPath: /etc/chartly/secrets
@@ -193,6 +202,9 @@ spec:
           emptyDir:
             sizeLimit: 64Mi
         {{- include "chartly.keyVolume" .root.Values.keys.adminKeySecret | nindent 8 }}
+        {{- with .values.tlsSecret }}
+        {{- include "chartly.tlsVolume" (dict "secret" . "keys" (list "tls.crt" "tls.key")) | nindent 8 }}
+        {{- end }}
         {{- with .values.secrets }}
         {{- include "chartly.secretsVolume" . | nindent 8 }}
         {{- end }}
@@ -219,6 +231,10 @@ spec:
 {{- end }}
 {{- if eq .part.name "coordinator" }}
 - --heartbeat-ms=$(HEARTBEAT_MS)
+{{- end }}
+{{- if .values.tlsSecret }}
+- --tls-cert=/etc/chartly/tls/tls.crt
+- --tls-key=/etc/chartly/tls/tls.key
 {{- end }}
 {{- if .values.secrets }}
 - --secrets-dir=/etc/chartly/secrets

@@ -128,6 +128,19 @@ priorityClassName: {{ . }}
         path: admin.key
 {{- end -}}
 
+{{- /* Takes secret and keys. */ -}}
+{{- define "chartly.tlsVolume" -}}
+- name: tls
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 288
+    items:
+    {{- range .keys }}
+      - key: {{ . }}
+        path: {{ . }}
+    {{- end }}
+{{- end -}}
+
 {{- /* A name that changes with the content: pods keep the configuration they were started with. */ -}}
 {{- define "chartly.hashed" -}}
 {{ .name }}-{{ .data | sha256sum | trunc 10 }}
