@@ -17,6 +17,17 @@ namespace {
 constexpr absl::Duration kTimeout = absl::Seconds(2);
 constexpr absl::Duration kFlushInterval = absl::Seconds(1);
 
+// The audit service writes those that come together in one group.
+constexpr int kMaxOnTheirWay = 128;
+
+// One call that nobody waits for.
+struct Appending {
+  v1::AppendAuditEventRequest request;
+  v1::AuditEvent appended;
+  grpc::ClientContext context;
+  std::unique_ptr<v1::AuditService::Stub> stub;
+};
+
 v1::AppendAuditEventRequest RequestOf(const AuditEntry& entry) {
   v1::AppendAuditEventRequest request;
   v1::AuditEvent& event = *request.mutable_event();
@@ -31,19 +42,7 @@ v1::AppendAuditEventRequest RequestOf(const AuditEntry& entry) {
   return request;
 }
 
-}  // namespace
-
-RpcAuditSink::RpcAuditSink(const Peers& peers)
-    : peers_(peers), refusals_(std::make_unique<RefusalLedger>()), thread_([this] { Run(); }) {}
-
-RpcAuditSink::~RpcAuditSink() { Shutdown(); }
-
-absl::Status RpcAuditSink::Record(const AuditEntry& entry) {
-  grpc::ClientContext context;
-  Prepare(context, kTimeout, entry.request_id);
-  v1::AuditEvent appended;
-  const grpc::Status status =
-      v1::AuditService::NewStub(peers_.Channel(Part::kAudit))->AppendAuditEvent(&context, RequestOf(entry), &appended);
+absl::Status Recorded(const AuditEntry& entry, const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   Count("chartly_audit_failures_total");
   LogError("not in the audit log", {{"action", entry.action},
@@ -54,10 +53,71 @@ absl::Status RpcAuditSink::Record(const AuditEntry& entry) {
                "the audit log takes nothing now, and what cannot be recorded is not done; try again soon");
 }
 
+}  // namespace
+
+RpcAuditSink::RpcAuditSink(const Peers& peers)
+    : peers_(peers), refusals_(std::make_unique<RefusalLedger>()), thread_([this] { Run(); }) {}
+
+RpcAuditSink::~RpcAuditSink() {
+  Shutdown();
+  auto none = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return on_their_way_ == 0 && later_.empty(); };
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&none));
+}
+
+absl::Status RpcAuditSink::Record(const AuditEntry& entry) {
+  grpc::ClientContext context;
+  Prepare(context, kTimeout, entry.request_id);
+  v1::AuditEvent appended;
+  return Recorded(entry, v1::AuditService::NewStub(peers_.Channel(Part::kAudit))
+                             ->AppendAuditEvent(&context, RequestOf(entry), &appended));
+}
+
+void RpcAuditSink::RecordLater(const AuditEntry& entry, std::function<void()> done) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (on_their_way_ == kMaxOnTheirWay) {
+      later_.push_back({entry, std::move(done)});
+      return;
+    }
+    ++on_their_way_;
+  }
+  Send({entry, std::move(done)});
+}
+
+// The next one takes the place of one that arrived. Nothing here is touched once the last of them has.
+void RpcAuditSink::SendNext() {
+  Later next;
+  {
+    absl::MutexLock lock(&mu_);
+    if (later_.empty()) {
+      --on_their_way_;
+      return;
+    }
+    next = std::move(later_.front());
+    later_.pop_front();
+  }
+  Send(std::move(next));
+}
+
+void RpcAuditSink::Send(Later later) {
+  auto call = std::make_shared<Appending>();
+  call->request = RequestOf(later.entry);
+  Prepare(call->context, kTimeout, later.entry.request_id);
+  call->stub = v1::AuditService::NewStub(peers_.Channel(Part::kAudit));
+  v1::AuditService::Stub& stub = *call->stub;
+  stub.async()->AppendAuditEvent(&call->context, &call->request, &call->appended,
+                                 [this, call, later = std::move(later)](const grpc::Status& status) {
+                                   Recorded(later.entry, status).IgnoreError();
+                                   later.done();
+                                   SendNext();
+                                 });
+}
+
 void RpcAuditSink::Refused(const AuditEntry& entry) {
   if (!refusals_->Take(entry, absl::Now())) return;
   absl::MutexLock lock(&mu_);
-  if (!stopped_ && waiting_.size() < 2 * RefusalLedger::kMaxKinds) waiting_.push_back(entry);
+  if (!stopped_ && refused_.size() < 2 * RefusalLedger::kMaxKinds) refused_.push_back(entry);
 }
 
 void RpcAuditSink::Run() {
@@ -65,10 +125,10 @@ void RpcAuditSink::Run() {
     std::deque<AuditEntry> entries;
     {
       absl::MutexLock lock(&mu_);
-      const auto news = [this] { return stopped_ || !waiting_.empty(); };
+      const auto news = [this] { return stopped_ || !refused_.empty(); };
       mu_.AwaitWithTimeout(absl::Condition(&news), kFlushInterval);
       last = stopped_;
-      entries.swap(waiting_);
+      entries.swap(refused_);
     }
     for (AuditEntry& counted : refusals_->Due(absl::Now(), last)) entries.push_back(std::move(counted));
     for (const AuditEntry& entry : entries) {

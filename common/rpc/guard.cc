@@ -2,6 +2,7 @@
 
 #include <grpc/grpc_security_constants.h>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -126,29 +127,45 @@ absl::Status Guard::RecordStart(absl::string_view method, const Caller& caller,
   return audit_->Record(EntryOf(method, caller, &request, kAuditStarted));
 }
 
-void Guard::RecordEnd(absl::string_view method, const Caller& caller, const google::protobuf::Message& request,
-                      const absl::Status& status) const {
+std::optional<AuditEntry> Guard::EndOf(absl::string_view method, const Caller& caller,
+                                       const google::protobuf::Message& request, const absl::Status& status) const {
   auto rule = rules_.find(method);
-  if (audit_ == nullptr || rule == rules_.end() || !rule->second.audited) return;
-  const AuditEntry entry = EntryOf(method, caller, &request, CodeName(status));
-  if (!status.ok() && NeedsNoCredential(rule->second.access)) return audit_->Refused(entry);
-  // The start is recorded: that the end is not can be seen there.
-  audit_->Record(entry).IgnoreError();
+  if (audit_ == nullptr || rule == rules_.end() || !rule->second.audited) return std::nullopt;
+  AuditEntry entry = EntryOf(method, caller, &request, CodeName(status));
+  if (status.ok() || !NeedsNoCredential(rule->second.access)) return entry;
+  audit_->Refused(entry);
+  return std::nullopt;
 }
 
-grpc::Status Guard::Finish(absl::string_view method, absl::Time start, const Caller& caller,
-                           const google::protobuf::Message* request, const absl::Status& status) const {
+void Guard::NoteEnd(absl::string_view method, absl::Time start, const Caller& caller,
+                    const absl::Status& status) const {
   std::string code = CodeName(status);
   Count("chartly_rpc_calls_total", 1, code);
   Observe("chartly_rpc_seconds", absl::ToDoubleSeconds(absl::Now() - start), method);
-  if (request != nullptr) RecordEnd(method, caller, *request, status);
   if (status.code() == absl::StatusCode::kInternal || status.code() == absl::StatusCode::kDataLoss) {
     LogError("call failed", {{"method", std::string(method)},
                              {"code", code},
                              {"error", std::string(status.message())},
                              {"request_id", caller.request_id}});
   }
+}
+
+grpc::Status Guard::Finish(absl::string_view method, absl::Time start, const Caller& caller,
+                           const google::protobuf::Message* request, const absl::Status& status) const {
+  NoteEnd(method, start, caller, status);
+  if (request == nullptr) return ToGrpcStatus(status);
+  // The start is recorded: that the end is not can be seen there.
+  if (std::optional<AuditEntry> entry = EndOf(method, caller, *request, status)) audit_->Record(*entry).IgnoreError();
   return ToGrpcStatus(status);
+}
+
+void Guard::FinishLater(absl::string_view method, absl::Time start, const Caller& caller,
+                        const google::protobuf::Message& request, const absl::Status& status,
+                        std::function<void(const grpc::Status&)> done) const {
+  NoteEnd(method, start, caller, status);
+  std::optional<AuditEntry> entry = EndOf(method, caller, request, status);
+  if (!entry) return done(ToGrpcStatus(status));
+  audit_->RecordLater(*entry, [done = std::move(done), end = ToGrpcStatus(status)] { done(end); });
 }
 
 }  // namespace chartly::rpc

@@ -11,8 +11,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -81,6 +83,11 @@ class Guard {
   absl::Status Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller) const;
   grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
                       const google::protobuf::Message* request, const absl::Status& status) const;
+  // Finish without waiting for the audit log: `done` is called once, perhaps before this returns, when the call is
+  // recorded. The request is not needed after the return.
+  void FinishLater(absl::string_view method, absl::Time start, const Caller& caller,
+                   const google::protobuf::Message& request, const absl::Status& status,
+                   std::function<void(const grpc::Status&)> done) const;
 
  private:
   struct Rule {
@@ -92,8 +99,11 @@ class Guard {
                         Caller& caller) const;
   absl::Status RecordStart(absl::string_view method, const Caller& caller,
                            const google::protobuf::Message& request) const;
-  void RecordEnd(absl::string_view method, const Caller& caller, const google::protobuf::Message& request,
-                 const absl::Status& status) const;
+  void NoteEnd(absl::string_view method, absl::Time start, const Caller& caller, const absl::Status& status) const;
+  // What to record of a call that ended; none if it is not audited. A refusal of what anybody may call is counted
+  // instead.
+  std::optional<AuditEntry> EndOf(absl::string_view method, const Caller& caller,
+                                  const google::protobuf::Message& request, const absl::Status& status) const;
   AuditEntry EntryOf(absl::string_view method, const Caller& caller, const google::protobuf::Message* request,
                      absl::string_view outcome) const;
 
