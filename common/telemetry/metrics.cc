@@ -99,6 +99,7 @@ const std::vector<MetricInfo>& Metrics() {
        "Checkpoints that could not be handed out, by way: file, webhook."},
       {"chartly_profiles", kGauge, "", "Profiles in use."},
       {"chartly_drones", kGauge, "state", "Known drones, by state."},
+      {"chartly_drone_streams", kGauge, "", "Streams of drones that are open."},
       {"chartly_runs_total", kCounter, "status", "Runs that ended, by status."},
       {"chartly_rollouts_total", kCounter, "state",
        "Rollouts of revisions that ended, by state: succeeded, rolled_back, aborted."},

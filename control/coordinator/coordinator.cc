@@ -78,8 +78,6 @@ void Coordinator::SetState(DroneEntry& entry, v1::DroneState state) {
   Publish(entry);
 }
 
-void Coordinator::Publish(const RunRecord& record) { events_.Append(Describe(record), clock_.Now()); }
-
 void Coordinator::Finish(RunRecord& record) {
   absl::string_view status = v1::RunStatus_Name(record.status());
   Count("chartly_runs_total", 1, absl::AsciiStrToLower(absl::StripPrefix(status, "RUN_STATUS_")));
@@ -119,29 +117,31 @@ RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& 
 
 bool Coordinator::PlaceWithHolder(RunRecord& record) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
+  // Runs that are done for each other's sake go to different drones.
   const bool redundant = profile != nullptr && profile->placement.redundancy > 1;
+  const std::set<std::string> workers = redundant ? WorkersOn(profile->id) : std::set<std::string>();
   for (const std::string& drone_id : plan_.planner().DronesOf(record.run.profile_id())) {
     const DroneEntry* entry = drones_.Find(drone_id);
     if (!IsActive(entry) || FreePlaces(*entry) <= 0) continue;
-    // Runs that are done for each other's sake go to different drones.
-    if (redundant && WorksOn(drone_id, record.run.profile_id())) continue;
+    if (workers.count(drone_id) > 0) continue;
     Give(record, *entry);
     return true;
   }
   return false;
 }
 
-bool Coordinator::WorksOn(absl::string_view drone_id, absl::string_view profile_id) const {
-  const RunTable::Sequences& open = runs_.OpenOfProfile(profile_id);
-  return std::any_of(open.begin(), open.end(),
-                     [&](int64_t sequence) { return runs_.At(sequence).run.drone_id() == drone_id; });
+std::set<std::string> Coordinator::WorkersOn(absl::string_view profile_id) const {
+  std::set<std::string> workers;
+  for (int64_t sequence : runs_.OpenOfProfile(profile_id)) workers.insert(runs_.At(sequence).run.drone_id());
+  return workers;
 }
 
 bool Coordinator::PlaceElsewhere(RunRecord& record) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   std::vector<DroneSlot> slots = SlotsFor(profile == nullptr ? PlacementConfig() : profile->placement);
   if (profile != nullptr && profile->placement.redundancy > 1) {
-    for (DroneSlot& slot : slots) slot.free = WorksOn(slot.drone_id, profile->id) ? 0 : slot.free;
+    const std::set<std::string> workers = WorkersOn(profile->id);
+    for (DroneSlot& slot : slots) slot.free = workers.count(slot.drone_id) > 0 ? 0 : slot.free;
   }
   const DroneSlot* chosen = PickDrone(record.run.profile_id(), slots);
   if (chosen == nullptr) return false;
@@ -163,10 +163,33 @@ absl::Status Coordinator::Flush() {
   StateTransaction assignments;
   plan_.AddTo(assignments);
   rollouts_.AddTo(assignments);
+  const RunTable::Sequences written = runs_.dirty();
   RETURN_IF_ERROR(runs_.Flush(store_, assignments));
   plan_.Written();
   rollouts_.Written();
+  for (int64_t sequence : std::exchange(told_runs_, {})) {
+    const RunRecord* record = runs_.Held(sequence);
+    if (record != nullptr) events_.Append(Describe(*record), clock_.Now());
+  }
+  for (const std::string& id : std::exchange(told_rollouts_, {})) TellRollout(id);
+  TellNews(written);
   return absl::OkStatus();
+}
+
+void Coordinator::FlushOrWarn() {
+  absl::Status written = Flush();
+  if (!written.ok()) LogWarn("changes not written at once", {{"error", written.ToString()}});
+}
+
+void Coordinator::TellNews(const RunTable::Sequences& written) {
+  if (listener_ == nullptr) return;
+  std::set<std::string> drones;
+  for (int64_t sequence : written) {
+    const RunRecord& record = runs_.At(sequence);
+    if (!record.open() || record.run.drone_id().empty()) continue;
+    if (record.status() == v1::RUN_STATUS_SCHEDULED || record.cancel_requested) drones.insert(record.run.drone_id());
+  }
+  if (!drones.empty()) listener_->OnNews({drones.begin(), drones.end()});
 }
 
 void Coordinator::SetProfile(const v1::Profile& profile) {
@@ -176,8 +199,10 @@ void Coordinator::SetProfile(const v1::Profile& profile) {
   plan_.SetProfile(entry);
   const size_t running = rollouts_.running();
   rollouts_.SetProfile(entry, clock_.Now());
-  if (rollouts_.running() != running) PublishRollout(profile.id());
   rescheduled_.insert(profile.id());
+  if (rollouts_.running() == running) return;
+  PublishRollout(profile.id());
+  FlushOrWarn();
 }
 
 void Coordinator::RemoveProfile(absl::string_view profile_id) {
@@ -189,6 +214,7 @@ void Coordinator::RemoveProfile(absl::string_view profile_id) {
   rollouts_.RemoveProfile(profile_id);
   rescheduled_.insert(std::string(profile_id));
   CancelScheduled({std::string(profile_id)});
+  FlushOrWarn();
 }
 
 void Coordinator::RetainProfiles(const std::set<std::string>& ids) {
@@ -201,6 +227,7 @@ void Coordinator::RetainProfiles(const std::set<std::string>& ids) {
   rescheduled_.insert(removed.begin(), removed.end());
   plan_.Begin();
   CancelScheduled(removed);
+  FlushOrWarn();
 }
 
 void Coordinator::CancelScheduled(const std::set<std::string>& profile_ids) {
@@ -236,8 +263,13 @@ std::vector<std::string> Coordinator::RunsAwaitingLedger() {
   return ids;
 }
 
-void Coordinator::TakeLedger(const v1::RunLedger& ledger) {
+void Coordinator::TakeLedgers(const std::vector<v1::RunLedger>& ledgers) {
   absl::MutexLock lock(&mu_);
+  for (const v1::RunLedger& ledger : ledgers) TakeOneLedger(ledger);
+  FlushOrWarn();
+}
+
+void Coordinator::TakeOneLedger(const v1::RunLedger& ledger) {
   RunRecord* record = runs_.Find(ledger.run_id());
   if (record == nullptr || record->external() || record->ended) return;
   bool before_final = IsFinal(record->status());

@@ -1,8 +1,9 @@
 // Knows the drones, gives them work, and follows every run to its end.
 //
 // State lives in memory under one mutex and in the state store; what a caller was told is durable before it is told,
-// what the tick decides is durable before a drone is ordered to do it. The state of a run that ended is never asked of
-// the drone: the ledger of the aggregator has the last word. Thread-safe; store, clock and events must outlive it.
+// what the tick decides is durable before a drone is ordered to do it and before those who watch hear of it. The state
+// of a run that ended is never asked of the drone: the ledger of the aggregator has the last word. Thread-safe; store,
+// clock and events must outlive it.
 #ifndef CHARTLY_CONTROL_COORDINATOR_COORDINATOR_H_
 #define CHARTLY_CONTROL_COORDINATOR_COORDINATOR_H_
 
@@ -10,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -47,6 +49,20 @@ struct CoordinatorOptions {
   WebhookInboxOptions webhooks;
 };
 
+// Is told of drones for which there is something to do, to stop, or to know.
+class DroneListener {
+ public:
+  virtual ~DroneListener() = default;
+  // Called while the coordinator is locked: must not wait, and must not ask the coordinator.
+  virtual void OnNews(const std::vector<std::string>& drone_ids) = 0;
+};
+
+// What came of one beat.
+struct HeardBeat {
+  absl::Status status;                      // NotFound (DRONE_UNKNOWN), FailedPrecondition (EPOCH_FENCED)
+  std::vector<std::string> cancel_run_ids;  // of those that it told of, the ones that are not its own to do
+};
+
 class Coordinator {
  public:
   Coordinator(const CoordinatorOptions& options, StateStore& store, Clock& clock, EventLog& events);
@@ -55,8 +71,17 @@ class Coordinator {
 
   // Drones (coordinator_drones.cc). ResourceExhausted (DRONES_TOO_MANY) past drones_max.
   absl::StatusOr<v1::Drone> RegisterDrone(const v1::RegisterDroneRequest& request);
+  // The same for many, in their order and with one synced write for all whose ids differ.
+  std::vector<absl::StatusOr<v1::Drone>> RegisterDrones(const std::vector<const v1::RegisterDroneRequest*>& requests);
   // NotFound (DRONE_UNKNOWN): it must register. FailedPrecondition (EPOCH_FENCED): a newer one has its id.
   absl::StatusOr<v1::HeartbeatResponse> Heartbeat(const v1::HeartbeatRequest& request);
+  // The two halves of that, for many: takes beats in their order, with one synced write for what they tell of runs; and
+  // says what drones are to do and to stop now, by drone and epoch (0: the current one).
+  std::vector<HeardBeat> HearBeats(const std::vector<const v1::HeartbeatRequest*>& beats);
+  using DroneEpoch = std::pair<std::string, int64_t>;
+  std::vector<absl::StatusOr<v1::HeartbeatResponse>> OrdersFor(const std::vector<DroneEpoch>& drones);
+  // Tells of drones from now on. Requires: before Load; the listener must outlive the coordinator's use.
+  void Listen(DroneListener& listener) { listener_ = &listener; }
   // Drones with an id > `after`, in order.
   std::vector<v1::Drone> ListDrones(absl::string_view after, size_t limit) const;
   absl::StatusOr<v1::Drone> GetDrone(absl::string_view drone_id) const;
@@ -100,7 +125,8 @@ class Coordinator {
 
   // What the aggregator tells: the runs to ask for now, and what it answered.
   std::vector<std::string> RunsAwaitingLedger();
-  void TakeLedger(const v1::RunLedger& ledger);
+  void TakeLedger(const v1::RunLedger& ledger) { TakeLedgers({ledger}); }
+  void TakeLedgers(const std::vector<v1::RunLedger>& ledgers);
 
   // One step of the schedule: leases, lost runs, due runs, placement, history; then writes what changed.
   absl::Status Tick();
@@ -115,7 +141,8 @@ class Coordinator {
   std::vector<DroneSlot> SlotsFor(const PlacementConfig& placement) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After its state became another one: the plan and who watches hear of it.
   void SetState(DroneEntry& entry, v1::DroneState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Publish(const RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those who watch hear of it with the next flush.
+  void Publish(const RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { told_runs_.insert(record.sequence); }
   // After a run became final: writes, counts, and tells of it.
   void Finish(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -127,19 +154,27 @@ class Coordinator {
   std::vector<RingDrone> HoldersOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After the end of a run arrived: the rollout of its profile goes on, or back.
   void JudgeRollout(const RunRecord& record, const v1::RunEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void PublishRollout(absl::string_view profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void PublishRollout(absl::string_view profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    told_rollouts_.insert(std::string(profile_id));
+  }
+  void TellRollout(absl::string_view profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Duration WindowOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Sets what the status of a profile says of its data.
   void SetHealth(const ProfileEntry& profile, v1::ProfileStatus& status) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives a run to a drone that holds its profile; if none of these has a place, to any that may take it.
   bool Place(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool WorksOn(absl::string_view drone_id, absl::string_view profile_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The drones that have open runs of a profile.
+  std::set<std::string> WorkersOn(absl::string_view profile_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool PlaceWithHolder(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool PlaceElsewhere(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The drone that the next run goes to, as far as is known; empty if none can take it.
   std::string NextDroneOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Writes what changed.
+  // Writes what changed, then tells of it: those who watch, and whom the drones hear it from.
   absl::Status Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same for changes that the next step writes if this could not.
+  void FlushOrWarn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellNews(const RunTable::Sequences& written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeOneLedger(const v1::RunLedger& ledger) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // When it runs next: by its schedule, or for the deliveries that wait.
   std::optional<NextRun> NextOf(const ProfileEntry& profile, const ProfileHistory& history, absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -151,14 +186,22 @@ class Coordinator {
   void CancelScheduled(const std::set<std::string>& profile_ids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Heartbeat
-  absl::StatusOr<DroneEntry*> Admit(const v1::HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void TakeProgress(const DroneEntry& entry, const v1::RunProgress& progress, v1::HeartbeatResponse& answer)
+  absl::StatusOr<DroneEntry*> Admit(absl::string_view drone_id, int64_t epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  HeardBeat Hear(const v1::HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeProgress(const DroneEntry& entry, const v1::RunProgress& progress, std::vector<std::string>& cancels)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Registers those from `first` on whose ids differ, and says how many these were.
+  size_t RegisterGroup(const std::vector<const v1::RegisterDroneRequest*>& requests, size_t first,
+                       std::vector<absl::StatusOr<v1::Drone>>& results) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckNewcomer(const v1::RegisterDroneRequest& request, size_t newcomers) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  v1::Drone TakeUp(DroneEntry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Who does a profile by a plan, also one that runs by hand only.
   std::vector<std::string> DoersOf(const ProfileEntry& profile, const Planner& planner) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddSignatures(const RunRecord& record, v1::RunOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddCancellations(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Tick
   // One step of everything that goes by time; what it decides is on disk when it returns OK.
@@ -191,6 +234,9 @@ class Coordinator {
   DueQueue due_runs_ ABSL_GUARDED_BY(mu_);                  // profiles, by when they are due
   DueQueue lease_ends_ ABSL_GUARDED_BY(mu_);                // drones, by when to look whether they were heard
   std::set<std::string> rescheduled_ ABSL_GUARDED_BY(mu_);  // profiles whose due time is to be reckoned anew
+  RunTable::Sequences told_runs_ ABSL_GUARDED_BY(mu_);      // to be told of with the next flush
+  std::set<std::string> told_rollouts_ ABSL_GUARDED_BY(mu_);
+  DroneListener* listener_ = nullptr;  // set before there are threads
   absl::Time last_step_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Time gauges_set_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::BitGen random_ ABSL_GUARDED_BY(mu_);

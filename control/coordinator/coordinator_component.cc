@@ -36,11 +36,12 @@ CoordinatorComponent::CoordinatorComponent(const CoordinatorConfig& config, cons
       store_(std::move(store)),
       events_(clock.Now()),
       coordinator_(options, *store_, clock, events_),
+      intake_(coordinator_),
       profiles_(coordinator_, peers, clock),
       ledger_(coordinator_, peers, clock, tick_interval_),
       secrets_(config.secrets_dir),
       webhooks_(coordinator_, profiles_, secrets_, clock),
-      service_(coordinator_, profiles_, events_, webhooks_, authenticator, audit) {}
+      service_(coordinator_, intake_, profiles_, events_, webhooks_, authenticator, audit) {}
 
 absl::StatusOr<std::unique_ptr<CoordinatorComponent>> CoordinatorComponent::Open(
     const CoordinatorConfig& config, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
@@ -56,11 +57,13 @@ absl::StatusOr<std::unique_ptr<CoordinatorComponent>> CoordinatorComponent::Open
   if (!store.ok()) return Annotate(store.status(), absl::StrCat("open coordinator state ", folder));
   std::unique_ptr<CoordinatorComponent> component(
       new CoordinatorComponent(config, OptionsOf(config), *std::move(store), authenticator, audit, peers, clock));
+  component->coordinator_.Listen(component->intake_);
   RETURN_IF_ERROR(Annotate(component->coordinator_.Load(), absl::StrCat("read coordinator state ", folder)));
   return component;
 }
 
 absl::Status CoordinatorComponent::Start() {
+  intake_.Start();
   profiles_.Start();
   ledger_.Start();
   ticker_ = std::thread([this] { TickLoop(); });
@@ -86,6 +89,7 @@ std::string CoordinatorComponent::Health() {
 
 void CoordinatorComponent::Shutdown() {
   events_.Close();
+  intake_.Shutdown();
   if (!stop_.HasBeenNotified()) stop_.Notify();
   if (ticker_.joinable()) ticker_.join();
   ledger_.Shutdown();

@@ -19,6 +19,7 @@
 #include "common/state/state_store.h"
 #include "control/coordinator/coordinator.h"
 #include "control/coordinator/coordinator_service.h"
+#include "control/coordinator/drone_intake.h"
 #include "control/coordinator/event_log.h"
 #include "control/coordinator/ledger_sync.h"
 #include "control/coordinator/profile_watcher.h"
@@ -62,6 +63,7 @@ class CoordinatorComponent {
   std::unique_ptr<StateStore> store_;
   EventLog events_;
   Coordinator coordinator_;
+  DroneIntake intake_;
   ProfileWatcher profiles_;
   LedgerSync ledger_;
   const Secrets secrets_;

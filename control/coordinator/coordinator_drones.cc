@@ -61,57 +61,101 @@ v1::Drone Coordinator::DescribeDrone(const DroneEntry& entry) const {
 }
 
 absl::StatusOr<v1::Drone> Coordinator::RegisterDrone(const v1::RegisterDroneRequest& request) {
-  RETURN_IF_ERROR(CheckRegistration(request));
+  return RegisterDrones({&request}).front();
+}
+
+std::vector<absl::StatusOr<v1::Drone>> Coordinator::RegisterDrones(
+    const std::vector<const v1::RegisterDroneRequest*>& requests) {
+  std::vector<absl::StatusOr<v1::Drone>> results(requests.size(), absl::UnknownError("not taken"));
   absl::MutexLock lock(&mu_);
-  if (drones_.Find(request.drone_id()) == nullptr && drones_.all().size() >= options_.drones_max) {
-    return Error(absl::StatusCode::kResourceExhausted, "DRONES_TOO_MANY",
-                 absl::StrCat(options_.drones_max, " drones are registered; no more are taken"));
-  }
-  DroneEntry entry = drones_.Registered(request, clock_.Now());
-  StateTransaction transaction;
-  transaction.puts.push_back(DroneTable::StoredForm(entry));
-  absl::StatusOr<int64_t> revision = store_.Commit(transaction);
-  if (!revision.ok()) return Annotate(revision.status(), absl::StrCat("register drone ", request.drone_id()));
-  LogInfo("drone registered", {{"drone", request.drone_id()}, {"epoch", absl::StrCat(entry.drone.epoch())}});
-  drones_.Set(std::move(entry));
-  DroneEntry& held = *drones_.Find(request.drone_id());
-  SetState(held, v1::DRONE_STATE_ACTIVE);
-  lease_ends_.Set(request.drone_id(), clock_.Now() + Lease());
-  v1::Drone drone = DescribeDrone(held);
+  for (size_t first = 0; first < requests.size();) first += RegisterGroup(requests, first, results);
   // A large fleet that comes all at once is planned for all at once, by the next tick.
-  if (drones_.all().size() > kSmallFleet) return drone;
+  if (drones_.all().size() > kSmallFleet) return results;
   // What waits for a drone is in the answer to its first heartbeat. Should writing it fail, the next tick tries again
   // and says so.
   absl::Status placed = Step();
-  if (!placed.ok()) LogWarn("runs not placed at once", {{"drone", request.drone_id()}, {"error", placed.ToString()}});
-  return drone;
+  if (!placed.ok()) LogWarn("runs not placed at once", {{"error", placed.ToString()}});
+  return results;
 }
 
-absl::StatusOr<DroneEntry*> Coordinator::Admit(const v1::HeartbeatRequest& request) {
-  DroneEntry* entry = drones_.Find(request.drone_id());
+absl::Status Coordinator::CheckNewcomer(const v1::RegisterDroneRequest& request, size_t newcomers) const {
+  RETURN_IF_ERROR(CheckRegistration(request));
+  if (drones_.Find(request.drone_id()) != nullptr) return absl::OkStatus();
+  if (drones_.all().size() + newcomers < options_.drones_max) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "DRONES_TOO_MANY",
+               absl::StrCat(options_.drones_max, " drones are registered; no more are taken"));
+}
+
+size_t Coordinator::RegisterGroup(const std::vector<const v1::RegisterDroneRequest*>& requests, size_t first,
+                                  std::vector<absl::StatusOr<v1::Drone>>& results) {
+  std::map<std::string, size_t> taken;  // to its place in requests
+  StateTransaction transaction;
+  std::vector<DroneEntry> entries;
+  size_t next = first;
+  for (; next < requests.size(); ++next) {
+    const v1::RegisterDroneRequest& request = *requests[next];
+    if (taken.count(request.drone_id()) > 0) break;
+    absl::Status checked = CheckNewcomer(request, entries.size());
+    if (!checked.ok()) {
+      results[next] = checked;
+      continue;
+    }
+    entries.push_back(drones_.Registered(request, clock_.Now()));
+    transaction.puts.push_back(DroneTable::StoredForm(entries.back()));
+    taken[request.drone_id()] = next;
+  }
+  absl::StatusOr<int64_t> revision = store_.Commit(transaction);
+  std::vector<std::string> registered;
+  for (DroneEntry& entry : entries) {
+    const std::string id = entry.drone.drone_id();
+    absl::StatusOr<v1::Drone>& result = results[taken[id]];
+    if (revision.ok()) {
+      result = TakeUp(std::move(entry));
+      registered.push_back(id);
+    } else {
+      result = Annotate(revision.status(), absl::StrCat("register drone ", id));
+    }
+  }
+  // Whoever speaks with an epoch of before is to hear that it is fenced.
+  if (listener_ != nullptr) listener_->OnNews(registered);
+  return next - first;
+}
+
+v1::Drone Coordinator::TakeUp(DroneEntry entry) {
+  const std::string id = entry.drone.drone_id();
+  LogInfo("drone registered", {{"drone", id}, {"epoch", absl::StrCat(entry.drone.epoch())}});
+  drones_.Set(std::move(entry));
+  DroneEntry& held = *drones_.Find(id);
+  SetState(held, v1::DRONE_STATE_ACTIVE);
+  lease_ends_.Set(id, clock_.Now() + Lease());
+  return DescribeDrone(held);
+}
+
+absl::StatusOr<DroneEntry*> Coordinator::Admit(absl::string_view drone_id, int64_t epoch) {
+  DroneEntry* entry = drones_.Find(drone_id);
   // An epoch that was never given out means this state is older than the drone's: it must register again.
-  if (entry == nullptr || request.epoch() > entry->drone.epoch()) return DroneUnknown(request.drone_id());
-  if (request.epoch() != 0 && request.epoch() < entry->drone.epoch()) {
+  if (entry == nullptr || epoch > entry->drone.epoch()) return DroneUnknown(drone_id);
+  if (epoch != 0 && epoch < entry->drone.epoch()) {
     return Error(absl::StatusCode::kFailedPrecondition, "EPOCH_FENCED",
-                 absl::StrCat("drone ", request.drone_id(), " registered again with epoch ", entry->drone.epoch(),
-                              "; epoch ", request.epoch(), " is fenced"),
-                 {{"drone_id", request.drone_id()}, {"epoch", absl::StrCat(entry->drone.epoch())}});
+                 absl::StrCat("drone ", drone_id, " registered again with epoch ", entry->drone.epoch(), "; epoch ",
+                              epoch, " is fenced"),
+                 {{"drone_id", drone_id}, {"epoch", absl::StrCat(entry->drone.epoch())}});
   }
   return entry;
 }
 
 void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& progress,
-                               v1::HeartbeatResponse& answer) {
+                               std::vector<std::string>& cancels) {
   RunRecord* record = runs_.Find(progress.run_id());
   bool its_own = record != nullptr && record->run.drone_id() == entry.drone.drone_id();
   bool stop = !its_own || (record->status() == v1::RUN_STATUS_CANCELLED && !record->ended);
   if (stop) {
-    if (!progress.finished()) answer.add_cancel_run_ids(progress.run_id());
+    if (!progress.finished()) cancels.push_back(progress.run_id());
     return;
   }
   if (!record->open()) {
     // It was taken to be lost, and another may do its work by now: a profile is done under one lease.
-    if (!record->ended && !progress.finished()) answer.add_cancel_run_ids(progress.run_id());
+    if (!record->ended && !progress.finished()) cancels.push_back(progress.run_id());
     return;
   }
   bool changed = record->progress.fetched() != progress.fetched() || record->progress.finished() != progress.finished();
@@ -125,7 +169,6 @@ void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& p
     changed = true;
   }
   if (record->lease_epoch != entry.drone.epoch()) runs_.Assign(*record, entry.drone.drone_id(), entry.drone.epoch());
-  if (record->cancel_requested && !progress.finished()) answer.add_cancel_run_ids(progress.run_id());
   if (changed) Publish(*record);
 }
 
@@ -180,25 +223,75 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
   }
 }
 
-absl::StatusOr<v1::HeartbeatResponse> Coordinator::Heartbeat(const v1::HeartbeatRequest& request) {
-  absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(DroneEntry * entry, Admit(request));
-  v1::DroneState before = entry->drone.state();
-  entry->last_seen = clock_.Now();
-  entry->drone.set_spool_bytes(request.spool_bytes());
-  if (request.has_send_time()) {
-    entry->drone.set_clock_skew_ms(absl::ToInt64Milliseconds(FromTimestamp(request.send_time()) - clock_.Now()));
+void Coordinator::AddCancellations(const DroneEntry& entry, v1::HeartbeatResponse& answer) {
+  for (int64_t sequence : runs_.OpenOfDrone(entry.drone.drone_id())) {
+    const RunRecord& record = runs_.At(sequence);
+    if (record.cancel_requested && !record.progress.finished()) answer.add_cancel_run_ids(record.run.run_id());
   }
-  v1::DroneState state = StateOf(*entry, clock_.Now(), Lease());
-  if (before != state) SetState(*entry, state);
-  v1::HeartbeatResponse answer;
-  answer.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
-  for (const v1::RunProgress& progress : request.runs()) TakeProgress(*entry, progress, answer);
+}
+
+absl::StatusOr<v1::HeartbeatResponse> Coordinator::Heartbeat(const v1::HeartbeatRequest& request) {
+  HeardBeat heard = HearBeats({&request}).front();
+  RETURN_IF_ERROR(heard.status);
+  ASSIGN_OR_RETURN(v1::HeartbeatResponse answer, OrdersFor({{request.drone_id(), request.epoch()}}).front());
+  for (std::string& run_id : heard.cancel_run_ids) answer.add_cancel_run_ids(std::move(run_id));
+  return answer;
+}
+
+HeardBeat Coordinator::Hear(const v1::HeartbeatRequest& request) {
+  HeardBeat heard;
+  absl::StatusOr<DroneEntry*> admitted = Admit(request.drone_id(), request.epoch());
+  heard.status = admitted.status();
+  if (!admitted.ok()) return heard;
+  DroneEntry& entry = **admitted;
+  v1::DroneState before = entry.drone.state();
+  entry.last_seen = clock_.Now();
+  entry.drone.set_spool_bytes(request.spool_bytes());
+  if (request.has_send_time()) {
+    entry.drone.set_clock_skew_ms(absl::ToInt64Milliseconds(FromTimestamp(request.send_time()) - clock_.Now()));
+  }
+  v1::DroneState state = StateOf(entry, clock_.Now(), Lease());
+  if (before != state) SetState(entry, state);
+  for (const v1::RunProgress& progress : request.runs()) TakeProgress(entry, progress, heard.cancel_run_ids);
+  return heard;
+}
+
+std::vector<HeardBeat> Coordinator::HearBeats(const std::vector<const v1::HeartbeatRequest*>& beats) {
+  absl::MutexLock lock(&mu_);
+  std::vector<HeardBeat> heard;
+  heard.reserve(beats.size());
+  bool told = false;
+  for (const v1::HeartbeatRequest* beat : beats) {
+    heard.push_back(Hear(*beat));
+    told = told || beat->runs_size() > 0;
+  }
+  if (!told) return heard;
   // What the drone told it will not tell again once this is answered: make it durable first, or a crash would have a
   // run done twice.
-  if (request.runs_size() > 0) RETURN_IF_ERROR(Flush());
-  AddOrders(*entry, answer);
-  return answer;
+  absl::Status written = Flush();
+  for (size_t i = 0; i < beats.size() && !written.ok(); ++i) {
+    if (heard[i].status.ok() && beats[i]->runs_size() > 0) heard[i].status = written;
+  }
+  return heard;
+}
+
+std::vector<absl::StatusOr<v1::HeartbeatResponse>> Coordinator::OrdersFor(const std::vector<DroneEpoch>& drones) {
+  std::vector<absl::StatusOr<v1::HeartbeatResponse>> answers;
+  answers.reserve(drones.size());
+  absl::MutexLock lock(&mu_);
+  for (const auto& [drone_id, epoch] : drones) {
+    absl::StatusOr<DroneEntry*> entry = Admit(drone_id, epoch);
+    if (!entry.ok()) {
+      answers.push_back(entry.status());
+      continue;
+    }
+    v1::HeartbeatResponse answer;
+    answer.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
+    AddCancellations(**entry, answer);
+    AddOrders(**entry, answer);
+    answers.push_back(std::move(answer));
+  }
+  return answers;
 }
 
 std::vector<v1::Drone> Coordinator::ListDrones(absl::string_view after, size_t limit) const {

@@ -25,7 +25,9 @@ void Coordinator::Give(RunRecord& record, const DroneEntry& entry) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   // The revision stays that of the moment when a drone may first have heard of the run.
   if (profile == nullptr || record.ordered) return;
-  RolloutTable::Choice choice = rollouts_.ChoiceFor(*profile, HoldersOf(*profile), entry.drone.drone_id());
+  const std::vector<RingDrone> holders =
+      rollouts_.IsRunning(profile->id) ? HoldersOf(*profile) : std::vector<RingDrone>();
+  RolloutTable::Choice choice = rollouts_.ChoiceFor(*profile, holders, entry.drone.drone_id());
   record.run.set_revision(choice.revision);
   record.content = std::move(choice.content);
 }
@@ -45,7 +47,7 @@ void Coordinator::JudgeRollout(const RunRecord& record, const v1::RunEnd& end) {
   PublishRollout(record.run.profile_id());
 }
 
-void Coordinator::PublishRollout(absl::string_view profile_id) {
+void Coordinator::TellRollout(absl::string_view profile_id) {
   absl::StatusOr<v1::Rollout> rollout = rollouts_.Get(profile_id);
   if (!rollout.ok()) return;
   if (rollout->state() != v1::ROLLOUT_STATE_RUNNING) {

@@ -82,11 +82,11 @@ absl::StatusOr<v1::Run> Coordinator::ScheduleRun(const std::string& profile_id, 
   }
   RunRecord& record = MakeRun(*profile, trigger, 1);
   Place(record);
+  Publish(record);
   if (absl::Status status = Flush(); !status.ok()) {
     runs_.Remove(record);
     return status;
   }
-  Publish(record);
   return Describe(record);
 }
 
@@ -112,6 +112,7 @@ absl::StatusOr<v1::Run> Coordinator::RecordRun(const v1::CreateRunRequest& reque
     before = std::exchange(held->run, std::move(run));
     runs_.Touch(*held);
   }
+  Publish(*held);
   if (absl::Status status = Flush(); !status.ok()) {
     if (added) {
       runs_.Remove(*held);
@@ -120,7 +121,6 @@ absl::StatusOr<v1::Run> Coordinator::RecordRun(const v1::CreateRunRequest& reque
     }
     return status;
   }
-  Publish(*held);
   return Describe(*held);
 }
 

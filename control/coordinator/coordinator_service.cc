@@ -8,35 +8,60 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
+#include "control/coordinator/attend_reactor_service.h"
 #include "control/coordinator/event_watch_service.h"
 #include "control/coordinator/resource_name.h"
 
 namespace chartly::coordinator {
-CoordinatorService::CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events,
-                                       WebhookReceiver& webhooks, const rpc::Authenticator& authenticator,
-                                       rpc::AuditSink* audit)
+
+CoordinatorService::CoordinatorService(Coordinator& coordinator, DroneIntake& intake, ProfileWatcher& profiles,
+                                       EventLog& events, WebhookReceiver& webhooks,
+                                       const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
     : coordinator_(coordinator),
+      intake_(intake),
       profiles_(profiles),
       events_(events),
       webhooks_(webhooks),
       guard_("chartly.v1.CoordinatorService", authenticator, audit) {}
 
-grpc::Status CoordinatorService::RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
-                                               v1::Drone* response) {
-  return guard_.Unary(context, "RegisterDrone", *request, response,
-                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Drone> {
-                        RETURN_IF_ERROR(rpc::CheckOwnDrone(caller, request->drone_id()));
-                        return coordinator_.RegisterDrone(*request);
-                      });
+// A call of a drone: it goes to the intake, which calls back.
+template <typename Request, typename Response, typename Submit>
+grpc::ServerUnaryReactor* CoordinatorService::CallOfDrone(grpc::CallbackServerContext* context, const char* method,
+                                                          const Request& request, Response* response, Submit submit) {
+  const absl::Time start = absl::Now();
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  rpc::Caller caller;
+  absl::Status admitted = guard_.Admit(context, method, caller);
+  if (admitted.ok()) admitted = rpc::CheckOwnDrone(caller, request.drone_id());
+  // Request and response live until the reactor is finished.
+  auto end = [this, start, caller, method, &request, response, reactor](absl::StatusOr<Response> result) {
+    if (result.ok()) *response = *std::move(result);
+    guard_.FinishLater(method, start, caller, request, result.status(),
+                       [reactor](const grpc::Status& status) { reactor->Finish(status); });
+  };
+  admitted.ok() ? submit(std::move(end)) : end(admitted);
+  return reactor;
 }
 
-grpc::Status CoordinatorService::Heartbeat(grpc::ServerContext* context, const v1::HeartbeatRequest* request,
-                                           v1::HeartbeatResponse* response) {
-  return guard_.Unary(context, "Heartbeat", *request, response,
-                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::HeartbeatResponse> {
-                        RETURN_IF_ERROR(rpc::CheckOwnDrone(caller, request->drone_id()));
-                        return coordinator_.Heartbeat(*request);
-                      });
+grpc::ServerUnaryReactor* CoordinatorService::RegisterDrone(grpc::CallbackServerContext* context,
+                                                            const v1::RegisterDroneRequest* request,
+                                                            v1::Drone* response) {
+  return CallOfDrone(context, "RegisterDrone", *request, response,
+                     [&](DroneIntake::Registered done) { intake_.Register(*request, std::move(done)); });
+}
+
+grpc::ServerUnaryReactor* CoordinatorService::Heartbeat(grpc::CallbackServerContext* context,
+                                                        const v1::HeartbeatRequest* request,
+                                                        v1::HeartbeatResponse* response) {
+  return CallOfDrone(context, "Heartbeat", *request, response,
+                     [&](DroneIntake::Answered done) { intake_.Beat(*request, std::move(done)); });
+}
+
+grpc::ServerBidiReactor<v1::HeartbeatRequest, v1::HeartbeatResponse>* CoordinatorService::Attend(
+    grpc::CallbackServerContext* context) {
+  auto reactor = std::make_shared<AttendReactor>(guard_, intake_);
+  reactor->Begin(*context);
+  return reactor.get();  // it holds itself until gRPC is done with it
 }
 
 grpc::Status CoordinatorService::ListDrones(grpc::ServerContext* context, const v1::ListDronesRequest* request,

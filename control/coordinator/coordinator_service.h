@@ -8,22 +8,29 @@
 #include "chartly/v1/coordinator.grpc.pb.h"
 #include "common/rpc/guard.h"
 #include "control/coordinator/coordinator.h"
+#include "control/coordinator/drone_intake.h"
 #include "control/coordinator/event_log.h"
 #include "control/coordinator/profile_watcher.h"
 #include "control/coordinator/webhook_receiver.h"
 
 namespace chartly::coordinator {
 
-class CoordinatorService final
-    : public v1::CoordinatorService::WithCallbackMethod_WatchEvents<v1::CoordinatorService::Service> {
- public:
-  CoordinatorService(Coordinator& coordinator, ProfileWatcher& profiles, EventLog& events, WebhookReceiver& webhooks,
-                     const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+// What drones call takes no thread while it waits.
+using CoordinatorServiceBase = v1::CoordinatorService::WithCallbackMethod_RegisterDrone<
+    v1::CoordinatorService::WithCallbackMethod_Heartbeat<v1::CoordinatorService::WithCallbackMethod_Attend<
+        v1::CoordinatorService::WithCallbackMethod_WatchEvents<v1::CoordinatorService::Service>>>>;
 
-  grpc::Status RegisterDrone(grpc::ServerContext* context, const v1::RegisterDroneRequest* request,
-                             v1::Drone* response) override;
-  grpc::Status Heartbeat(grpc::ServerContext* context, const v1::HeartbeatRequest* request,
-                         v1::HeartbeatResponse* response) override;
+class CoordinatorService final : public CoordinatorServiceBase {
+ public:
+  CoordinatorService(Coordinator& coordinator, DroneIntake& intake, ProfileWatcher& profiles, EventLog& events,
+                     WebhookReceiver& webhooks, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+
+  grpc::ServerUnaryReactor* RegisterDrone(grpc::CallbackServerContext* context, const v1::RegisterDroneRequest* request,
+                                          v1::Drone* response) override;
+  grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context, const v1::HeartbeatRequest* request,
+                                      v1::HeartbeatResponse* response) override;
+  grpc::ServerBidiReactor<v1::HeartbeatRequest, v1::HeartbeatResponse>* Attend(
+      grpc::CallbackServerContext* context) override;
   grpc::Status ListDrones(grpc::ServerContext* context, const v1::ListDronesRequest* request,
                           v1::ListDronesResponse* response) override;
   grpc::Status GetDrone(grpc::ServerContext* context, const v1::GetDroneRequest* request, v1::Drone* response) override;
@@ -60,8 +67,12 @@ class CoordinatorService final
  private:
   // Schedules a run with the profile as the registry has it now, or as it was last known if the registry is away.
   absl::StatusOr<v1::Run> ScheduleFresh(const std::string& profile_id, const rpc::Caller& caller);
+  template <typename Request, typename Response, typename Submit>
+  grpc::ServerUnaryReactor* CallOfDrone(grpc::CallbackServerContext* context, const char* method,
+                                        const Request& request, Response* response, Submit submit);
 
   Coordinator& coordinator_;
+  DroneIntake& intake_;
   ProfileWatcher& profiles_;
   EventLog& events_;
   WebhookReceiver& webhooks_;

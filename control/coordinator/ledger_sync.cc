@@ -1,5 +1,7 @@
 #include "control/coordinator/ledger_sync.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "chartly/v1/aggregator.grpc.pb.h"
 #include "common/rpc/grpc_status.h"
@@ -10,6 +12,7 @@ namespace chartly::coordinator {
 namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr size_t kGroup = 64;
 
 }  // namespace
 
@@ -41,14 +44,19 @@ void LedgerSync::Loop() {
 }
 
 absl::Status LedgerSync::Pass() {
+  absl::Status status;
+  std::vector<v1::RunLedger> answered;
   for (const std::string& run_id : coordinator_.RunsAwaitingLedger()) {
     if (stop_.HasBeenNotified()) return absl::OkStatus();
-    RETURN_IF_ERROR(Ask(run_id));
+    status = Ask(run_id, answered);
+    if (!status.ok()) break;
+    if (answered.size() == kGroup) coordinator_.TakeLedgers(std::exchange(answered, {}));
   }
-  return absl::OkStatus();
+  if (!answered.empty()) coordinator_.TakeLedgers(answered);
+  return status;
 }
 
-absl::Status LedgerSync::Ask(const std::string& run_id) {
+absl::Status LedgerSync::Ask(const std::string& run_id, std::vector<v1::RunLedger>& answered) {
   grpc::ClientContext context;
   rpc::Prepare(context, kCallTimeout);
   {
@@ -68,7 +76,7 @@ absl::Status LedgerSync::Ask(const std::string& run_id) {
   if (absl::IsNotFound(status)) return absl::OkStatus();  // nothing of it arrived yet
   RETURN_IF_ERROR(status);
   ledger.set_run_id(run_id);
-  coordinator_.TakeLedger(ledger);
+  answered.push_back(std::move(ledger));
   return absl::OkStatus();
 }
 

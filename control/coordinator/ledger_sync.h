@@ -6,12 +6,14 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "chartly/v1/aggregator.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/peers.h"
 #include "control/coordinator/coordinator.h"
@@ -30,9 +32,10 @@ class LedgerSync {
 
  private:
   void Loop();
-  // Asks for all runs that wait; stops at the first call that fails otherwise than NotFound.
+  // Asks for all runs that wait; stops at the first call that fails otherwise than NotFound. What was answered is taken
+  // over in groups, since each may be a synced write.
   absl::Status Pass();
-  absl::Status Ask(const std::string& run_id);
+  absl::Status Ask(const std::string& run_id, std::vector<v1::RunLedger>& answered);
 
   Coordinator& coordinator_;
   const rpc::Peers& peers_;

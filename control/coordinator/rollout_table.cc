@@ -185,6 +185,11 @@ RolloutTable::Choice RolloutTable::ChoiceFor(const ProfileEntry& profile, const 
   return {entry.stored.stable_revision(), entry.stable_content};
 }
 
+bool RolloutTable::IsRunning(absl::string_view profile_id) const {
+  auto it = entries_.find(profile_id);
+  return it != entries_.end() && it->second.running();
+}
+
 bool RolloutTable::IsRefused(absl::string_view profile_id, absl::string_view revision) const {
   auto it = entries_.find(profile_id);
   if (it == entries_.end()) return false;

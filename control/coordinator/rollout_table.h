@@ -49,6 +49,8 @@ class RolloutTable {
   };
   Choice ChoiceFor(const ProfileEntry& profile, const std::vector<RingDrone>& holders,
                    absl::string_view drone_id) const;
+  // Whether rings judge a revision of the profile now; else the choice asks for no holders.
+  bool IsRunning(absl::string_view profile_id) const;
   // Whether the revision went back: no drone is to begin it any more.
   bool IsRefused(absl::string_view profile_id, absl::string_view revision) const;
   // The text of a revision that is in use; null if it is not.

@@ -88,7 +88,7 @@ RunRecord* RunTable::Find(absl::string_view run_id) {
   return it == by_id_.end() ? nullptr : runs_.at(it->second).get();
 }
 
-const RunRecord* RunTable::AtOrNull(int64_t sequence) const {
+const RunRecord* RunTable::Held(int64_t sequence) const {
   auto it = runs_.find(sequence);
   return it == runs_.end() ? nullptr : it->second.get();
 }
@@ -160,12 +160,12 @@ ProfileHistory RunTable::HistoryOf(absl::string_view profile_id) const {
   if (it == by_profile_.end()) return history;
   const ProfileRuns& runs = it->second;
   history.open = !runs.open.empty();
-  if (const RunRecord* scheduled = AtOrNull(runs.newest_scheduled)) {
+  if (const RunRecord* scheduled = Held(runs.newest_scheduled)) {
     history.last_scheduled = FromTimestamp(scheduled->run.create_time());
     history.last_scheduled_run = scheduled->run.run_id();
     if (scheduled->run.has_schedule_time()) history.last_slot = FromTimestamp(scheduled->run.schedule_time());
   }
-  const RunRecord* newest = AtOrNull(runs.newest_own);
+  const RunRecord* newest = Held(runs.newest_own);
   if (newest != nullptr && newest->run.has_finished_at())
     history.last_finished = FromTimestamp(newest->run.finished_at());
   if (newest != nullptr && newest->status() == v1::RUN_STATUS_FAILED) {
@@ -178,12 +178,12 @@ ProfileHistory RunTable::HistoryOf(absl::string_view profile_id) const {
 
 const RunRecord* RunTable::NewestOf(absl::string_view profile_id) const {
   auto it = by_profile_.find(std::string(profile_id));
-  return it == by_profile_.end() ? nullptr : AtOrNull(it->second.newest);
+  return it == by_profile_.end() ? nullptr : Held(it->second.newest);
 }
 
 const RunRecord* RunTable::NewestSuccessOf(absl::string_view profile_id) const {
   auto it = by_profile_.find(std::string(profile_id));
-  return it == by_profile_.end() ? nullptr : AtOrNull(it->second.newest_success);
+  return it == by_profile_.end() ? nullptr : Held(it->second.newest_success);
 }
 
 std::vector<const RunRecord*> RunTable::List(int64_t before, size_t limit, absl::string_view profile_id,

@@ -63,12 +63,16 @@ class RunTable {
   RunRecord* Find(absl::string_view run_id);
   RunRecord& At(int64_t sequence) { return *runs_.at(sequence); }
   const RunRecord& At(int64_t sequence) const { return *runs_.at(sequence); }
+  // Null if it is not held any more.
+  const RunRecord* Held(int64_t sequence) const;
   // Gives a run to a drone, or with an empty id to none. Touches it.
   void Assign(RunRecord& record, const std::string& drone_id, int64_t epoch);
   // Call after a change: sorts the run anew and remembers to write it.
   void Touch(RunRecord& record);
   // Whether the state on disk is older than the one here.
   bool IsDirty(const RunRecord& record) const { return dirty_.count(record.sequence) > 0; }
+  // Runs whose state on disk is older.
+  const Sequences& dirty() const { return dirty_; }
   // Undoes Add, if what was added could not be written.
   void Remove(RunRecord& record);
 
@@ -104,7 +108,6 @@ class RunTable {
     int64_t newest_scheduled = 0;  // first attempt, asked for by the schedule
     int64_t newest_success = 0;
   };
-  const RunRecord* AtOrNull(int64_t sequence) const;
   void Index(RunRecord& record);
   bool Needed(const RunRecord& record) const;
 
