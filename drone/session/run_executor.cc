@@ -72,15 +72,15 @@ RunExecutor::RunExecutor(int capacity, RunExecutorDeps deps) : capacity_(capacit
 
 RunExecutor::~RunExecutor() { Stop(); }
 
-void RunExecutor::Start(const v1::RunOrder& order) {
+bool RunExecutor::Start(const v1::RunOrder& order) {
   absl::MutexLock lock(&mu_);
-  if (stopping_ || active_.count(order.run_id()) > 0) return;
+  if (stopping_ || active_.count(order.run_id()) > 0) return false;
   auto done = done_.find(order.run_id());
   if (done != done_.end()) {
     finished_[order.run_id()] = done->second;
-    return;
+    return true;
   }
-  if (active_.size() >= static_cast<size_t>(capacity_)) return;
+  if (active_.size() >= static_cast<size_t>(capacity_)) return false;
   v1::RunEnd info;
   info.set_run_id(order.run_id());
   info.set_profile_id(order.profile_id());
@@ -91,13 +91,14 @@ void RunExecutor::Start(const v1::RunOrder& order) {
   if (!begun.ok()) {
     LogWarn("run not begun; waiting for its order to be repeated",
             {{"run", order.run_id()}, {"error", std::string(begun.message())}});
-    return;
+    return false;
   }
   LogInfo("run begun", {{"run", order.run_id()}, {"profile", order.profile_id()}});
   std::unique_ptr<Active>& run = active_[order.run_id()];
   run = std::make_unique<Active>(deps_.spool, order.run_id());
   run->thread =
       std::thread([this, active = run.get(), order = v1::RunOrder(order)]() mutable { Work(*active, order); });
+  return true;
 }
 
 void RunExecutor::Cancel(const std::string& run_id) {

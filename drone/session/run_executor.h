@@ -56,9 +56,10 @@ class RunExecutor {
  public:
   RunExecutor(int capacity, RunExecutorDeps deps);
   ~RunExecutor();
-  // Begins an ordered run. Does nothing if the run is known (running, or finished and perhaps not yet heard of), if all
-  // places are taken, if the spool cannot note it, or after Stop: orders are repeated.
-  void Start(const v1::RunOrder& order);
+  // Begins an ordered run; says whether there is something new to tell of it. Does nothing if the run is known
+  // (running, or finished and perhaps not yet heard of), if all places are taken, if the spool cannot note it, or after
+  // Stop: orders are repeated.
+  bool Start(const v1::RunOrder& order);
   // Ends a run as cancelled by an operator. An unknown one is ignored.
   void Cancel(const std::string& run_id);
   // Runs in progress, and finished ones that were not acknowledged.

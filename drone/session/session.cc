@@ -1,8 +1,8 @@
 #include "drone/session/session.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -55,6 +55,7 @@ void Session::Shutdown() {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
     if (call_ != nullptr) call_->TryCancel();
+    if (stream_ != nullptr) stream_->Cancel();
     changed_.SignalAll();
   }
   deps_.executor.Stop();
@@ -77,20 +78,30 @@ void Session::Run() {
       absl::MutexLock lock(&mu_);
       registered = epoch_ != 0;
     }
-    absl::Status status = registered ? Beat(kCallTimeout) : Register();
-    CountIdle();
+    const bool attends = registered && !polls_;
+    absl::Status status = attends ? Attend() : registered ? Beat(kCallTimeout) : Register();
+    if (!attends) CountIdle();
+    // A coordinator that was away may have become a newer one.
+    polls_ = attends ? absl::IsUnimplemented(status) : polls_ && status.ok();
     absl::MutexLock lock(&mu_);
-    health_ = status;
-    if (status.ok()) {
-      if (!registered) woken_ = true;  // the first beat at once
+    const bool goes_on = status.ok() || (attends && polls_);
+    if (!goes_on || !attends) health_ = status;
+    if (goes_on) {
+      // A stream follows its registration at once, and what follows the end of a stream, too.
+      if (attends || !registered) woken_ = true;
       pause = interval_;
     } else {
-      double share = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
-      pause = backoff_ * share;
-      backoff_ = std::min(backoff_ * 2, options_.max_backoff);
+      pause = PauseAfterFailure();
       woken_ = false;
     }
   } while (Sleep(pause));
+}
+
+// All of it random, and over a share of the interval: a fleet whose coordinator comes back must not come all at once.
+absl::Duration Session::PauseAfterFailure() {
+  const absl::Duration most = std::max(backoff_, std::min(interval_ / 2, options_.max_backoff));
+  backoff_ = std::min(backoff_ * 2, options_.max_backoff);
+  return most * std::uniform_real_distribution<double>(0.0, 1.0)(random_);
 }
 
 // Shutdown does not wait for an answer that may never come.
@@ -135,33 +146,132 @@ absl::Status Session::Register() {
   return absl::OkStatus();
 }
 
-absl::Status Session::Beat(absl::Duration timeout) {
-  v1::HeartbeatRequest request;
-  request.set_drone_id(options_.drone_id);
+absl::Status Session::Attend() {
+  AttendStream stream(*stub_, [this] {
+    absl::MutexLock lock(&mu_);
+    news_ = true;
+    changed_.SignalAll();
+  });
+  bool stopping;
   {
     absl::MutexLock lock(&mu_);
-    if (epoch_ == 0) return absl::UnavailableError("not registered");
-    request.set_epoch(epoch_);
+    stopping = stopping_;
+    stream_ = &stream;
+    woken_ = true;  // the first beat at once
   }
-  std::vector<v1::RunProgress> progress = deps_.executor.Progress();
-  for (const v1::RunProgress& run : progress) *request.add_runs() = run;
-  request.set_spool_bytes(deps_.spool.bytes());
-  *request.mutable_send_time() = ToTimestamp(absl::Now());
-  v1::HeartbeatResponse response;
+  absl::Status status = stopping ? absl::OkStatus() : Converse(stream);
+  {
+    absl::MutexLock lock(&mu_);
+    stream_ = nullptr;
+  }
+  status = stream.Finish(status);
+  if (absl::IsUnimplemented(status)) {
+    LogInfo("the coordinator has no streams; asking it at the interval");
+  } else if (!status.ok()) {
+    OnFailure(status, "stream to the coordinator ended");
+  }
+  return status;
+}
+
+absl::Status Session::Converse(AttendStream& stream) {
+  SentBeat sent;
+  Instant due = std::chrono::steady_clock::now();
+  while (true) {
+    deps_.executor.Tidy();
+    const Instant now = std::chrono::steady_clock::now();
+    if (!sent.unanswered && (TakeWoken() || now >= due)) {
+      RETURN_IF_ERROR(SendBeat(stream, sent));
+      if (!sent.unanswered) return absl::OkStatus();  // fenced
+      absl::MutexLock lock(&mu_);
+      due = now + absl::ToChronoMilliseconds(interval_);
+    }
+    while (std::optional<v1::HeartbeatResponse> answer = stream.Take()) RETURN_IF_ERROR(TakeAnswer(*answer, sent));
+    if (stream.closed()) return absl::UnavailableError("the stream to the coordinator broke");
+    const Instant patience = sent.at + absl::ToChronoMilliseconds(kCallTimeout);
+    if (sent.unanswered && now > patience) return absl::DeadlineExceededError("the coordinator answers no heartbeat");
+    if (!AwaitNews(sent.unanswered ? patience : due, sent.unanswered)) return absl::OkStatus();
+  }
+}
+
+absl::Status Session::SendBeat(AttendStream& stream, SentBeat& sent) {
+  v1::HeartbeatRequest beat;
+  if (!FillBeat(beat)) return absl::OkStatus();
+  sent.runs.assign(beat.runs().begin(), beat.runs().end());
+  sent.at = std::chrono::steady_clock::now();
+  sent.unanswered = true;
+  beat.set_sequence(++sent.sequence);
+  // Why it is over, Finish says.
+  return stream.Send(beat) ? absl::OkStatus() : absl::UnavailableError("the stream to the coordinator broke");
+}
+
+absl::Status Session::TakeAnswer(const v1::HeartbeatResponse& answer, SentBeat& sent) {
+  if (!answer.refused_reason().empty()) {
+    return Error(absl::StatusCode::kFailedPrecondition, answer.refused_reason(), "the coordinator refused a heartbeat");
+  }
+  if (sent.unanswered && answer.sequence() >= sent.sequence) {
+    sent.unanswered = false;
+    if (++beats_ >= kSettledBeats) backoff_ = options_.min_backoff;
+    deps_.executor.Acknowledge(sent.runs);
+    CountIdle();
+    absl::MutexLock lock(&mu_);
+    health_ = absl::OkStatus();
+  }
+  if (Obey(answer)) Wake();
+  return absl::OkStatus();
+}
+
+bool Session::TakeWoken() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(woken_, false);
+}
+
+bool Session::AwaitNews(Instant until, bool unanswered) {
+  absl::MutexLock lock(&mu_);
+  while (!news_ && !stopping_ && (unanswered || !woken_)) {
+    const absl::Duration left = absl::FromChrono(until - std::chrono::steady_clock::now());
+    if (left <= absl::ZeroDuration() || changed_.WaitWithTimeout(&mu_, left)) break;
+  }
+  news_ = false;
+  return !stopping_;
+}
+
+bool Session::FillBeat(v1::HeartbeatRequest& beat) {
+  beat.set_drone_id(options_.drone_id);
+  {
+    absl::MutexLock lock(&mu_);
+    if (epoch_ == 0) return false;
+    beat.set_epoch(epoch_);
+  }
+  for (v1::RunProgress& run : deps_.executor.Progress()) *beat.add_runs() = std::move(run);
+  beat.set_spool_bytes(deps_.spool.bytes());
+  *beat.mutable_send_time() = ToTimestamp(absl::Now());
+  return true;
+}
+
+bool Session::Obey(const v1::HeartbeatResponse& answer) {
+  bool news = false;
+  for (const std::string& run_id : answer.cancel_run_ids()) deps_.executor.Cancel(run_id);
+  for (const v1::RunOrder& order : answer.orders()) news = deps_.executor.Start(order) || news;
+  absl::MutexLock lock(&mu_);
+  if (answer.heartbeat_interval_ms() > 0) {
+    interval_ = std::max(kMinInterval, absl::Milliseconds(answer.heartbeat_interval_ms()));
+  }
+  return news;
+}
+
+absl::Status Session::Beat(absl::Duration timeout) {
+  v1::HeartbeatRequest beat;
+  if (!FillBeat(beat)) return absl::UnavailableError("not registered");
+  v1::HeartbeatResponse answer;
   absl::Status status =
-      Call(timeout, [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, request, &response); });
+      Call(timeout, [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, beat, &answer); });
   if (!status.ok()) {
     OnFailure(status, "heartbeat not answered");
     return status;
   }
   if (++beats_ >= kSettledBeats) backoff_ = options_.min_backoff;
-  deps_.executor.Acknowledge(progress);
-  for (const std::string& run_id : response.cancel_run_ids()) deps_.executor.Cancel(run_id);
-  for (const v1::RunOrder& order : response.orders()) deps_.executor.Start(order);
-  absl::MutexLock lock(&mu_);
-  if (response.heartbeat_interval_ms() > 0) {
-    interval_ = std::max(kMinInterval, absl::Milliseconds(response.heartbeat_interval_ms()));
-  }
+  deps_.executor.Acknowledge({beat.runs().begin(), beat.runs().end()});
+  Obey(answer);
   return absl::OkStatus();
 }
 
