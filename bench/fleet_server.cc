@@ -31,7 +31,6 @@ namespace chartly::bench {
 namespace {
 
 constexpr char kServeFlag[] = "--serve-fleet";
-constexpr char kKey[] = "a-key-for-this-benchmark";
 
 // Tells of the profiles that were published.
 class PublishedProfiles final : public v1::RegistryService::Service {
@@ -104,8 +103,8 @@ class ToldLedger final : public v1::RecordService::Service {
 int Serve(const FleetServerOptions& options) {
   InitLog("fleet_server", "error");
   SystemClock clock;
-  rpc::KeyAuthenticator authenticator({{"admin", kKey}}, rpc::Role::kAdmin);
-  rpc::Peers peers({}, kKey);
+  rpc::KeyAuthenticator authenticator(std::vector<rpc::DeploymentKey>{{"admin", kFleetKey}});
+  rpc::Peers peers({}, kFleetKey);
   coordinator::CoordinatorConfig config;
   config.data_dir = options.dir;
   config.heartbeat_interval = absl::Milliseconds(options.interval_ms);

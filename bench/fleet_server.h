@@ -11,6 +11,9 @@
 
 namespace chartly::bench {
 
+// What its callers show.
+inline constexpr char kFleetKey[] = "a-key-for-this-benchmark";
+
 struct FleetServerOptions {
   std::string dir;  // of its state
   int port = 0;     // 0: any

@@ -10,7 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/rpc/grpc_status.h"
+#include "bench/fleet_server.h"
+#include "common/rpc/guard.h"
 
 namespace chartly::bench {
 namespace {
@@ -53,6 +54,7 @@ class LogicalDrone final : public grpc::ClientBidiReactor<v1::HeartbeatRequest, 
   void Register() {
     auto call = std::make_shared<Registration>();
     call->request.set_drone_id(Id());
+    call->context.AddMetadata(rpc::kApiKeyMetadata, kFleetKey);
     stub_.async()->RegisterDrone(&call->context, &call->request, &call->drone, [this, call](grpc::Status status) {
       if (!status.ok()) return swarm_.NoteError(absl::StrCat("register: ", status.error_message()));
       epoch_ = call->drone.epoch();
@@ -65,6 +67,7 @@ class LogicalDrone final : public grpc::ClientBidiReactor<v1::HeartbeatRequest, 
       absl::MutexLock lock(&mu_);
       if (open_ || lost_ || swarm_.closing_) return;
       context_ = std::make_unique<grpc::ClientContext>();
+      context_->AddMetadata(rpc::kApiKeyMetadata, kFleetKey);
       open_ = true;
       attending_ = writing_ = false;
       sequence_ = 0;
@@ -219,6 +222,7 @@ int FleetSwarm::RegisterAll(double seconds) {
 }
 
 int FleetSwarm::AttendAll(double seconds) {
+  if (registered_ == 0) return options_.drones;
   for (const std::unique_ptr<LogicalDrone>& drone : drones_) drone->Open();
   return AwaitComeback(seconds);
 }
