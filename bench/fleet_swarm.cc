@@ -65,17 +65,23 @@ class LogicalDrone final : public grpc::ClientBidiReactor<v1::HeartbeatRequest, 
   void Open() {
     {
       absl::MutexLock lock(&mu_);
-      if (open_ || lost_ || swarm_.closing_) return;
+      if (opening_ || open_ || lost_ || swarm_.closing_) return;
+      opening_ = true;
       context_ = std::make_unique<grpc::ClientContext>();
       context_->AddMetadata(rpc::kApiKeyMetadata, kFleetKey);
-      open_ = true;
-      attending_ = writing_ = false;
+      attending_ = writing_ = due_ = false;
       sequence_ = 0;
     }
     ++swarm_.open_;
     stub_.async()->Attend(context_.get(), this);
     AddHold();  // of those who beat from outside
     StartRead(&answer_);
+    {
+      // Not sooner: until it is bound to the call nobody may write.
+      absl::MutexLock lock(&mu_);
+      opening_ = false;
+      open_ = true;
+    }
     StartCall();
     Beat();
   }
@@ -190,6 +196,7 @@ class LogicalDrone final : public grpc::ClientBidiReactor<v1::HeartbeatRequest, 
   absl::Mutex mu_;
   std::map<std::string, bool> known_ ABSL_GUARDED_BY(mu_);  // runs, and whether they were told of
   int64_t sequence_ ABSL_GUARDED_BY(mu_) = 0;
+  bool opening_ ABSL_GUARDED_BY(mu_) = false;
   bool open_ ABSL_GUARDED_BY(mu_) = false;
   bool attending_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
