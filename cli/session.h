@@ -71,6 +71,7 @@ void AddDeploymentCommands(CLI::App& root, Session& session);
 void AddLintCommands(CLI::App& root, Session& session);
 void AddAuditCommands(CLI::App& root, Session& session);
 void AddKeyCommands(CLI::App& root, Session& session);
+void AddBackupCommands(CLI::App& root, Session& session);
 void AddStatusCommand(CLI::App& root, Session& session);
 void AddDoctorCommand(CLI::App& root, Session& session);
 // The verbs of `records` that have a file of their own.

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/backup/restore.h"
 #include "common/clock/clock.h"
 #include "common/config/address.h"
 #include "common/http/admin.h"
@@ -29,6 +30,7 @@
 #include "control/aggregator/aggregator_component.h"
 #include "control/audit/audit_component.h"
 #include "control/auth/auth_component.h"
+#include "control/backup/part_backup_service.h"
 #include "control/coordinator/coordinator_component.h"
 #include "control/gateway/gateway_component.h"
 #include "control/observer/observer_component.h"
@@ -51,9 +53,24 @@ struct RunningPart {
   std::shared_ptr<void> keep;
 };
 
+// How the part is backed up, if it keeps anything. Calls end with the server, and parts live longer.
 template <typename Component>
-RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer& server) {
+void OfferBackup(Part part, Component& component, backup::PartBackupService& backups) {
+  if constexpr (requires(const std::function<bool()>& stopped) { component.BackUp(std::string(), stopped); }) {
+    backup::PartStore store;
+    store.back_up = [&component](const std::string& folder, const std::function<bool()>& stopped) {
+      return component.BackUp(folder, stopped);
+    };
+    if constexpr (requires { Component::LedgerOf(std::string(), uint32_t{}); }) store.ledger = Component::LedgerOf;
+    backups.AddPart(InfoOf(part).name, std::move(store));
+  }
+}
+
+template <typename Component>
+RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer& server,
+                 backup::PartBackupService& backups) {
   std::shared_ptr<Component> shared = std::move(component);
+  OfferBackup(part, *shared, backups);
   for (grpc::Service* service : shared->services()) server.AddService(service);
   RunningPart running;
   running.part = part;
@@ -124,6 +141,7 @@ class ControlProcess final : public Control {
 
   absl::Status Start() {
     RETURN_IF_ERROR(PrepareFolder(config_.data_dir));
+    RETURN_IF_ERROR(backup::CheckRestored(config_.data_dir));
     RETURN_IF_ERROR(SetUpIdentity());
     RETURN_IF_ERROR(SetUpTls());
     for (Part part : config_.parts) {
@@ -171,6 +189,8 @@ class ControlProcess final : public Control {
                                         {"registry-key", config_.registry_api_key, rpc::Role::kPublisher}},
         anonymous_);
     authenticator_->SetDirectory(directory_);
+    backups_ = std::make_unique<backup::PartBackupService>(config_.backup_dir, *authenticator_);
+    server_.AddService(backups_.get());
     peers_.SetApiKey(admin_key_.Reveal());
     audit_sink_ = std::make_unique<rpc::RpcAuditSink>(peers_);
     return absl::OkStatus();
@@ -222,7 +242,7 @@ class ControlProcess final : public Control {
     switch (part) {
       case Part::kRegistry: {
         ASSIGN_OR_RETURN(auto opened, registry::RegistryComponent::Open({data}, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kAggregator: {
         aggregator::AggregatorConfig config;
@@ -230,7 +250,7 @@ class ControlProcess final : public Control {
         config.dedupe_bytes = config_.dedupe_bytes;
         config.memory_bytes = config_.memory_bytes;
         ASSIGN_OR_RETURN(auto opened, aggregator::AggregatorComponent::Open(config, *authenticator_, sink, peers_));
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kCoordinator: {
         coordinator::CoordinatorConfig config;
@@ -239,11 +259,11 @@ class ControlProcess final : public Control {
         config.secrets_dir = config_.secrets_dir;
         ASSIGN_OR_RETURN(auto opened,
                          coordinator::CoordinatorComponent::Open(config, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kReporter: {
         ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open({data}, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kAuth: {
         auth::AuthConfig config{data, TlsDir(), config_.certificate_life};
@@ -251,21 +271,24 @@ class ControlProcess final : public Control {
         ASSIGN_OR_RETURN(config.tokens, TokenConfigOf(config_));
         ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open(config, *authenticator_, sink, clock_));
         authenticator_->SetDirectory(*opened);
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kAudit: {
         ASSIGN_OR_RETURN(audit::AuditConfig config, AuditConfigOf(config_));
         ASSIGN_OR_RETURN(auto opened, audit::AuditComponent::Open(config, *authenticator_, sink, clock_));
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kObserver: {
-        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open({Runs(Part::kGateway) ? config_.listen : ""},
-                                                                        *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_);
+        observer::ObserverConfig config;
+        config.gateway_address = Runs(Part::kGateway) ? config_.listen : "";
+        config.backups.folder = config_.backup_dir;
+        config.backups.keep = config_.backup_keep;
+        ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open(config, *authenticator_, sink, peers_, clock_));
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kReleases: {
         ASSIGN_OR_RETURN(auto opened, releases::ReleasesComponent::Open({data}, *authenticator_, sink, clock_));
-        return Wrap(part, std::move(opened), server_);
+        return Wrap(part, std::move(opened), server_, *backups_);
       }
       case Part::kGateway:
         break;
@@ -360,6 +383,7 @@ class ControlProcess final : public Control {
   rpc::Role anonymous_ = rpc::Role::kNone;
   std::unique_ptr<rpc::KeyAuthenticator> authenticator_;
   std::unique_ptr<rpc::RpcAuditSink> audit_sink_;
+  std::unique_ptr<backup::PartBackupService> backups_;
   std::vector<RunningPart> parts_;
   rpc::RpcServer server_;
   std::unique_ptr<gateway::GatewayComponent> gateway_;

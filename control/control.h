@@ -46,9 +46,15 @@ struct ControlConfig {
   std::string audit_webhook_key;        // NAME/KEY of the secret that signs it
   int audit_keep_days = 0;              // how long events of the audit log stay; 0: for good
   absl::Duration heartbeat_interval = absl::Seconds(1);
+  std::string backup_dir;   // where backups lie; empty: none can be made
+  size_t backup_keep = 14;  // backups that stay
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;
 };
+
+// Restores the parts of `config` from a backup in its backup folder into its data folder, and says on standard output
+// what it was and what to do next.
+absl::Status RestoreControl(const ControlConfig& config, const std::string& backup_id);
 
 class Control {
  public:

@@ -21,6 +21,7 @@ struct Flags {
   int certificate_seconds = 86400;
   int session_idle_seconds = 3600;
   int session_seconds = 43200;
+  std::string restore;
   ControlConfig config;
 };
 
@@ -110,6 +111,14 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Days after which events leave the audit log; their hashes stay. 0 keeps them for good")
       ->check(CLI::Range(0, 36500))
       ->capture_default_str();
+  app.add_option("--backup-dir", flags.config.backup_dir,
+                 "Folder for backups, best on another disk; all processes of a control plane share it")
+      ->envname("CHARTLY_BACKUP_DIR");
+  app.add_option("--backup-keep", flags.config.backup_keep, "Backups that stay once a new one is whole")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--restore", flags.restore, "Restore this backup of --backup-dir into the new folder --data, and exit")
+      ->type_name("BACKUP");
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
   app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
       ->check(CLI::Range(50, 60000))
@@ -170,6 +179,10 @@ int RunControl(int argc, char** argv) {
   absl::Status complete = Complete(flags);
   if (!complete.ok()) return Fail(complete, 2);
   InitLog("chartly-control", flags.log_level);
+  if (!flags.restore.empty()) {
+    const absl::Status restored = RestoreControl(flags.config, flags.restore);
+    return restored.ok() ? 0 : Fail(restored, 1);
+  }
   absl::StatusOr<std::unique_ptr<Control>> control = Control::Start(flags.config);
   if (!control.ok()) return Fail(control.status(), 1);
   int signal = WaitForStopSignal();

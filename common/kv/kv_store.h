@@ -1,5 +1,5 @@
 // An ordered key-value store with atomic durable writes: what every store here is built on. RocksDB lies behind it
-// (rocksdb_kv_store.cc, the only file that sees it).
+// (rocksdb_*.cc, the only files that see it).
 //
 // Thread-safe. One process owns a folder; a second opener gets FailedPrecondition (STORE_LOCKED). After a write fails
 // with DataLoss or Unavailable every later write fails the same way until the store is opened again (an fsync error
@@ -8,6 +8,8 @@
 #ifndef CHARTLY_COMMON_KV_KV_STORE_H_
 #define CHARTLY_COMMON_KV_KV_STORE_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -59,12 +61,28 @@ class KvReader {
   virtual std::unique_ptr<KvIterator> NewIterator() const = 0;
 };
 
+// A backup of one store in a folder of backups (kv_backup.h).
+struct KvBackup {
+  struct File {
+    std::string path;  // below the folder
+    int64_t bytes = 0;
+  };
+  uint32_t number = 0;       // grows with each backup in the folder
+  int64_t copied_bytes = 0;  // of files that no earlier backup had
+  std::vector<File> files;   // all that it needs, in order of paths; files never change
+};
+
 class KvStore : public KvReader {
  public:
   // All or nothing. On OK with `sync` the batch, and every batch before it, is fsynced.
   virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
   // The state of now, which no later write changes. Must go before the store does; holds disk space while it lives.
   virtual std::unique_ptr<KvReader> Snapshot() const = 0;
+  // Copies the state of some moment during the call into `folder`, which is made if absent and holds backups of this
+  // store alone, while reads and writes go on. Files that earlier backups brought there are shared. On OK it is on
+  // disk. ResourceExhausted (BACKUP_NO_SPACE): what has to be copied does not fit; nothing was. Cancelled once
+  // `stopped` says true; it is asked now and then. What a failure leaves behind goes with the next backup.
+  virtual absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) = 0;
 };
 
 struct KvOptions {

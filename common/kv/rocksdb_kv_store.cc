@@ -9,7 +9,6 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
-#include <cstdarg>
 #include <filesystem>
 #include <system_error>
 
@@ -17,40 +16,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/kv/kv_store.h"
+#include "common/kv/rocksdb_backup.h"
+#include "common/kv/rocksdb_reads.h"
 #include "common/status/status.h"
 
 namespace chartly {
 namespace {
 
 constexpr size_t kLargeValueBytes = size_t{64} << 10;
-
-rocksdb::Slice ToSlice(absl::string_view text) { return rocksdb::Slice(text.data(), text.size()); }
-absl::string_view ToView(const rocksdb::Slice& slice) { return absl::string_view(slice.data(), slice.size()); }
-
-absl::Status StoreFull(const std::string& path, const std::string& cause) {
-  return Error(
-      absl::StatusCode::kResourceExhausted, "STORE_FULL",
-      absl::StrCat("the disk of ", path, " is full; free some space, writes then go on by themselves (", cause, ")"),
-      {{"path", path}});
-}
-
-absl::Status StoreCorrupt(const std::string& path, const std::string& cause) {
-  return Error(absl::StatusCode::kDataLoss, "STORE_CORRUPT",
-               absl::StrCat("the store in ", path, " is damaged (", cause,
-                            "); nothing was changed. Keep a copy of the folder, then restore it from a backup or "
-                            "start with an empty one: drones send again what they still hold"),
-               {{"path", path}});
-}
-
-absl::Status ConvertStatus(const rocksdb::Status& status, const std::string& path) {
-  if (status.ok()) return absl::OkStatus();
-  if (status.IsNoSpace()) return StoreFull(path, status.ToString());
-  if (status.IsCorruption()) return StoreCorrupt(path, status.ToString());
-  return Error(absl::StatusCode::kUnavailable, "STORE_IO_ERROR",
-               absl::StrCat("the store in ", path, " cannot be read or written: ", status.ToString(),
-                            "; check the disk, then start again"),
-               {{"path", path}});
-}
 
 absl::Status ConvertOpenStatus(const rocksdb::Status& status, const std::string& path) {
   if (status.IsIOError() && status.ToString().find("/LOCK") != std::string::npos) {
@@ -65,42 +38,6 @@ absl::Status ConvertOpenStatus(const rocksdb::Status& status, const std::string&
   return ConvertStatus(status, path);
 }
 
-// RocksDB's own log is dropped: what it has to say arrives as a status, and its log writer must not stand in the way
-// when the disk is full.
-class SilentLogger final : public rocksdb::Logger {
- public:
-  SilentLogger() : rocksdb::Logger(rocksdb::FATAL_LEVEL) {}
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
-class RocksDbIterator final : public KvIterator {
- public:
-  RocksDbIterator(std::unique_ptr<rocksdb::Iterator> iterator, const std::string& path)
-      : iterator_(std::move(iterator)), path_(path) {}
-  void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
-  void SeekForPrev(absl::string_view key) override { iterator_->SeekForPrev(ToSlice(key)); }
-  void Next() override { iterator_->Next(); }
-  void Prev() override { iterator_->Prev(); }
-  bool Valid() const override { return iterator_->Valid(); }
-  absl::string_view key() const override { return ToView(iterator_->key()); }
-  absl::string_view value() const override { return ToView(iterator_->value()); }
-  absl::Status status() const override { return ConvertStatus(iterator_->status(), path_); }
-
- private:
-  std::unique_ptr<rocksdb::Iterator> iterator_;
-  const std::string path_;
-};
-
-absl::StatusOr<std::string> ReadValue(rocksdb::DB& db, const rocksdb::ReadOptions& options, absl::string_view key,
-                                      const std::string& path) {
-  std::string value;
-  rocksdb::Status status = db.Get(options, ToSlice(key), &value);
-  if (status.IsNotFound()) return absl::NotFoundError("no such key");
-  RETURN_IF_ERROR(ConvertStatus(status, path));
-  return value;
-}
-
 class RocksDbSnapshot final : public KvReader {
  public:
   RocksDbSnapshot(rocksdb::DB& db, const std::string& path) : db_(db), path_(path) {
@@ -110,9 +47,7 @@ class RocksDbSnapshot final : public KvReader {
   RocksDbSnapshot(const RocksDbSnapshot&) = delete;
   RocksDbSnapshot& operator=(const RocksDbSnapshot&) = delete;
   absl::StatusOr<std::string> Get(absl::string_view key) const override { return ReadValue(db_, options_, key, path_); }
-  std::unique_ptr<KvIterator> NewIterator() const override {
-    return std::make_unique<RocksDbIterator>(std::unique_ptr<rocksdb::Iterator>(db_.NewIterator(options_)), path_);
-  }
+  std::unique_ptr<KvIterator> NewIterator() const override { return WalkRocksDb(db_, options_, path_); }
 
  private:
   rocksdb::DB& db_;
@@ -143,11 +78,14 @@ class RocksDbKvStore final : public KvStore {
     return status.ok() ? absl::OkStatus() : RecordFailure(status);
   }
 
-  std::unique_ptr<KvIterator> NewIterator() const override {
-    return std::make_unique<RocksDbIterator>(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({})), path_);
-  }
+  std::unique_ptr<KvIterator> NewIterator() const override { return WalkRocksDb(*db_, {}, path_); }
 
   std::unique_ptr<KvReader> Snapshot() const override { return std::make_unique<RocksDbSnapshot>(*db_, path_); }
+
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
+    absl::MutexLock lock(&backup_mu_);
+    return BackUpRocksDb(*db_, folder, stopped);
+  }
 
  private:
   // A disk that is nearly full is refused before RocksDB meets it, with room left to flush what is in memory.
@@ -191,6 +129,7 @@ class RocksDbKvStore final : public KvStore {
   const std::unique_ptr<rocksdb::DB> db_;
   const std::string path_;
   const size_t reserve_bytes_;
+  absl::Mutex backup_mu_;  // one backup at a time
   absl::Mutex mu_;
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   bool full_ ABSL_GUARDED_BY(mu_) = false;
@@ -232,7 +171,7 @@ rocksdb::Options MakeOptions(const KvOptions& options) {
   result.bytes_per_sync = 1 << 20;
   result.max_open_files = 512;
   result.max_total_wal_size = std::max<size_t>(options.memory_bytes, size_t{64} << 20);
-  result.info_log = std::make_shared<SilentLogger>();
+  result.info_log = MakeSilentLogger();
   return result;
 }
 

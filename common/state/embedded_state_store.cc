@@ -118,6 +118,9 @@ class EmbeddedStateStore final : public StateStore {
   absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) override;
   absl::Status RenewLease(int64_t lease) override;
   absl::Status RevokeLease(int64_t lease) override;
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
+    return kv_->BackUp(folder, stopped);
+  }
 
  private:
   struct Lease {

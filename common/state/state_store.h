@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/clock/clock.h"
+#include "common/kv/kv_store.h"
 
 namespace chartly {
 
@@ -71,6 +72,8 @@ class StateStore {
   virtual absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) = 0;
   virtual absl::Status RenewLease(int64_t lease) = 0;  // NotFound once it ended
   virtual absl::Status RevokeLease(int64_t lease) = 0;
+  // As KvStore::BackUp.
+  virtual absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) = 0;
 };
 
 // The embedded store, in a folder of its own. A thread of the store ends expired leases each second. A lease that was

@@ -2,9 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "chartly/v1/registry.grpc.pb.h"
+#include "common/kv/kv_backup.h"
 #include "common/rpc/grpc_status.h"
 #include "common/status/status.h"
-#include "control/aggregator/kv_record_store.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -48,6 +48,22 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
                                                         *component->exports_, *component->explainer_,
                                                         *component->redriver_, component->clock_, authenticator, audit);
   return component;
+}
+
+absl::StatusOr<storage::v1::LedgerPosition> AggregatorComponent::LedgerOf(const std::string& folder, uint32_t number) {
+  ASSIGN_OR_RETURN(std::unique_ptr<KvReader> copy, OpenKvBackup(folder, number));
+  const KvRecordView store(std::move(copy), StoreKeys(kDefaultTenant), std::make_shared<PartsByProfile>());
+  storage::v1::LedgerPosition ledger;
+  ASSIGN_OR_RETURN(const uint64_t last_batch, store.LastBatch());
+  ASSIGN_OR_RETURN(const int64_t acked_us, store.LastAckedUs());
+  ASSIGN_OR_RETURN(const auto profiles, store.Profiles());
+  ledger.set_last_batch(last_batch);
+  ledger.set_acked_us(acked_us);
+  for (const auto& [profile_id, profile] : profiles) {
+    ledger.set_records(ledger.records() + profile.records());
+    ledger.set_quarantined(ledger.quarantined() + profile.quarantined());
+  }
+  return ledger;
 }
 
 void AggregatorComponent::Shutdown() {

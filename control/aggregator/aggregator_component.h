@@ -8,16 +8,17 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "chartly/storage/v1/backup.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
 #include "control/aggregator/committer.h"
 #include "control/aggregator/ingest_service.h"
+#include "control/aggregator/kv_record_store.h"
 #include "control/aggregator/record_explainer.h"
 #include "control/aggregator/record_export.h"
 #include "control/aggregator/record_query.h"
 #include "control/aggregator/record_service.h"
-#include "control/aggregator/record_store.h"
 #include "control/aggregator/redriver.h"
 #include "control/aggregator/sealer.h"
 
@@ -40,12 +41,18 @@ class AggregatorComponent {
   std::vector<grpc::Service*> services() { return {ingest_.get(), records_.get()}; }
   // Empty if all is well; else what is wrong, for people.
   std::string Health() const { return committer_->Health(); }
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return store_->BackUp(folder, stopped);
+  }
+  // What the store held that was backed up there.
+  static absl::StatusOr<storage::v1::LedgerPosition> LedgerOf(const std::string& folder, uint32_t number);
   void Shutdown();
 
  private:
   AggregatorComponent() = default;
   SystemClock clock_;
-  std::unique_ptr<RecordStore> store_;
+  std::unique_ptr<KvRecordStore> store_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<RecordQuery> query_;

@@ -24,6 +24,11 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   static absl::StatusOr<std::unique_ptr<KvRecordStore>> Open(const std::string& path, const KvOptions& options,
                                                              absl::string_view tenant = kDefaultTenant);
 
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return kv_->BackUp(folder, stopped);
+  }
+
   absl::Status Append(StoreWrite write) override;
   std::unique_ptr<RecordReader> View() const override;
   uint64_t NewPartId() override { return ++last_part_; }

@@ -44,6 +44,10 @@ class AuditComponent {
   std::vector<grpc::Service*> services() { return {service_.get()}; }
   // Empty if all is well; else what is wrong.
   std::string Health();
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return store_->BackUp(folder, stopped);
+  }
   // Signs what was appended last. Safe twice.
   void Shutdown();
 

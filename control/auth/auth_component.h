@@ -53,6 +53,10 @@ class AuthComponent final : public rpc::CredentialDirectory {
   }
   // Empty: nothing here can fail.
   std::string Health() { return ""; }
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return pieces_.store->BackUp(folder, stopped);
+  }
   // Nothing here runs on its own: calls end with the server. Safe twice.
   void Shutdown() {}
 

@@ -82,6 +82,9 @@ class DronesByKey final : public rpc::Authenticator {
     if (revoked) return Error(absl::StatusCode::kUnauthenticated, "DRONE_REVOKED", "it was revoked");
     return caller;
   }
+  absl::StatusOr<rpc::Caller> AuthenticateKey(absl::string_view, const rpc::KeyDigest&) const override {
+    return Error(absl::StatusCode::kUnauthenticated, "API_KEY_UNKNOWN", "drones have no keys here");
+  }
   std::atomic<bool> revoked = false;
 };
 

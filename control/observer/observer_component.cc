@@ -38,7 +38,8 @@ absl::StatusOr<std::unique_ptr<ObserverComponent>> ObserverComponent::Open(const
   };
   deps.address = [&peers](Part part) { return peers.Address(part); };
   deps.gateway_address = config.gateway_address;
-  return std::unique_ptr<ObserverComponent>(new ObserverComponent(std::move(deps), authenticator, audit, clock));
+  return std::unique_ptr<ObserverComponent>(
+      new ObserverComponent(std::move(deps), config.backups, authenticator, audit, peers, clock));
 }
 
 }  // namespace chartly::observer

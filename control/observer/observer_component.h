@@ -1,5 +1,5 @@
-// The observer as one piece: its probes, logic and service. It keeps nothing on disk. Made by the composition of
-// chartly-control.
+// The observer as one piece: its probes, logic and services. It keeps nothing on disk but backups. Made by the
+// composition of chartly-control.
 //
 // Open and Shutdown are called from one thread. Shut the component down, then the RpcServer, then destroy it.
 #ifndef CHARTLY_CONTROL_OBSERVER_OBSERVER_COMPONENT_H_
@@ -15,13 +15,17 @@
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
+#include "control/observer/backup_book.h"
+#include "control/observer/backup_service.h"
 #include "control/observer/observer.h"
 #include "control/observer/observer_service.h"
+#include "control/observer/part_copies.h"
 
 namespace chartly::observer {
 
 struct ObserverConfig {
   std::string gateway_address;  // where the gateway of this process listens; empty if it runs elsewhere
+  BackupConfig backups;
 };
 
 class ObserverComponent {
@@ -31,18 +35,26 @@ class ObserverComponent {
                                                                  const rpc::Authenticator& authenticator,
                                                                  rpc::AuditSink* audit, const rpc::Peers& peers,
                                                                  Clock& clock);
-  std::vector<grpc::Service*> services() { return {&service_}; }
+  std::vector<grpc::Service*> services() { return {&service_, &backup_service_}; }
   // Empty: that other parts are down is what it tells, not a fault of its own.
   std::string Health() { return ""; }
-  // A round under way ends within a second. Safe twice.
-  void Shutdown() {}
+  // A round under way ends within a second, a backup is given up. Safe twice.
+  void Shutdown() { backups_.Shutdown(); }
 
  private:
-  ObserverComponent(ObserverDeps deps, const rpc::Authenticator& authenticator, rpc::AuditSink* audit, Clock& clock)
-      : observer_(std::move(deps), clock), service_(observer_, authenticator, audit) {}
+  ObserverComponent(ObserverDeps deps, const BackupConfig& backups, const rpc::Authenticator& authenticator,
+                    rpc::AuditSink* audit, const rpc::Peers& peers, Clock& clock)
+      : observer_(std::move(deps), clock),
+        copies_(peers),
+        backups_(backups, copies_, clock),
+        service_(observer_, authenticator, audit),
+        backup_service_(backups_, authenticator, audit) {}
 
   Observer observer_;
+  RpcPartCopies copies_;
+  BackupBook backups_;
   ObserverService service_;
+  BackupService backup_service_;
 };
 
 }  // namespace chartly::observer

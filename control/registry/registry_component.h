@@ -35,6 +35,10 @@ class RegistryComponent {
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
   std::string Health();
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return store_->BackUp(folder, stopped);
+  }
   // Ends the watches; other calls go on until the server ends them. Safe twice.
   void Shutdown() { watches_.Shutdown(); }
 

@@ -33,6 +33,10 @@ class ReleasesComponent {
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
   std::string Health();
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return store_->BackUp(folder, stopped);
+  }
   // Nothing here runs on its own: calls end with the server. Safe twice.
   void Shutdown() {}
 

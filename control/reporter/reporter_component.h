@@ -40,6 +40,10 @@ class ReporterComponent {
   absl::Status Start();
   // Empty, or what is wrong.
   std::string Health();
+  // As KvStore::BackUp.
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
+    return store_->BackUp(folder, stopped);
+  }
   void Shutdown() { desk_.Shutdown(); }
 
  private:

@@ -138,7 +138,8 @@ class Keys(Cluster):
 
 PART_OF = {"RegistryService": "registry", "IngestService": "aggregator", "RecordService": "aggregator",
            "AggregatorService": "aggregator", "CoordinatorService": "coordinator", "ReporterService": "reporter",
-           "AuthService": "auth", "AuditService": "audit", "ObserverService": "observer", "ReleasesService": "releases"}
+           "AuthService": "auth", "AuditService": "audit", "ObserverService": "observer", "BackupService": "observer",
+           "PartBackupService": "observer", "ReleasesService": "releases"}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^\s*#include\s+[<"]([^">]+)[">]')
 
 # Third-party headers that only some files may see: prefix -> what may include it.
 FENCES = {
-    "rocksdb/": r"^common/kv/rocksdb_kv_store\.cc$",
+    "rocksdb/": r"^common/kv/rocksdb_",
     "curl/": r"^common/net/curl_http_client\.cc$|^test/",
     "yaml-cpp/": r"^common/profile/",
     "grpcpp/": r"^common/rpc/|_service(_test)?\.(h|cc)$|_component(_test)?\.(h|cc)$|^drone/(uplink|session|identity|witness)/|^control/gateway/"

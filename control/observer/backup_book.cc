@@ -1,0 +1,253 @@
+#include "control/observer/backup_book.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace chartly::observer {
+namespace {
+
+constexpr char kPrefix[] = "backups/";
+constexpr int kPageDefault = 100;
+constexpr int kPageMax = 1000;
+
+// What refers to something else goes before it, so that nothing in a backup refers to what is not there: the
+// coordinator and reports to records, records to profiles and drones, and the audit log tells of all (ADR 21).
+constexpr std::array kOrder = {Part::kCoordinator, Part::kReporter, Part::kReleases, Part::kAggregator,
+                               Part::kRegistry,    Part::kAuth,     Part::kAudit};
+
+google::protobuf::Timestamp Timestamp(int64_t us) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(us);
+}
+
+std::string IdIn(const std::string& name) { return std::string(absl::StripPrefix(name, kPrefix)); }
+
+v1::Backup Describe(const backup::BackupManifest& manifest) {
+  v1::Backup result;
+  result.set_name(kPrefix + manifest.id());
+  result.set_state(v1::BACKUP_STATE_READY);
+  *result.mutable_create_time() = Timestamp(manifest.started_us());
+  *result.mutable_finish_time() = Timestamp(manifest.finished_us());
+  result.set_version(manifest.version());
+  for (const backup::PartBackup& part : manifest.parts()) {
+    result.add_parts(part.part());
+    result.set_copied_bytes(result.copied_bytes() + part.copied_bytes());
+    for (const backup::BackupFile& file : part.files()) result.set_size_bytes(result.size_bytes() + file.bytes());
+    if (!part.has_ledger()) continue;
+    result.set_records(part.ledger().records());
+    result.set_last_batch(static_cast<int64_t>(part.ledger().last_batch()));
+    if (part.ledger().acked_us() > 0) *result.mutable_last_ack_time() = Timestamp(part.ledger().acked_us());
+  }
+  return result;
+}
+
+void ShowSuccess(int64_t finished_us) {
+  SetGauge("chartly_backup_last_success_seconds", static_cast<double>(finished_us) / 1e6);
+}
+
+}  // namespace
+
+BackupBook::BackupBook(BackupConfig config, PartCopies& copies, Clock& clock)
+    : config_(std::move(config)), folder_(config_.folder), copies_(copies), clock_(clock) {
+  if (!config_.folder.empty()) ShowSuccess(Newest().finished_us());
+}
+
+absl::Status BackupBook::Admit() const {
+  if (config_.folder.empty()) {
+    return Error(
+        absl::StatusCode::kFailedPrecondition, "BACKUP_DIR_NOT_SET",
+        "there is no folder for backups; start chartly-control with --backup-dir, on another disk than --data");
+  }
+  if (stopping_) return Error(absl::StatusCode::kUnavailable, "OBSERVER_STOPPING", "the observer is stopping");
+  if (!busy_) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "BACKUP_BUSY",
+               "a backup or a check of one is under way; wait for its end");
+}
+
+// The time of now, or the first second behind the newest backup.
+absl::StatusOr<std::string> BackupBook::NewId() const {
+  ASSIGN_OR_RETURN(std::vector<std::string> ids, folder_.List());
+  absl::Time time = clock_.Now();
+  std::string id = backup::BackupIdOf(time);
+  while (std::binary_search(ids.begin(), ids.end(), id)) id = backup::BackupIdOf(time += absl::Seconds(1));
+  return id;
+}
+
+void BackupBook::StartJob(std::function<void()> job) {
+  if (job_.joinable()) job_.join();  // it is over, or busy_ would be set
+  busy_ = true;
+  job_ = std::thread([this, job = std::move(job)] {
+    job();
+    absl::MutexLock lock(&mu_);
+    busy_ = false;
+  });
+}
+
+absl::StatusOr<v1::Backup> BackupBook::Create() {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(Admit());
+  ASSIGN_OR_RETURN(std::string id, NewId());
+  v1::Backup begun;
+  begun.set_name(kPrefix + id);
+  begun.set_state(v1::BACKUP_STATE_RUNNING);
+  begun.set_version(kVersion);
+  *begun.mutable_create_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
+  unfinished_ = begun;
+  StartJob([this, id] { MakeBackup(id); });
+  return begun;
+}
+
+backup::BackupManifest BackupBook::Newest() const {
+  absl::StatusOr<std::vector<std::string>> ids = folder_.List();
+  if (!ids.ok() || ids->empty()) return {};
+  absl::StatusOr<backup::BackupManifest> newest = folder_.Read(ids->back());
+  return newest.ok() ? *std::move(newest) : backup::BackupManifest();
+}
+
+absl::StatusOr<backup::BackupManifest> BackupBook::CopyParts(const std::string& id) {
+  const backup::BackupManifest known = Newest();
+  backup::BackupManifest manifest;
+  manifest.set_id(id);
+  manifest.set_version(kVersion);
+  manifest.set_started_us(absl::ToUnixMicros(clock_.Now()));
+  for (Part part : kOrder) {
+    absl::StatusOr<backup::PartBackup> copy = copies_.Make(part);
+    if (!copy.ok()) return Annotate(copy.status(), InfoOf(part).name);
+    RETURN_IF_ERROR(folder_.AddChecksums(*copy, known, [this] { return stopping_.load(); }));
+    *manifest.add_parts() = *std::move(copy);
+    absl::MutexLock lock(&mu_);
+    unfinished_->add_parts(InfoOf(part).name);
+  }
+  manifest.set_finished_us(absl::ToUnixMicros(clock_.Now()));
+  return manifest;
+}
+
+void BackupBook::MakeBackup(const std::string& id) {
+  absl::StatusOr<backup::BackupManifest> manifest = CopyParts(id);
+  absl::Status status = manifest.ok() ? folder_.Write(*manifest) : manifest.status();
+  Count("chartly_backups_total", 1, status.ok() ? "succeeded" : "failed");
+  if (status.ok()) {
+    ShowSuccess(manifest->finished_us());
+    LogInfo("backup made", {{"backup", id}});
+    absl::MutexLock lock(&mu_);
+    unfinished_.reset();
+  } else {
+    LogError("backup failed", {{"backup", id}, {"error", std::string(status.message())}});
+    absl::MutexLock lock(&mu_);
+    unfinished_->set_state(v1::BACKUP_STATE_FAILED);
+    unfinished_->set_error(std::string(status.message()));
+    *unfinished_->mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
+  }
+  const absl::Status dropped = DropOld();
+  if (!dropped.ok()) LogWarn("old backups stay", {{"error", std::string(dropped.message())}});
+}
+
+// Manifests first: what they do not name any more is no backup, whatever becomes of its files.
+absl::Status BackupBook::DropOld() {
+  ASSIGN_OR_RETURN(std::vector<std::string> ids, folder_.List());
+  while (ids.size() > std::max<size_t>(config_.keep, 1)) {
+    RETURN_IF_ERROR(folder_.Remove(ids.front()));
+    ids.erase(ids.begin());
+  }
+  std::map<std::string, std::vector<uint32_t>> numbers;
+  for (const std::string& id : ids) {
+    // Without it nobody knows which files it needs, so all stay.
+    ASSIGN_OR_RETURN(backup::BackupManifest manifest, folder_.Read(id));
+    for (const backup::PartBackup& part : manifest.parts()) numbers[part.part()].push_back(part.number());
+  }
+  for (Part part : kOrder) RETURN_IF_ERROR(Annotate(copies_.Keep(part, numbers[InfoOf(part).name]), InfoOf(part).name));
+  return absl::OkStatus();
+}
+
+v1::Backup BackupBook::Describe(const std::string& id) {
+  v1::Backup result;
+  absl::StatusOr<backup::BackupManifest> manifest = folder_.Read(id);
+  if (manifest.ok()) {
+    result = observer::Describe(*manifest);
+  } else {
+    result.set_name(kPrefix + id);
+    result.set_state(v1::BACKUP_STATE_FAILED);
+    result.set_error(std::string(manifest.status().message()));
+  }
+  auto found = verifications_.find(id);
+  if (found != verifications_.end()) *result.mutable_verification() = found->second;
+  return result;
+}
+
+absl::StatusOr<v1::Backup> BackupBook::Get(const std::string& name) {
+  absl::MutexLock lock(&mu_);
+  if (unfinished_.has_value() && unfinished_->name() == name) return *unfinished_;
+  if (config_.folder.empty()) return Admit();
+  RETURN_IF_ERROR(folder_.Read(IdIn(name)).status());
+  return Describe(IdIn(name));
+}
+
+absl::StatusOr<v1::ListBackupsResponse> BackupBook::List(const v1::ListBackupsRequest& request) {
+  if (request.page_size() < 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "FIELD_INVALID", "page_size: must not be negative");
+  }
+  const int size = request.page_size() == 0 ? kPageDefault : std::min<int>(request.page_size(), kPageMax);
+  v1::ListBackupsResponse response;
+  if (config_.folder.empty()) return response;
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(std::vector<std::string> ids, folder_.List());
+  if (unfinished_.has_value() && request.page_token().empty()) *response.add_backups() = *unfinished_;
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+    if (!request.page_token().empty() && *id >= request.page_token()) continue;
+    if (response.backups_size() >= size) {
+      response.set_next_page_token(IdIn(response.backups(response.backups_size() - 1).name()));
+      break;
+    }
+    *response.add_backups() = Describe(*id);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Backup> BackupBook::Verify(const std::string& name) {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(Admit());
+  const std::string id = IdIn(name);
+  ASSIGN_OR_RETURN(backup::BackupManifest manifest, folder_.Read(id));
+  verifications_[id].Clear();
+  verifications_[id].set_state(v1::BACKUP_STATE_RUNNING);
+  StartJob([this, manifest] { CheckFiles(manifest); });
+  return Describe(id);
+}
+
+void BackupBook::CheckFiles(const backup::BackupManifest& manifest) {
+  absl::StatusOr<backup::Verification> checked = folder_.Verify(manifest, [this] { return stopping_.load(); });
+  absl::MutexLock lock(&mu_);
+  v1::BackupVerification& result = verifications_[manifest.id()];
+  *result.mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
+  if (checked.ok()) {
+    result.set_files(checked->files);
+    result.mutable_faults()->Add(checked->faults.begin(), checked->faults.end());
+  } else {
+    result.add_faults(std::string(checked.status().message()));
+  }
+  result.set_state(result.faults_size() == 0 ? v1::BACKUP_STATE_READY : v1::BACKUP_STATE_FAILED);
+  if (result.faults_size() > 0)
+    LogError("a backup is damaged", {{"backup", manifest.id()}, {"fault", result.faults(0)}});
+}
+
+void BackupBook::Shutdown() {
+  stopping_ = true;
+  copies_.Cancel();
+  std::thread job;
+  {
+    absl::MutexLock lock(&mu_);
+    job = std::move(job_);
+  }
+  if (job.joinable()) job.join();
+}
+
+}  // namespace chartly::observer

@@ -1,0 +1,72 @@
+// The backups of this deployment: makes them part after part, in the order that ADR 21 gives, keeps the newest ones and
+// checks them. One job at a time, on a thread of its own; what it does is asked for by name.
+//
+// Thread-safe.
+#ifndef CHARTLY_CONTROL_OBSERVER_BACKUP_BOOK_H_
+#define CHARTLY_CONTROL_OBSERVER_BACKUP_BOOK_H_
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "chartly/v1/observer.pb.h"
+#include "common/backup/backup_folder.h"
+#include "common/clock/clock.h"
+#include "control/observer/part_copies.h"
+
+namespace chartly::observer {
+
+struct BackupConfig {
+  std::string folder;  // empty: no backups can be made
+  size_t keep = 14;    // backups; older ones go once a new one is whole
+};
+
+class BackupBook {
+ public:
+  // Copies and clock must outlive it.
+  BackupBook(BackupConfig config, PartCopies& copies, Clock& clock);
+  ~BackupBook() { Shutdown(); }
+
+  // Begins one. FailedPrecondition: BACKUP_DIR_NOT_SET, or BACKUP_BUSY while another job runs.
+  absl::StatusOr<v1::Backup> Create();
+  // NotFound (BACKUP_NOT_FOUND), DataLoss (BACKUP_CORRUPT).
+  absl::StatusOr<v1::Backup> Get(const std::string& name);
+  // One whose manifest is damaged is listed as FAILED.
+  absl::StatusOr<v1::ListBackupsResponse> List(const v1::ListBackupsRequest& request);
+  // Begins a check of its files. As Create and Get.
+  absl::StatusOr<v1::Backup> Verify(const std::string& name);
+  // Ends what is under way; a backup that is not whole is none. Safe twice.
+  void Shutdown();
+
+ private:
+  absl::Status Admit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::string> NewId() const;
+  void StartJob(std::function<void()> job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MakeBackup(const std::string& id);
+  absl::StatusOr<backup::BackupManifest> CopyParts(const std::string& id);
+  backup::BackupManifest Newest() const;
+  absl::Status DropOld();
+  void CheckFiles(const backup::BackupManifest& manifest);
+  v1::Backup Describe(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const BackupConfig config_;
+  const backup::BackupFolder folder_;
+  PartCopies& copies_;
+  Clock& clock_;
+  std::atomic<bool> stopping_ = false;
+  absl::Mutex mu_;
+  bool busy_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<v1::Backup> unfinished_ ABSL_GUARDED_BY(mu_);  // under way, or the last one if it failed
+  std::map<std::string, v1::BackupVerification> verifications_ ABSL_GUARDED_BY(mu_);  // by id
+  std::thread job_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace chartly::observer
+
+#endif  // CHARTLY_CONTROL_OBSERVER_BACKUP_BOOK_H_
