@@ -118,6 +118,7 @@ int RunCommandLine(int argc, const char* const* argv, const Environment& environ
   AddStatusCommand(root, session);
   AddDoctorCommand(root, session);
   AddAuditCommands(root, session);
+  AddStoreCommands(root, session);
   AddBackupCommands(root, session);
   AddKeyCommands(root, session);
   AddDeploymentCommands(root, session);

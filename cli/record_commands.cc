@@ -102,6 +102,7 @@ void AddRecordCommands(CLI::App& root, Session& session) {
   AddLimit(*query, options->limit, "Records");
   AddRecordExport(noun, session);
   AddRecordWhy(noun, session);
+  AddRecordDelete(noun, session);
 }
 
 }  // namespace chartly::cli

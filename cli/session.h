@@ -71,11 +71,13 @@ void AddDeploymentCommands(CLI::App& root, Session& session);
 void AddLintCommands(CLI::App& root, Session& session);
 void AddAuditCommands(CLI::App& root, Session& session);
 void AddKeyCommands(CLI::App& root, Session& session);
+void AddStoreCommands(CLI::App& root, Session& session);
 void AddBackupCommands(CLI::App& root, Session& session);
 void AddStatusCommand(CLI::App& root, Session& session);
 void AddDoctorCommand(CLI::App& root, Session& session);
 // The verbs of `records` that have a file of their own.
 void AddRecordExport(CLI::App& noun, Session& session);
+void AddRecordDelete(CLI::App& noun, Session& session);
 void AddRecordWhy(CLI::App& noun, Session& session);
 // The verbs of `profile` that have files of their own.
 void AddProfilePlan(CLI::App& noun, Session& session);

@@ -249,6 +249,7 @@ class ControlProcess final : public Control {
         config.data_dir = data;
         config.dedupe_bytes = config_.dedupe_bytes;
         config.memory_bytes = config_.memory_bytes;
+        config.retention_interval = config_.retention_interval;
         ASSIGN_OR_RETURN(auto opened, aggregator::AggregatorComponent::Open(config, *authenticator_, sink, peers_));
         return Wrap(part, std::move(opened), server_, *backups_);
       }

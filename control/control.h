@@ -48,6 +48,7 @@ struct ControlConfig {
   absl::Duration heartbeat_interval = absl::Seconds(1);
   std::string backup_dir;   // where backups lie; empty: none can be made
   size_t backup_keep = 14;  // backups that stay
+  absl::Duration retention_interval = absl::Hours(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;
 };

@@ -21,6 +21,7 @@ struct Flags {
   int certificate_seconds = 86400;
   int session_idle_seconds = 3600;
   int session_seconds = 43200;
+  int retention_seconds = 3600;
   std::string restore;
   ControlConfig config;
 };
@@ -117,6 +118,10 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--backup-keep", flags.config.backup_keep, "Backups that stay once a new one is whole")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_option("--retention-check-seconds", flags.retention_seconds,
+                 "How often records are looked for that their profile does not keep any longer")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
   app.add_option("--restore", flags.restore, "Restore this backup of --backup-dir into the new folder --data, and exit")
       ->type_name("BACKUP");
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
@@ -148,6 +153,7 @@ absl::Status Complete(Flags& flags) {
   RETURN_IF_ERROR(ReadAddresses(flags.peers, flags.config.peers));
   RETURN_IF_ERROR(ParseAddress(flags.config.listen).status());
   if (!flags.config.admin_listen.empty()) RETURN_IF_ERROR(ParseAddress(flags.config.admin_listen).status());
+  flags.config.retention_interval = absl::Seconds(flags.retention_seconds);
   flags.config.certificate_life = absl::Seconds(flags.certificate_seconds);
   flags.config.session_idle = absl::Seconds(flags.session_idle_seconds);
   flags.config.session_life = absl::Seconds(flags.session_seconds);

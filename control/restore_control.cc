@@ -38,7 +38,7 @@ absl::Status RestoreControl(const ControlConfig& config, const std::string& back
   }
   absl::StrAppend(&text,
                   "Keys are not in backups: put admin.key, tls/ and audit-keys/ of the lost folder there before the "
-                  "start, or drones and programs need new ones.\n");
+                  "start. Without the last it does not start; without the others drones and programs need new ones.\n");
   std::fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "common/rpc/audit_sink.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -69,8 +70,9 @@ absl::Status RpcAuditSink::Record(const AuditEntry& entry) {
   grpc::ClientContext context;
   Prepare(context, kTimeout, entry.request_id);
   v1::AuditEvent appended;
-  return Recorded(entry, v1::AuditService::NewStub(peers_.Channel(Part::kAudit))
-                             ->AppendAuditEvent(&context, RequestOf(entry), &appended));
+  return Recorded(
+      entry,
+      v1::AuditService::NewStub(peers_.Channel(Part::kAudit))->AppendAuditEvent(&context, RequestOf(entry), &appended));
 }
 
 void RpcAuditSink::RecordLater(const AuditEntry& entry, std::function<void()> done) {

@@ -134,6 +134,7 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_exports_total", kCounter, "format", "Files of records streamed to their end, by format."},
       {"chartly_exports_active", kGauge, "", "Exports under way."},
       {"chartly_redriven_rows_total", kCounter, "outcome", "Rows in quarantine tried again: left, stayed."},
+      {"chartly_deleted_records_total", kCounter, "by", "Records deleted, by who asked for it: request, retention."},
       {"chartly_backups_total", kCounter, "outcome", "Backups of all parts: succeeded, failed."},
       {"chartly_backup_last_success_seconds", kGauge, "",
        "When the newest backup was whole, in seconds since 1970; 0 if there is none."},

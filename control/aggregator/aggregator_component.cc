@@ -35,18 +35,25 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
   options.large_values = true;
   ASSIGN_OR_RETURN(component->store_, KvRecordStore::Open(config.data_dir + "/records", options));
   ASSIGN_OR_RETURN(component->committer_, Committer::Open(*component->store_, component->clock_, config.dedupe_bytes));
+  component->eraser_ = std::make_unique<Eraser>(*component->store_, *component->committer_, component->clock_);
+  RETURN_IF_ERROR(Annotate(component->eraser_->Resume(), "finishing a deletion"));
   component->sealer_ = std::make_unique<Sealer>(*component->store_, *component->committer_, config.sealer);
   component->sealer_->Start();
   component->query_ = std::make_unique<RecordQuery>(*component->store_);
   component->exports_ = std::make_unique<RecordExport>(*component->store_);
   component->explainer_ = std::make_unique<RecordExplainer>(*component->store_, *component->query_);
+  const FindRevision find_revision = [&peers](const std::string& profile_id) { return AskRegistry(peers, profile_id); };
   component->redriver_ =
-      std::make_unique<Redriver>(*component->store_, *component->committer_, component->clock_,
-                                 [&peers](const std::string& profile_id) { return AskRegistry(peers, profile_id); });
+      std::make_unique<Redriver>(*component->store_, *component->committer_, component->clock_, find_revision);
+  component->inspector_ = std::make_unique<StoreInspector>(*component->store_);
+  component->retention_ = std::make_unique<Retention>(*component->store_, *component->eraser_, component->clock_,
+                                                      config.retention_interval, find_revision);
   component->ingest_ = std::make_unique<IngestService>(*component->committer_, authenticator, audit);
-  component->records_ = std::make_unique<RecordService>(*component->committer_, *component->query_,
-                                                        *component->exports_, *component->explainer_,
-                                                        *component->redriver_, component->clock_, authenticator, audit);
+  component->records_ = std::make_unique<RecordService>(
+      RecordService::Deps{*component->store_, *component->committer_, *component->query_, *component->exports_,
+                          *component->explainer_, *component->redriver_, *component->eraser_, *component->inspector_,
+                          component->clock_},
+      authenticator, audit);
   return component;
 }
 
@@ -66,10 +73,17 @@ absl::StatusOr<storage::v1::LedgerPosition> AggregatorComponent::LedgerOf(const 
   return ledger;
 }
 
+absl::Status AggregatorComponent::Start() {
+  retention_->Start();
+  return absl::OkStatus();
+}
+
 void AggregatorComponent::Shutdown() {
   if (ingest_ != nullptr) ingest_->Stop();
   if (sealer_ != nullptr) sealer_->Stop();
   if (committer_ != nullptr) committer_->Shutdown();
+  // A deletion under way ends with the committer, and is finished at the next start.
+  if (retention_ != nullptr) retention_->Stop();
 }
 
 }  // namespace chartly::aggregator

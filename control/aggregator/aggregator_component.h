@@ -13,6 +13,7 @@
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
 #include "control/aggregator/committer.h"
+#include "control/aggregator/eraser.h"
 #include "control/aggregator/ingest_service.h"
 #include "control/aggregator/kv_record_store.h"
 #include "control/aggregator/record_explainer.h"
@@ -20,7 +21,9 @@
 #include "control/aggregator/record_query.h"
 #include "control/aggregator/record_service.h"
 #include "control/aggregator/redriver.h"
+#include "control/aggregator/retention.h"
 #include "control/aggregator/sealer.h"
+#include "control/aggregator/store_inspector.h"
 
 namespace chartly::aggregator {
 
@@ -29,6 +32,7 @@ struct AggregatorConfig {
   size_t dedupe_bytes = size_t{1} << 30;    // memory of the dedupe index, filters and look-ups
   size_t memory_bytes = size_t{256} << 20;  // write buffers and cache of the store
   SealerOptions sealer;
+  absl::Duration retention_interval = absl::Hours(1);  // how often what is kept long enough is looked for
 };
 
 class AggregatorComponent {
@@ -39,6 +43,8 @@ class AggregatorComponent {
                                                                    rpc::AuditSink* audit, const rpc::Peers& peers);
   ~AggregatorComponent() { Shutdown(); }
   std::vector<grpc::Service*> services() { return {ingest_.get(), records_.get()}; }
+  // Starts the retention of profiles, which asks the registry.
+  absl::Status Start();
   // Empty if all is well; else what is wrong, for people.
   std::string Health() const { return committer_->Health(); }
   // As KvStore::BackUp.
@@ -59,6 +65,9 @@ class AggregatorComponent {
   std::unique_ptr<RecordExport> exports_;
   std::unique_ptr<RecordExplainer> explainer_;
   std::unique_ptr<Redriver> redriver_;
+  std::unique_ptr<Eraser> eraser_;
+  std::unique_ptr<StoreInspector> inspector_;
+  std::unique_ptr<Retention> retention_;
   std::unique_ptr<IngestService> ingest_;
   std::unique_ptr<RecordService> records_;
 };

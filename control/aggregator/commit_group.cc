@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
 #include "control/aggregator/chunk_metas.h"
 
 namespace chartly::aggregator {
@@ -93,9 +94,22 @@ absl::StatusOr<bool> CommitGroup::AdmitPosition(const SpoolPosition& position, C
     drone.set_epoch(position.epoch);
     dirty_ = true;
   }
+  NoteLoss(position, write_.spools[spool]);
   if (position.seq <= result.durable_seq) return false;
   if (position.seq != result.durable_seq + 1) return Gap(position, result.durable_seq);
   return true;
+}
+
+// Whoever restores an older state of this store should be told what is missing of it.
+void CommitGroup::NoteLoss(const SpoolPosition& position, SpoolState& spool) {
+  if (position.acked_seq <= std::max(spool.seq(), spool.acked_seq())) return;
+  spool.set_acked_seq(position.acked_seq);
+  dirty_ = true;
+  LogError("a drone was told that entries are stored which are not here; this store is older than that",
+           {{"drone", position.drone_id},
+            {"spool", position.spool_id},
+            {"stored", absl::StrCat(spool.seq())},
+            {"acked", absl::StrCat(position.acked_seq)}});
 }
 
 absl::Status CommitGroup::LoadStates(const CommitRequest& request) {

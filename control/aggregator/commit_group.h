@@ -23,7 +23,8 @@ struct SpoolPosition {
   std::string drone_id;
   std::string spool_id;
   int64_t epoch = 0;
-  int64_t seq = 0;  // 0: only takes the epoch and asks for the durable position
+  int64_t seq = 0;        // 0: only takes the epoch and asks for the durable position
+  int64_t acked_seq = 0;  // with seq 0: the highest position that the drone ever saw acked
 };
 
 // What is committed as one: all of it, or nothing.
@@ -66,6 +67,7 @@ class CommitGroup {
   absl::Status TryStage(CommitRequest& request, size_t first_batch, CommitResult& result);
   // Whether the entry is new; says so by nothing for one that is durable already.
   absl::StatusOr<bool> AdmitPosition(const SpoolPosition& position, CommitResult& result);
+  void NoteLoss(const SpoolPosition& position, SpoolState& spool);
   absl::Status LoadStates(const CommitRequest& request);
   void ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, CommitResult& result);
   void FileRunRows(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);

@@ -96,17 +96,51 @@ void Committer::ExpectSealing() {
   sealing_expected_ = true;
 }
 
-void Committer::RunBetweenCommits(const std::function<void()>& task) {
+bool Committer::RunBetweenCommits(const std::function<void()>& task) {
   absl::Notification done;
   {
     absl::MutexLock lock(&mu_);
-    if (stopping_) return;
+    if (stopping_) return false;
     tasks_.push_back([&] {
       task();
       done.Notify();
     });
   }
   done.WaitForNotification();
+  return true;
+}
+
+absl::Status Committer::Erase(const Erasure& erasure) {
+  absl::Status status = Stopping();
+  RunBetweenCommits([&] { status = EraseNow(erasure); });
+  return status;
+}
+
+absl::Status Committer::EraseNow(const Erasure& erasure) {
+  ASSIGN_OR_RETURN(const uint64_t unsealed, store_.Erase(erasure));
+  sealed_.Refresh();
+  // Where a run is taken back, older versions are the newest again, and only the store knows which.
+  if (!erasure.deletion.run_id().empty()) {
+    index_stale_ = true;
+    return MendIndex();
+  }
+  std::vector<uint64_t> batches;
+  for (const auto& [batch, meta] : erasure.batches) batches.push_back(batch);
+  if (index_.size() > 0) index_.Forget(batches);
+  ShareMemory();
+  absl::MutexLock lock(&mu_);
+  uint64_t& rows = unsealed_.rows[erasure.deletion.profile_id()];
+  rows -= std::min(rows, unsealed);
+  SetGauge("chartly_store_unsealed_rows", static_cast<double>(UnsealedRows()));
+  return absl::OkStatus();
+}
+
+absl::Status Committer::MendIndex() {
+  if (!index_stale_) return absl::OkStatus();
+  index_.Clear();
+  RETURN_IF_ERROR(Annotate(Rebuild(), "reading the stored records"));
+  index_stale_ = false;
+  return absl::OkStatus();
 }
 
 void Committer::Adopt(const Sealed& sealed) {
@@ -249,11 +283,12 @@ void Committer::CommitPending(std::vector<Pending>& pending) {
   std::vector<CommitResult> results;
   std::vector<const CommitRequest*> requests;
   for (const Pending& one : pending) requests.push_back(&one.request);
-  group.LookUp(requests);
+  const absl::Status mended = MendIndex();
+  if (mended.ok()) group.LookUp(requests);
   size_t bytes = 0;
   for (Pending& one : pending) {
     bytes += one.bytes;
-    results.push_back(group.Stage(std::move(one.request)));
+    results.push_back(mended.ok() ? group.Stage(std::move(one.request)) : CommitResult{mended});
   }
   absl::Status written = group.dirty() ? Write(group) : absl::OkStatus();
   if (group.dirty() && written.ok()) last_acked_us_ = now_us;

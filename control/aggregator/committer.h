@@ -58,6 +58,9 @@ class Committer {
   void Adopt(const Sealed& sealed);
   // Reads the parts of the store anew: their filters changed. Returns when that is done.
   void RereadParts();
+  // Does a step of a deletion between two commits: what is committed next is decided without these batches. As
+  // RecordStore::Erase; Unavailable (AGGREGATOR_STOPPING).
+  absl::Status Erase(const Erasure& erasure);
   // Commits that find the index full wait for Adopt from now on.
   void ExpectSealing();
 
@@ -79,10 +82,14 @@ class Committer {
         sealed_(store, dedupe_bytes / 8),
         index_(dedupe_bytes) {}
   absl::Status Rebuild();
+  absl::Status EraseNow(const Erasure& erasure);
+  // Makes the index anew if it does not say what the store says.
+  absl::Status MendIndex();
   absl::Status LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded);
   void ShareMemory();
   // Runs it on the commit thread, between commits, and waits; not at all once that thread stops.
-  void RunBetweenCommits(const std::function<void()>& task);
+  // Says whether it did.
+  bool RunBetweenCommits(const std::function<void()>& task);
   uint64_t UnsealedRows() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunTasks();
   // While much is unsealed, or the index is full, waits a while for the sealer, if there is one.
@@ -98,6 +105,7 @@ class Committer {
   const size_t dedupe_bytes_;
   SealedIndex sealed_;         // of the commit thread
   DedupeIndex index_;          // of the commit thread
+  bool index_stale_ = false;   // of the commit thread
   uint64_t last_batch_ = 0;    // of the commit thread
   int64_t last_acked_us_ = 0;  // of the commit thread
 

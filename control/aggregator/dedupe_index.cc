@@ -276,6 +276,12 @@ void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
   superseded_ = std::move(kept);
 }
 
+void DedupeIndex::Clear() {
+  for (Shard& shard : shards_) shard = Shard();
+  superseded_.clear();
+  Commit();
+}
+
 void DedupeIndex::Commit() {
   replaced_.clear();
   inserted_.clear();

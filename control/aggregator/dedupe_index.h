@@ -77,6 +77,9 @@ class DedupeIndex {
   // Forgets the rows of these batches, which are sorted: they are sealed. Requires: no changes since Commit.
   void Forget(const std::vector<uint64_t>& chunks);
 
+  // Forgets all.
+  void Clear();
+
   // Changes since the last Commit or Undo become final, or are taken back.
   void Commit();
   void Undo();

@@ -82,6 +82,7 @@ absl::Status IngestReactor::TakeHello(const v1::IngestHello& hello) {
   spool_ = {hello.drone_id(), hello.spool_id(), hello.epoch(), 0};
   CommitRequest request;
   request.position = spool_;
+  request.position->acked_seq = hello.acked_seq();
   service_.committer_.Submit(std::move(request),
                              [self = shared_from_this()](const CommitResult& result) { self->OnWelcome(result); });
   return absl::OkStatus();

@@ -105,6 +105,21 @@ absl::StatusOr<std::map<std::string, DroneState>> KvRecordReads<Base>::Drones() 
 }
 
 template <typename Base>
+absl::Status KvRecordReads<Base>::ScanSpools(const SpoolVisitor& visit) const {
+  const std::string prefix = keys().SpoolPrefix();
+  std::unique_ptr<KvIterator> it = kv().NewIterator();
+  for (it->Seek(prefix); it->Valid() && absl::StartsWith(it->key(), prefix); it->Next()) {
+    SpoolState spool;
+    if (!spool.ParseFromArray(it->value().data(), static_cast<int>(it->value().size()))) return StoreDamaged("a spool");
+    const absl::string_view names = it->key().substr(prefix.size());
+    const size_t end = names.find('\0');
+    if (end == absl::string_view::npos) return StoreDamaged("the name of a spool");
+    if (!visit(std::string(names.substr(0, end)), std::string(KeyName(names, end + 1)), spool)) break;
+  }
+  return it->status();
+}
+
+template <typename Base>
 absl::StatusOr<std::string> KvRecordReads<Base>::ChunkBatch(uint64_t chunk) const {
   absl::StatusOr<std::string> batch = kv().Get(keys().ChunkBatch(chunk));
   if (batch.ok()) return batch;
@@ -116,6 +131,14 @@ absl::StatusOr<ChunkMeta> KvRecordReads<Base>::Meta(uint64_t chunk) const {
   ASSIGN_OR_RETURN(std::optional<ChunkMeta> meta, this->template ReadState<ChunkMeta>(keys().Meta(chunk)));
   if (!meta.has_value()) return StoreDamaged(absl::StrCat("chunk ", chunk, " (its description is missing)"));
   return *std::move(meta);
+}
+
+template <typename Base>
+absl::StatusOr<bool> KvRecordReads<Base>::HasBatch(uint64_t chunk) const {
+  absl::StatusOr<std::string> meta = kv().Get(keys().Meta(chunk));
+  if (absl::IsNotFound(meta.status())) return false;
+  RETURN_IF_ERROR(meta.status());
+  return true;
 }
 
 template <typename Base>
@@ -200,6 +223,9 @@ absl::Status KvRecordReads<Base>::ScanRun(const std::string& run_id, uint64_t fi
       rows.AddAll(some);
     }
     if (rows.empty()) continue;
+    // Rows of other runs that it repeats may be deleted.
+    ASSIGN_OR_RETURN(bool is_there, HasBatch(chunk));
+    if (!is_there) continue;
     ASSIGN_OR_RETURN(bool more, visit(chunk, rows));
     if (!more) return absl::OkStatus();
   }
@@ -293,6 +319,43 @@ absl::StatusOr<typename KvRecordReads<Base>::RowsByBatch> KvRecordReads<Base>::S
   }
   RETURN_IF_ERROR(it->status());
   return rows;
+}
+
+template <typename Base>
+absl::StatusOr<bool> KvRecordReads<Base>::AnySuperseded(
+    const std::string& profile_id, const std::function<bool(uint64_t of, uint64_t by)>& fits) const {
+  const std::string prefix = keys().SupersededPrefix(profile_id);
+  std::unique_ptr<KvIterator> it = kv().NewIterator();
+  for (it->Seek(prefix); it->Valid() && absl::StartsWith(it->key(), prefix); it->Next()) {
+    if (fits(ReadBigEndian64(it->key().substr(prefix.size())), KeyNumber(it->key()))) return true;
+  }
+  RETURN_IF_ERROR(it->status());
+  return false;
+}
+
+template <typename Base>
+absl::Status KvRecordReads<Base>::ScanDeletions(const std::string& profile_id, const DeletionVisitor& visit) const {
+  const std::string prefix = profile_id.empty() ? keys().DeletionPrefix() : keys().DeletionPrefix(profile_id);
+  std::unique_ptr<KvIterator> it = kv().NewIterator();
+  for (it->Seek(prefix); it->Valid() && absl::StartsWith(it->key(), prefix); it->Next()) {
+    StoredDeletion deletion;
+    if (!deletion.ParseFromArray(it->value().data(), static_cast<int>(it->value().size()))) {
+      return StoreDamaged("a deletion");
+    }
+    ASSIGN_OR_RETURN(bool more, visit(KeyNumber(it->key()), deletion));
+    if (!more) return absl::OkStatus();
+  }
+  return it->status();
+}
+
+template <typename Base>
+absl::StatusOr<std::optional<LegalHold>> KvRecordReads<Base>::Hold(const std::string& profile_id) const {
+  return this->template ReadState<LegalHold>(keys().Hold(profile_id));
+}
+
+template <typename Base>
+absl::StatusOr<std::map<std::string, LegalHold>> KvRecordReads<Base>::Holds() const {
+  return this->template ReadStates<LegalHold>(keys().HoldPrefix());
 }
 
 template class KvRecordReads<RecordReader>;

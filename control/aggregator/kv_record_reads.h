@@ -22,11 +22,13 @@ template <typename Base>
 class KvRecordReads : public Base {
  public:
   using typename Base::ChunkVisitor;
+  using typename Base::DeletionVisitor;
   using typename Base::QuarantineVisitor;
   using typename Base::RowsByBatch;
   using typename Base::RowsVisitor;
   using typename Base::RunStateVisitor;
   using typename Base::RunVisitor;
+  using typename Base::SpoolVisitor;
 
   absl::StatusOr<uint64_t> LastBatch() const override;
   absl::StatusOr<uint64_t> LastBatchAt(int64_t acked_us) const override;
@@ -38,8 +40,10 @@ class KvRecordReads : public Base {
                                                   const std::string& spool_id) const override;
   absl::StatusOr<std::map<std::string, ProfileState>> Profiles() const override;
   absl::StatusOr<std::map<std::string, DroneState>> Drones() const override;
+  absl::Status ScanSpools(const SpoolVisitor& visit) const override;
   absl::StatusOr<std::string> ChunkBatch(uint64_t chunk) const override;
   absl::StatusOr<ChunkMeta> Meta(uint64_t chunk) const override;
+  absl::StatusOr<bool> HasBatch(uint64_t chunk) const override;
   absl::Status ScanChunks(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
   absl::Status ScanChunksDown(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
   absl::Status ScanRows(const RowScan& scan, const RowsVisitor& visit) const override;
@@ -54,6 +58,11 @@ class KvRecordReads : public Base {
   absl::Status ScanUnsealed(const std::string& profile_id, uint64_t first, const ChunkVisitor& visit) const override;
   absl::StatusOr<RowsByBatch> Superseded(const std::string& profile_id, uint64_t first, uint64_t last,
                                          uint64_t as_of) const override;
+  absl::StatusOr<bool> AnySuperseded(const std::string& profile_id,
+                                     const std::function<bool(uint64_t of, uint64_t by)>& fits) const override;
+  absl::Status ScanDeletions(const std::string& profile_id, const DeletionVisitor& visit) const override;
+  absl::StatusOr<std::optional<LegalHold>> Hold(const std::string& profile_id) const override;
+  absl::StatusOr<std::map<std::string, LegalHold>> Holds() const override;
 
  protected:
   virtual const KvReader& kv() const = 0;

@@ -67,6 +67,8 @@ absl::Status KvRecordStore::LoadDamage() {
   std::unique_ptr<KvIterator> it = kv_->NewIterator();
   std::string prefix = keys_.DamagedChunkPrefix();
   absl::MutexLock lock(&mu_);
+  damaged_ = 0;
+  first_damage_.clear();
   for (it->Seek(prefix); it->Valid() && absl::StartsWith(it->key(), prefix); it->Next()) {
     if (damaged_++ > 0) continue;
     first_damage_ =
@@ -153,6 +155,7 @@ absl::Status KvRecordStore::SealPart(Seal seal) {
   }
   for (const auto& [id, meta] : seal.metas) batch.PutOwned(keys_.Meta(id), meta.SerializeAsString());
   absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(CheckUndeleted(profile_id, seal));
   auto parts = std::make_shared<PartsByProfile>(*parts_);
   PartList& list = (*parts)[profile_id];
   auto replaced = [&](const PartPtr& old) {

@@ -30,6 +30,9 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   }
 
   absl::Status Append(StoreWrite write) override;
+  absl::StatusOr<uint64_t> Erase(const Erasure& erasure) override;
+  absl::Status PutDeletion(uint64_t number, const StoredDeletion& deletion) override;
+  absl::Status PutHold(const std::string& profile_id, const std::optional<LegalHold>& hold) override;
   std::unique_ptr<RecordReader> View() const override;
   uint64_t NewPartId() override { return ++last_part_; }
   absl::Status WriteSealedChunk(uint64_t part, uint32_t index, std::string bytes) override;
@@ -44,6 +47,19 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   const KvReader& kv() const override { return *kv_; }
   const StoreKeys& keys() const override { return keys_; }
   std::shared_ptr<const PartsByProfile> parts() const override;
+  // What of a deletion concerns parts: `parts` become what they are then, `gone` those without rows.
+  struct ErasedParts {
+    PartList parts;
+    std::vector<uint64_t> gone;
+  };
+  absl::Status EraseBatches(const Erasure& erasure, KvBatch& batch) const;
+  absl::Status EraseCounters(const Erasure& erasure, KvBatch& batch) const;
+  absl::Status EraseQuarantine(const Erasure& erasure, KvBatch& batch) const;
+  absl::Status Revive(const Erasure& erasure, KvBatch& batch) const;
+  absl::StatusOr<ErasedParts> EraseInParts(const Erasure& erasure, KvBatch& batch) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<PartMeta> WithoutBatches(const PartMeta& part, const std::vector<uint64_t>& erased) const;
+  absl::Status CheckUndeleted(const std::string& profile_id, const Seal& seal) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status AdmitFormat();
   absl::Status LoadParts();
   absl::Status LoadDamage();

@@ -52,11 +52,17 @@ class PartCursor {
   }
   void Next() {
     ++row_;
-    if (!spent()) Look();
+    Look();
   }
 
  private:
+  // At the next row that is not deleted, if the chunk has one.
   void Look() {
+    const PartMeta& meta = part_->meta;
+    if (meta.deleted_size() > 0) {
+      while (!spent() && IsDeleted(meta, LocationChunk(LocationOf(columns_, row_)))) ++row_;
+    }
+    if (spent()) return;
     sort_key_.clear();
     encoder_->Append(row_, sort_key_);
     location_ = LocationOf(columns_, row_);
@@ -162,7 +168,19 @@ absl::StatusOr<Sealed> PartMerge::SealBatches(const std::string& profile_id) {
   ASSIGN_OR_RETURN(Part part, WriteSorted(profile_id, sources));
   sealed.rows = part.meta.rows();
   sealed.batches = sources.batches;
-  RETURN_IF_ERROR(store_.SealPart({std::move(part), std::move(sources.batches), {}, std::move(sources.metas)}));
+  Seal seal;
+  seal.part = std::move(part);
+  seal.batches = std::move(sources.batches);
+  seal.metas = std::move(sources.metas);
+  RETURN_IF_ERROR(Install(std::move(seal)));
+  return sealed;
+}
+
+// What was written for nothing goes at once.
+absl::Status PartMerge::Install(Seal seal) {
+  const uint64_t id = seal.part.meta.id();
+  absl::Status sealed = store_.SealPart(std::move(seal));
+  if (absl::IsAborted(sealed)) RETURN_IF_ERROR(store_.RemovePart(id));
   return sealed;
 }
 
@@ -172,8 +190,12 @@ int PartMerge::Tier(uint64_t rows) const {
   return tier;
 }
 
-absl::StatusOr<PartList> PartMerge::Choose(const std::string& profile_id) const {
+absl::StatusOr<PartList> PartMerge::Choose(const std::string& profile_id, const std::set<uint64_t>& damaged) const {
   PartList parts = store_.Parts(profile_id);
+  auto with_deleted = std::find_if(parts.begin(), parts.end(), [&](const PartPtr& part) {
+    return part->meta.deleted_size() > 0 && damaged.count(part->meta.id()) == 0;
+  });
+  if (with_deleted != parts.end()) return PartList{*with_deleted};
   auto width = static_cast<size_t>(options_.width);
   for (size_t begin = 0; begin + width <= parts.size(); ++begin) {
     PartList chosen(parts.begin() + static_cast<ptrdiff_t>(begin),
@@ -206,7 +228,7 @@ absl::StatusOr<Part> PartMerge::WriteMerged(const RecordReader& view, const Part
   std::vector<std::unique_ptr<PartCursor>> cursors;
   std::vector<const ColumnSet*> columns;
   for (const PartPtr& part : parts) {
-    rows += part->meta.rows();
+    rows += part->meta.rows() - part->meta.deleted_rows();
     cursors.push_back(std::make_unique<PartCursor>(view, part));
     columns.push_back(&cursors.back()->columns());
   }
@@ -266,8 +288,14 @@ absl::StatusOr<Sealed> PartMerge::MergeParts(const PartList& parts) {
   ASSIGN_OR_RETURN(Part part, WriteMerged(*view, parts));
   Sealed sealed;
   sealed.profile_id = part.meta.profile_id();
-  for (const PartPtr& old : parts) sealed.parts.push_back(old->meta.id());
-  RETURN_IF_ERROR(store_.SealPart({std::move(part), {}, sealed.parts, {}}));
+  Seal seal;
+  for (const PartPtr& old : parts) {
+    sealed.parts.push_back(old->meta.id());
+    seal.deleted_rows += old->meta.deleted_rows();
+  }
+  seal.part = std::move(part);
+  seal.parts = sealed.parts;
+  RETURN_IF_ERROR(Install(std::move(seal)));
   return sealed;
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,11 +38,13 @@ class PartMerge {
       : store_(store), options_(options), stop_(std::move(stop)) {}
 
   // Seals the first unsealed batches of a profile that belong together. No rows if there are none. Damaged batches stay
-  // as they are.
+  // as they are. Aborted if some of them are deleted meanwhile.
   absl::StatusOr<Sealed> SealBatches(const std::string& profile_id);
-  // Neighbours among the parts of a profile that are worth being merged; empty if none are.
-  absl::StatusOr<PartList> Choose(const std::string& profile_id) const;
-  // Merges neighbours. DataLoss if a chunk is damaged: it is set aside then, and the parts stay.
+  // Neighbours among the parts of a profile that are worth being merged, or one that has deleted rows and is not among
+  // the damaged ones, by id; empty if there is nothing to do.
+  absl::StatusOr<PartList> Choose(const std::string& profile_id, const std::set<uint64_t>& damaged = {}) const;
+  // Merges neighbours, or removes the deleted rows of one part. Aborted if more is deleted meanwhile. DataLoss if a
+  // chunk is damaged: it is set aside then, and the parts stay.
   absl::StatusOr<Sealed> MergeParts(const PartList& parts);
   // A filter over the keys of a part, read out of its chunks. The keys of a damaged chunk, which is set aside, are left
   // out, for look-ups find nothing in it either.
@@ -52,6 +55,7 @@ class PartMerge {
   absl::Status Load(const RecordReader& view, const std::string& profile_id, Sources& sources) const;
   absl::StatusOr<Part> WriteSorted(const std::string& profile_id, const Sources& sources);
   absl::StatusOr<Part> WriteMerged(const RecordReader& view, const PartList& parts);
+  absl::Status Install(Seal seal);
   int Tier(uint64_t rows) const;
 
   RecordStore& store_;

@@ -36,6 +36,8 @@ PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_
   part_.meta.set_id(store.NewPartId());
   part_.meta.set_rows(0);
   part_.meta.clear_chunks();
+  part_.meta.clear_deleted();
+  part_.meta.set_deleted_rows(0);
   filter_ = std::make_shared<PartFilter>(rows);
   key_.assign(part_.meta.key().begin(), part_.meta.key().end());
 }

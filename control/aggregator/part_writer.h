@@ -17,7 +17,7 @@ namespace chartly::aggregator {
 
 class PartWriter {
  public:
-  // `meta`: profile, range of batches and key; the rest is filled in. `rows`: how many will come.
+  // `meta`: profile, range of batches and key; the rest is made anew. `rows`: how many will come.
   PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows);
 
   // Appends rows, in order of (sort key, batch, row) over all calls.

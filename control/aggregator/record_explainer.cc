@@ -190,6 +190,28 @@ absl::Status RecordExplainer::AddRuns(const Question& question) const {
   return absl::OkStatus();
 }
 
+// What is deleted is not known any more, so it may be any record that was stored before.
+absl::StatusOr<bool> RecordExplainer::AddDeleted(const Question& question) const {
+  const v1::ExplainRecordRequest& request = question.request;
+  std::optional<StoredDeletion> newest;
+  RETURN_IF_ERROR(
+      store_.ScanDeletions(request.profile_id(), [&](uint64_t, const StoredDeletion& deletion) -> absl::StatusOr<bool> {
+        if (deletion.records() > 0) newest = deletion;
+        return true;
+      }));
+  if (!newest.has_value()) return false;
+  if (!request.run_id().empty()) {
+    ASSIGN_OR_RETURN(std::optional<RunState> run, store_.Run(request.run_id()));
+    if (!run.has_value() || run->deleted() == 0) return false;
+  }
+  question.answer.set_absence(v1::ABSENCE_MAYBE_DELETED);
+  question.answer.set_explanation(absl::StrCat(
+      "records of the profile were deleted, it may be one of them: the last time ", newest->records(), " by ",
+      newest->principal(), " at ", absl::FormatTime(absl::FromUnixMicros(newest->deleted_us()), absl::UTCTimeZone()),
+      " (", newest->reason(), ")"));
+  return true;
+}
+
 absl::Status RecordExplainer::AddAbsence(const Question& question, const std::optional<KeyMatch>& match) const {
   v1::ExplainRecordResponse& answer = question.answer;
   RETURN_IF_ERROR(AddQuarantined(question, match));
@@ -202,6 +224,8 @@ absl::Status RecordExplainer::AddAbsence(const Question& question, const std::op
                                         "; mend the profile, then: chartly quarantine redrive ", row.profile_id()));
     return absl::OkStatus();
   }
+  ASSIGN_OR_RETURN(const bool deleted, AddDeleted(question));
+  if (deleted) return absl::OkStatus();
   if (answer.runs().empty()) {
     answer.set_absence(v1::ABSENCE_NO_RUN);
     answer.set_explanation("no such run of this profile has reached the store");

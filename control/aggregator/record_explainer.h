@@ -31,6 +31,8 @@ class RecordExplainer {
   absl::StatusOr<std::optional<KeyMatch>> FindId(const Question& question) const;
   absl::StatusOr<std::optional<KeyMatch>> FindPlace(const Question& question) const;
   absl::Status AddHistories(const Question& question, KeyMatch match) const;
+  // Whether it may have been deleted.
+  absl::StatusOr<bool> AddDeleted(const Question& question) const;
   absl::Status AddAbsence(const Question& question, const std::optional<KeyMatch>& match) const;
   absl::Status AddQuarantined(const Question& question, const std::optional<KeyMatch>& match) const;
   absl::Status AddRuns(const Question& question) const;

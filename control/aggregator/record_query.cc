@@ -153,6 +153,7 @@ absl::StatusOr<v1::RunLedger> RecordQuery::Ledger(const std::string& name) const
   ledger.set_batches(run->batches());
   FillBalance(*run, *ledger.mutable_balance());
   if (run->has_end()) *ledger.mutable_end() = run->end();
+  ledger.set_deleted(run->deleted());
   return ledger;
 }
 

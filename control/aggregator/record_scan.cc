@@ -75,14 +75,15 @@ class RecordScan::RowChoice {
   RecordReader::RowsByBatch rows_;
 };
 
-// The rows of a chunk that are chosen, of batches from `first` to `last`.
-RowSet RecordScan::Chosen(const RecordBlock::Chunk& chunk, uint64_t first, uint64_t last, const RowChoice& choice) {
+// The rows of a chunk that are chosen and not deleted, of batches from `first` to `last`.
+RowSet RecordScan::Chosen(const PartMeta& part, const RecordBlock::Chunk& chunk, uint64_t first, uint64_t last,
+                          const RowChoice& choice) {
   const std::vector<int64_t>& batches = SystemColumn(chunk.system, kBatchColumn);
   const std::vector<int64_t>& numbers = SystemColumn(chunk.system, kRowColumn);
   RowSet rows;
   for (uint32_t row = 0; row < batches.size(); ++row) {
     auto batch = static_cast<uint64_t>(batches[row]);
-    if (batch < first || batch > last) continue;
+    if (batch < first || batch > last || IsDeleted(part, batch)) continue;
     if (choice.Takes(batch, static_cast<uint32_t>(numbers[row]))) rows.Add(row);
   }
   return rows;
@@ -169,7 +170,7 @@ absl::StatusOr<bool> RecordScan::VisitPart(const Walk& walk, const Part& part, u
     };
     absl::StatusOr<RecordBlock::Chunk> chunk = OpenSealedChunk(*view_, part, index);
     if (!chunk.ok()) return set_aside(chunk.status());
-    RowSet rows = Chosen(*chunk, first, newest, choice);
+    RowSet rows = Chosen(part.meta, *chunk, first, newest, choice);
     if (rows.empty()) continue;
     RecordBlock block(source, *std::move(chunk), std::move(rows), *metas_);
     // Rows of one key may lie in two chunks.
@@ -245,6 +246,8 @@ absl::StatusOr<ColumnSet> RecordScan::ReadSealedBatch(const Part& part, uint64_t
 absl::StatusOr<bool> RecordScan::VisitRest(const Walk& walk, RowLocation last) {
   const uint64_t batch = LocationChunk(last);
   const uint32_t first = LocationRow(last) + 1;
+  ASSIGN_OR_RETURN(bool is_there, view_->HasBatch(batch));
+  if (!is_there) return true;  // deleted since the page before
   ASSIGN_OR_RETURN(ChunkMeta meta, view_->Meta(batch));
   ASSIGN_OR_RETURN(RowChoice choice, Choose(walk.profile_id, batch, batch));
   RowSet rows;
@@ -272,8 +275,11 @@ absl::Status RecordScan::RunProfile(const Walk& walk, const ScanCursor& from) {
   bool more = true;
   if (from.sealed()) {
     PartPtr part = PartOf(parts, from.first_batch());
-    if (part == nullptr || part->meta.last_batch() < from.last_batch()) return TokenInvalid();
-    ASSIGN_OR_RETURN(more, VisitPart(walk, *part, from.first_batch(), &from));
+    if (part != nullptr && part->meta.last_batch() < from.last_batch()) return TokenInvalid();
+    // Without a part all of it was deleted since the page before.
+    if (part != nullptr) {
+      ASSIGN_OR_RETURN(more, VisitPart(walk, *part, from.first_batch(), &from));
+    }
     next = from.last_batch() + 1;
   } else if (from.location() != 0) {
     ASSIGN_OR_RETURN(more, VisitRest(walk, from.location()));
@@ -304,8 +310,8 @@ absl::StatusOr<std::set<std::string>> RecordScan::Profiles() const {
 
 absl::Status RecordScan::Run(const ScanCursor& after, const Gone& gone, const BlockVisitor& visit) {
   ASSIGN_OR_RETURN(std::set<std::string> profiles, Profiles());
-  std::string begin;
-  if (after.location() != 0) {
+  std::string begin = after.location() == 0 ? "" : selection_.profile_id;
+  if (after.location() != 0 && begin.empty()) {
     ASSIGN_OR_RETURN(ChunkMeta meta, view_->Meta(LocationChunk(after.location())));
     begin = meta.profile_id();
     if (profiles.count(begin) == 0) return TokenInvalid();

@@ -70,7 +70,8 @@ class RecordScan {
   absl::StatusOr<std::set<std::string>> Profiles() const;
   // What is asked for of a range of batches.
   absl::StatusOr<RowChoice> Choose(const std::string& profile_id, uint64_t first, uint64_t last) const;
-  static RowSet Chosen(const RecordBlock::Chunk& chunk, uint64_t first, uint64_t last, const RowChoice& choice);
+  static RowSet Chosen(const PartMeta& part, const RecordBlock::Chunk& chunk, uint64_t first, uint64_t last,
+                       const RowChoice& choice);
   absl::StatusOr<bool> VisitPart(const Walk& walk, const Part& part, uint64_t first, const ScanCursor* from);
   absl::StatusOr<bool> VisitUnsealed(const Walk& walk, uint64_t first, uint64_t end);
   absl::StatusOr<bool> VisitUnsealed(const Walk& walk, uint64_t batch, RowSet rows);

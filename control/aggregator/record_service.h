@@ -6,18 +6,31 @@
 #include "common/clock/clock.h"
 #include "common/rpc/guard.h"
 #include "control/aggregator/committer.h"
+#include "control/aggregator/eraser.h"
 #include "control/aggregator/record_explainer.h"
 #include "control/aggregator/record_export.h"
 #include "control/aggregator/record_query.h"
+#include "control/aggregator/record_store.h"
 #include "control/aggregator/redriver.h"
+#include "control/aggregator/store_inspector.h"
 
 namespace chartly::aggregator {
 
 class RecordService final : public v1::RecordService::Service {
  public:
   // All must outlive the service.
-  RecordService(Committer& committer, const RecordQuery& query, RecordExport& exports, const RecordExplainer& explainer,
-                Redriver& redriver, const Clock& clock, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+  struct Deps {
+    const RecordStore& store;
+    Committer& committer;
+    const RecordQuery& query;
+    RecordExport& exports;
+    const RecordExplainer& explainer;
+    Redriver& redriver;
+    Eraser& eraser;
+    const StoreInspector& inspector;
+    const Clock& clock;
+  };
+  RecordService(const Deps& deps, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
 
   grpc::Status CreateResults(grpc::ServerContext* context, const v1::CreateResultsRequest* request,
                              v1::CreateResultsResponse* response) override;
@@ -35,6 +48,20 @@ class RecordService final : public v1::RecordService::Service {
                               v1::ListQuarantineResponse* response) override;
   grpc::Status RedriveQuarantine(grpc::ServerContext* context, const v1::RedriveQuarantineRequest* request,
                                  v1::RedriveQuarantineResponse* response) override;
+  grpc::Status DeleteRecords(grpc::ServerContext* context, const v1::DeleteRecordsRequest* request,
+                             v1::Deletion* response) override;
+  grpc::Status ListDeletions(grpc::ServerContext* context, const v1::ListDeletionsRequest* request,
+                             v1::ListDeletionsResponse* response) override;
+  grpc::Status SetLegalHold(grpc::ServerContext* context, const v1::SetLegalHoldRequest* request,
+                            v1::LegalHold* response) override;
+  grpc::Status ClearLegalHold(grpc::ServerContext* context, const v1::ClearLegalHoldRequest* request,
+                              v1::ClearLegalHoldResponse* response) override;
+  grpc::Status ListLegalHolds(grpc::ServerContext* context, const v1::ListLegalHoldsRequest* request,
+                              v1::ListLegalHoldsResponse* response) override;
+  grpc::Status GetStoreStats(grpc::ServerContext* context, const v1::GetStoreStatsRequest* request,
+                             v1::StoreStats* response) override;
+  grpc::Status VerifyStore(grpc::ServerContext* context, const v1::VerifyStoreRequest* request,
+                           v1::VerifyStoreResponse* response) override;
   grpc::Status GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,
                             v1::RunLedger* response) override;
   grpc::Status ScanBatches(grpc::ServerContext* context, const v1::ScanBatchesRequest* request,
@@ -43,12 +70,7 @@ class RecordService final : public v1::RecordService::Service {
  private:
   absl::StatusOr<v1::CreateResultsResponse> Store(const v1::CreateResultsRequest& request);
 
-  Committer& committer_;
-  const RecordQuery& query_;
-  RecordExport& exports_;
-  const RecordExplainer& explainer_;
-  Redriver& redriver_;
-  const Clock& clock_;
+  const Deps deps_;
   const rpc::Guard guard_;
 };
 

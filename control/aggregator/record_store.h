@@ -29,11 +29,13 @@ namespace chartly::aggregator {
 using storage::v1::ChunkMeta;
 using storage::v1::DimRange;
 using storage::v1::DroneState;
+using storage::v1::LegalHold;
 using storage::v1::PartMeta;
 using storage::v1::ProfileState;
 using storage::v1::RunState;
 using storage::v1::SealedChunkMeta;
 using storage::v1::SpoolState;
+using storage::v1::StoredDeletion;
 using storage::v1::StoredQuarantine;
 
 // All that one commit changes. States are the values after it.
@@ -109,8 +111,21 @@ struct Seal {
   // What lies in the part now. Batches were unsealed until then.
   std::vector<uint64_t> batches;
   std::vector<uint64_t> parts;          // by id
+  uint64_t deleted_rows = 0;            // of these parts, which are not in the new one
   std::map<uint64_t, ChunkMeta> metas;  // descriptions of batches that change
 };
+
+// One step of a deletion.
+struct Erasure {
+  std::vector<std::pair<uint64_t, ChunkMeta>> batches;  // with stored rows, of one profile, in order
+  std::vector<std::string> quarantine;                  // ids, as visitors get them
+  // The deletion, with what will be deleted once this step is done.
+  StoredDeletion deletion;
+  uint64_t number = 0;
+};
+
+// Whether the rows of a batch of a part are deleted.
+bool IsDeleted(const PartMeta& part, uint64_t batch);
 
 // The read half. A row is named by its batch and its number there for ever; where it lies changes: first in the batch
 // as it arrived, after that in a part, sorted by key.
@@ -133,10 +148,14 @@ class RecordReader {
                                                           const std::string& spool_id) const = 0;
   virtual absl::StatusOr<std::map<std::string, ProfileState>> Profiles() const = 0;
   virtual absl::StatusOr<std::map<std::string, DroneState>> Drones() const = 0;
+  using SpoolVisitor = std::function<bool(const std::string& drone_id, const std::string& spool_id, const SpoolState&)>;
+  virtual absl::Status ScanSpools(const SpoolVisitor& visit) const = 0;
 
   // The batch of a chunk; NotFound if there is none, or it lies in a part.
   virtual absl::StatusOr<std::string> ChunkBatch(uint64_t chunk) const = 0;
   virtual absl::StatusOr<ChunkMeta> Meta(uint64_t chunk) const = 0;
+  // Whether it has stored rows that are not deleted.
+  virtual absl::StatusOr<bool> HasBatch(uint64_t chunk) const = 0;
 
   // Visitors return false to stop.
   using ChunkVisitor = std::function<absl::StatusOr<bool>(uint64_t chunk, const ChunkMeta& meta)>;
@@ -173,6 +192,18 @@ class RecordReader {
   using RowsByBatch = absl::flat_hash_map<uint64_t, RowSet>;
   virtual absl::StatusOr<RowsByBatch> Superseded(const std::string& profile_id, uint64_t first, uint64_t last,
                                                  uint64_t as_of) const = 0;
+
+  // Whether some rows of a profile are superseded for which `fits` says so, by the batches of these and of what
+  // replaced them.
+  virtual absl::StatusOr<bool> AnySuperseded(const std::string& profile_id,
+                                             const std::function<bool(uint64_t of, uint64_t by)>& fits) const = 0;
+
+  // Deletions of a profile, or of all, in the order in which they began.
+  using DeletionVisitor = std::function<absl::StatusOr<bool>(uint64_t number, const StoredDeletion& deletion)>;
+  virtual absl::Status ScanDeletions(const std::string& profile_id, const DeletionVisitor& visit) const = 0;
+  // The hold of a profile, or nothing; of all.
+  virtual absl::StatusOr<std::optional<LegalHold>> Hold(const std::string& profile_id) const = 0;
+  virtual absl::StatusOr<std::map<std::string, LegalHold>> Holds() const = 0;
 };
 
 class RecordStore : public RecordReader {
@@ -181,12 +212,21 @@ class RecordStore : public RecordReader {
   // and times of acks never go backwards from one append to the next.
   virtual absl::Status Append(StoreWrite write) = 0;
 
+  // Does a step of a deletion: the batches are gone for everyone who looks afterwards, sealed or not, counters follow,
+  // and the deletion is noted. All or nothing, on disk when OK. From the thread that appends. A batch that is
+  // superseded by one that is deleted, and stays itself, is the newest again. Returns how many unsealed rows went.
+  virtual absl::StatusOr<uint64_t> Erase(const Erasure& erasure) = 0;
+  // Notes a deletion that begins, or ended.
+  virtual absl::Status PutDeletion(uint64_t number, const StoredDeletion& deletion) = 0;
+  // Sets or, if there is none, clears a hold.
+  virtual absl::Status PutHold(const std::string& profile_id, const std::optional<LegalHold>& hold) = 0;
+
   // What the store holds now, frozen. Must go before the store does.
   virtual std::unique_ptr<RecordReader> View() const = 0;
 
   // To make a part: take an id, write its chunks, then seal, which is all or nothing and on disk when it is OK. Chunks
   // of a part that was never sealed are removed when the store is opened. Appends may go on, and other parts of other
-  // rows.
+  // rows. Aborted, and nothing done, if something of what the part replaces was deleted meanwhile.
   virtual uint64_t NewPartId() = 0;
   virtual absl::Status WriteSealedChunk(uint64_t part, uint32_t index, std::string bytes) = 0;
   virtual absl::Status SealPart(Seal seal) = 0;

@@ -206,6 +206,7 @@ absl::Status SealedIndex::Take(const Part& part, const Chunk& chunk, const Match
       const RecordIds& ids = wanted.question->batch->ids;
       if (sealed.keys[i] != ids.keys[wanted.row]) continue;
       SealedVersion version{sealed.ids[i], 0, LocationOf(rows, static_cast<uint32_t>(i)), 0};
+      if (IsDeleted(part.meta, LocationChunk(version.location))) continue;
       ASSIGN_OR_RETURN(version.observed_us, ObservedUs(LocationChunk(version.location)));
       bool same = version.id == ids.ids[wanted.row];
       auto [known, added] = wanted.question->found.try_emplace(wanted.row, version);

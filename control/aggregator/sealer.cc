@@ -56,7 +56,8 @@ void Sealer::Run(const std::function<absl::StatusOr<bool>()>& step) {
     }
     absl::StatusOr<bool> worked = step();
     pause = worked.ok() && *worked ? absl::ZeroDuration() : kLookEvery;
-    if (worked.ok() || absl::IsCancelled(worked.status())) continue;
+    // Aborted: something was deleted meanwhile, and the next try does without it.
+    if (worked.ok() || absl::IsCancelled(worked.status()) || absl::IsAborted(worked.status())) continue;
     LogWarn("sealing records failed; it is tried again", {{"error", std::string(worked.status().message())}});
     pause = kAfterFailure;
   }
@@ -110,7 +111,7 @@ absl::Status Sealer::SealOne(const std::string& profile_id) {
 }
 
 absl::StatusOr<bool> Sealer::MergeOne(const std::string& profile_id) {
-  ASSIGN_OR_RETURN(PartList parts, merge_.Choose(profile_id));
+  ASSIGN_OR_RETURN(PartList parts, merge_.Choose(profile_id, unmergeable_));
   bool damaged = std::any_of(parts.begin(), parts.end(),
                              [this](const PartPtr& part) { return unmergeable_.count(part->meta.id()) > 0; });
   if (parts.empty() || damaged) return false;
@@ -134,12 +135,19 @@ absl::Status Sealer::SealNow(uint64_t min_rows) {
     Committer::Unsealed unsealed = committer_.unsealed();
     auto most = std::max_element(unsealed.rows.begin(), unsealed.rows.end(),
                                  [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (most == unsealed.rows.end() || most->second < std::max<uint64_t>(min_rows, 1)) return absl::OkStatus();
+    if (most == unsealed.rows.end() || most->second < std::max<uint64_t>(min_rows, 1)) break;
     RETURN_IF_ERROR(SealOne(most->first));
     for (bool more = true; more;) {
       ASSIGN_OR_RETURN(more, MergeOne(most->first));
     }
   }
+  // Parts of profiles without unsealed rows may have deleted ones.
+  for (const auto& [profile_id, parts] : store_.AllParts()) {
+    for (bool more = true; more;) {
+      ASSIGN_OR_RETURN(more, MergeOne(profile_id));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace chartly::aggregator

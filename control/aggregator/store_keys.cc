@@ -76,6 +76,12 @@ std::string StoreKeys::Spool(absl::string_view drone_id, absl::string_view spool
   return key;
 }
 
+std::string StoreKeys::Deletion(absl::string_view profile_id, uint64_t number) const {
+  std::string key = DeletionPrefix(profile_id);
+  AppendBigEndian64(key, number);
+  return key;
+}
+
 std::string StoreKeys::QuarantineRunPrefix(uint64_t run_ordinal) {
   std::string id;
   AppendBigEndian64(id, ~run_ordinal);

@@ -47,9 +47,16 @@ class StoreKeys {
   std::string RunPrefix() const { return Kind('r'); }
   std::string Drone(absl::string_view drone_id) const { return Name('e', drone_id); }
   std::string DronePrefix() const { return Kind('e'); }
+  std::string SpoolPrefix() const { return Kind('d'); }
   std::string Spool(absl::string_view drone_id, absl::string_view spool_id) const;
   std::string Profile(absl::string_view profile_id) const { return Name('n', profile_id); }
   std::string ProfilePrefix() const { return Kind('n'); }
+  // Deletions of a profile by when they began, and holds.
+  std::string DeletionPrefix() const { return Kind('w'); }
+  std::string DeletionPrefix(absl::string_view profile_id) const { return Name('w', profile_id); }
+  std::string Deletion(absl::string_view profile_id, uint64_t number) const;
+  std::string Hold(absl::string_view profile_id) const { return Name('h', profile_id); }
+  std::string HoldPrefix() const { return Kind('h'); }
   // Quarantine id: run ordinal inverted, so that newer runs come first, then batch number and index.
   static std::string QuarantineId(uint64_t run_ordinal, uint64_t batch, uint32_t index);
   static std::string QuarantineRunPrefix(uint64_t run_ordinal);

@@ -82,12 +82,14 @@ absl::StatusOr<std::string> BackupBook::NewId() const {
   return id;
 }
 
-void BackupBook::StartJob(std::function<void()> job) {
+void BackupBook::StartJob(std::function<Publish()> job) {
   if (job_.joinable()) job_.join();  // it is over, or busy_ would be set
   busy_ = true;
   job_ = std::thread([this, job = std::move(job)] {
-    job();
+    const Publish publish = job();
+    // At once, so that whoever sees the end of a job may begin the next one.
     absl::MutexLock lock(&mu_);
+    publish();
     busy_ = false;
   });
 }
@@ -102,7 +104,7 @@ absl::StatusOr<v1::Backup> BackupBook::Create() {
   begun.set_version(kVersion);
   *begun.mutable_create_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
   unfinished_ = begun;
-  StartJob([this, id] { MakeBackup(id); });
+  StartJob([this, id] { return MakeBackup(id); });
   return begun;
 }
 
@@ -131,24 +133,24 @@ absl::StatusOr<backup::BackupManifest> BackupBook::CopyParts(const std::string& 
   return manifest;
 }
 
-void BackupBook::MakeBackup(const std::string& id) {
+BackupBook::Publish BackupBook::MakeBackup(const std::string& id) {
   absl::StatusOr<backup::BackupManifest> manifest = CopyParts(id);
-  absl::Status status = manifest.ok() ? folder_.Write(*manifest) : manifest.status();
+  const absl::Status status = manifest.ok() ? folder_.Write(*manifest) : manifest.status();
   Count("chartly_backups_total", 1, status.ok() ? "succeeded" : "failed");
   if (status.ok()) {
     ShowSuccess(manifest->finished_us());
     LogInfo("backup made", {{"backup", id}});
-    absl::MutexLock lock(&mu_);
-    unfinished_.reset();
   } else {
     LogError("backup failed", {{"backup", id}, {"error", std::string(status.message())}});
-    absl::MutexLock lock(&mu_);
-    unfinished_->set_state(v1::BACKUP_STATE_FAILED);
-    unfinished_->set_error(std::string(status.message()));
-    *unfinished_->mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
   }
   const absl::Status dropped = DropOld();
   if (!dropped.ok()) LogWarn("old backups stay", {{"error", std::string(dropped.message())}});
+  return [this, status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (status.ok()) return unfinished_.reset();
+    unfinished_->set_state(v1::BACKUP_STATE_FAILED);
+    unfinished_->set_error(std::string(status.message()));
+    *unfinished_->mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
+  };
 }
 
 // Manifests first: what they do not name any more is no backup, whatever becomes of its files.
@@ -203,6 +205,7 @@ absl::StatusOr<v1::ListBackupsResponse> BackupBook::List(const v1::ListBackupsRe
   if (unfinished_.has_value() && request.page_token().empty()) *response.add_backups() = *unfinished_;
   for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
     if (!request.page_token().empty() && *id >= request.page_token()) continue;
+    if (unfinished_.has_value() && unfinished_->name() == kPrefix + *id) continue;
     if (response.backups_size() >= size) {
       response.set_next_page_token(IdIn(response.backups(response.backups_size() - 1).name()));
       break;
@@ -219,14 +222,13 @@ absl::StatusOr<v1::Backup> BackupBook::Verify(const std::string& name) {
   ASSIGN_OR_RETURN(backup::BackupManifest manifest, folder_.Read(id));
   verifications_[id].Clear();
   verifications_[id].set_state(v1::BACKUP_STATE_RUNNING);
-  StartJob([this, manifest] { CheckFiles(manifest); });
+  StartJob([this, manifest] { return CheckFiles(manifest); });
   return Describe(id);
 }
 
-void BackupBook::CheckFiles(const backup::BackupManifest& manifest) {
+BackupBook::Publish BackupBook::CheckFiles(const backup::BackupManifest& manifest) {
   absl::StatusOr<backup::Verification> checked = folder_.Verify(manifest, [this] { return stopping_.load(); });
-  absl::MutexLock lock(&mu_);
-  v1::BackupVerification& result = verifications_[manifest.id()];
+  v1::BackupVerification result;
   *result.mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
   if (checked.ok()) {
     result.set_files(checked->files);
@@ -235,8 +237,10 @@ void BackupBook::CheckFiles(const backup::BackupManifest& manifest) {
     result.add_faults(std::string(checked.status().message()));
   }
   result.set_state(result.faults_size() == 0 ? v1::BACKUP_STATE_READY : v1::BACKUP_STATE_FAILED);
-  if (result.faults_size() > 0)
+  if (result.faults_size() > 0) {
     LogError("a backup is damaged", {{"backup", manifest.id()}, {"fault", result.faults(0)}});
+  }
+  return [this, id = manifest.id(), result]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { verifications_[id] = result; };
 }
 
 void BackupBook::Shutdown() {

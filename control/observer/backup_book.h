@@ -45,14 +45,17 @@ class BackupBook {
   void Shutdown();
 
  private:
+  // What a job leaves for everybody to see.
+  using Publish = std::function<void()>;
+
   absl::Status Admit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::string> NewId() const;
-  void StartJob(std::function<void()> job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void MakeBackup(const std::string& id);
+  void StartJob(std::function<Publish()> job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Publish MakeBackup(const std::string& id);
   absl::StatusOr<backup::BackupManifest> CopyParts(const std::string& id);
   backup::BackupManifest Newest() const;
   absl::Status DropOld();
-  void CheckFiles(const backup::BackupManifest& manifest);
+  Publish CheckFiles(const backup::BackupManifest& manifest);
   v1::Backup Describe(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const BackupConfig config_;

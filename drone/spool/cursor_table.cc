@@ -93,6 +93,14 @@ void CursorTable::Settle(int64_t seq) {
   }
 }
 
+void CursorTable::Forget(int64_t seq) {
+  for (auto& [id, entry] : entries_) {
+    entry.value.clear_cursor();
+    entry.value.set_seq(seq);
+    entry.changed = true;
+  }
+}
+
 absl::Status CursorTable::Persist() {
   absl::Status full;
   for (auto& [id, entry] : entries_) {

@@ -37,6 +37,9 @@ class CursorTable {
   // nothing about them any more.
   void Settle(int64_t seq);
 
+  // No profile has a cursor any more; records up to `seq` say nothing about them.
+  void Forget(int64_t seq);
+
   // Makes all cursors durable. Requires: the records they come from are durable. On a full disk (ResourceExhausted)
   // those that need no new space are durable all the same.
   absl::Status Persist();

@@ -142,6 +142,21 @@ TEST_CASE("a cursor behind a loss does not count, so that what was lost is fetch
   CHECK(WatermarkOf(*spool, "q") == "none");
 }
 
+TEST_CASE("cursors that were forgotten stay so, and later ones count") {
+  TempDir dir;
+  {
+    auto spool = OpenSpool(dir.path());
+    RunWithCursor(*spool, "r1", "p", "10");
+    RunWithCursor(*spool, "r2", "q", "77");
+    REQUIRE_OK(spool->ForgetCursors());
+    CHECK(WatermarkOf(*spool, "p") == "none");
+    RunWithCursor(*spool, "r3", "q", "78");
+  }
+  auto spool = OpenSpool(dir.path());
+  CHECK(WatermarkOf(*spool, "p") == "none");
+  CHECK(WatermarkOf(*spool, "q") == "78");
+}
+
 TEST_CASE("a damaged cursor file costs a fetch from the beginning and is reported") {
   TempDir dir;
   {

@@ -377,6 +377,13 @@ int64_t Spool::HeldBytesLocked() const {
   return released ? total_bytes_ - segments_.back().bytes : total_bytes_;
 }
 
+absl::Status Spool::ForgetCursors() {
+  absl::MutexLock lock(&mu_);
+  RETURN_IF_ERROR(failure_);
+  cursors_->Forget(written_seq_);
+  return cursors_->Persist();
+}
+
 absl::StatusOr<SpoolIdentity> Spool::Rebase(int64_t base) {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(failure_);

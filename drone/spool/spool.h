@@ -97,6 +97,9 @@ class Spool {
   // Entries up to `seq` may be forgotten: noted durably first, then whole segments are deleted. A small one that is
   // written to stays until the space is needed. Repeating is harmless.
   absl::Status Release(int64_t seq);
+  // Forgets how far every source was read, so that the next runs read all of it again: whoever had acked it lost it.
+  // Durable on OK.
+  absl::Status ForgetCursors();
   // Takes a new identity whose number 1 is `base + 1`; returns it once it is durable.
   absl::StatusOr<SpoolIdentity> Rebase(int64_t base);
 

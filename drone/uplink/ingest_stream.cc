@@ -116,6 +116,8 @@ absl::Status IngestStream::Resume(const v1::IngestWelcome& welcome, bool* rebase
   int64_t first_held = held.empty() ? last + 1 : held.front().seq;
   if (first_held > durable + 1) {
     // The entries in between are gone. The aggregator refuses a gap, so what is left starts a sequence of its own.
+    // Sources would not give again what they gave since their cursors.
+    if (durable < acked) RETURN_IF_ERROR(spool_.ForgetCursors());
     ASSIGN_OR_RETURN(SpoolIdentity identity, spool_.Rebase(first_held - 1));
     Rebased(identity, "entries the aggregator needs next are no longer held");
     *rebased = true;

@@ -1,15 +1,14 @@
 """Backups of a control plane that works meanwhile, and what a restore gives back."""
 
 import json
-import signal
+import shutil
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from harness import BIN, ApiError, Cluster, Process, SourceServer, wait_until
+from harness import BIN, ApiError, Cluster, wait_until
 
 PROFILE = """
 id: {id}
@@ -97,7 +96,9 @@ class Restored(Cluster):
         self.http_port, self.rpc, self.admin = self.origin.http_port, self.origin.rpc, self.origin.admin
         self.url, self.drones = self.origin.url, self.origin.drones
         self.data.mkdir(parents=True)
-        self.key_file.write_text(self.origin.key + "\n")
+        shutil.copy(self.origin.data / "admin.key", self.data)
+        shutil.copytree(self.origin.data / "audit-keys", self.data / "audit-keys")
+        shutil.copytree(self.origin.data / "tls", self.data / "tls")
         done = restore(self.backups, self.name, self.data)
         assert done.returncode == 0, done.stderr
         assert "Keys are not in backups" in done.stdout
@@ -187,8 +188,8 @@ def test_profiles_runs_keys_reports_and_the_audit_log_come_back(single, source, 
     single.drone()
     run = single.run_to_end("people")
     single.post("/api/keys", {"key_id": "robot", "role": "viewer"})
-    saved = single.post("/api/reports/saved", {"report_id": "mine", "request": {
-        "join": ["k"], "inputs": [{"profile_id": "people", "measure": "v"}], "output": {"type": "table"}}})
+    saved = single.post("/api/reports/mine", {"display_name": "Mine", "report": {
+        "join": ["k"], "inputs": [{"profile_id": "people", "measure": "v"}], "output": {"type": "table"}}}, method="PUT")
     events = single.call("GET", "/api/audit/v0/events", key=single.key)["events"]
     backup = make_backup(single)
     # Behind the backup: its records are fetched again, or told as lost.
@@ -201,7 +202,7 @@ def test_profiles_runs_keys_reports_and_the_audit_log_come_back(single, source, 
         assert got["status"] == "succeeded" and got["balance"] == run["balance"]
         assert [p["id"] for p in restored.get("/api/profiles")["profiles"]] == ["people"]
         assert any(k["name"] == "keys/robot" for k in restored.call("GET", "/api/keys", key=restored.key)["keys"])
-        assert restored.get("/api/reports/saved/mine")["request"] == saved["request"]
+        assert restored.get("/api/reports/mine") == saved
         after = {e["seq"]: e["action"] for e in restored.call("GET", "/api/audit/v0/events", key=restored.key)["events"]}
         assert all(after[e["seq"]] == e["action"] for e in events)
         why = restored.get("/api/records:why", profile_id="people", key="dims.k=k7")

@@ -4,6 +4,7 @@ those of data, durability and scale)."""
 import hashlib
 import json
 import math
+import shutil
 import subprocess
 import threading
 import time
@@ -275,6 +276,18 @@ def test_W17_a_record_is_stored_once_and_small(single):
     assert stored / count < 240, f"{stored / count:.0f} bytes a record"
 
 
+def test_W17_what_a_profile_keeps_no_longer_goes(tmp_path, source):
+    cluster = Cluster(tmp_path, flags=["--retention-check-seconds", "1"])
+    try:
+        source.routes["/k"] = lambda _q: body(rows(1))
+        cluster.create_profile(profile("p", source.url + "/k") + "retention: 2s\n")
+        assert post(cluster, "p", [record({"i": i}, x=i) for i in range(1000)])["inserted_records"] == 1000
+        wait_until(lambda: cluster.get("/api/results/summary").get("total_results", 0) == 0, "the records to go", 30)
+        assert cluster.get("/api/records", profile_id="p")["records"] == []
+    finally:
+        cluster.close()
+
+
 def test_W18_a_live_store_is_backed_up_and_restored(tmp_path):
     backups, lost, found = tmp_path / "backups", tmp_path / "lost", tmp_path / "found"
     lost.mkdir()
@@ -290,6 +303,8 @@ def test_W18_a_live_store_is_backed_up_and_restored(tmp_path):
     done = subprocess.run([str(BIN / "chartly-control"), "--backup-dir", str(backups), "--data", str(found / "data"),
                            "--restore", made.stdout.split(":")[0]], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+    # Keys are kept elsewhere.
+    shutil.copytree(lost / "data" / "audit-keys", found / "data" / "audit-keys")
     cluster = Cluster(found)
     try:
         assert cluster.get("/api/results/summary")["total_results"] == 2000
