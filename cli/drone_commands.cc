@@ -9,7 +9,7 @@ namespace chartly::cli {
 namespace {
 
 std::vector<std::string> DroneHeader() {
-  return {"DRONE", "STATE", "VERSION", "CAPACITY", "SPOOL", "LAST SEEN", "FINDINGS", "LABELS"};
+  return {"DRONE", "STATE", "VERSION", "CAPACITY", "SPOOL", "LAST SEEN", "FINDINGS", "SIGNED BY", "LABELS"};
 }
 
 std::vector<std::string> DroneRow(const Json& drone) {
@@ -21,6 +21,11 @@ std::vector<std::string> DroneRow(const Json& drone) {
   for (const Json& finding : drone["findings"].items()) {
     absl::StrAppend(&findings, findings.empty() ? "" : ",", finding.text());
   }
+  // The keys by one of which a profile must be signed to run there.
+  std::string keys;
+  for (const Json& key : drone["consent"]["profile_key_ids"].items()) {
+    absl::StrAppend(&keys, keys.empty() ? "" : ",", key.text());
+  }
   return {drone["drone_id"].text(),
           drone["state"].text(),
           drone["version"].text(),
@@ -28,6 +33,7 @@ std::vector<std::string> DroneRow(const Json& drone) {
           FormatBytes(drone["spool_bytes"].integer()),
           ShortTime(drone["last_seen"].text()),
           findings,
+          keys.empty() ? "any" : keys,
           labels};
 }
 

@@ -186,7 +186,12 @@ absl::StatusOr<Profile> RunExecutor::FallBack(v1::RunOrder& order, const absl::S
 }
 
 void RunExecutor::KeepGood(const v1::RunOrder& order, const v1::RunEnd& end) const {
-  if (deps_.good == nullptr || end.cancelled() || !end.error_reason().empty()) return;
+  if (end.cancelled() || !end.error_reason().empty()) return;
+  if (deps_.trust != nullptr) {
+    absl::Status noted = deps_.trust->RanWell(order);
+    if (!noted.ok()) LogWarn("good run not noted", {{"profile", order.profile_id()}, {"error", noted.ToString()}});
+  }
+  if (deps_.good == nullptr) return;
   storage::v1::KeptRevision good;
   good.set_profile_id(order.profile_id());
   good.set_revision(order.revision());

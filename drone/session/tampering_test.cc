@@ -181,6 +181,7 @@ TEST_CASE("an older revision is refused over restarts, and the newest that ran w
   host.Start();
   CHECK(host.Run(Host::Signed(host.Text(1), 1)).error_reason().empty());
   CHECK(host.Run(Host::Signed(host.Text(2), 2)).error_reason().empty());
+  CHECK(host.Run(Host::Signed(host.Text(3), 3)).error_reason().empty());
   for (bool restart : {false, true}) {
     if (restart) {
       host.Stop();
@@ -189,11 +190,15 @@ TEST_CASE("an older revision is refused over restarts, and the newest that ran w
     v1::RunEnd end = host.Run(Host::Signed(host.Text(1), 1));
     CHECK(end.error_reason() == "PROFILE_DOWNGRADED");
     CHECK(end.truncated());
-    CHECK(end.revision() == Host::OrderOf(host.Text(2)).revision());
+    CHECK(end.revision() == Host::OrderOf(host.Text(3)).revision());
     CHECK(end.error().find("the last good one") != std::string::npos);
     CHECK(end.fetched() == 2);
   }
-  v1::RunEnd back = host.Run(Host::Signed(host.Text(1), 3));
+  // A rollout that goes back by itself: one step, to what ran well here.
+  v1::RunEnd one_step = host.Run(Host::OrderOf(host.Text(2)));
+  CHECK(one_step.error_reason().empty());
+  CHECK(one_step.revision() == Host::OrderOf(host.Text(2)).revision());
+  v1::RunEnd back = host.Run(Host::Signed(host.Text(1), 4));
   CHECK(back.error_reason().empty());
   CHECK(back.revision() == Host::OrderOf(host.Text(1)).revision());
 }

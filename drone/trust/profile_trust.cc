@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/profile/profile_parser.h"
 #include "common/signing/profile_signature.h"
 #include "common/status/status.h"
@@ -30,6 +31,23 @@ absl::StatusOr<std::string> RevisionOf(const v1::RunOrder& order) {
   return hash;
 }
 
+// Without the others that it may know of.
+storage::v1::KeptRevision Alone(storage::v1::KeptRevision revision) {
+  revision.clear_good();
+  revision.clear_previous();
+  revision.clear_trust_time();
+  return revision;
+}
+
+std::vector<storage::v1::KeptRevision> KnownOf(const absl::StatusOr<storage::v1::KeptRevision>& newest) {
+  if (!newest.ok()) return {};
+  return {*newest, newest->previous()};
+}
+
+bool IsWayBack(const storage::v1::KeptRevision& newest, const v1::RunOrder& order, absl::Time now) {
+  return newest.previous().revision() == order.revision() && now < FromTimestamp(newest.trust_time()) + kWayBack;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ProfileTrust>> ProfileTrust::Open(const std::string& folder, std::vector<PublicKey> keys,
@@ -54,13 +72,14 @@ absl::Status ProfileTrust::Check(const v1::RunOrder& order) {
   if (!seen.ok() && !absl::IsNotFound(seen.status())) return seen.status();
   std::vector<v1::ProfileSignature> signatures(order.signatures().begin(), order.signatures().end());
   // What was trusted once may be ordered without its signatures.
-  if (seen.ok() && seen->revision() == order.revision()) {
-    signatures.insert(signatures.end(), seen->signatures().begin(), seen->signatures().end());
+  for (const storage::v1::KeptRevision& known : KnownOf(seen)) {
+    if (known.revision() != order.revision()) continue;
+    signatures.insert(signatures.end(), known.signatures().begin(), known.signatures().end());
   }
   v1::ProfileSignature found;
   RETURN_IF_ERROR(VerifyProfile(keys_, id, hash, signatures, clock_.Now(), found));
   if (seen.ok() && found.counter() <= seen->counter()) {
-    if (seen->revision() == order.revision()) return absl::OkStatus();
+    if (seen->revision() == order.revision() || IsWayBack(*seen, order, clock_.Now())) return absl::OkStatus();
     return Refused("PROFILE_DOWNGRADED", id,
                    absl::StrCat("its signature has counter ", found.counter(), ", and ", seen->counter(),
                                 " was trusted before; to go back to it, sign it again"));
@@ -70,7 +89,25 @@ absl::Status ProfileTrust::Check(const v1::RunOrder& order) {
   newest.set_revision(order.revision());
   newest.set_counter(found.counter());
   *newest.add_signatures() = found;
+  *newest.mutable_trust_time() = ToTimestamp(clock_.Now());
+  if (seen.ok() && seen->has_good() && seen->good().revision() != order.revision()) {
+    *newest.mutable_good() = seen->good();
+    *newest.mutable_previous() = seen->good();
+  }
   return Annotate(seen_.Put(newest), absl::StrCat("keep the counter of profile '", id, "'"));
+}
+
+absl::Status ProfileTrust::RanWell(const v1::RunOrder& order) {
+  absl::MutexLock lock(&mu_);
+  absl::StatusOr<storage::v1::KeptRevision> seen = seen_.Find(order.profile_id());
+  if (!seen.ok()) return seen.status();
+  if (seen->good().revision() == order.revision()) return absl::OkStatus();
+  for (const storage::v1::KeptRevision& known : KnownOf(seen)) {
+    if (known.revision() != order.revision()) continue;
+    *seen->mutable_good() = Alone(known);
+    return Annotate(seen_.Put(*seen), absl::StrCat("keep what ran well of profile '", order.profile_id(), "'"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace chartly::drone

@@ -2,7 +2,9 @@
 // keys signed, none older than what was trusted before. Nothing that comes over the network changes the keys.
 //
 // The highest counter of each profile is on disk before a run with it begins, so that a control plane, whoever holds
-// it, cannot go back to a revision that its signer replaced: going back takes a new signature of the old revision.
+// it, cannot go back to a revision that its signer replaced: going back takes a new signature of the old revision. One
+// step is free, so that a rollout can go back by itself: for kWayBack from when a revision was first trusted here, the
+// one that ran well here last before it may be ordered again. A control plane could as well have kept the new one back.
 // Thread-safe. The clock must outlive it.
 #ifndef CHARTLY_DRONE_TRUST_PROFILE_TRUST_H_
 #define CHARTLY_DRONE_TRUST_PROFILE_TRUST_H_
@@ -22,6 +24,8 @@
 
 namespace chartly::drone {
 
+inline constexpr absl::Duration kWayBack = absl::Hours(24 * 7);
+
 class ProfileTrust {
  public:
   // `folder` keeps the counters; it is made if it is absent.
@@ -33,6 +37,8 @@ class ProfileTrust {
   absl::Status Check(const v1::RunOrder& order);
   // The same of a revision that this drone keeps itself, but for its counter, which nothing is noted of.
   absl::Status CheckKept(const v1::RunOrder& order) const;
+  // An order that Check let run came to a good end: what is trusted after it may go back to it.
+  absl::Status RanWell(const v1::RunOrder& order);
 
  private:
   ProfileTrust(KeptRevisions seen, std::vector<PublicKey> keys, Clock& clock)

@@ -87,6 +87,42 @@ TEST_CASE("what was trusted may be ordered without its signature, until that end
   CHECK(fixture.Verdict(OrderOf("people", 1, 0)) == "PROFILE_SIGNATURE_EXPIRED");
 }
 
+TEST_CASE("the revision that ran well last may be gone back to for a week, and nothing else") {
+  TrustFixture fixture;
+  for (int revision : {1, 2}) {
+    CHECK_OK(fixture.trust->Check(OrderOf("people", revision, revision * 10)));
+    CHECK_OK(fixture.trust->RanWell(OrderOf("people", revision, 0)));
+  }
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 3, 30)));
+  CHECK_OK(fixture.trust->RanWell(OrderOf("people", 3, 0)));
+  fixture.trust.reset();
+  fixture.trust = fixture.Open();
+  // Also without its signature: it was trusted. Back and forth as a rollout may want.
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 2, 0)));
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 3, 30)));
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 2, 20)));
+  CHECK(fixture.Verdict(OrderOf("people", 1, 10)) == "PROFILE_DOWNGRADED");
+  // It runs well again, so that the next one may go back to it, too.
+  CHECK_OK(fixture.trust->RanWell(OrderOf("people", 2, 0)));
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 4, 40)));
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 2, 20)));
+  CHECK(fixture.Verdict(OrderOf("people", 3, 30)) == "PROFILE_DOWNGRADED");
+  fixture.clock.Advance(kWayBack);
+  CHECK(fixture.Verdict(OrderOf("people", 2, 20)) == "PROFILE_DOWNGRADED");
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 4, 40)));
+}
+
+TEST_CASE("a revision that never ran well is no way back") {
+  TrustFixture fixture;
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 1, 10)));
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 2, 20)));
+  CHECK(fixture.Verdict(OrderOf("people", 1, 10)) == "PROFILE_DOWNGRADED");
+  // Nor is what was only said to have run.
+  CHECK_OK(fixture.trust->RanWell(OrderOf("people", 1, 10)));
+  CHECK_OK(fixture.trust->Check(OrderOf("people", 3, 30)));
+  CHECK(fixture.Verdict(OrderOf("people", 1, 10)) == "PROFILE_DOWNGRADED");
+}
+
 TEST_CASE("a counter that the disk lost trusts nothing") {
   TrustFixture fixture;
   CHECK_OK(fixture.trust->Check(OrderOf("people", 1, 10)));
