@@ -227,7 +227,7 @@ void MeasureRest(const char* what, const FleetServer& server, const FleetSwarm& 
 }
 
 void MeasureOrders(const char* what, FleetSwarm& swarm, size_t expected, FleetSwarm::Instant since, double limit) {
-  const double patience = 60;
+  const double patience = 20;
   Stopwatch watch;
   absl::Notification never;
   while (swarm.orders() < expected && watch.Wall() < patience)
@@ -260,8 +260,8 @@ void RunStreams(const BenchFlags& flags) {
   const auto published = std::chrono::steady_clock::now();
   // A profile is ordered of the drones that hold it when it is due, which the plan may not have found all by then:
   // so more are published than are waited for.
-  server.Publish(orders / 50, 100);
-  MeasureOrders(absl::StrCat("a new revision reaches ", orders, " drones, p99").c_str(), swarm,
+  server.Publish(orders / 20, 100);
+  MeasureOrders(absl::StrCat("orders of new profiles, ", orders, " of them, p99").c_str(), swarm,
                 static_cast<size_t>(orders), published, kRevisionLimitSeconds);
   server.EndRuns();
   server.Kill();

@@ -27,8 +27,8 @@ std::string ErrorBody(const std::string& code, const std::string& message, const
 TEST_CASE("help names every noun and verb and exits with 0") {
   CommandResult help = Chartly({"--help"});
   CHECK(help.code == 0);
-  for (const char* noun : {"profile", "run", "records", "quarantine", "report", "drone", "status", "audit", "backup", "store",
-                           "deployment", "CHARTLY_URL", "CHARTLY_KEY_FILE", "Exit codes"}) {
+  for (const char* noun : {"profile", "run", "records", "quarantine", "report", "drone", "status", "audit", "backup",
+                           "store", "deployment", "CHARTLY_URL", "CHARTLY_KEY_FILE", "Exit codes"}) {
     INFO(noun);
     CHECK(Contains(help.out, noun));
   }

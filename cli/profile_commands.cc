@@ -235,6 +235,7 @@ void AddProfileCommands(CLI::App& root, Session& session) {
   noun.require_subcommand(1)->fallthrough();
   AddProfileValidate(noun, session);
   AddProfileTest(noun, session);
+  AddProfileShadow(noun, session);
   AddProfileSuggest(noun, session);
   AddProfilePlan(noun, session);
   AddProfileChannels(noun, session);

@@ -60,6 +60,7 @@ void AddLimit(CLI::App& verb, int64_t& limit, const std::string& what);
 void AddProfileCommands(CLI::App& root, Session& session);
 void AddRunCommands(CLI::App& root, Session& session);
 void AddRolloutCommands(CLI::App& root, Session& session);
+void AddQuotaCommands(CLI::App& root, Session& session);
 void AddWebhookCommands(CLI::App& root, Session& session);
 void AddDroneCommands(CLI::App& root, Session& session);
 // The verbs of `drone` that let drones in and shut them out.
@@ -85,6 +86,7 @@ void AddProfileChannels(CLI::App& noun, Session& session);
 void AddProfileSigning(CLI::App& noun, Session& session);
 void AddProfileValidate(CLI::App& noun, Session& session);
 void AddProfileTest(CLI::App& noun, Session& session);
+void AddProfileShadow(CLI::App& noun, Session& session);
 void AddProfileSuggest(CLI::App& noun, Session& session);
 
 }  // namespace chartly::cli

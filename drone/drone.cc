@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/clock/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/config/parts.h"
 #include "common/config/signals.h"
 #include "common/crypto/key_file.h"
@@ -64,12 +65,12 @@ class ComposedDrone final : public Drone {
         shelf_(std::move(shelf)),
         executor_(config.capacity,
                   {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); }, &secrets_,
-                   &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(), &shelf_.good}),
+                   &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(), &shelf_.good, &quota_}),
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config),
                  {rpc::MakeChannel(config.coordinator, config.api_key, tls), *spool_, executor_,
-                  [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused}) {
+                  [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused, &quota_}) {
     if (!tls.empty()) identity_.emplace(tls, rpc::MakeChannel(config.auth, "", tls), clock_);
   }
   ~ComposedDrone() override { Shutdown(); }
@@ -155,6 +156,8 @@ class ComposedDrone final : public Drone {
   const rpc::TlsFiles tls_;
   SystemClock clock_;
   const Secrets secrets_;
+  SteadyClock steady_;
+  FleetQuota quota_{steady_, [this] { session_.Wake(); }};
   HostGate gate_{clock_};
   TokenCache tokens_;
   Governor governor_{config_.consent.cpu, config_.consent.memory_bytes, clock_};

@@ -170,6 +170,13 @@ void NodeReader::Rate(const NodeAt& at, double& out) {
   out = *rate;
 }
 
+void NodeReader::Rate(const NodeAt& at, RequestRate& out) {
+  if (!Scalar(at, "a rate")) return;
+  absl::StatusOr<RequestRate> rate = ParseRequestRate(at.node->text);
+  if (!rate.ok()) return Invalid(at, rate.status().message());
+  out = *rate;
+}
+
 void NodeReader::Share(const NodeAt& at, double& out) {
   if (!Scalar(at, "a share")) return;
   absl::string_view digits = at.node->text;

@@ -58,6 +58,7 @@ class NodeReader {
   void Duration(const NodeAt& at, absl::Duration least, absl::Duration most, absl::Duration& out);
   void ByteSize(const NodeAt& at, int64_t most, int64_t& out);
   void Rate(const NodeAt& at, double& out);
+  void Rate(const NodeAt& at, RequestRate& out);
   // A part of a whole: "5%" or 0.05, from 0 to 1.
   void Share(const NodeAt& at, double& out);
   void TextMap(const NodeAt& at, std::map<std::string, std::string>& out);

@@ -87,17 +87,22 @@ absl::StatusOr<int64_t> ParseByteSize(absl::string_view text) {
   return number * factor;
 }
 
-absl::StatusOr<double> ParseRate(absl::string_view text) {
+absl::StatusOr<RequestRate> ParseRequestRate(absl::string_view text) {
   absl::string_view rest = text;
   int64_t number = 0;
   if (TakeNumber(rest, number) && number > 0) {
-    if (rest == "/s") return static_cast<double>(number);
-    if (rest == "/m") return static_cast<double>(number) / 60;
-    if (rest == "/h") return static_cast<double>(number) / 3600;
+    if (rest == "/s") return RequestRate{number, absl::Seconds(1)};
+    if (rest == "/m") return RequestRate{number, absl::Minutes(1)};
+    if (rest == "/h") return RequestRate{number, absl::Hours(1)};
   }
   return Error(absl::StatusCode::kInvalidArgument, "RATE_INVALID",
                absl::StrCat("\"", text.substr(0, 64),
                             "\" is not a rate; write a number for a second, minute or hour: ", "10/s, 5/m, 100/h"));
+}
+
+absl::StatusOr<double> ParseRate(absl::string_view text) {
+  ASSIGN_OR_RETURN(RequestRate rate, ParseRequestRate(text));
+  return static_cast<double>(rate.requests) / absl::ToDoubleSeconds(rate.period);
 }
 
 bool IsValidId(absl::string_view id) {

@@ -168,6 +168,13 @@ struct RolloutConfig {
   int64_t runs = 1;  // good runs that each ring must show
 };
 
+// What all drones together may ask of a source: at most `requests` in any `period`.
+struct FleetRate {
+  int64_t requests = 0;  // 0: as often as each of them may
+  absl::Duration period = absl::ZeroDuration();
+  std::string quota;  // profiles that name the same share it; empty: those of the same host and port do
+};
+
 struct LimitsConfig {
   int64_t max_records = 1'000'000;
   int64_t max_pages = 1000;
@@ -175,6 +182,7 @@ struct LimitsConfig {
   absl::Duration timeout = absl::Seconds(30);   // of one request
   absl::Duration run_timeout = absl::Hours(1);  // of a whole run; past it the run is cut off
   double rate = 0;                              // requests a second to one host; 0: as fast as it answers
+  FleetRate fleet;
 };
 
 struct RetryConfig {
@@ -266,6 +274,12 @@ std::string DurationText(absl::Duration duration);
 absl::StatusOr<int64_t> ParseByteSize(absl::string_view text);
 // "10/s", "5/m", "100/h", as events a second.
 absl::StatusOr<double> ParseRate(absl::string_view text);
+// The same as a number in a second, minute or hour.
+struct RequestRate {
+  int64_t requests = 0;
+  absl::Duration period;
+};
+absl::StatusOr<RequestRate> ParseRequestRate(absl::string_view text);
 // ^[a-z0-9][a-z0-9._-]{0,62}$
 bool IsValidId(absl::string_view id);
 absl::string_view FieldRolePrefix(FieldRole role);  // "dims", "measures", "attrs"

@@ -62,6 +62,7 @@ class ProfileReader {
     reader_.Require(root, "mapping", "{FIELD: dims.geo.name}");
     CheckDims(root);
     CheckWatermark(root);
+    CheckFleetRate(root);
     ReadKey();
     if (profile.name.empty()) profile.name = profile.id;
   }
@@ -106,7 +107,34 @@ class ProfileReader {
           [&](const NodeAt& value) {
             reader_.Duration(value, absl::Seconds(1), absl::Hours(24 * 7), limits.run_timeout);
           }},
-         {"rate", [&](const NodeAt& value) { reader_.Rate(value, limits.rate); }}});
+         {"rate", [&](const NodeAt& value) { reader_.Rate(value, limits.rate); }},
+         {"fleet_rate", [&](const NodeAt& value) { ReadFleetRate(value); }},
+         {"fleet_quota", [&](const NodeAt& value) { ReadFleetQuota(value); }}});
+    if (limits.fleet.requests == 0) {
+      reader_.RefuseKey(at, "fleet_quota", "it names who shares limits.fleet_rate; give that, too");
+    }
+  }
+
+  void ReadFleetRate(const NodeAt& at) {
+    RequestRate rate;
+    reader_.Rate(at, rate);
+    profile_.limits.fleet.requests = rate.requests;
+    profile_.limits.fleet.period = rate.period;
+  }
+
+  void ReadFleetQuota(const NodeAt& at) {
+    std::string name;
+    reader_.Text(at, name);
+    if (name.empty()) return;
+    if (!IsValidId(name)) {
+      return reader_.Invalid(at, "a name has 1 to 63 lower-case letters, digits, \".\", \"_\" and \"-\"");
+    }
+    profile_.limits.fleet.quota = std::move(name);
+  }
+
+  void CheckFleetRate(const NodeAt& root) {
+    if (profile_.limits.fleet.requests == 0 || profile_.source.type == SourceType::kHttpRest) return;
+    reader_.RefuseKey(Child(root, "limits"), "fleet_rate", "only a source of type: http_rest uses this key");
   }
 
   void ReadRetry(const NodeAt& at) {

@@ -137,6 +137,9 @@ TEST_CASE("every key of an http source is read into its field") {
   CHECK(profile.schedule.overlap == Overlap::kQueue);
   CHECK(profile.limits.run_timeout == absl::Hours(2));
   CHECK(profile.limits.rate == 5.0 / 60);
+  CHECK(profile.limits.fleet.requests == 100);
+  CHECK(profile.limits.fleet.period == absl::Hours(1));
+  CHECK(profile.limits.fleet.quota == "portal");
   REQUIRE(profile.checks.size() == 2);
   CHECK(profile.checks[0].name == "positive");
   CHECK(profile.checks[0].expect == "measures.value > 0");

@@ -106,6 +106,12 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_profiles_refused_total", kCounter, "reason",
        "Profiles that a drone was ordered to run and did not, by reason."},
       {"chartly_runs_active", kGauge, "", "Runs that have not ended."},
+      {"chartly_shadows_total", kCounter, "outcome",
+       "Texts that were to be tried over what a run fetched: done, failed."},
+      {"chartly_quota_turns_total", kCounter, "outcome",
+       "Turns of quotas that all drones share: given, and returned without having been used."},
+      {"chartly_quota_throttled_total", kCounter, "",
+       "Times a source with such a quota said that it is asked too often."},
       {"chartly_webhook_deliveries_total", kCounter, "outcome",
        "Deliveries posted to webhooks: taken, already_taken, or the reason of the refusal."},
       {"chartly_webhook_waiting", kGauge, "", "Webhook deliveries that wait for the end of a run."},
@@ -155,7 +161,7 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_fetch_failures_total", kCounter, "reason", "Tries to fetch a page that failed, by reason."},
       {"chartly_fetch_retries_total", kCounter, "", "Pages that were asked for again after a failure."},
       {"chartly_fetch_wait_seconds_total", kCounter, "cause",
-       "Time for which runs held back, in seconds: rate, retry."},
+       "Time for which runs held back, in seconds: rate, quota, retry."},
   };
   return *table;
 }

@@ -26,7 +26,14 @@ bool HasLabels(const v1::Drone& drone, const Labels& wanted) {
 }  // namespace
 
 Coordinator::Coordinator(const CoordinatorOptions& options, StateStore& store, Clock& clock, EventLog& events)
-    : options_(options), store_(store), clock_(clock), events_(events), inbox_(options.webhooks, store, clock) {}
+    : options_(options),
+      store_(store),
+      clock_(clock),
+      steady_(options.steady == nullptr ? clock : *options.steady),
+      steady_epoch_(absl::ToUnixMicros(clock.Now())),
+      events_(events),
+      inbox_(options.webhooks, store, clock),
+      quotas_({options.heartbeat_interval}, store) {}
 
 absl::Status Coordinator::Load() {
   absl::MutexLock lock(&mu_);
@@ -38,6 +45,8 @@ absl::Status Coordinator::Load() {
   }
   RETURN_IF_ERROR(plan_.Load(store_, working));
   RETURN_IF_ERROR(rollouts_.Load(store_));
+  RETURN_IF_ERROR(quotas_.Load(steady_.Now()));
+  RETURN_IF_ERROR(shadows_.Load(store_));
   RETURN_IF_ERROR(inbox_.Load());
   return runs_.Load(store_);
 }
@@ -163,10 +172,12 @@ absl::Status Coordinator::Flush() {
   StateTransaction assignments;
   plan_.AddTo(assignments);
   rollouts_.AddTo(assignments);
+  shadows_.AddTo(assignments);
   const RunTable::Sequences written = runs_.dirty();
   RETURN_IF_ERROR(runs_.Flush(store_, assignments));
   plan_.Written();
   rollouts_.Written();
+  shadows_.Written();
   for (int64_t sequence : std::exchange(told_runs_, {})) {
     const RunRecord* record = runs_.Held(sequence);
     if (record != nullptr) events_.Append(Describe(*record), clock_.Now());
@@ -212,6 +223,7 @@ void Coordinator::RemoveProfile(absl::string_view profile_id) {
   profiles_.Remove(profile_id);
   plan_.RemoveProfile(profile_id);
   rollouts_.RemoveProfile(profile_id);
+  shadows_.RemoveProfile(profile_id);
   rescheduled_.insert(std::string(profile_id));
   CancelScheduled({std::string(profile_id)});
   FlushOrWarn();
@@ -223,6 +235,7 @@ void Coordinator::RetainProfiles(const std::set<std::string>& ids) {
   for (const std::string& id : removed) {
     plan_.RemoveProfile(id);
     rollouts_.RemoveProfile(id);
+    shadows_.RemoveProfile(id);
   }
   rescheduled_.insert(removed.begin(), removed.end());
   plan_.Begin();

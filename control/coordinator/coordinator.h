@@ -32,8 +32,10 @@
 #include "control/coordinator/fleet_plan.h"
 #include "control/coordinator/profile_health.h"
 #include "control/coordinator/profile_table.h"
+#include "control/coordinator/quota_table.h"
 #include "control/coordinator/rollout_table.h"
 #include "control/coordinator/run_table.h"
+#include "control/coordinator/shadow_table.h"
 #include "control/coordinator/webhook_inbox.h"
 
 namespace chartly::coordinator {
@@ -47,6 +49,7 @@ struct CoordinatorOptions {
   size_t drones_max = 200'000;
   size_t open_runs_of_profile_max = 100;
   WebhookInboxOptions webhooks;
+  Clock* steady = nullptr;  // a clock that does not go back, for quotas; null: the coordinator's
 };
 
 // Is told of drones for which there is something to do, to stop, or to know.
@@ -61,6 +64,7 @@ class DroneListener {
 struct HeardBeat {
   absl::Status status;                      // NotFound (DRONE_UNKNOWN), FailedPrecondition (EPOCH_FENCED)
   std::vector<std::string> cancel_run_ids;  // of those that it told of, the ones that are not its own to do
+  std::optional<v1::QuotaAnswer> quota;     // if it told what its runs need
 };
 
 class Coordinator {
@@ -108,6 +112,13 @@ class Coordinator {
   std::vector<v1::Rollout> ListRollouts(absl::string_view after, size_t limit) const;
   absl::StatusOr<v1::Rollout> AbortRollout(absl::string_view profile_id, const std::string& why);
   absl::StatusOr<v1::Rollout> AcceptRollout(absl::string_view profile_id);
+
+  // Shadows (coordinator_shadows.cc), as ShadowTable gives them; NotFound (PROFILE_NOT_FOUND), too.
+  absl::StatusOr<v1::Shadow> AskForShadow(const std::string& profile_id, const v1::ShadowProfileRequest& request);
+  absl::StatusOr<v1::Shadow> GetShadow(absl::string_view profile_id) const;
+
+  // Quotas of sources with a name after `after`, in order (coordinator_quotas.cc).
+  std::vector<v1::SourceQuota> ListQuotas(absl::string_view after, size_t limit) const;
 
   // Webhooks (coordinator_webhooks.cc). NotFound (WEBHOOK_NOT_FOUND) if there is no such profile, or its source is
   // none.
@@ -202,6 +213,11 @@ class Coordinator {
   void AddSignatures(const RunRecord& record, v1::RunOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddCancellations(const DroneEntry& entry, v1::HeartbeatResponse& answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What a drone tells of texts that its runs tried.
+  void TakeShadows(const v1::HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Runs that ended without a word of what they were to try.
+  void FollowShadows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddTurns(const v1::HeartbeatRequest& request, HeardBeat& heard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Tick
   // One step of everything that goes by time; what it decides is on disk when it returns OK.
@@ -223,6 +239,8 @@ class Coordinator {
   const CoordinatorOptions options_;
   StateStore& store_;
   Clock& clock_;
+  Clock& steady_;
+  const int64_t steady_epoch_;
   EventLog& events_;
   WebhookInbox inbox_;
   mutable absl::Mutex mu_;
@@ -231,6 +249,8 @@ class Coordinator {
   ProfileTable profiles_ ABSL_GUARDED_BY(mu_);
   FleetPlan plan_ ABSL_GUARDED_BY(mu_);
   RolloutTable rollouts_ ABSL_GUARDED_BY(mu_);
+  QuotaTable quotas_ ABSL_GUARDED_BY(mu_);
+  ShadowTable shadows_ ABSL_GUARDED_BY(mu_);
   DueQueue due_runs_ ABSL_GUARDED_BY(mu_);                  // profiles, by when they are due
   DueQueue lease_ends_ ABSL_GUARDED_BY(mu_);                // drones, by when to look whether they were heard
   std::set<std::string> rescheduled_ ABSL_GUARDED_BY(mu_);  // profiles whose due time is to be reckoned anew

@@ -17,6 +17,11 @@ absl::Duration StepOf(absl::Duration heartbeat_interval) {
   return std::clamp(heartbeat_interval / 4, absl::Milliseconds(10), absl::Milliseconds(250));
 }
 
+CoordinatorOptions With(CoordinatorOptions options, Clock& steady) {
+  options.steady = &steady;
+  return options;
+}
+
 CoordinatorOptions OptionsOf(const CoordinatorConfig& config) {
   CoordinatorOptions options;
   options.heartbeat_interval = config.heartbeat_interval;
@@ -35,7 +40,7 @@ CoordinatorComponent::CoordinatorComponent(const CoordinatorConfig& config, cons
       tick_interval_(StepOf(config.heartbeat_interval)),
       store_(std::move(store)),
       events_(clock.Now()),
-      coordinator_(options, *store_, clock, events_),
+      coordinator_(With(options, steady_), *store_, clock, events_),
       intake_(coordinator_),
       profiles_(coordinator_, peers, clock),
       ledger_(coordinator_, peers, clock, tick_interval_),

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/clock/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
 #include "common/secrets/secrets.h"
@@ -63,6 +64,7 @@ class CoordinatorComponent {
   void TickLoop();
 
   Clock& clock_;
+  SteadyClock steady_;
   const absl::Duration tick_interval_;
   std::unique_ptr<StateStore> store_;
   EventLog events_;

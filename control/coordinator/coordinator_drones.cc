@@ -216,6 +216,7 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
       LogError("deliveries of a run cannot be read", {{"run", record.run.run_id()}, {"error", read.ToString()}});
       continue;
     }
+    shadows_.AddTo(order, entry.drone.drone_id(), clock_.Now());
     bytes += order.ByteSizeLong();
     if (bytes > kMaxOrderBytes && answer.orders_size() > 0) return;
     record.ordered = true;
@@ -235,6 +236,7 @@ absl::StatusOr<v1::HeartbeatResponse> Coordinator::Heartbeat(const v1::Heartbeat
   RETURN_IF_ERROR(heard.status);
   ASSIGN_OR_RETURN(v1::HeartbeatResponse answer, OrdersFor({{request.drone_id(), request.epoch()}}).front());
   for (std::string& run_id : heard.cancel_run_ids) answer.add_cancel_run_ids(std::move(run_id));
+  if (heard.quota) *answer.mutable_quota() = *std::move(heard.quota);
   return answer;
 }
 
@@ -252,7 +254,9 @@ HeardBeat Coordinator::Hear(const v1::HeartbeatRequest& request) {
   }
   v1::DroneState state = StateOf(entry, clock_.Now(), Lease());
   if (before != state) SetState(entry, state);
+  TakeShadows(request);
   for (const v1::RunProgress& progress : request.runs()) TakeProgress(entry, progress, heard.cancel_run_ids);
+  if (request.has_quota()) AddTurns(request, heard);
   return heard;
 }
 

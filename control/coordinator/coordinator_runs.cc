@@ -189,6 +189,7 @@ absl::StatusOr<v1::ProfileStatus> Coordinator::GetProfileStatus(absl::string_vie
   if (absl::StatusOr<v1::Rollout> rollout = rollouts_.Get(profile_id); rollout.ok()) {
     *status.mutable_rollout() = *std::move(rollout);
   }
+  if (const v1::Shadow* shadow = shadows_.Find(profile_id)) *status.mutable_shadow() = WithoutExamples(*shadow);
   return status;
 }
 

@@ -241,6 +241,40 @@ grpc::Status CoordinatorService::AcceptRollout(grpc::ServerContext* context, con
                       });
 }
 
+grpc::Status CoordinatorService::ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest* request,
+                                            v1::ListQuotasResponse* response) {
+  return guard_.Unary(context, "ListQuotas", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListQuotasResponse> {
+                        ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
+                        std::vector<v1::SourceQuota> found = coordinator_.ListQuotas(request->page_token(), size + 1);
+                        v1::ListQuotasResponse answer;
+                        if (found.size() > size) {
+                          found.pop_back();
+                          answer.set_next_page_token(found.back().quota());
+                        }
+                        for (v1::SourceQuota& quota : found) *answer.add_quotas() = std::move(quota);
+                        return answer;
+                      });
+}
+
+grpc::Status CoordinatorService::ShadowProfile(grpc::ServerContext* context, const v1::ShadowProfileRequest* request,
+                                               v1::Shadow* response) {
+  return guard_.Unary(context, "ShadowProfile", *request, response,
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Shadow> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
+                        RETURN_IF_ERROR(profiles_.Refresh(id));  // it may have been applied a moment ago
+                        return coordinator_.AskForShadow(id, *request);
+                      });
+}
+
+grpc::Status CoordinatorService::GetShadow(grpc::ServerContext* context, const v1::GetShadowRequest* request,
+                                           v1::Shadow* response) {
+  return guard_.Unary(context, "GetShadow", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Shadow> {
+    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "shadows"));
+    return coordinator_.GetShadow(id);
+  });
+}
+
 grpc::Status CoordinatorService::ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                                                 v1::ReceiveWebhookResponse* response) {
   return guard_.Unary(context, "ReceiveWebhook", *request, response,

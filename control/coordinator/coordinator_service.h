@@ -59,6 +59,12 @@ class CoordinatorService final : public CoordinatorServiceBase {
                             v1::Rollout* response) override;
   grpc::Status AcceptRollout(grpc::ServerContext* context, const v1::AcceptRolloutRequest* request,
                              v1::Rollout* response) override;
+  grpc::Status ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest* request,
+                          v1::ListQuotasResponse* response) override;
+  grpc::Status ShadowProfile(grpc::ServerContext* context, const v1::ShadowProfileRequest* request,
+                             v1::Shadow* response) override;
+  grpc::Status GetShadow(grpc::ServerContext* context, const v1::GetShadowRequest* request,
+                         v1::Shadow* response) override;
   grpc::Status ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                               v1::ReceiveWebhookResponse* response) override;
   grpc::ServerWriteReactor<v1::Event>* WatchEvents(grpc::CallbackServerContext* context,

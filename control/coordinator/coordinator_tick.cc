@@ -172,6 +172,7 @@ absl::Status Coordinator::Step() {
   plan_.Step(clock_.Now());
   RunTable::Sequences open = runs_.open();
   for (int64_t sequence : open) FollowRun(runs_.At(sequence));
+  FollowShadows();
   UpdateDueTimes();
   MakeDueRuns();
   PlaceWaitingRuns();

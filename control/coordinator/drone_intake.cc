@@ -195,6 +195,7 @@ void DroneIntake::AnswerCalls(std::vector<HeldBeat>& beats, std::vector<HeardBea
         std::move(coordinator_.OrdersFor({{request.drone_id(), request.epoch()}}).front());
     if (answer.ok()) {
       for (std::string& run_id : heard[i].cancel_run_ids) answer->add_cancel_run_ids(std::move(run_id));
+      if (heard[i].quota) *answer->mutable_quota() = *std::move(heard[i].quota);
     }
     beats[i].done(std::move(answer));
   }
@@ -213,6 +214,7 @@ void DroneIntake::TakeHeard(HeldBeat& beat, HeardBeat heard) {
   told->refused.clear();
   // Each beat tells of all runs of the drone, so these are all that are to be stopped.
   told->cancelled = std::move(heard.cancel_run_ids);
+  told->quota = std::move(heard.quota);
   Want(stream, request.drone_id());
 }
 
@@ -277,6 +279,7 @@ void DroneIntake::Answer(const Stream& stream, const std::string& drone_id,
   } else {
     answer = *std::move(orders);
     for (const std::string& run_id : told.cancelled) answer.add_cancel_run_ids(run_id);
+    if (told.quota) *answer.mutable_quota() = *std::exchange(told.quota, std::nullopt);
     answer.set_sequence(told.sequence);
   }
   answer.set_drone_id(drone_id);

@@ -46,9 +46,10 @@ class DroneStream {
   friend class DroneIntake;
   struct Told {
     int64_t epoch = 0;
-    int64_t sequence = 0;                // of its last beat that was heard
-    std::vector<std::string> cancelled;  // by that beat
-    std::string refused;                 // why that beat was
+    int64_t sequence = 0;                  // of its last beat that was heard
+    std::vector<std::string> cancelled;    // by that beat
+    std::optional<v1::QuotaAnswer> quota;  // to that beat, until it is sent
+    std::string refused;                   // why that beat was
   };
   // All of the intake's thread.
   std::map<std::string, Told> drones_;

@@ -44,6 +44,13 @@ std::string HostAndPort(const std::string& url) {
   return parts.ok() ? net::OriginOf(*parts) : "";
 }
 
+// Requests a second that this process may make. Without turns of the fleet it keeps to their rate by itself.
+double RateOf(const LimitsConfig& limits, bool has_turns) {
+  if (limits.fleet.requests == 0 || has_turns) return limits.rate;
+  const double fleet = static_cast<double>(limits.fleet.requests) / absl::ToDoubleSeconds(limits.fleet.period);
+  return limits.rate == 0 ? fleet : std::min(limits.rate, fleet);
+}
+
 bool IsOverLimit(const absl::Status& status) { return Details(status)["limit"] == "max_bytes"; }
 
 bool NeedsContent(PaginationType type) { return type == PaginationType::kPage || type == PaginationType::kOffset; }
@@ -105,6 +112,7 @@ HttpSource::HttpSource(const Profile& profile, const SourceConfig& source, const
       deadline_(deps.deadline),
       own_gate_(deps.clock),
       gate_(deps.gate == nullptr ? own_gate_ : *deps.gate),
+      quota_(profile.limits.fleet.requests == 0 ? nullptr : deps.quota),
       credentials_(source_, deps.secrets, deps.http, deps.tokens == nullptr ? own_tokens_ : *deps.tokens, deps.clock),
       paginator_(source_) {}
 
@@ -171,12 +179,27 @@ absl::StatusOr<std::optional<Page>> HttpSource::Fetch() {
               std::make_unique<PageBody>(*this, *std::move(answer)), clock_.Now()};
 }
 
+const std::string& HttpSource::QuotaOf(const std::string& host) const {
+  return limits_.fleet.quota.empty() ? host : limits_.fleet.quota;
+}
+
+absl::Status HttpSource::AwaitTurn(const std::string& host) {
+  absl::Time asked = clock_.Now();
+  absl::Status turn = gate_.Enter(host, RateOf(limits_, quota_ != nullptr), deadline_, stop_);
+  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(clock_.Now() - asked), "rate");
+  if (!turn.ok() || quota_ == nullptr) return turn;
+  // Last, so that the request is made at once.
+  asked = clock_.Now();
+  turn = quota_->Enter(QuotaOf(host), limits_.fleet, clock_, deadline_, stop_);
+  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(clock_.Now() - asked), "quota");
+  if (!turn.ok()) gate_.Leave(host, HostGate::Outcome::kUnknown);
+  return turn;
+}
+
 absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
   const std::string host = HostAndPort(request_.url);
   for (int attempt = 1;; ++attempt) {
-    const absl::Time asked = clock_.Now();
-    absl::Status turn = gate_.Enter(host, limits_.rate, deadline_, stop_);
-    Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(clock_.Now() - asked), "rate");
+    absl::Status turn = AwaitTurn(host);
     if (!turn.ok()) Count("chartly_fetch_failures_total", 1, Reason(turn));
     RETURN_IF_ERROR(turn);
     Attempt result = Try();
@@ -188,6 +211,9 @@ absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
     if (status.ok()) return std::move(result.answer);
     if (cancelled_) return CancelledError();
     Count("chartly_fetch_failures_total", 1, Reason(status));
+    if (quota_ != nullptr && Reason(status) == "SOURCE_THROTTLED") {
+      quota_->Throttled(QuotaOf(host), limits_.fleet, result.retry_after);
+    }
     if (Details(status)["status"] == "401" && credentials_.Renew()) continue;
     bool again = IsTransient(status) && attempt < retry_.max_attempts && result.retry_after <= kMaxRetryAfter;
     if (!again) return attempt == 1 ? status : Annotate(status, absl::StrCat("after ", attempt, " attempts"));

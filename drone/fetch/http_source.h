@@ -46,6 +46,9 @@ class HttpSource final : public Source {
   absl::Status Begin(const SourceDeps& deps);
   absl::StatusOr<std::optional<Page>> Fetch();
   absl::StatusOr<Answer> FetchWithRetries();
+  // Waits until the host may be asked, by this drone and by all of them. Each OK needs a Leave of the gate.
+  absl::Status AwaitTurn(const std::string& host);
+  const std::string& QuotaOf(const std::string& host) const;
   Attempt Try();
   absl::StatusOr<Answer> Take(std::unique_ptr<net::HttpStream> stream) const;
   absl::Status StatusError(net::HttpStream& stream, const std::string& retry_after) const;
@@ -61,6 +64,7 @@ class HttpSource final : public Source {
   const absl::Time deadline_;
   HostGate own_gate_;
   HostGate& gate_;
+  FleetQuota* const quota_;
   TokenCache own_tokens_;
   Credentials credentials_;
   Paginator paginator_;

@@ -28,6 +28,7 @@
 #include "common/secrets/secrets.h"
 #include "drone/decode/body.h"
 #include "drone/decode/decoder.h"
+#include "drone/fetch/fleet_quota.h"
 #include "drone/fetch/host_gate.h"
 #include "drone/fetch/token_cache.h"
 
@@ -87,6 +88,8 @@ struct SourceDeps {
   absl::Time deadline = absl::InfiniteFuture();  // limits.run_timeout
   // What a webhook source gives; must outlive it. Null: nothing.
   const std::vector<Delivery>* deliveries = nullptr;
+  // Turns of limits.fleet_rate; null: it holds for this process alone.
+  FleetQuota* quota = nullptr;
 };
 
 absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const SourceDeps& deps);

@@ -29,6 +29,9 @@ class Pipeline::Impl {
  public:
   Impl(RunSpec spec, PipelineDeps deps) : spec_(std::move(spec)), deps_(std::move(deps)) {
     if (deps_.cursor.revision() == Revision()) last_cursor_ = deps_.cursor;
+    // A source that says that nothing is new gives nothing to read along.
+    if (deps_.shadow != nullptr) last_cursor_.clear_etag();
+    if (deps_.shadow != nullptr) last_cursor_.clear_last_modified();
   }
 
   v1::RunEnd Run() {
@@ -93,6 +96,7 @@ class Pipeline::Impl {
     SourceDeps deps{deps_.http, deps_.clock, deps_.source_dir, deps_.secrets, last_cursor_, deps_.gate, deps_.tokens};
     deps.deadline = deps_.clock.Now() + spec_.profile.limits.run_timeout;
     deps.deliveries = &spec_.deliveries;
+    deps.quota = deps_.quota;
     return deps;
   }
 
@@ -134,8 +138,9 @@ class Pipeline::Impl {
       PageBody body(*page->body, [this](int64_t bytes) { return share_->Grow(kTakenPerByte * bytes, cancelled_); });
       RETURN_IF_ERROR(ReadAhead(body));
       bool known = body.whole();
-      rows.BeginPage(Origin(*page, body.sha256()), page->number, &cancelled_);
-      absl::StatusOr<DecodeResult> decoded = decoder.Decode(body, page->content_type, page->uri, rows);
+      const BatchHeader origin = Origin(*page, body.sha256());
+      rows.BeginPage(origin, page->number, &cancelled_);
+      absl::StatusOr<DecodeResult> decoded = Decode(*page, origin, body, decoder, rows);
       Count("chartly_fetch_bytes_total", static_cast<double>(body.bytes()));
       if (!known && body.whole()) NotePayload(*page, body);
       // Rows before an error count as fetched, so they go on first.
@@ -147,6 +152,18 @@ class Pipeline::Impl {
       RETURN_IF_ERROR(flushed);
       previous = *std::move(decoded);
     }
+  }
+
+  absl::StatusOr<DecodeResult> Decode(const Page& page, const BatchHeader& origin, PageBody& body, Decoder& decoder,
+                                      PageRows& rows) {
+    if (deps_.shadow == nullptr) return decoder.Decode(body, page.content_type, page.uri, rows);
+    deps_.shadow->BeginPage(origin, page.number, page.content_type, page.uri);
+    SharedBody shared(body, *deps_.shadow);
+    absl::StatusOr<DecodeResult> decoded = decoder.Decode(shared, page.content_type, page.uri, rows);
+    // Also where the run could not make sense of it: the other text may.
+    if (!cancelled_ && !rows.limit_reached()) shared.ReadRest();
+    deps_.shadow->EndPage(body.whole());
+    return decoded;
   }
 
   absl::Status ReadAhead(PageBody& body) {
@@ -187,6 +204,7 @@ class Pipeline::Impl {
     Cursor cursor;
     if (moves) cursor = CursorAt(newest);
     RETURN_IF_ERROR(fields_.Add(batch));
+    if (deps_.shadow != nullptr) deps_.shadow->TakeRunning(batch);
     RETURN_IF_ERROR(deps_.sink.Append(std::move(batch), fetched, moves ? &cursor : nullptr));
     handed_on_ += fetched;
     Count("chartly_rows_total", static_cast<double>(fetched), "fetched");

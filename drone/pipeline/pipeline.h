@@ -18,6 +18,7 @@
 #include "common/secrets/secrets.h"
 #include "drone/fetch/source.h"
 #include "drone/pipeline/governor.h"
+#include "drone/pipeline/shadow_run.h"
 
 namespace chartly::drone {
 
@@ -50,6 +51,8 @@ struct PipelineDeps {
   TokenCache* tokens = nullptr;
   Cursor cursor = {};            // of the profile's last run; not used if another revision wrote it
   Governor* governor = nullptr;  // what all runs take together; null: as much as they like
+  FleetQuota* quota = nullptr;   // as in SourceDeps
+  ShadowRun* shadow = nullptr;   // reads along; null: nobody does
 };
 
 class Pipeline {

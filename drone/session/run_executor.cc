@@ -38,6 +38,16 @@ std::vector<Delivery> TakeDeliveries(v1::RunOrder& order) {
   return deliveries;
 }
 
+v1::ShadowResult RefusedShadow(const v1::RunOrder& order, const absl::Status& why) {
+  LogWarn("shadow refused",
+          {{"profile", order.profile_id()}, {"revision", order.shadow().revision()}, {"why", why.ToString()}});
+  v1::ShadowResult result;
+  result.set_revision(order.shadow().revision());
+  result.set_error_reason(Reason(why));
+  result.set_error(std::string(why.message()));
+  return result;
+}
+
 const char* StatusLabel(const v1::RunEnd& end) {
   if (end.cancelled()) return "cancelled";
   if (end.truncated()) return "partial";
@@ -124,7 +134,9 @@ void RunExecutor::Work(Active& run, v1::RunOrder& order) {
   {
     absl::MutexLock lock(&mu_);
     // An end that could not be written is written by the next process; until then the run counts as going on.
-    if (durable) RememberLocked(FinishedProgress(end));
+    v1::RunProgress progress = FinishedProgress(end);
+    if (run.shadow) *progress.mutable_shadow() = *std::move(run.shadow);
+    if (durable) RememberLocked(std::move(progress));
     auto found = active_.find(order.run_id());
     ended_.push_back(std::move(found->second));
     active_.erase(found);
@@ -143,6 +155,7 @@ PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order)
   deps.gate = deps_.gate;
   deps.tokens = deps_.tokens;
   deps.governor = deps_.governor;
+  deps.quota = deps_.quota;
   deps.cursor = deps_.spool.CursorOf(order.profile_id()).value_or(Cursor());
   return deps;
 }
@@ -160,6 +173,17 @@ absl::StatusOr<Profile> RunExecutor::Understand(const v1::RunOrder& order) const
   const double rate = deps_.consent->rate;
   if (rate > 0 && (profile.limits.rate == 0 || profile.limits.rate > rate)) profile.limits.rate = rate;
   return profile;
+}
+
+absl::StatusOr<Profile> RunExecutor::ShadowOf(const v1::RunOrder& order) const {
+  v1::RunOrder tried;
+  tried.set_profile_id(order.profile_id());
+  tried.set_revision(order.shadow().revision());
+  tried.set_content(order.shadow().content());
+  *tried.mutable_signatures() = order.shadow().signatures();
+  // Its records go to the control plane, too, so it has to be signed like any other; but it is not what runs.
+  if (deps_.trust != nullptr) RETURN_IF_ERROR(deps_.trust->CheckKept(tried));
+  return Understand(tried);
 }
 
 absl::StatusOr<Profile> RunExecutor::FallBack(v1::RunOrder& order, const absl::Status& why) const {
@@ -211,14 +235,22 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
   const absl::Status refused = profile.status();
   if (!profile.ok()) profile = FallBack(order, refused);
   if (profile.ok()) {
-    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order)},
-                      PipelineDepsOf(run, order));
+    PipelineDeps deps = PipelineDepsOf(run, order);
+    std::optional<ShadowRun> shadow;
+    if (order.has_shadow()) {
+      absl::StatusOr<Profile> tried = ShadowOf(order);
+      if (tried.ok()) shadow.emplace(*profile, *std::move(tried), deps_.governor);
+      if (tried.ok()) deps.shadow = &*shadow;
+      if (!tried.ok()) run.shadow = RefusedShadow(order, tried.status());
+    }
+    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order)}, std::move(deps));
     {
       absl::MutexLock lock(&run.mu);
       run.pipeline = &pipeline;
       if (run.stop) pipeline.Cancel();
     }
     end = pipeline.Run();
+    if (shadow) run.shadow = shadow->Finish(end.error_reason(), end.error());
     cursor = pipeline.cursor();
     if (refused.ok()) {
       KeepGood(order, end);
@@ -314,8 +346,9 @@ void RunExecutor::Stop() {
   Tidy();
 }
 
-void RunExecutor::RememberLocked(const v1::RunProgress& progress) {
+void RunExecutor::RememberLocked(v1::RunProgress progress) {
   finished_[progress.run_id()] = progress;
+  progress.clear_shadow();  // told once; of the runs that are long over it would take too much
   if (done_.insert_or_assign(progress.run_id(), progress).second) done_order_.push_back(progress.run_id());
   if (done_order_.size() <= kMaxRemembered) return;
   done_.erase(done_order_.front());

@@ -50,6 +50,7 @@ struct RunExecutorDeps {
   const Consent* consent = nullptr;  // of who owns the host; null: to anything
   ProfileTrust* trust = nullptr;     // null: any profile runs, signed or not
   KeptRevisions* good = nullptr;     // the last revision of each profile that ran well; null: none is kept
+  FleetQuota* quota = nullptr;       // as in PipelineDeps
 };
 
 class RunExecutor {
@@ -77,7 +78,8 @@ class RunExecutor {
     SpoolSink sink;
     std::atomic<int64_t> fetched = 0;
     std::atomic<int32_t> pages = 0;
-    std::atomic<bool> cancelled = false;  // by an operator
+    std::atomic<bool> cancelled = false;     // by an operator
+    std::optional<v1::ShadowResult> shadow;  // the run's thread's
     absl::Mutex mu;
     Pipeline* pipeline ABSL_GUARDED_BY(mu) = nullptr;
     bool stop ABSL_GUARDED_BY(mu) = false;
@@ -93,9 +95,11 @@ class RunExecutor {
   absl::StatusOr<Profile> FallBack(v1::RunOrder& order, const absl::Status& why) const;
   void KeepGood(const v1::RunOrder& order, const v1::RunEnd& end) const;
   PipelineDeps PipelineDepsOf(Active& run, const v1::RunOrder& order);
+  // The text that the order wants tried beside its own, held to the same as that one.
+  absl::StatusOr<Profile> ShadowOf(const v1::RunOrder& order) const;
   bool AppendEnd(const v1::RunEnd& end, const Cursor* cursor);
   static void StopRun(Active& run);
-  void RememberLocked(const v1::RunProgress& progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RememberLocked(v1::RunProgress progress) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const int capacity_;
   const RunExecutorDeps deps_;

@@ -245,11 +245,15 @@ bool Session::FillBeat(v1::HeartbeatRequest& beat) {
   for (v1::RunProgress& run : deps_.executor.Progress()) *beat.add_runs() = std::move(run);
   beat.set_spool_bytes(deps_.spool.bytes());
   *beat.mutable_send_time() = ToTimestamp(absl::Now());
+  if (v1::QuotaReport quota; deps_.quota != nullptr && deps_.quota->Report(quota)) {
+    *beat.mutable_quota() = std::move(quota);
+  }
   return true;
 }
 
 bool Session::Obey(const v1::HeartbeatResponse& answer) {
   bool news = false;
+  if (deps_.quota != nullptr && answer.has_quota()) deps_.quota->Take(answer.quota());
   for (const std::string& run_id : answer.cancel_run_ids()) deps_.executor.Cancel(run_id);
   for (const v1::RunOrder& order : answer.orders()) news = deps_.executor.Start(order) || news;
   absl::MutexLock lock(&mu_);

@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "chartly/v1/coordinator.grpc.pb.h"
+#include "drone/fetch/fleet_quota.h"
 #include "drone/session/attend_stream.h"
 #include "drone/session/run_executor.h"
 #include "drone/spool/spool.h"
@@ -47,6 +48,7 @@ struct SessionDeps {
   std::function<void(int64_t epoch)> on_epoch;  // after each registration; may be empty
   // After a while without runs, once until there is one again. May be empty.
   std::function<void()> on_idle = nullptr;
+  FleetQuota* quota = nullptr;  // told of and given turns; may be null
 };
 
 class Session {

@@ -29,7 +29,7 @@ class Host:
         source.routes["/secrets"] = source.routes["/rows"]
         for key in ("owner", "thief"):
             assert cli("profile", "keygen", folder / key).returncode == 0
-        (folder / "consent.yaml").write_text("hosts: [127.0.0.1]\nmax_bytes: 1MiB\n")
+        (folder / "consent.yaml").write_text("hosts: [127.0.0.1]\npaths: [in]\nmax_bytes: 1MiB\n")
         admin = free_ports(1)[0]
         self.drone = Process("chartly-drone", folder / "drone.log", [
             "--id", "d1", "--data", folder / "drone", "--coordinator", control.address, "--aggregator", control.address,
@@ -120,14 +120,13 @@ def test_no_signature_widens_what_the_owner_consents_to(host):
         host.text(2, source=", egress: {allow: [127.0.0.1, elsewhere.example]}"),
         host.text(2, source=f', auth: {{type: oauth2, client_id: u, token_url: "{elsewhere}/token", '
                             "secretRef: {name: a, key: b}}"),
-        "id: people\nname: p\nversion: 1.0.2\nsource: {type: file, path: ../../etc/passwd, format: csv}\n"
+        "id: people\nname: p\nversion: 1.0.2\nsource: {type: file, path: out/rows.csv, format: csv}\n"
         "limits: {max_bytes: 1MiB}\nmapping: {n: dims.n}\n",
     ]
     for counter, text in enumerate(wider, 1):
         end = host.run(text, host.sign(text, counter))
-        assert end.error_reason in ("CONSENT_DENIED", "PROFILE_INVALID"), end
-        assert end.fetched == 0
-    assert host.log().count("CONSENT_DENIED") >= 4
+        assert (end.error_reason, end.fetched) == ("CONSENT_DENIED", 0), end
+    assert host.log().count("CONSENT_DENIED") >= len(wider)
     assert host.fetched() == 0
 
 

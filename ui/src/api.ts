@@ -18,11 +18,19 @@ export interface Run {
   run_id: string; profile_id: string; drone_id: string; status: string; create_time?: string; started_at?: string;
   finished_at?: string; rows_out: number; duration_ms: number; error: string; balance?: Balance;
 }
+export interface SourceQuota {
+  quota: string; requests: number; period_ms: number; share_percent: number; waiting_drones: number; paused_until?: string;
+}
 export interface Rollout {
   state: string; target_revision: string; ring: number; rings: number; good_runs: number; runs_wanted: number; reason: string; message: string;
 }
+export interface Shadow {
+  version: string; state: string; message: string;
+  result?: {same: number; changed: number; lost: number; added: number; fields: {field: string; records: number}[]};
+}
 export interface ProfileStatus {
   last_run?: Run; next_run_time?: string; drone_id: string; health: string; cause: string; detail: string; rollout?: Rollout;
+  shadow?: Shadow;
 }
 export interface Fields { dims: string[]; measures: string[]; attrs: string[]; key: string[] }
 export interface Record_ {

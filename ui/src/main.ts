@@ -5,6 +5,7 @@ import {toast} from './dom.js';
 import {joinedProfiles, refreshJoin, setUpJoin} from './join.js';
 import {refreshParts} from './parts.js';
 import {allProfiles, refreshProfiles} from './profiles.js';
+import {refreshQuotas} from './quotas.js';
 import {refreshRecords, setUpRecords, shownProfile} from './records.js';
 import {followRuns} from './runs.js';
 import {resumeSession} from './session.js';
@@ -40,6 +41,8 @@ function onRunEnded(run: Run): void {
 await resumeSession();
 void refreshParts();
 setInterval(() => void refreshParts(), 10000);
+void refreshQuotas();
+setInterval(() => void refreshQuotas(), 10000);
 void refreshProfiles();
 followRuns(onRunEnded);
 setUpAudit();

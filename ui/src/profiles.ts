@@ -33,6 +33,18 @@ function dataCell(status: ProfileStatus | undefined): HTMLElement {
         : `new revision ${rollout.state.replace('_', ' ')} in ring ${rollout.ring}: ${rollout.message}`));
 }
 
+// What came of the last text that was tried over what a run fetched.
+function shadowLine(status: ProfileStatus | undefined): HTMLElement | null {
+  const shadow = status?.shadow;
+  if (!shadow) return null;
+  const what = `shadow of ${shadow.version}`;
+  if (shadow.state !== 'done' || !shadow.result) return h('div', {class: 'hint'}, `${what} ${shadow.state}${shadow.message ? `: ${shadow.message}` : ''}`);
+  const {same, changed, lost, added, fields} = shadow.result;
+  const differ = fields.map((field) => `${field.field} in ${count(field.records)}`).join(', ');
+  return h('div', {class: 'hint', title: differ || undefined},
+    `${what}: ${count(same)} same, ${count(changed)} changed, ${count(lost)} lost, ${count(added)} new`);
+}
+
 function lastRunCell(run: Run | undefined): HTMLElement {
   if (!run) return h('td', {class: 'soft'}, 'none yet');
   return h('td', {title: run.error || undefined}, statusTag(run.status),
@@ -75,7 +87,8 @@ function row(profile: Profile): HTMLElement {
   const verb = profile.paused ? 'resume' : 'pause';
   return h('tr', {},
     h('td', {}, h('div', {title: profile.description || undefined}, profile.display_name || profile.id),
-      h('div', {class: 'hint'}, `${profile.id} ${profile.version}${signedBy(profile)}`), channelLine(profile, path)),
+      h('div', {class: 'hint'}, `${profile.id} ${profile.version}${signedBy(profile)}`), channelLine(profile, path),
+      shadowLine(statuses.get(profile.id))),
     h('td', {}, stateOf(profile)),
     dataCell(statuses.get(profile.id)),
     lastRunCell(lastRuns.get(profile.id)),
