@@ -28,6 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFormat = 1;
+constexpr char kIdFormat[] = "%E4Y%m%dt%H%M%Sz";
 constexpr char kSuffix[] = ".json";
 constexpr size_t kReadBytes = size_t{1} << 20;
 
@@ -90,7 +91,15 @@ absl::StatusOr<std::string> FaultOf(const std::string& path, const BackupFile& f
 
 }  // namespace
 
-std::string BackupIdOf(absl::Time time) { return absl::FormatTime("%Y%m%dt%H%M%Sz", time, absl::UTCTimeZone()); }
+std::string BackupIdOf(absl::Time time) { return absl::FormatTime(kIdFormat, time, absl::UTCTimeZone()); }
+
+absl::StatusOr<absl::Time> TimeOfBackup(const std::string& id) {
+  absl::Time time;
+  std::string why;
+  if (absl::ParseTime(kIdFormat, id, &time, &why)) return time;
+  return Error(absl::StatusCode::kInvalidArgument, "BACKUP_NAME_INVALID",
+               absl::StrCat("\"", id, "\" is no name of a backup: ", why));
+}
 
 std::string BackupFolder::PartFolder(absl::string_view part) const { return absl::StrCat(path_, "/parts/", part); }
 

@@ -22,6 +22,8 @@ using storage::v1::PartBackup;
 
 // The id of a backup that began then: 20260131t090000z.
 std::string BackupIdOf(absl::Time time);
+// The time that BackupIdOf was given, to the second. InvalidArgument (BACKUP_NAME_INVALID) if it made no such name.
+absl::StatusOr<absl::Time> TimeOfBackup(const std::string& id);
 
 // What is wrong with the files of a backup.
 struct Verification {

@@ -73,13 +73,13 @@ absl::Status BackupBook::Admit() const {
                "a backup or a check of one is under way; wait for its end");
 }
 
-// The time of now, or the first second behind the newest backup.
+// The time of now, or the first second behind the newest backup: what is named earlier would be dropped as an old one.
 absl::StatusOr<std::string> BackupBook::NewId() const {
   ASSIGN_OR_RETURN(std::vector<std::string> ids, folder_.List());
-  absl::Time time = clock_.Now();
-  std::string id = backup::BackupIdOf(time);
-  while (std::binary_search(ids.begin(), ids.end(), id)) id = backup::BackupIdOf(time += absl::Seconds(1));
-  return id;
+  std::string id = backup::BackupIdOf(clock_.Now());
+  if (ids.empty() || id > ids.back()) return id;
+  ASSIGN_OR_RETURN(absl::Time newest, backup::TimeOfBackup(ids.back()));
+  return backup::BackupIdOf(newest + absl::Seconds(1));
 }
 
 void BackupBook::StartJob(std::function<Publish()> job) {

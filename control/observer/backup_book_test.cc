@@ -98,6 +98,11 @@ TEST_CASE("backups of one second have names of their own, and the oldest go") {
   CHECK(names[0] < names[1]);
   CHECK(names[1] < names[2]);
   REQUIRE(Eventually([&] { return fixture.book.List({})->backups_size() == 2; }));
+  // The second of the first is free again, but a name of it would make the newest backup the oldest, which goes.
+  names.erase(names.begin() + 1);
+  names.push_back(fixture.Make().name());
+  CHECK(names[1] < names[2]);
+  REQUIRE(Eventually([&] { return fixture.book.List({})->backups_size() == 2; }));
   auto list = fixture.book.List({});
   CHECK(list->backups(0).name() == names[2]);
   CHECK(list->backups(1).name() == names[1]);
