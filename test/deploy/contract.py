@@ -94,7 +94,7 @@ def keep(results):
     total = Counter()
     for counts in tests.values():
         total.update(counts)
-    run = (f"`./dev test deploy --keep` on {datetime.date.today().isoformat()} at {commit} "
+    run = (f"the deployment tests on {datetime.date.today().isoformat()} at {commit} "
            f"({', '.join(f'{count} {outcome}' for outcome, count in sorted(total.items()))})")
     KEPT.write_text(json.dumps({"run": run, "tests": tests}, indent=1) + "\n")
 
