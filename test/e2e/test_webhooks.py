@@ -242,8 +242,9 @@ def test_kill_of_control_plane_and_drone_loses_no_delivery_and_doubles_none(sing
     sender.stopping.set()
     sender.join(60)
     assert not sender.is_alive() and sender.attempts > len(sender.taken)
-    wait_until(lambda: metric(single, "chartly_webhook_waiting") == 0, "all deliveries to be through", 120)
-    assert sorted(records(single)) == rows_of(*sender.taken)
+    # The gauge follows within a second, so that it may still show none for what was posted last.
+    wait_records(single, rows_of(*sender.taken), 120)
+    wait_until(lambda: metric(single, "chartly_webhook_waiting") == 0, "nothing to wait")
     runs = single.get("/api/runs", profile_id="sensors", page_size=1000)["runs"]
     wait_until(lambda: all(r["status"] in FINAL for r in single.get("/api/runs", page_size=1000)["runs"]), "the runs")
     assert sum(r["status"] == "succeeded" for r in runs) >= 1
