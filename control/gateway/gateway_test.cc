@@ -41,6 +41,9 @@ class TestRegistry final : public v1::RegistryService::Service {
     if (request->name() == "profiles/missing") {
       return Refuse(absl::StatusCode::kNotFound, "PROFILE_NOT_FOUND", "no profile missing");
     }
+    if (request->name() == "profiles/busy" && --busy >= 0) {
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "Server Threadpool Exhausted"};  // as gRPC itself says it
+    }
     response->set_name(request->name());
     response->set_description(Metadata(*context, "x-request-id"));
     response->set_display_name(Metadata(*context, "x-principal"));
@@ -71,6 +74,7 @@ class TestRegistry final : public v1::RegistryService::Service {
   grpc::Status DeleteProfile(grpc::ServerContext*, const v1::DeleteProfileRequest*, google::protobuf::Empty*) override {
     return grpc::Status::OK;
   }
+  std::atomic<int> busy = 0;
 };
 
 class TestCoordinator final : public v1::CoordinatorService::Service {
@@ -368,6 +372,20 @@ TEST_CASE("errors carry code, reason, details and request id under the right HTT
       stack.Ask("POST /api/results", kWithKey, absl::StrCat(R"({"run_id":")", std::string(9 << 20, 'x'), "\"}"));
   CHECK(large.status == 413);
   Has(large.body, "MESSAGE_TOO_LARGE");
+}
+
+TEST_CASE("a part without a free thread is asked again for a moment, then its caller is told to come back") {
+  Stack stack;
+  stack.registry.busy = 3;
+  Answer answer = stack.Ask("GET /api/profiles/busy", "X-Request-Id: q\r\n");
+  CHECK(answer.status == 200);
+  Has(answer.body, R"("description":"q")");
+  stack.registry.busy = 1000;
+  Answer refused = stack.Ask("GET /api/profiles/busy");
+  CHECK(refused.status == 503);
+  Has(refused.body, R"("reason":"PART_BUSY")");
+  Has(refused.head, "Retry-After: 1\r\n");
+  CHECK(stack.registry.busy == 994);
 }
 
 TEST_CASE("a stream arrives as events and resumes after the last id") {

@@ -1,11 +1,15 @@
 #include "control/gateway/rpc_caller.h"
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_callback.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/guard.h"
 #include "common/rpc/rpc_server.h"
@@ -46,7 +50,18 @@ absl::Status NotParsed(const MethodDescriptor& method) {
                absl::StrCat("the answer of ", method.full_name(), " cannot be read"));
 }
 
+// What the gRPC of a part says, before anything of ours ran, when a burst of calls has taken all its threads.
+bool FoundNoThread(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && status.error_details().empty() &&
+         status.error_message() == "Server Threadpool Exhausted";
+}
+
 absl::Status FromCall(const grpc::Status& status, Part part) {
+  if (FoundNoThread(status)) {
+    return Error(absl::StatusCode::kUnavailable, "PART_BUSY",
+                 absl::StrCat("the ", InfoOf(part).name, " has more calls than it can take; try again in a second"),
+                 {{"part", InfoOf(part).name}, {"retry_after_seconds", "1"}});
+  }
   absl::Status converted = rpc::FromGrpcStatus(status);
   if (converted.code() != absl::StatusCode::kUnavailable || !Reason(converted).empty()) return converted;
   return Error(absl::StatusCode::kUnavailable, "PART_UNREACHABLE",
@@ -64,14 +79,72 @@ void Prepare(grpc::ClientContext& context, const CallOptions& options) {
   if (!options.api_key.empty()) context.AddMetadata(rpc::kApiKeyMetadata, options.api_key.Reveal());
 }
 
-class UnaryCall final : public Call {
+constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
+constexpr int kMaxTries = 6;  // 620 ms of pauses in all
+
+// Is repeated for a moment while the part has no thread for it.
+class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCall> {
  public:
-  void Cancel() override { context.TryCancel(); }
+  using OnEnd = std::function<void(const grpc::Status&, grpc::ByteBuffer&)>;
+
+  UnaryCall(std::shared_ptr<grpc::Channel> channel, std::string path, CallOptions options, OnEnd on_end)
+      : channel_(std::move(channel)),
+        path_(std::move(path)),
+        options_(std::move(options)),
+        deadline_(absl::Now() + options_.timeout),
+        on_end_(std::move(on_end)) {}
+
+  void Cancel() override {
+    absl::MutexLock lock(&mu_);
+    cancelled_ = true;
+    if (context_ != nullptr) context_->TryCancel();
+  }
   void Resume() override {}
 
-  grpc::ClientContext context;
+  void Try() {
+    auto context = std::make_shared<grpc::ClientContext>();
+    CallOptions options = options_;
+    options.timeout = deadline_ - absl::Now();
+    Prepare(*context, options);
+    {
+      absl::MutexLock lock(&mu_);
+      context_ = context;
+      if (cancelled_) context->TryCancel();
+    }
+    ++tries_;
+    grpc::GenericStub stub(channel_);
+    stub.UnaryCall(context.get(), path_, grpc::StubOptions(), &request, &response_,
+                   [self = shared_from_this(), context](const grpc::Status& status) { self->OnTried(status); });
+  }
+
   grpc::ByteBuffer request;
-  grpc::ByteBuffer response;
+
+ private:
+  void OnTried(const grpc::Status& status) {
+    const absl::Duration pause = kFirstPause * (1 << (tries_ - 1));
+    const bool again = FoundNoThread(status) && tries_ < kMaxTries && absl::Now() + pause < deadline_;
+    if (!again) return on_end_(status, response_);
+    alarm_ = std::make_unique<grpc::Alarm>();
+    // An alarm keeps what it calls, and this keeps the alarm: what it calls must not keep this.
+    alarm_->Set(absl::ToChronoTime(absl::Now() + pause), [self = shared_from_this()](bool) mutable {
+      std::shared_ptr<UnaryCall> held = std::move(self);
+      held->Try();
+    });
+  }
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::string path_;
+  const CallOptions options_;
+  const absl::Time deadline_;
+  const OnEnd on_end_;
+  // One try at a time touches these.
+  grpc::ByteBuffer response_;
+  std::unique_ptr<grpc::Alarm> alarm_;
+  int tries_ = 0;
+
+  absl::Mutex mu_;
+  std::shared_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mu_);
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 // A server stream through the only streaming form of the generic stub: one message out, then many in.
@@ -150,28 +223,26 @@ void RpcCaller::Ended() {
 
 std::shared_ptr<Call> RpcCaller::Unary(Part part, const MethodDescriptor& method, const Message& request,
                                        const CallOptions& options, Done done) {
-  auto call = std::make_shared<UnaryCall>();
   absl::StatusOr<grpc::ByteBuffer> bytes = Serialize(request);
   if (!bytes.ok()) {
     done(bytes.status());
-    return call;
+    return std::make_shared<UnaryCall>(nullptr, "", options, nullptr);
   }
-  call->request = *std::move(bytes);
-  Prepare(call->context, options);
+  auto on_end = [this, part, &method, done = std::move(done)](const grpc::Status& status, grpc::ByteBuffer& response) {
+    MessagePtr answer = NewMessage(*method.output_type());
+    if (!status.ok()) {
+      done(FromCall(status, part));
+    } else if (!Parse(response, *answer)) {
+      done(NotParsed(method));
+    } else {
+      done(std::move(answer));
+    }
+    Ended();
+  };
   Started();
-  grpc::GenericStub stub(peers_.Channel(part));
-  stub.UnaryCall(&call->context, PathOf(method), grpc::StubOptions(), &call->request, &call->response,
-                 [this, call, part, &method, done = std::move(done)](grpc::Status status) {
-                   MessagePtr answer = NewMessage(*method.output_type());
-                   if (!status.ok()) {
-                     done(FromCall(status, part));
-                   } else if (!Parse(call->response, *answer)) {
-                     done(NotParsed(method));
-                   } else {
-                     done(std::move(answer));
-                   }
-                   Ended();
-                 });
+  auto call = std::make_shared<UnaryCall>(peers_.Channel(part), PathOf(method), options, std::move(on_end));
+  call->request = *std::move(bytes);
+  call->Try();
   return call;
 }
 

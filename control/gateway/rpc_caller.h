@@ -49,7 +49,8 @@ class RpcCaller {
   void AwaitIdle();
 
   // `done` is called once, on a thread of gRPC, and must not block. ResourceExhausted (MESSAGE_TOO_LARGE) if the
-  // request does not fit one message; Unavailable (PART_UNREACHABLE) names the part.
+  // request does not fit one message; Unavailable names the part: PART_UNREACHABLE, or PART_BUSY with the detail
+  // retry_after_seconds if it had no thread for the call for half a second, so that nothing was done.
   std::shared_ptr<Call> Unary(Part part, const google::protobuf::MethodDescriptor& method,
                               const google::protobuf::Message& request, const CallOptions& options, Done done);
   // Calls `on_message` for each message, in order, until it says kStop (then the call is cancelled), and `on_end` once.
