@@ -336,6 +336,7 @@ class ControlProcess final : public Control {
       config.listen = config_.listen;
       config.anonymous = anonymous_;
       config.api_key = admin_key_;
+      config.trusted_proxies = config_.trusted_proxies;
       config.http.tls = {config_.tls_certificate, config_.tls_key};
       ASSIGN_OR_RETURN(gateway_, gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps()));
     }

@@ -37,6 +37,7 @@ struct ControlConfig {
   std::string oidc_role_claim = "groups";
   std::vector<std::string> oidc_roles;  // ROLE=VALUE of the claim
   std::string oidc_ca_file;             // authorities to trust for the issuer beside those of the machine
+  std::vector<std::string> trusted_proxies;  // CIDRs of proxies before the gateway, whose X-Forwarded-For is believed
   std::string anonymous_role;           // none or viewer; empty: viewer if all of this process is on loopback
   std::string secrets_dir;              // keys of webhooks; empty: only the environment
   std::string ports_file;               // if set, the bound addresses are written there as JSON

@@ -4,6 +4,7 @@
 
 #include "common/config/address.h"
 #include "common/config/signals.h"
+#include "common/net/http_client.h"
 #include "common/rpc/connect_polling.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -90,6 +91,11 @@ void Declare(CLI::App& app, Flags& flags) {
                  "How long the certificate of a drone is good; drones renew it before its end")
       ->check(CLI::Range(10, 7 * 86400))
       ->capture_default_str();
+  app.add_option("--trusted-proxies", flags.config.trusted_proxies,
+                 "Addresses or CIDRs, with commas, of the proxies in front of the gateway: what they say in "
+                 "X-Forwarded-For is the address that is slowed down for wrong keys and stands in the audit log")
+      ->delimiter(',')
+      ->envname("CHARTLY_TRUSTED_PROXIES");
   app.add_option("--anonymous-role", flags.config.anonymous_role,
                  "What callers without a key may do: none, or viewer to let everyone read who reaches the gateway "
                  "(default: viewer if the gateway and gRPC listen on loopback alone, else none)")
@@ -153,6 +159,7 @@ absl::Status Complete(Flags& flags) {
   RETURN_IF_ERROR(ReadAddresses(flags.peers, flags.config.peers));
   RETURN_IF_ERROR(ParseAddress(flags.config.listen).status());
   if (!flags.config.admin_listen.empty()) RETURN_IF_ERROR(ParseAddress(flags.config.admin_listen).status());
+  RETURN_IF_ERROR(Annotate(net::EgressPolicy::Create(flags.config.trusted_proxies).status(), "--trusted-proxies"));
   flags.config.retention_interval = absl::Seconds(flags.retention_seconds);
   flags.config.certificate_life = absl::Seconds(flags.certificate_seconds);
   flags.config.session_idle = absl::Seconds(flags.session_idle_seconds);

@@ -13,14 +13,17 @@
 #include "control/gateway/rpc_caller.h"
 #include "control/gateway/static_files.h"
 #include "control/gateway/transcoder.h"
+#include "control/gateway/trusted_proxies.h"
 
 namespace chartly::gateway {
 namespace {
 
 class HttpGateway final : public GatewayComponent {
  public:
-  HttpGateway(const GatewayConfig& config, RouteTable routes, const rpc::Peers& peers, http::AdminDeps admin)
+  HttpGateway(const GatewayConfig& config, RouteTable routes, TrustedProxies proxies, const rpc::Peers& peers,
+              http::AdminDeps admin)
       : routes_(std::move(routes)),
+        proxies_(std::move(proxies)),
         admin_(std::move(admin)),
         api_key_(config.api_key),
         openapi_(OpenApiDocument(routes_)),
@@ -28,7 +31,9 @@ class HttpGateway final : public GatewayComponent {
         transcoder_(routes_, caller_,
                     {config.call_timeout, config.heartbeat_interval, config.max_event_streams, config.anonymous}),
         server_(http::HttpServer::Create(
-            [this](http::Request request, std::shared_ptr<http::Reply> reply) { Handle(request, std::move(reply)); },
+            [this](http::Request request, std::shared_ptr<http::Reply> reply) {
+              Handle(std::move(request), std::move(reply));
+            },
             config.http)) {}
   ~HttpGateway() override {
     Shutdown(absl::ZeroDuration());
@@ -51,7 +56,8 @@ class HttpGateway final : public GatewayComponent {
   }
 
  private:
-  void Handle(const http::Request& request, std::shared_ptr<http::Reply> reply) {
+  void Handle(http::Request request, std::shared_ptr<http::Reply> reply) {
+    request.remote_address = proxies_.ClientOf(request);
     bool reads = request.method == "GET" || request.method == "HEAD";
     if (request.path == "/health" && reads) return SendHealth(caller_, api_key_, admin_, std::move(reply));
     if (http::ServeAdmin(admin_, request, *reply)) return;
@@ -67,6 +73,7 @@ class HttpGateway final : public GatewayComponent {
   }
 
   const RouteTable routes_;
+  const TrustedProxies proxies_;
   const http::AdminDeps admin_;
   const Secret api_key_;
   const std::string openapi_;
@@ -82,7 +89,8 @@ absl::StatusOr<std::unique_ptr<GatewayComponent>> GatewayComponent::Open(const G
                                                                          const rpc::Peers& peers,
                                                                          http::AdminDeps admin) {
   ASSIGN_OR_RETURN(RouteTable routes, RouteTable::Build());
-  auto gateway = std::make_unique<HttpGateway>(config, std::move(routes), peers, std::move(admin));
+  ASSIGN_OR_RETURN(TrustedProxies proxies, TrustedProxies::Create(config.trusted_proxies));
+  auto gateway = std::make_unique<HttpGateway>(config, std::move(routes), std::move(proxies), peers, std::move(admin));
   RETURN_IF_ERROR(gateway->Start(config.listen));
   return absl::StatusOr<std::unique_ptr<GatewayComponent>>(std::move(gateway));
 }

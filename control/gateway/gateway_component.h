@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -25,14 +26,15 @@ struct GatewayConfig {
   int max_event_streams = 1000;
   rpc::Role anonymous = rpc::Role::kViewer;  // what callers without a key may do
   Secret api_key;                            // of this process, to ask for the health of the parts
+  std::vector<std::string> trusted_proxies;  // CIDRs whose X-Forwarded-For is believed
   http::ServerOptions http;
 };
 
 class GatewayComponent {
  public:
   // `peers` must outlive the component and carry no key of their own: the gateway hands on the key of each caller, and
-  // the parts judge it. Unavailable (PORT_IN_USE) naming the address; Internal (ROUTES_INVALID) if the annotations of
-  // the protos contradict each other.
+  // the parts judge it. Unavailable (PORT_IN_USE) naming the address; InvalidArgument (CIDR_INVALID) naming the proxy;
+  // Internal (ROUTES_INVALID) if the annotations of the protos contradict each other.
   static absl::StatusOr<std::unique_ptr<GatewayComponent>> Open(const GatewayConfig& config, const rpc::Peers& peers,
                                                                 http::AdminDeps admin);
   virtual ~GatewayComponent() = default;

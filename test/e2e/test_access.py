@@ -5,12 +5,13 @@ import datetime
 import http.client
 import json
 import re
+import subprocess
 import time
 
 import grpc
 import pytest
 
-from harness import ApiError, Cluster, ROOT, wait_until
+from harness import BIN, ApiError, Cluster, ROOT, wait_until
 from token_issuer import SigningKey, TokenIssuer
 
 LADDER = ["none", "viewer", "operator", "publisher", "admin"]
@@ -290,6 +291,29 @@ def test_an_address_that_guesses_keys_is_slowed_down(tmp_path):
         assert cluster.get("/api/profiles")["profiles"] == []  # who shows no key guesses nothing
     finally:
         cluster.close()
+
+
+def test_behind_a_trusted_proxy_the_client_is_slowed_down_and_not_the_proxy(tmp_path):
+    def ask(key, client):
+        try:
+            cluster.call("GET", "/api/keys", key=key, headers={"X-Forwarded-For": f"198.51.100.9, {client}"})
+            return 200
+        except ApiError as error:
+            return error.status
+
+    cluster = Cluster(tmp_path, flags=("--trusted-proxies", "127.0.0.0/8,::1"))
+    try:
+        seen = [ask(f"guess-{i}", "203.0.113.7") for i in range(25)]
+        assert seen[:20] == [401] * 20 and 429 in seen[20:]
+        assert ask(cluster.key, "203.0.113.7") == 429
+        assert ask(cluster.key, "203.0.113.8") == 200
+        found = cluster.cli("audit", "export").stdout
+        assert "203.0.113.7" in found and "198.51.100.9" not in found
+    finally:
+        cluster.close()
+    wrong = subprocess.run([BIN / "chartly-control", "--trusted-proxies", "10.0.0.0/99"], capture_output=True, text=True,
+                           timeout=30)
+    assert wrong.returncode == 2 and "--trusted-proxies" in wrong.stderr and "10.0.0.0/99" in wrong.stderr
 
 
 def test_keys_are_kept_from_the_command_line(single):
