@@ -121,7 +121,7 @@ void SeedDrones(StateStore& store, int drones, absl::Time now) {
   const coordinator::DroneTable nobody;
   StateTransaction transaction;
   for (int i = 0; i < drones; ++i) {
-    transaction.puts.push_back(coordinator::DroneTable::StoredForm(nobody.Registered(NewcomerNumber(i), now)));
+    transaction.puts.push_back(coordinator::DroneTable::StoredForm(nobody.Registered(NewcomerNumber(i), now, now)));
     if (transaction.puts.size() < 1000 && i + 1 < drones) continue;
     RequireOk(store.Commit(transaction).status(), "writing the fleet");
     transaction.puts.clear();

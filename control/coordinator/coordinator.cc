@@ -37,10 +37,10 @@ Coordinator::Coordinator(const CoordinatorOptions& options, StateStore& store, C
 
 absl::Status Coordinator::Load() {
   absl::MutexLock lock(&mu_);
-  RETURN_IF_ERROR(drones_.Load(store_, clock_.Now()));
+  RETURN_IF_ERROR(drones_.Load(store_, clock_.Now(), steady_.Now()));
   std::vector<const DroneEntry*> working;
   for (const auto& [id, entry] : drones_.all()) {
-    lease_ends_.Set(id, clock_.Now() + Lease());
+    lease_ends_.Set(id, steady_.Now() + Lease());
     if (IsActive(&entry)) working.push_back(&entry);
   }
   RETURN_IF_ERROR(plan_.Load(store_, working));
@@ -54,7 +54,7 @@ absl::Status Coordinator::Load() {
 absl::Duration Coordinator::Lease() const { return std::max(3 * options_.heartbeat_interval, options_.lease_min); }
 
 bool Coordinator::IsActive(const DroneEntry* entry) const {
-  return entry != nullptr && StateOf(*entry, clock_.Now(), Lease()) == v1::DRONE_STATE_ACTIVE;
+  return entry != nullptr && StateOf(*entry, steady_.Now(), Lease()) == v1::DRONE_STATE_ACTIVE;
 }
 
 int Coordinator::FreePlaces(const DroneEntry& entry) const {
@@ -78,7 +78,7 @@ std::vector<DroneSlot> Coordinator::SlotsFor(const PlacementConfig& placement) c
 void Coordinator::SetState(DroneEntry& entry, v1::DroneState state) {
   entry.drone.set_state(state);
   const std::string& id = entry.drone.drone_id();
-  if (state != v1::DRONE_STATE_OFFLINE && !lease_ends_.Has(id)) lease_ends_.Set(id, clock_.Now() + Lease());
+  if (state != v1::DRONE_STATE_OFFLINE && !lease_ends_.Has(id)) lease_ends_.Set(id, steady_.Now() + Lease());
   if (state == v1::DRONE_STATE_ACTIVE) {
     plan_.SetDrone(entry.drone);
   } else {
@@ -93,7 +93,7 @@ void Coordinator::Finish(RunRecord& record) {
   runs_.Touch(record);
   Publish(record);
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
-  if (profile != nullptr) plan_.TakeOutcome(*profile, record.run, clock_.Now());
+  if (profile != nullptr) plan_.TakeOutcome(*profile, record.run, steady_.Now());
 }
 
 void Coordinator::Publish(DroneEntry& entry) { events_.Append(DescribeDrone(entry), clock_.Now()); }
@@ -268,8 +268,8 @@ std::vector<std::string> Coordinator::RunsAwaitingLedger() {
     RunRecord& record = runs_.At(sequence);
     if (now - FromTimestamp(record.run.finished_at()) > options_.late_end) {
       runs_.GiveUpEnd(record);
-    } else if (now >= record.next_ledger) {
-      record.next_ledger = now + absl::Seconds(5);
+    } else if (steady_.Now() >= record.next_ledger) {
+      record.next_ledger = steady_.Now() + absl::Seconds(5);
       ids.push_back(record.run.run_id());
     }
   }

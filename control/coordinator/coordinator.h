@@ -49,7 +49,8 @@ struct CoordinatorOptions {
   size_t drones_max = 200'000;
   size_t open_runs_of_profile_max = 100;
   WebhookInboxOptions webhooks;
-  Clock* steady = nullptr;  // a clock that does not go back, for quotas; null: the coordinator's
+  // A clock that does not jump, for leases and quotas; null: the coordinator's.
+  Clock* steady = nullptr;
 };
 
 // Is told of drones for which there is something to do, to stop, or to know.

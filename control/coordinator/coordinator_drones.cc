@@ -52,7 +52,7 @@ absl::Status CheckRegistration(const v1::RegisterDroneRequest& request) {
 
 v1::Drone Coordinator::DescribeDrone(const DroneEntry& entry) const {
   v1::Drone drone = entry.drone;
-  drone.set_state(StateOf(entry, clock_.Now(), Lease()));
+  drone.set_state(StateOf(entry, steady_.Now(), Lease()));
   *drone.mutable_last_seen() = ToTimestamp(entry.last_seen);
   drone.set_heartbeat_interval_ms(static_cast<int32_t>(absl::ToInt64Milliseconds(options_.heartbeat_interval)));
   if (std::abs(drone.clock_skew_ms()) > absl::ToInt64Milliseconds(kMaxClockSkew)) drone.add_findings("CLOCK_SKEWED");
@@ -100,7 +100,7 @@ size_t Coordinator::RegisterGroup(const std::vector<const v1::RegisterDroneReque
       results[next] = checked;
       continue;
     }
-    entries.push_back(drones_.Registered(request, clock_.Now()));
+    entries.push_back(drones_.Registered(request, clock_.Now(), steady_.Now()));
     transaction.puts.push_back(DroneTable::StoredForm(entries.back()));
     taken[request.drone_id()] = next;
   }
@@ -127,7 +127,7 @@ v1::Drone Coordinator::TakeUp(DroneEntry entry) {
   drones_.Set(std::move(entry));
   DroneEntry& held = *drones_.Find(id);
   SetState(held, v1::DRONE_STATE_ACTIVE);
-  lease_ends_.Set(id, clock_.Now() + Lease());
+  lease_ends_.Set(id, steady_.Now() + Lease());
   return DescribeDrone(held);
 }
 
@@ -160,7 +160,7 @@ void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& p
   }
   bool changed = record->progress.fetched() != progress.fetched() || record->progress.finished() != progress.finished();
   record->progress = progress;
-  if (!progress.finished()) record->reported = clock_.Now();
+  if (!progress.finished()) record->reported = steady_.Now();
   record->lost_deadline = absl::InfiniteFuture();
   if (record->status() == v1::RUN_STATUS_SCHEDULED) {
     record->run.set_status(v1::RUN_STATUS_RUNNING);
@@ -248,11 +248,12 @@ HeardBeat Coordinator::Hear(const v1::HeartbeatRequest& request) {
   DroneEntry& entry = **admitted;
   v1::DroneState before = entry.drone.state();
   entry.last_seen = clock_.Now();
+  entry.heard = steady_.Now();
   entry.drone.set_spool_bytes(request.spool_bytes());
   if (request.has_send_time()) {
     entry.drone.set_clock_skew_ms(absl::ToInt64Milliseconds(FromTimestamp(request.send_time()) - clock_.Now()));
   }
-  v1::DroneState state = StateOf(entry, clock_.Now(), Lease());
+  v1::DroneState state = StateOf(entry, steady_.Now(), Lease());
   if (before != state) SetState(entry, state);
   TakeShadows(request);
   for (const v1::RunProgress& progress : request.runs()) TakeProgress(entry, progress, heard.cancel_run_ids);
@@ -318,7 +319,7 @@ absl::StatusOr<v1::Drone> Coordinator::GetDrone(absl::string_view drone_id) cons
 v1::DroneStats Coordinator::DroneStats() const {
   absl::MutexLock lock(&mu_);
   std::map<v1::DroneState, int32_t> counts;
-  for (const auto& [id, entry] : drones_.all()) ++counts[StateOf(entry, clock_.Now(), Lease())];
+  for (const auto& [id, entry] : drones_.all()) ++counts[StateOf(entry, steady_.Now(), Lease())];
   v1::DroneStats stats;
   stats.set_total(static_cast<int32_t>(drones_.all().size()));
   stats.set_active(counts[v1::DRONE_STATE_ACTIVE]);
@@ -363,7 +364,7 @@ absl::StatusOr<v1::Drone> Coordinator::DrainDrone(absl::string_view drone_id) {
   absl::StatusOr<int64_t> revision = store_.Commit(transaction);
   if (!revision.ok()) return Annotate(revision.status(), absl::StrCat("drain drone ", drone_id));
   *entry = std::move(drained);
-  SetState(*entry, StateOf(*entry, clock_.Now(), Lease()));
+  SetState(*entry, StateOf(*entry, steady_.Now(), Lease()));
   return DescribeDrone(*entry);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock/proto_time.h"
 #include "common/status/status.h"
 #include "control/coordinator/coordinator.h"
 #include "test/support/test.h"
@@ -20,10 +21,12 @@ using testing::TempDir;
 constexpr int kDrones = 3;
 constexpr int kProfiles = 4;
 constexpr absl::Duration kLease = absl::Seconds(6);
+constexpr absl::Duration kInterval = absl::Seconds(15);
 
 class Model {
  public:
-  explicit Model(unsigned seed) : random_(seed) {
+  // With `jumps`, the clock on the coordinator's wall is set anew every now and then, by up to two hours.
+  Model(unsigned seed, bool jumps) : jumps_(jumps), random_(seed) {
     Open();
     for (int i = 0; i < kProfiles; ++i) AddProfile(i);
   }
@@ -31,7 +34,7 @@ class Model {
   void Move() {
     const int number = Roll(kDrones);
     ModelDrone& drone = drones_[number];
-    switch (Roll(12)) {
+    switch (Roll(jumps_ ? 13 : 12)) {
       case 0:
         drone.connected = !drone.connected;
         break;
@@ -44,7 +47,7 @@ class Model {
         if (Roll(2) == 0) coordinator_->RetainProfiles(ProfileIds());
         break;
       case 3:
-        clock_.Advance(absl::Seconds(Roll(8)));
+        Pass(absl::Seconds(Roll(8)));
         break;
       case 4:
         FinishOne(drone);
@@ -53,8 +56,11 @@ class Model {
       case 6:
         REQUIRE_OK(coordinator_->Tick());
         break;
+      case 12:
+        clock_.Advance(absl::Seconds(Roll(14'400) - 7'200));
+        break;
       default:
-        clock_.Advance(absl::Milliseconds(200 + Roll(1500)));
+        Pass(absl::Milliseconds(200 + Roll(1500)));
         if (drone.connected) Beat(number);
     }
     Check();
@@ -65,7 +71,7 @@ class Model {
     coordinator_->RetainProfiles(ProfileIds());
     for (ModelDrone& drone : drones_) drone.connected = true;
     for (int round = 0; round < 200; ++round) {
-      clock_.Advance(absl::Seconds(1));
+      Pass(absl::Seconds(1));
       REQUIRE_OK(coordinator_->Tick());
       for (int i = 0; i < kDrones; ++i) Beat(i);
       for (ModelDrone& drone : drones_) FinishOne(drone);
@@ -82,6 +88,7 @@ class Model {
       const absl::Time made = absl::FromUnixSeconds(run.create_time().seconds());
       if (clock_.Now() - made > absl::Minutes(2)) CHECK(run.status() != v1::RUN_STATUS_SCHEDULED);
     }
+    for (int i = 0; i < kProfiles; ++i) CheckPace(absl::StrCat("p", i));
   }
   int done() const { return done_; }
 
@@ -96,6 +103,33 @@ class Model {
     std::set<std::string> known;
   };
 
+  // Time goes by, on all clocks.
+  void Pass(absl::Duration duration) {
+    clock_.Advance(duration);
+    steady_.Advance(duration);
+  }
+
+  // In the last two minutes, with all drones well, it ran once each interval: never twice, never missed.
+  void CheckPace(const std::string& profile) {
+    INFO(profile);
+    int64_t next = 0;
+    absl::Time later = absl::InfiniteFuture();
+    int runs = 0;
+    for (const v1::Run& run : coordinator_->ListRuns(INT64_MAX, 100'000, profile, "", next)) {
+      const absl::Time made = FromTimestamp(run.create_time());
+      if (made < clock_.Now() - absl::Minutes(2) || made > clock_.Now()) break;
+      ++runs;
+      CHECK(run.attempt() == 1);
+      if (later != absl::InfiniteFuture()) {
+        CHECK(later - made >= kInterval);
+        CHECK(later - made <= kInterval + absl::Seconds(2));
+      }
+      later = made;
+    }
+    CHECK(runs >= 7);
+    CHECK(runs <= 9);
+  }
+
   int Roll(int sides) { return static_cast<int>(random_() % static_cast<unsigned>(sides)); }
 
   void Open() {
@@ -107,6 +141,7 @@ class Model {
     CoordinatorOptions options;
     options.lease_min = kLease;
     options.lost_grace = absl::Seconds(10);
+    options.steady = &steady_;
     coordinator_ = std::make_unique<Coordinator>(options, *store_, clock_, events_);
     REQUIRE_OK(coordinator_->Load());
   }
@@ -117,7 +152,7 @@ class Model {
     profile.set_revision("sha256:1");
     profile.set_content("id: p\n");
     profile.set_enabled(true);
-    profile.mutable_interval()->set_seconds(15);
+    profile.mutable_interval()->set_seconds(absl::ToInt64Seconds(kInterval));
     profile.set_generation(1);
     coordinator_->SetProfile(profile);
   }
@@ -184,7 +219,7 @@ class Model {
       return;
     }
     drone.finished.clear();
-    drone.lease_end = clock_.Now() + kLease;
+    drone.lease_end = steady_.Now() + kLease;
     for (const std::string& run : answer->cancel_run_ids()) drone.running.erase(run);
     for (const v1::RunOrder& order : answer->orders()) {
       CHECK(order.lease_epoch() == drone.epoch);
@@ -199,7 +234,7 @@ class Model {
   void Check() {
     std::map<std::string, std::set<int>> holders;
     for (int i = 0; i < kDrones; ++i) {
-      if (drones_[i].lease_end < clock_.Now()) continue;
+      if (drones_[i].lease_end < steady_.Now()) continue;
       for (const auto& [run, profile] : drones_[i].running) holders[profile].insert(i);
     }
     for (const auto& [profile, drones] : holders) {
@@ -208,9 +243,11 @@ class Model {
     }
   }
 
+  const bool jumps_;
   std::mt19937 random_;
   TempDir dir_;
   FakeClock clock_;
+  FakeClock steady_;
   EventLog events_{absl::UnixEpoch()};
   std::unique_ptr<StateStore> store_;
   std::unique_ptr<Coordinator> coordinator_;
@@ -224,10 +261,46 @@ class Model {
 TEST_CASE("no run is done by two drones and no profile has two leases, in any order of faults") {
   const unsigned seed = GENERATE(range(1u, 25u));
   INFO("seed " << seed);
-  Model model(seed);
+  Model model(seed, /*jumps=*/false);
   for (int i = 0; i < 150; ++i) model.Move();
   model.Heal();
   CHECK(model.done() > kProfiles);
+}
+
+TEST_CASE("a clock of the coordinator that jumps gives no second lease, and runs go on at their interval") {
+  const unsigned seed = GENERATE(range(1u, 25u));
+  INFO("seed " << seed);
+  Model model(seed, /*jumps=*/true);
+  for (int i = 0; i < 150; ++i) model.Move();
+  model.Heal();
+  CHECK(model.done() > kProfiles);
+}
+
+TEST_CASE("a clock that is set forward loses no drone, and one that is set back keeps none that is lost") {
+  TempDir dir;
+  FakeClock clock;
+  FakeClock steady;
+  EventLog events{absl::UnixEpoch()};
+  absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(dir.File("state"), clock);
+  REQUIRE_OK(store);
+  CoordinatorOptions options;
+  options.lease_min = kLease;
+  options.steady = &steady;
+  Coordinator coordinator(options, **store, clock, events);
+  REQUIRE_OK(coordinator.Load());
+  v1::RegisterDroneRequest request;
+  request.set_drone_id("d1");
+  REQUIRE_OK(coordinator.RegisterDrone(request));
+
+  clock.Advance(absl::Hours(1));
+  REQUIRE_OK(coordinator.Tick());
+  CHECK(coordinator.GetDrone("d1")->state() == v1::DRONE_STATE_ACTIVE);
+
+  clock.Advance(-absl::Hours(5));
+  steady.Advance(kLease + absl::Seconds(1));
+  REQUIRE_OK(coordinator.Tick());
+  CHECK(coordinator.GetDrone("d1")->state() == v1::DRONE_STATE_OFFLINE);
+  CHECK(coordinator.DroneStats().offline() == 1);
 }
 
 }  // namespace chartly::coordinator

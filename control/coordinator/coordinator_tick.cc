@@ -36,13 +36,13 @@ void Coordinator::SetGauges() {
 }
 
 void Coordinator::UpdateDrones() {
-  const absl::Time now = clock_.Now();
+  const absl::Time now = steady_.Now();
   for (const std::string& id : lease_ends_.TakeDue(now)) {
     DroneEntry* entry = drones_.Find(id);
     if (entry == nullptr) continue;
     v1::DroneState state = StateOf(*entry, now, Lease());
     if (state != v1::DRONE_STATE_OFFLINE) {
-      lease_ends_.Set(id, entry->last_seen + Lease() + absl::Milliseconds(1));
+      lease_ends_.Set(id, entry->heard + Lease() + absl::Milliseconds(1));
     } else if (state != entry->drone.state()) {
       LogWarn("drone is offline", {{"drone", id}});
       SetState(*entry, state);
@@ -53,7 +53,7 @@ void Coordinator::UpdateDrones() {
 void Coordinator::FollowScheduled(RunRecord& record) {
   if (record.run.drone_id().empty()) return;
   const DroneEntry* drone = drones_.Find(record.run.drone_id());
-  v1::DroneState state = drone == nullptr ? v1::DRONE_STATE_OFFLINE : StateOf(*drone, clock_.Now(), Lease());
+  v1::DroneState state = drone == nullptr ? v1::DRONE_STATE_OFFLINE : StateOf(*drone, steady_.Now(), Lease());
   bool same_epoch = drone != nullptr && drone->drone.epoch() == record.lease_epoch;
   if (record.ordered) {
     if (state == v1::DRONE_STATE_OFFLINE || !same_epoch) Replace(record);
@@ -79,11 +79,11 @@ bool Coordinator::StillWorksOn(const DroneEntry& drone, const RunRecord& record)
   if (drone.drone.epoch() != record.lease_epoch) return false;
   // Rows of it may be in the spool; with an empty one and without a word of the run, nothing more will come.
   if (drone.drone.spool_bytes() > 0) return true;
-  return clock_.Now() - record.reported <= Lease();
+  return steady_.Now() - record.reported <= Lease();
 }
 
 void Coordinator::FollowRunning(RunRecord& record) {
-  absl::Time now = clock_.Now();
+  const absl::Time now = steady_.Now();
   const DroneEntry* drone = drones_.Find(record.run.drone_id());
   bool offline = drone == nullptr || StateOf(*drone, now, Lease()) == v1::DRONE_STATE_OFFLINE;
   if (!offline && StillWorksOn(*drone, record)) {
@@ -97,7 +97,7 @@ void Coordinator::FollowRunning(RunRecord& record) {
   EndWithoutLedger(record, status, "DRONE_LOST",
                    absl::StrCat("drone ", record.run.drone_id(),
                                 offline ? " was not heard of for longer than its lease" : " no longer knows the run"),
-                   now);
+                   clock_.Now());
   Finish(record);
 }
 
@@ -169,7 +169,7 @@ absl::Status Coordinator::Tick() {
 
 absl::Status Coordinator::Step() {
   UpdateDrones();
-  plan_.Step(clock_.Now());
+  plan_.Step(steady_.Now());
   RunTable::Sequences open = runs_.open();
   for (int64_t sequence : open) FollowRun(runs_.At(sequence));
   FollowShadows();

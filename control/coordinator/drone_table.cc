@@ -13,7 +13,7 @@ constexpr int kDefaultCapacity = 4;
 
 }  // namespace
 
-absl::Status DroneTable::Load(const StateStore& store, absl::Time now) {
+absl::Status DroneTable::Load(const StateStore& store, absl::Time now, absl::Time steady) {
   ASSIGN_OR_RETURN(std::vector<StateEntry> entries, store.Range(kDronePrefix));
   for (const StateEntry& stored : entries) {
     DroneEntry entry;
@@ -23,6 +23,7 @@ absl::Status DroneTable::Load(const StateStore& store, absl::Time now) {
     }
     entry.draining = entry.drone.state() == v1::DRONE_STATE_DRAINING;
     entry.last_seen = now;
+    entry.heard = steady;
     Set(std::move(entry));
   }
   return absl::OkStatus();
@@ -38,7 +39,7 @@ const DroneEntry* DroneTable::Find(absl::string_view drone_id) const {
   return it == drones_.end() ? nullptr : &it->second;
 }
 
-DroneEntry DroneTable::Registered(const v1::RegisterDroneRequest& request, absl::Time now) const {
+DroneEntry DroneTable::Registered(const v1::RegisterDroneRequest& request, absl::Time now, absl::Time steady) const {
   const DroneEntry* before = Find(request.drone_id());
   DroneEntry entry;
   v1::Drone& drone = entry.drone;
@@ -53,6 +54,7 @@ DroneEntry DroneTable::Registered(const v1::RegisterDroneRequest& request, absl:
   *drone.mutable_register_time() = ToTimestamp(now);
   if (before != nullptr) drone.set_spool_bytes(before->drone.spool_bytes());
   entry.last_seen = now;
+  entry.heard = steady;
   return entry;
 }
 
@@ -71,8 +73,8 @@ StateTransaction::Put DroneTable::StoredForm(const DroneEntry& entry) {
   return {absl::StrCat(kDronePrefix, drone.drone_id()), drone.SerializeAsString()};
 }
 
-v1::DroneState StateOf(const DroneEntry& entry, absl::Time now, absl::Duration lease) {
-  if (now - entry.last_seen > lease) return v1::DRONE_STATE_OFFLINE;
+v1::DroneState StateOf(const DroneEntry& entry, absl::Time steady, absl::Duration lease) {
+  if (steady - entry.heard > lease) return v1::DRONE_STATE_OFFLINE;
   return entry.draining ? v1::DRONE_STATE_DRAINING : v1::DRONE_STATE_ACTIVE;
 }
 

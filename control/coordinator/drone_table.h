@@ -20,13 +20,15 @@ inline constexpr char kDronePrefix[] = "drone/";
 struct DroneEntry {
   v1::Drone drone;  // state, last_seen and spool_bytes are those of the last look
   bool draining = false;
-  absl::Time last_seen;
+  absl::Time last_seen;  // by the clock of the wall, to be shown
+  absl::Time heard;      // by a clock that does not jump: its lease goes on from then
 };
 
 class DroneTable {
  public:
-  // Reads all drones. They count as heard at `now`: after a restart nobody is lost before a lease has passed.
-  absl::Status Load(const StateStore& store, absl::Time now);
+  // Reads all drones. They count as heard now: after a restart nobody is lost before a lease has passed. `steady` is the
+  // time of the clock that does not jump, here and below.
+  absl::Status Load(const StateStore& store, absl::Time now, absl::Time steady);
 
   // Null if unknown.
   DroneEntry* Find(absl::string_view drone_id);
@@ -35,7 +37,7 @@ class DroneTable {
   std::map<std::string, DroneEntry, std::less<>>& all() { return drones_; }
 
   // The entry that registering would make: the epoch is one more than before.
-  DroneEntry Registered(const v1::RegisterDroneRequest& request, absl::Time now) const;
+  DroneEntry Registered(const v1::RegisterDroneRequest& request, absl::Time now, absl::Time steady) const;
   void Set(DroneEntry entry);
   // What to write for an entry.
   static StateTransaction::Put StoredForm(const DroneEntry& entry);
@@ -44,8 +46,8 @@ class DroneTable {
   std::map<std::string, DroneEntry, std::less<>> drones_;
 };
 
-// The state of a drone: offline if not heard for longer than `lease`.
-v1::DroneState StateOf(const DroneEntry& entry, absl::Time now, absl::Duration lease);
+// The state of a drone: offline if not heard for longer than `lease`. `steady` as above.
+v1::DroneState StateOf(const DroneEntry& entry, absl::Time steady, absl::Duration lease);
 
 }  // namespace chartly::coordinator
 

@@ -40,6 +40,7 @@ struct RunRecord {
   v1::Balance received;                               // what the aggregator told last
   bool stored = false;                                // was written at least once
   bool ordered = false;                               // may have been in an answer to its drone
+  // These by a clock that does not jump.
   absl::Time lost_deadline = absl::InfiniteFuture();  // DRONE_LOST if its end is not known by then
   absl::Time reported = absl::InfinitePast();         // when its drone last told that it works on it
   absl::Time next_ledger = absl::InfinitePast();      // when to ask the aggregator again

@@ -58,7 +58,9 @@ std::optional<NextRun> NextOfInterval(const ProfileSchedule& schedule, const Pro
   }
   absl::Time due = *history.last_scheduled + interval;
   // What came due while a run went on is not made up for; what came due while nothing could run is.
-  if (schedule.overlap == Overlap::kSkip && history.last_finished && due < *history.last_finished) {
+  // Nor does an end that was noted while the clock was ahead say how long the run went on.
+  const bool ended = history.last_finished && *history.last_finished <= now + absl::Minutes(1);
+  if (schedule.overlap == Overlap::kSkip && ended && due < *history.last_finished) {
     due += absl::Ceil(*history.last_finished - due, interval);
   }
   const absl::Time missed = now - kOnTime - schedule.jitter;

@@ -128,6 +128,16 @@ TEST_CASE("a run asked for by a person is retried although the schedule is off")
   CHECK(next->attempt == 2);
 }
 
+TEST_CASE("an end that was noted while the clock was ahead does not put off the next run") {
+  ProfileHistory history = RanAt(kNow - absl::Minutes(10));
+  history.last_finished = kNow + absl::Hours(30);
+  CHECK(NextRunOf(Hourly(), history, kNow)->due == kNow + absl::Minutes(50));
+  // Neither is it put off again each time that somebody looks.
+  history = RanAt(kNow - absl::Hours(2));
+  history.last_finished = kNow + absl::Hours(30);
+  CHECK(NextRunOf(Hourly(), history, kNow)->due <= kNow);
+}
+
 TEST_CASE("a clock that was set back does not stop the schedule") {
   CHECK(NextRunOf(Hourly(), RanAt(kNow + absl::Hours(24 * 3650)), kNow)->due == kNow);
   CHECK(NextRunOf(Hourly(), FailedAt(kNow + absl::Hours(9), 1, "DRONE_LOST"), kNow)->due <=
