@@ -258,9 +258,8 @@ void RunStreams(const BenchFlags& flags) {
   MeasureRest("heartbeats, one per 30 s each", server, swarm, flags.quick ? 5 : 30);
   swarm.ForgetOrders();
   const auto published = std::chrono::steady_clock::now();
-  // A profile is ordered of the drones that hold it when it is due, which the plan may not have found all by then:
-  // so more are published than are waited for.
-  server.Publish(orders / 20, 100);
+  // The plan does not find all holders at once; each is ordered as soon as it is found.
+  server.Publish(orders / 100, 100);
   MeasureOrders(absl::StrCat("orders of new profiles, ", orders, " of them, p99").c_str(), swarm,
                 static_cast<size_t>(orders), published, kRevisionLimitSeconds);
   server.EndRuns();

@@ -128,7 +128,7 @@ bool Coordinator::PlaceWithHolder(RunRecord& record) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   // Runs that are done for each other's sake go to different drones.
   const bool redundant = profile != nullptr && profile->placement.redundancy > 1;
-  const std::set<std::string> workers = redundant ? WorkersOn(profile->id) : std::set<std::string>();
+  const std::set<std::string> workers = redundant ? WorkersBeside(record) : std::set<std::string>();
   for (const std::string& drone_id : plan_.planner().DronesOf(record.run.profile_id())) {
     const DroneEntry* entry = drones_.Find(drone_id);
     if (!IsActive(entry) || FreePlaces(*entry) <= 0) continue;
@@ -139,9 +139,16 @@ bool Coordinator::PlaceWithHolder(RunRecord& record) {
   return false;
 }
 
-std::set<std::string> Coordinator::WorkersOn(absl::string_view profile_id) const {
+std::set<std::string> Coordinator::WorkersBeside(const RunRecord& record) const {
   std::set<std::string> workers;
+  const std::string& profile_id = record.run.profile_id();
   for (int64_t sequence : runs_.OpenOfProfile(profile_id)) workers.insert(runs_.At(sequence).run.drone_id());
+  const RunTable::Sequences& same_time = runs_.OfNewestSlot(profile_id);
+  for (int64_t sequence : same_time.contains(record.sequence) ? same_time : RunTable::Sequences()) {
+    const RunRecord& other = runs_.At(sequence);
+    if (other.counts()) workers.insert(other.run.drone_id());
+  }
+  workers.erase("");
   return workers;
 }
 
@@ -149,7 +156,7 @@ bool Coordinator::PlaceElsewhere(RunRecord& record) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   std::vector<DroneSlot> slots = SlotsFor(profile == nullptr ? PlacementConfig() : profile->placement);
   if (profile != nullptr && profile->placement.redundancy > 1) {
-    const std::set<std::string> workers = WorkersOn(profile->id);
+    const std::set<std::string> workers = WorkersBeside(record);
     for (DroneSlot& slot : slots) slot.free = workers.count(slot.drone_id) > 0 ? 0 : slot.free;
   }
   const DroneSlot* chosen = PickDrone(record.run.profile_id(), slots);

@@ -175,8 +175,8 @@ class Coordinator {
   void SetHealth(const ProfileEntry& profile, v1::ProfileStatus& status) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives a run to a drone that holds its profile; if none of these has a place, to any that may take it.
   bool Place(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The drones that have open runs of a profile.
-  std::set<std::string> WorkersOn(absl::string_view profile_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The drones that have open runs of a run's profile, or did one for the same time of its schedule.
+  std::set<std::string> WorkersBeside(const RunRecord& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool PlaceWithHolder(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool PlaceElsewhere(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The drone that the next run goes to, as far as is known; empty if none can take it.
@@ -232,6 +232,11 @@ class Coordinator {
   void FollowRunning(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Reckons anew when profiles are due whose runs, schedule or deliveries changed.
   void UpdateDueTimes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Makes the runs of a time of the schedule that are not made yet: one for each drone that holds a redundant profile.
+  void MakeCopies(const ProfileEntry& profile, absl::Time slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  RunRecord& MakeCopy(const ProfileEntry& profile, absl::Time slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Drones that came to hold a redundant profile while its runs go on do theirs, too.
+  void JoinHolders() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void UpdateDueTime(const std::string& profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeScheduledRuns(const ProfileEntry& profile, const NextRun& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeDueRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
@@ -129,6 +130,97 @@ TEST_CASE("a redundant profile is done by several drones at each of its times") 
   REQUIRE_OK(fixture.coordinator->Tick());
   int64_t next = 0;
   CHECK(fixture.coordinator->ListRuns(INT64_MAX, 100, "p", "", next).size() == 4);
+}
+
+TEST_CASE("a drone that comes to hold a redundant profile while its runs go on does its own, once") {
+  Fixture fixture;
+  fixture.Register("a", "n");
+  fixture.Register("b", "n");
+  fixture.Profile("p", "placement: {redundancy: 3}\n");
+  REQUIRE_OK(fixture.coordinator->Tick());
+  std::map<std::string, std::string> runs;
+  for (const char* id : {"a", "b"}) {
+    v1::HeartbeatResponse answer = fixture.Beat(id);
+    REQUIRE(answer.orders_size() == 1);
+    runs[id] = answer.orders(0).run_id();
+    fixture.Beat(id, runs[id]);
+  }
+  fixture.End(runs["a"], "");  // one of them is over already
+  SECTION("and goes on where it was after a restart") {
+    fixture.Open();
+    fixture.Profile("p", "placement: {redundancy: 3}\n");
+    fixture.AllTold();
+    REQUIRE_OK(fixture.coordinator->Tick());
+  }
+  SECTION("at once") {}
+  fixture.Register("c", "n");
+  v1::HeartbeatResponse answer = fixture.Beat("c");
+  REQUIRE(answer.orders_size() == 1);
+  runs["c"] = answer.orders(0).run_id();
+  fixture.Beat("c", runs["c"]);
+  for (const char* id : {"d", "e", "f", "g"}) {  // whoever takes a place of the three finds it done
+    fixture.Register(id, "n");
+    CHECK(fixture.Beat(id).orders_size() == 0);
+  }
+  for (const char* id : {"b", "c"}) fixture.End(runs[id], "");
+  REQUIRE_OK(fixture.coordinator->Tick());
+  fixture.Register("h", "n");
+  REQUIRE_OK(fixture.coordinator->Tick());
+  int64_t next = 0;
+  CHECK(fixture.coordinator->ListRuns(INT64_MAX, 100, "p", "", next).size() == 3);
+}
+
+TEST_CASE("what a lost drone did for others' sake is done by the next holder while they still work") {
+  Fixture fixture;
+  const std::set<std::string> all = {"a", "b", "c"};
+  for (const std::string& id : all) fixture.Register(id, "n");
+  fixture.Profile("p", "placement: {redundancy: 2}\n");
+  REQUIRE_OK(fixture.coordinator->Tick());
+  const std::set<std::string> holders = fixture.Plan()["p"];
+  REQUIRE(holders.size() == 2);
+  const std::string stays = *holders.begin();
+  const std::string lost = *holders.rbegin();
+  const bool told = GENERATE(true, false);
+  for (const std::string& id : holders) {
+    v1::HeartbeatResponse answer = fixture.Beat(id);
+    REQUIRE(answer.orders_size() == 1);
+    if (id == stays || told) fixture.Beat(id, answer.orders(0).run_id());
+  }
+  fixture.clock.Advance(absl::Seconds(5));
+  for (const std::string& id : all) {
+    if (id != lost) fixture.Beat(id);
+  }
+  fixture.clock.Advance(absl::Seconds(5));
+  for (int step = 0; step < 3; ++step) REQUIRE_OK(fixture.coordinator->Tick());
+  for (const std::string& id : all) {
+    if (id == lost) continue;
+    CHECK(fixture.Beat(id).orders_size() == (holders.count(id) > 0 ? 0 : 1));
+  }
+  int64_t next = 0;
+  CHECK(fixture.coordinator->ListRuns(INT64_MAX, 100, "p", "", next).size() == 3);
+}
+
+TEST_CASE("a run that takes the place of a lost one is for the same time of the schedule") {
+  Fixture fixture;
+  fixture.Register("a", "n");
+  fixture.Profile("p", "schedule: {cron: '*/5 * * * *', catch_up: all, overlap: queue}\n");
+  REQUIRE_OK(fixture.coordinator->Tick());
+  fixture.clock.Advance(absl::Minutes(5));
+  fixture.Beat("a");
+  REQUIRE_OK(fixture.coordinator->Tick());
+  REQUIRE(fixture.Beat("a").orders_size() == 1);
+  fixture.Register("a", "n");  // it died before it could tell
+  REQUIRE_OK(fixture.coordinator->Tick());
+  v1::HeartbeatResponse answer = fixture.Beat("a");
+  REQUIRE(answer.orders_size() == 1);
+  fixture.Beat("a", answer.orders(0).run_id());
+  fixture.End(answer.orders(0).run_id(), "");
+  for (int step = 0; step < 3; ++step) REQUIRE_OK(fixture.coordinator->Tick());
+  CHECK(fixture.Beat("a").orders_size() == 0);
+  int64_t next = 0;
+  std::vector<v1::Run> runs = fixture.coordinator->ListRuns(INT64_MAX, 100, "p", "", next);
+  REQUIRE(runs.size() == 2);
+  CHECK(runs[0].schedule_time().seconds() == runs[1].schedule_time().seconds());
 }
 
 TEST_CASE("a source that a drone does not reach is given to another, which keeps it") {

@@ -72,7 +72,11 @@ void Coordinator::Replace(RunRecord& record) {
   Finish(record);
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   if (profile == nullptr) return;
-  Publish(MakeRun(*profile, record.run.trigger(), std::max(record.run.attempt(), 1)));
+  RunRecord& other = MakeRun(*profile, record.run.trigger(), std::max(record.run.attempt(), 1));
+  // For the same time of the schedule, which else would be due anew.
+  if (record.run.has_schedule_time()) *other.run.mutable_schedule_time() = record.run.schedule_time();
+  runs_.Touch(other);
+  Publish(other);
 }
 
 bool Coordinator::StillWorksOn(const DroneEntry& drone, const RunRecord& record) const {
@@ -126,15 +130,54 @@ void Coordinator::UpdateDueTimes() {
   for (const std::string& id : std::exchange(rescheduled_, {})) UpdateDueTime(id);
 }
 
+RunRecord& Coordinator::MakeCopy(const ProfileEntry& profile, absl::Time slot) {
+  RunRecord& record = MakeRun(profile, kTriggerSchedule, 1);
+  *record.run.mutable_schedule_time() = ToTimestamp(slot);
+  runs_.Touch(record);
+  Publish(record);
+  return record;
+}
+
+void Coordinator::MakeCopies(const ProfileEntry& profile, absl::Time slot) {
+  std::set<std::string> doers;
+  size_t copies = 0;
+  for (int64_t sequence : runs_.OfNewestSlot(profile.id)) {
+    const RunRecord& record = runs_.At(sequence);
+    if (!record.counts()) continue;
+    ++copies;  // also one that waits for a drone: it goes to one of the holders
+    doers.insert(record.run.drone_id());
+  }
+  const std::vector<std::string> holders = plan_.planner().DronesOf(profile.id);
+  if (holders.empty() && copies == 0) MakeCopy(profile, slot);
+  for (const std::string& id : holders) {
+    if (copies >= holders.size()) return;
+    if (doers.count(id) > 0) continue;
+    RunRecord& record = MakeCopy(profile, slot);
+    ++copies;
+    const DroneEntry* entry = drones_.Find(id);
+    if (IsActive(entry) && FreePlaces(*entry) > 0) Give(record, *entry);
+  }
+}
+
+void Coordinator::JoinHolders() {
+  for (const std::string& id : plan_.TakeChanged()) {
+    const ProfileEntry* profile = profiles_.Find(id);
+    if (profile == nullptr || profile->placement.redundancy <= 1) continue;
+    const RunTable::Sequences& runs = runs_.OfNewestSlot(id);
+    if (std::none_of(runs.begin(), runs.end(), [&](int64_t sequence) { return runs_.At(sequence).open(); })) continue;
+    const absl::Time slot = FromTimestamp(runs_.At(*runs.begin()).run.schedule_time());
+    MakeCopies(*profile, slot);
+  }
+}
+
 void Coordinator::MakeScheduledRuns(const ProfileEntry& profile, const NextRun& next) {
   // Each drone that holds it does the run, for the other's sake. A retry is one run.
-  const size_t holders = plan_.planner().DronesOf(profile.id).size();
-  const size_t copies = next.slot && profile.placement.redundancy > 1 ? std::max<size_t>(1, holders) : 1;
-  for (size_t copy = 0; copy < copies; ++copy) {
-    RunRecord& record = MakeRun(profile, next.trigger, next.attempt);
-    if (next.slot) *record.run.mutable_schedule_time() = ToTimestamp(*next.slot);
-    Publish(record);
-  }
+  if (next.slot) runs_.BeginSlot(profile.id);
+  if (next.slot && profile.placement.redundancy > 1) return MakeCopies(profile, *next.slot);
+  RunRecord& record = MakeRun(profile, next.trigger, next.attempt);
+  if (next.slot) *record.run.mutable_schedule_time() = ToTimestamp(*next.slot);
+  runs_.Touch(record);
+  Publish(record);
 }
 
 void Coordinator::MakeDueRuns() {
@@ -175,6 +218,7 @@ absl::Status Coordinator::Step() {
   FollowShadows();
   UpdateDueTimes();
   MakeDueRuns();
+  JoinHolders();
   PlaceWaitingRuns();
   runs_.Prune(options_.runs_max);
   SetGauges();

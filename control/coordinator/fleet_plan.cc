@@ -84,6 +84,7 @@ void FleetPlan::Record(const Placement& placement) {
   held.drones = placement.drones;
   ++held.epoch;
   unwritten_.insert(placement.profile_id);
+  changed_.insert(placement.profile_id);
 }
 
 void FleetPlan::TakeOutcome(const ProfileEntry& profile, const v1::Run& run, absl::Time now) {

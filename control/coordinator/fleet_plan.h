@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,6 +49,8 @@ class FleetPlan {
   // Adds what changed since the last Written.
   void AddTo(StateTransaction& transaction) const;
   void Written() { unwritten_.clear(); }
+  // Profiles that others came to hold since the last call.
+  std::set<std::string> TakeChanged() { return std::exchange(changed_, {}); }
 
   const Planner& planner() const { return *planner_; }
   // The epoch of who holds a profile; it grows with each change. 0: nobody ever did.
@@ -70,6 +73,7 @@ class FleetPlan {
   std::unique_ptr<Planner> planner_ = std::make_unique<Planner>();
   std::map<std::string, Held, std::less<>> held_;  // as it is written, or will be
   std::set<std::string> unwritten_;
+  std::set<std::string> changed_;
   std::vector<OutOfReach> out_of_reach_;
   bool begun_ = true;
 };

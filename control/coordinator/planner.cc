@@ -201,15 +201,20 @@ void Planner::SetReach(absl::string_view drone_id, const std::string& source, bo
   for (const auto& [id, profile] : unsettled_) dirty_[id] = profile;
 }
 
+void Planner::NoteBefore(Index profile) {
+  const std::string& id = profiles_[profile].spec.id;
+  if (!before_.contains(id)) before_.emplace(id, NamesOf(profiles_[profile]));
+}
+
 void Planner::Hold(Index profile, Index drone) {
   std::vector<Index>& holders = profiles_[profile].holders;
   if (std::find(holders.begin(), holders.end(), drone) != holders.end()) return;
-  before_.try_emplace(profiles_[profile].spec.id, NamesOf(profiles_[profile]));
-  holders.push_back(drone);
-  std::sort(holders.begin(), holders.end(), [&](Index a, Index b) {
+  NoteBefore(profile);
+  auto heavier = [&](Index a, Index b) {
     uint64_t weight_a = Weight(profile, a), weight_b = Weight(profile, b);
     return weight_a != weight_b ? weight_a > weight_b : drones_[a].spec.id < drones_[b].spec.id;
-  });
+  };
+  holders.insert(std::upper_bound(holders.begin(), holders.end(), drone, heavier), drone);
   drones_[drone].held.push_back(profile);
   ++load_[drone];
   SetRoom(drone);
@@ -217,7 +222,7 @@ void Planner::Hold(Index profile, Index drone) {
 }
 
 void Planner::Release(Index profile, Index drone) {
-  before_.try_emplace(profiles_[profile].spec.id, NamesOf(profiles_[profile]));
+  NoteBefore(profile);
   std::vector<Index>& holders = profiles_[profile].holders;
   holders.erase(std::find(holders.begin(), holders.end(), drone));
   std::vector<Index>& held = drones_[drone].held;
@@ -295,6 +300,31 @@ bool Planner::Find(Index profile, bool any_reach, Index& found) {
   return FindWithRoom(profile, any_reach, found) || FindLeastLoaded(profile, any_reach, found);
 }
 
+void Planner::Fill(Index profile) {
+  const ProfileState& state = profiles_[profile];
+  const size_t lacks = static_cast<size_t>(state.spec.redundancy) - state.holders.size();
+  const std::vector<uint64_t>& group = state.group->bits;
+  const absl::flat_hash_set<Index> holders(state.holders.begin(), state.holders.end());
+  struct Candidate {
+    uint64_t weight;
+    Index drone;
+  };
+  std::vector<Candidate> candidates;
+  for (size_t word = 0; word < std::min(group.size(), room_.size()); ++word) {
+    for (uint64_t bits = group[word] & room_[word]; bits != 0; bits &= bits - 1) {
+      Index drone = static_cast<Index>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
+      --pairs_left_;
+      if (!holders.contains(drone) && !OutOfReach(profile, drone)) candidates.push_back({Weight(profile, drone), drone});
+    }
+  }
+  auto heavier = [&](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight > b.weight : drones_[a.drone].spec.id < drones_[b.drone].spec.id;
+  };
+  const size_t found = std::min(lacks, candidates.size());
+  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<ptrdiff_t>(found), candidates.end(), heavier);
+  for (size_t i = 0; i < found; ++i) Hold(profile, candidates[i].drone);
+}
+
 bool Planner::Settled(const ProfileState& profile, Index index) const {
   if (static_cast<int>(profile.holders.size()) < profile.spec.redundancy) return false;
   return std::none_of(profile.holders.begin(), profile.holders.end(),
@@ -317,6 +347,7 @@ void Planner::Mend(Index profile) {
     Release(profile, drone);
     Hold(profile, found);
   }
+  if (static_cast<int>(state.holders.size()) + 1 < state.spec.redundancy) Fill(profile);
   while (static_cast<int>(state.holders.size()) < state.spec.redundancy &&
          (Find(profile, /*any_reach=*/false, found) || Find(profile, /*any_reach=*/true, found))) {
     Hold(profile, found);

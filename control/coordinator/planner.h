@@ -122,6 +122,8 @@ class Planner {
   static uint64_t WeightOfPair(uint64_t profile_hash, uint64_t drone_hash);
   bool HasDrone(const DroneClass& group, Index drone) const;
   bool OutOfReach(Index profile, Index drone) const;
+  // Remembers who held it before this step.
+  void NoteBefore(Index profile);
   void Hold(Index profile, Index drone);
   void Release(Index profile, Index drone);
   void SetFloor(Index profile);
@@ -139,6 +141,9 @@ class Planner {
   bool FindWithRoom(Index profile, bool any_reach, Index& found);
   bool FindLeastLoaded(Index profile, bool any_reach, Index& found);
   bool Find(Index profile, bool any_reach, Index& found);
+  // Gives a profile that lacks several holders the heaviest with room, all in one look through the drones: what Find
+  // would give one by one.
+  void Fill(Index profile);
   bool Settled(const ProfileState& profile, Index index) const;
   std::vector<Placement> TakeChanges();
   std::vector<std::string> NamesOf(const ProfileState& profile) const;

@@ -118,11 +118,23 @@ void RunTable::Index(RunRecord& record) {
   if (!record.external()) raise(runs.newest_own);
   if (record.run.trigger() == kTriggerSchedule && record.run.attempt() <= 1) raise(runs.newest_scheduled);
   if (record.status() == v1::RUN_STATUS_SUCCEEDED) raise(runs.newest_success);
+  IndexSlot(record, runs);
   auto keep = [sequence](Sequences& set, bool in) { in ? (void)set.insert(sequence) : (void)set.erase(sequence); };
   keep(open_, record.open());
   keep(runs.open, record.open());
   keep(unended_, AwaitsEnd(record));
   if (!record.run.drone_id().empty()) keep(open_by_drone_[record.run.drone_id()], record.open());
+}
+
+void RunTable::IndexSlot(const RunRecord& record, ProfileRuns& runs) {
+  if (record.external() || !record.run.has_schedule_time()) return;
+  if (!runs.of_slot.empty()) {
+    const RunRecord& other = At(*runs.of_slot.rbegin());
+    const bool same = FromTimestamp(other.run.schedule_time()) == FromTimestamp(record.run.schedule_time());
+    if (!same && record.sequence < other.sequence) return;
+    if (!same) runs.of_slot.clear();
+  }
+  runs.of_slot.insert(record.sequence);
 }
 
 void RunTable::Remove(RunRecord& record) {
@@ -134,6 +146,7 @@ void RunTable::Remove(RunRecord& record) {
     if (*newest == sequence) *newest = 0;
   }
   runs.open.erase(sequence);
+  runs.of_slot.erase(sequence);
   open_.erase(sequence);
   unended_.erase(sequence);
   dirty_.erase(sequence);
@@ -147,6 +160,16 @@ void RunTable::Remove(RunRecord& record) {
 const RunTable::Sequences& RunTable::OpenOfDrone(absl::string_view drone_id) const {
   auto it = open_by_drone_.find(std::string(drone_id));
   return it == open_by_drone_.end() ? kNoSequences : it->second;
+}
+
+const RunTable::Sequences& RunTable::OfNewestSlot(absl::string_view profile_id) const {
+  auto it = by_profile_.find(std::string(profile_id));
+  return it == by_profile_.end() ? kNoSequences : it->second.of_slot;
+}
+
+void RunTable::BeginSlot(absl::string_view profile_id) {
+  auto it = by_profile_.find(profile_id);
+  if (it != by_profile_.end()) it->second.of_slot.clear();
 }
 
 const RunTable::Sequences& RunTable::OpenOfProfile(absl::string_view profile_id) const {
@@ -202,6 +225,8 @@ bool RunTable::Needed(const RunRecord& record) const {
   if (record.open()) return true;
   const ProfileRuns& runs = by_profile_.find(record.run.profile_id())->second;
   int64_t sequence = record.sequence;
+  // While a run goes on, who did the others of its time has to be known.
+  if (!runs.open.empty() && runs.of_slot.count(sequence) > 0) return true;
   return sequence == runs.newest || sequence == runs.newest_own || sequence == runs.newest_scheduled ||
          sequence == runs.newest_success;
 }

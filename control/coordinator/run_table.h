@@ -49,6 +49,8 @@ struct RunRecord {
   bool external() const { return run.trigger() == kTriggerExternal; }
   // Whether work on it goes on: not final, and ours.
   bool open() const;
+  // Whether it counts as done or to be done: its drone was not lost with it.
+  bool counts() const { return run.error_reason() != "DRONE_LOST" || ended; }
 };
 
 bool IsFinal(v1::RunStatus status);
@@ -80,6 +82,10 @@ class RunTable {
   const Sequences& open() const { return open_; }
   const Sequences& OpenOfDrone(absl::string_view drone_id) const;
   const Sequences& OpenOfProfile(absl::string_view profile_id) const;
+  // The runs of the newest time of a profile's schedule; several if it is redundant.
+  const Sequences& OfNewestSlot(absl::string_view profile_id) const;
+  // The next run of the profile is the first of another time, even if a clock that was set back gives it the same name.
+  void BeginSlot(absl::string_view profile_id);
   // Final runs whose end may still come.
   const Sequences& unended() const { return unended_; }
   // No longer waits for the end of a final run.
@@ -104,12 +110,14 @@ class RunTable {
  private:
   struct ProfileRuns {
     Sequences open;
+    Sequences of_slot;  // of the newest time of the schedule
     int64_t newest = 0;            // 0: none
     int64_t newest_own = 0;        // not external
     int64_t newest_scheduled = 0;  // first attempt, asked for by the schedule
     int64_t newest_success = 0;
   };
   void Index(RunRecord& record);
+  void IndexSlot(const RunRecord& record, ProfileRuns& runs);
   bool Needed(const RunRecord& record) const;
 
   std::map<int64_t, std::unique_ptr<RunRecord>> runs_;
