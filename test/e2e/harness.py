@@ -95,8 +95,8 @@ class Process:
 class Cluster:
     """A control plane, in one process or one process a part, and its drones."""
 
-    def __init__(self, folder, split=False, flags=()):
-        self.folder, self.split, self.flags = Path(folder), split, list(flags)
+    def __init__(self, folder, split=False, flags=(), host="127.0.0.1"):
+        self.folder, self.split, self.flags, self.host = Path(folder), split, list(flags), host
         self.data = self.folder / "data"
         self.drones, self.controls = {}, []
         ports = free_ports(len(PARTS) + 1 + len(PARTS) + 1 + 4)
@@ -104,15 +104,15 @@ class Cluster:
         self.rpc = {part: ports.pop() for part in PARTS}
         self.admin = {part: ports.pop() for part in PARTS + ["gateway"]}
         self.drone_admin = ports
-        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.url = f"http://{host}:{self.http_port}"
         self.key_file = self.data / "admin.key"
         self.make_controls()
         self.start_control()
 
     def make_controls(self):
-        rpc = [f"--rpc={part}=127.0.0.1:{port}" for part, port in self.rpc.items()]
-        peers = [f"--peer={part}=127.0.0.1:{port}" for part, port in [*self.rpc.items(), ("gateway", self.http_port)]]
-        common = ["--data", self.data, "--listen", f"127.0.0.1:{self.http_port}", "--heartbeat-ms", "100", *self.flags]
+        rpc = [f"--rpc={part}={self.host}:{port}" for part, port in self.rpc.items()]
+        peers = [f"--peer={part}={self.host}:{port}" for part, port in [*self.rpc.items(), ("gateway", self.http_port)]]
+        common = ["--data", self.data, "--listen", f"{self.host}:{self.http_port}", "--heartbeat-ms", "100", *self.flags]
         if not self.split:
             self.controls = [Process("chartly-control", self.folder / "control.log",
                                      [*common, *rpc, "--admin", f"127.0.0.1:{self.admin['gateway']}"])]
@@ -154,7 +154,7 @@ class Cluster:
             self.drones[name] = Process(
                 "chartly-drone", self.folder / f"{name}.log",
                 ["--id", drone_id, "--data", data or self.folder / name, "--control-plane", self.url,
-                 *[f"--{part}=127.0.0.1:{self.rpc[part]}" for part in ("coordinator", "aggregator", "auth")],
+                 *[f"--{part}={self.host}:{self.rpc[part]}" for part in ("coordinator", "aggregator", "auth")],
                  *(["--identity-dir", identity] if identity else ["--key-file", self.key_file]),
                  "--source-dir", source_dir or ROOT / "profiles",
                  "--admin", f"127.0.0.1:{admin}", *[f"--egress-allow={cidr}" for cidr in egress], *flags])
