@@ -264,9 +264,10 @@ void RunStreams(const BenchFlags& flags) {
   MeasureOrders(absl::StrCat("orders of new profiles, ", orders, " of them, p99").c_str(), swarm,
                 static_cast<size_t>(orders), published, kRevisionLimitSeconds);
   server.EndRuns();
+  const int64_t ended = swarm.ended();
   server.Kill();
   FleetServer next({dir.path(), port});
-  Storm("killed and started again: all are back", swarm, [&] { return swarm.AwaitComeback(120); });
+  Storm("killed and started again: all are back", swarm, [&] { return swarm.AwaitComeback(120, ended + drones); });
   std::printf("  %-46s %8d        %s\n", "errors that drones were told, in all", swarm.errors(), swarm.first_error().c_str());
 }
 

@@ -151,6 +151,7 @@ class LogicalDrone final : public grpc::ClientBidiReactor<v1::HeartbeatRequest, 
 
   void OnDone(const grpc::Status& status) override {
     --swarm_.open_;
+    ++swarm_.ended_;
     const bool expected = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
                           status.error_code() == grpc::StatusCode::CANCELLED || status.ok();
     if (!expected) swarm_.NoteError(absl::StrCat(Id(), ": ", status.error_code(), " ", status.error_message()));
@@ -231,12 +232,12 @@ int FleetSwarm::RegisterAll(double seconds) {
 int FleetSwarm::AttendAll(double seconds) {
   if (registered_ == 0) return options_.drones;
   for (const std::unique_ptr<LogicalDrone>& drone : drones_) drone->Open();
-  return AwaitComeback(seconds);
+  return AwaitComeback(seconds, 0);
 }
 
-int FleetSwarm::AwaitComeback(double seconds) {
-  WaitFor(seconds, [this] { return attending_ == options_.drones; });
-  return options_.drones - attending_;
+int FleetSwarm::AwaitComeback(double seconds, int64_t ended) {
+  WaitFor(seconds, [&] { return ended_ >= ended && attending_ == options_.drones; });
+  return ended_ < ended ? options_.drones : options_.drones - attending_;
 }
 
 int FleetSwarm::Lose(int each) {

@@ -46,8 +46,9 @@ class FleetSwarm {
   // answered, or the time is over; how many were not is the answer.
   int RegisterAll(double seconds);
   int AttendAll(double seconds);
-  // The streams of all drones have broken: once each is answered on another.
-  int AwaitComeback(double seconds);
+  // The streams that were open when `ended` streams had ended have broken: once each is answered on another.
+  int AwaitComeback(double seconds, int64_t ended);
+  int64_t ended() const { return ended_; }
   // Every `each`-th drone is gone without a word from now on; how many they are.
   int Lose(int each);
   // Whether drones that will be lost keep what they are ordered to themselves.
@@ -79,6 +80,7 @@ class FleetSwarm {
   std::atomic<int> registered_ = 0;
   std::atomic<int> attending_ = 0;  // streams that were answered and are open
   std::atomic<int> open_ = 0;       // streams
+  std::atomic<int64_t> ended_ = 0;  // streams, ever
   std::atomic<int64_t> answers_ = 0;
   std::atomic<int> mute_each_ = 0;
   std::atomic<size_t> mute_orders_ = 0;

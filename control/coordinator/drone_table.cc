@@ -30,12 +30,12 @@ absl::Status DroneTable::Load(const StateStore& store, absl::Time now, absl::Tim
 }
 
 DroneEntry* DroneTable::Find(absl::string_view drone_id) {
-  auto it = drones_.find(std::string(drone_id));
+  auto it = drones_.find(drone_id);
   return it == drones_.end() ? nullptr : &it->second;
 }
 
 const DroneEntry* DroneTable::Find(absl::string_view drone_id) const {
-  auto it = drones_.find(std::string(drone_id));
+  auto it = drones_.find(drone_id);
   return it == drones_.end() ? nullptr : &it->second;
 }
 

@@ -174,6 +174,25 @@ TEST_CASE("a profile goes only to drones with its labels, to as many as it asks 
   CHECK(planner.DronesOf("profile-7").empty());
 }
 
+TEST_CASE("many holders that are found in one look are those that would be found one by one") {
+  Planner at_once = Fleet(60, 0);
+  Planner one_by_one = Fleet(60, 0);
+  for (Planner* planner : {&at_once, &one_by_one}) {
+    for (int i = 0; i < 60; i += 9) planner->SetReach(absl::StrCat("drone-", i), "host-3", false);
+  }
+  PlannedProfile profile = ProfileNumber(3);
+  for (profile.redundancy = 1; profile.redundancy <= 40; ++profile.redundancy) {
+    one_by_one.SetProfile(profile);
+    Settle(one_by_one);
+  }
+  profile.redundancy = 40;
+  at_once.SetProfile(profile);
+  Settle(at_once);
+  CheckPlan(at_once);
+  CHECK(at_once.DronesOf("profile-3").size() == 40);
+  CHECK(at_once.DronesOf("profile-3") == one_by_one.DronesOf("profile-3"));
+}
+
 TEST_CASE("a drone that does not reach a source holds it only if no other does") {
   Planner planner = Fleet(3, 30);
   for (int i = 0; i < 3; ++i) {
