@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 
 constexpr char kUnfinished[] = "/restore.unfinished";
 
-// What may lie in the folder before: it is not in backups.
+// What may lie in the folder before: it is not in backups. The last is what a new disk has of its own.
 const std::set<std::string>& KeyFiles() {
-  static const auto* names = new std::set<std::string>{"admin.key", "audit-keys", "tls"};
+  static const auto* names = new std::set<std::string>{"admin.key", "audit-keys", "tls", "lost+found"};
   return *names;
 }
 
