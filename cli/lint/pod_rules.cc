@@ -87,7 +87,7 @@ void ReadOnlyRoot(const Manifests& manifests, LintReport& report) {
 
 void DeclaredPaths(const Manifests& manifests, LintReport& report) {
   static const std::vector<std::string>* const kPaths =
-      new std::vector<std::string>{"/tmp", "/app/data", "/var/lib/grafana", "/prometheus"};
+      new std::vector<std::string>{"/tmp", "/app/data", "/app/backup", "/var/lib/grafana", "/prometheus"};
   EachPod(manifests, [&](const Manifest& manifest, const YamlNode& pod) {
     for (const YamlNode& volume : ItemsAt(&pod, {"volumes"})) {
       const std::string name = TextAt(&volume, {"name"});
@@ -106,7 +106,7 @@ void DeclaredPaths(const Manifests& manifests, LintReport& report) {
       if (IsTrue(&mount, {"readOnly"}) || std::find(kPaths->begin(), kPaths->end(), path) != kPaths->end()) continue;
       report.Add(manifest, &mount,
                  absl::StrCat(Of(container), "may write to ", path,
-                              ", which is no declared path; mount it readOnly, or use /tmp or /app/data"));
+                              ", which is no declared path; mount it readOnly, or use /tmp, /app/data or /app/backup"));
     }
   });
 }
