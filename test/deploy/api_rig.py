@@ -1,0 +1,323 @@
+"""A cluster without nodes, on loopback: real etcd, API server and controllers, and a kubelet that only pretends.
+
+What the API does is real: schemas, admission, ownership, rollouts. What runs in a container is not: pods become ready after
+a moment, and those that end succeed. An image in `kubelet.broken` cannot be pulled; one in `kubelet.unready` runs and never
+becomes ready."""
+
+import datetime
+import http.client
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import free_ports, wait_until
+from tools import find, run
+
+NODE = "node-1"
+CONTROLLERS = ["cronjob-controller", "daemonset-controller", "deployment-controller", "disruption-controller",
+               "endpointslice-controller", "garbage-collector-controller", "horizontal-pod-autoscaler-controller",
+               "job-controller", "namespace-controller", "persistentvolumeclaim-protection-controller",
+               "replicaset-controller", "resourcequota-controller", "serviceaccount-controller", "statefulset-controller",
+               "ttl-after-finished-controller"]
+PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager"]
+TOKEN = "rig-token"
+
+
+def programs():
+    """How each program is called: all are one that ./dev setup --deploy builds, or those of the PATH."""
+    if built := find("kube"):
+        return {name: [built, name] for name in [*PROGRAMS, "kubectl"]}
+    missing = [name for name in PROGRAMS if find(name) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed; ./dev setup --deploy builds them where Go is")
+    return {name: [find(name)] for name in [*PROGRAMS, "kubectl"]}
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ApiError(Exception):
+    def __init__(self, code, body):
+        super().__init__(f"{code}: {body[:500]}")
+        self.code = code
+
+
+class Api:
+    """Calls of one thread."""
+
+    def __init__(self, port, certificate):
+        self.port, self.context = port, ssl.create_default_context(cafile=str(certificate))
+        self.connection = None
+
+    def open(self, method, path, body=None, kind="application/json"):
+        for attempt in (1, 2):
+            if self.connection is None:
+                self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=60)
+            try:
+                self.connection.request(method, path, None if body is None else json.dumps(body),
+                                        {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind})
+                return self.connection.getresponse()
+            except (OSError, http.client.HTTPException):
+                # A connection that lay idle may be closed.
+                self.connection.close()
+                self.connection = None
+                if attempt == 2:
+                    raise
+
+    def call(self, method, path, body=None, kind="application/json"):
+        response = self.open(method, path, body, kind)
+        text = response.read().decode()
+        if response.status >= 400:
+            raise ApiError(response.status, text)
+        return json.loads(text)
+
+    def get(self, path):
+        return self.call("GET", path)
+
+    def items(self, path):
+        return self.get(path)["items"]
+
+
+class Kubelet(threading.Thread):
+    """Binds pods to the one node, and says of each what a kubelet would."""
+
+    def __init__(self, api):
+        super().__init__(daemon=True)
+        self.api, self.ended, self.fault = api, threading.Event(), None
+        self.ready_after, self.broken, self.unready, self.seen, self.address = 0.3, set(), set(), {}, 0
+
+    def run(self):
+        while not self.ended.wait(0.1):
+            try:
+                for pod in self.api.items("/api/v1/pods"):
+                    self.tend(pod)
+                for claim in self.api.items("/api/v1/persistentvolumeclaims"):
+                    if claim.get("status", {}).get("phase") != "Bound":
+                        self.patch(f"{self.path(claim, 'persistentvolumeclaims')}/status", {"status": {"phase": "Bound"}})
+            except Exception as error:  # noqa: BLE001: shown by the rig, which the tests ask
+                if not self.ended.is_set():
+                    self.fault = repr(error)
+
+    def path(self, each, kind="pods"):
+        return f"/api/v1/namespaces/{each['metadata']['namespace']}/{kind}/{each['metadata']['name']}"
+
+    def patch(self, path, body):
+        self.unless_gone("PATCH", path, body, "application/merge-patch+json")
+
+    def unless_gone(self, *call):
+        """A call about something that may be gone, or changed, since it was listed."""
+        try:
+            self.api.call(*call)
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+
+    def tend(self, pod):
+        if "deletionTimestamp" in pod["metadata"]:
+            self.unless_gone("DELETE", self.path(pod), {"gracePeriodSeconds": 0})
+        elif not pod["spec"].get("nodeName"):
+            self.unless_gone("POST", f"{self.path(pod)}/binding", {
+                "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": NODE}})
+        elif pod["status"].get("phase") == "Pending":
+            begun = self.seen.setdefault(pod["metadata"]["uid"], time.monotonic())
+            if any(container["image"] in self.broken for container in pod["spec"]["containers"]):
+                self.report(pod, "Pending", {"waiting": {"reason": "ImagePullBackOff"}}, False)
+                if time.monotonic() - begun >= pod["spec"].get("activeDeadlineSeconds", float("inf")):
+                    self.report(pod, "Failed", {"terminated": {"exitCode": 1, "reason": "DeadlineExceeded"}}, False)
+            elif time.monotonic() - begun >= self.ready_after:
+                self.start_pod(pod)
+
+    def start_pod(self, pod):
+        if pod["spec"]["restartPolicy"] == "Always":
+            ready = not any(container["image"] in self.unready for container in pod["spec"]["containers"])
+            self.report(pod, "Running", {"running": {"startedAt": now()}}, ready)
+        else:
+            self.report(pod, "Succeeded", {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now(),
+                                                          "finishedAt": now()}}, False)
+
+    def report(self, pod, phase, state, ready):
+        if phase == "Pending" and pod["status"].get("containerStatuses"):
+            return  # said before
+        self.address += 1
+        address = f"10.244.{self.address // 250}.{self.address % 250 + 1}"
+        conditions = [{"type": kind, "status": "True" if met else "False", "lastTransitionTime": now()}
+                      for kind, met in (("PodScheduled", True), ("Initialized", True), ("ContainersReady", ready), ("Ready", ready))]
+        self.patch(f"{self.path(pod)}/status", {"status": {
+            "phase": phase, "conditions": conditions, "podIP": address, "podIPs": [{"ip": address}], "startTime": now(),
+            "containerStatuses": [{"name": each["name"], "image": each["image"], "imageID": "", "ready": ready,
+                                   "started": ready, "restartCount": 0, "state": state}
+                                  for each in pod["spec"]["containers"]]}})
+
+
+class Watch(threading.Thread):
+    """Sees every change of the pods that a selector names, and keeps how few of them were available at any moment."""
+
+    def __init__(self, rig, namespace, selector):
+        super().__init__(daemon=True)
+        self.api, self.path = rig.new_api(), f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}"
+        listed = self.api.get(self.path)
+        self.ready = {each["metadata"]["name"]: available(each) for each in listed["items"]}
+        self.fewest, self.names = sum(self.ready.values()), set(self.ready)
+        self.response = self.api.open("GET", f"{self.path}&watch=true&resourceVersion={listed['metadata']['resourceVersion']}")
+        self.start()
+
+    def run(self):
+        try:
+            while line := self.response.readline():
+                event = json.loads(line)
+                name = event["object"]["metadata"]["name"]
+                self.ready[name] = event["type"] != "DELETED" and available(event["object"])
+                self.names.add(name)
+                self.fewest = min(self.fewest, sum(self.ready.values()))
+        except (OSError, ValueError, AttributeError):
+            pass  # closed
+
+
+def available(pod):
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        each["type"] == "Ready" and each["status"] == "True" for each in pod.get("status", {}).get("conditions", []))
+
+
+class Rig:
+    def __init__(self):
+        self.programs = programs()
+        self.helm_program = find("helm")
+        if self.helm_program is None:
+            pytest.skip("helm is not installed; ./dev setup --deploy")
+        self.folder = Path(tempfile.mkdtemp(prefix="chartly-api-"))
+        self.processes, self.kubelet = [], None
+        self.etcd_port, self.peer_port, self.port, self.controller_port = free_ports(4)
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self):
+        (self.folder / "tokens.csv").write_text(f"{TOKEN},rig,rig,system:masters\n")
+        run("openssl", "genrsa", "-out", self.folder / "sa.key", "2048")
+        etcd, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.peer_port}"
+        # What is in it need not outlive a power cut.
+        self.process("etcd", "--name=rig", f"--data-dir={self.folder}/etcd", f"--listen-client-urls={etcd}", "--unsafe-no-fsync",
+                     f"--advertise-client-urls={etcd}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
+                     f"--initial-cluster=rig={peer}", "--log-level=warn")
+        self.process("kube-apiserver", f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+                     f"--secure-port={self.port}", f"--cert-dir={self.folder}/certificates", "--endpoint-reconciler-type=none",
+                     f"--token-auth-file={self.folder}/tokens.csv", "--authorization-mode=RBAC", "--anonymous-auth=false",
+                     "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.rig",
+                     f"--service-account-key-file={self.folder}/sa.key", f"--service-account-signing-key-file={self.folder}/sa.key")
+        certificate = self.folder / "certificates/apiserver.crt"
+        self.wait(certificate.exists, "the certificate of the API server")
+        self.new_api = lambda: Api(self.port, certificate)
+        self.api = self.new_api()
+        self.wait(self.serves, "the API server")
+        self.kubeconfig(certificate)
+        self.process("kube-controller-manager", f"--kubeconfig={self.folder}/kubeconfig", "--leader-elect=false",
+                     "--bind-address=127.0.0.1", f"--secure-port={self.controller_port}", f"--cert-dir={self.folder}/certificates",
+                     f"--controllers={','.join(CONTROLLERS)}", "--concurrent-deployment-syncs=2")
+        self.api.call("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {
+            "name": NODE, "labels": {"kubernetes.io/hostname": NODE}}})
+        self.kubelet = Kubelet(self.new_api())
+        self.kubelet.start()
+
+    def process(self, name, *arguments):
+        log = open(self.folder / f"{name}.log", "wb")
+        self.processes.append((name, subprocess.Popen([*self.programs[name], *arguments], stdout=log, stderr=log,
+                                                      cwd=self.folder)))
+
+    def wait(self, condition, what, limit=90.0):
+        def met():
+            for name, process in self.processes:
+                if process.poll() is not None:
+                    raise AssertionError(f"{name} ended:\n{(self.folder / f'{name}.log').read_text()[-3000:]}")
+            return condition()
+        return wait_until(met, what, limit)
+
+    def serves(self):
+        try:
+            # All that the server makes for itself is there, such as the namespace default.
+            return self.api.open("GET", "/readyz").read() == b"ok" and self.api.get("/api/v1/namespaces/default")
+        except (OSError, http.client.HTTPException, ApiError):
+            time.sleep(0.2)
+            return False
+
+    def kubeconfig(self, certificate):
+        (self.folder / "kubeconfig").write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "rig",
+            "clusters": [{"name": "rig", "cluster": {"server": f"https://127.0.0.1:{self.port}",
+                                                     "certificate-authority": str(certificate)}}],
+            "users": [{"name": "rig", "user": {"token": TOKEN}}],
+            "contexts": [{"name": "rig", "context": {"cluster": "rig", "user": "rig"}}]}))
+        self.env = {**os.environ, "KUBECONFIG": str(self.folder / "kubeconfig"), "HOME": str(self.folder),
+                    **{f"HELM_{kind}_HOME": str(self.folder / "helm" / kind) for kind in ("CACHE", "CONFIG", "DATA")}}
+
+    def kubectl(self, *arguments, check=True, **options):
+        return run(*self.programs["kubectl"], *arguments, check=check, env=self.env, **options)
+
+    def helm(self, *arguments, check=True):
+        return run(self.helm_program, *arguments, check=check, env=self.env)
+
+    def namespace(self, name):
+        """A namespace that takes restricted pods only, with the Secret that the chart asks for."""
+        self.api.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {
+            f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}}})
+        return name
+
+    def objects(self, namespace):
+        """Everything of Chartly in a namespace, by kind and name; pods and what controllers make are not part of it."""
+        found = {}
+        for path, kinds in (("/api/v1", ["configmaps", "services", "serviceaccounts", "persistentvolumeclaims"]),
+                            ("/apis/apps/v1", ["deployments", "statefulsets", "daemonsets"]),
+                            ("/apis/networking.k8s.io/v1", ["networkpolicies", "ingresses"]),
+                            ("/apis/policy/v1", ["poddisruptionbudgets"]), ("/apis/batch/v1", ["cronjobs"]),
+                            ("/apis/autoscaling/v2", ["horizontalpodautoscalers"])):
+            for kind in kinds:
+                for each in self.api.items(f"{path}/namespaces/{namespace}/{kind}"):
+                    if each["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "chartly":
+                        found[f"{kind}/{each['metadata']['name']}"] = each
+        return found
+
+    def pods(self, namespace, component=None):
+        selector = f"?labelSelector=app.kubernetes.io/component={component}" if component else ""
+        return [each for each in self.api.items(f"/api/v1/namespaces/{namespace}/pods{selector}")
+                if each["spec"]["restartPolicy"] == "Always"]
+
+    def settled(self, namespace):
+        """Whether every workload of a namespace runs what it should, and nothing else."""
+        for name, each in self.objects(namespace).items():
+            if not name.startswith(("deployments/", "statefulsets/", "daemonsets/")):
+                continue
+            status, wanted = each.get("status", {}), each["spec"].get("replicas")
+            wanted = status.get("desiredNumberScheduled", -1) if wanted is None else wanted
+            counts = (status.get("updatedReplicas", status.get("updatedNumberScheduled", 0)),
+                      status.get("availableReplicas", status.get("numberAvailable", 0)),
+                      status.get("replicas", status.get("currentNumberScheduled", 0)))
+            if status.get("observedGeneration") != each["metadata"]["generation"] or counts != (wanted,) * 3:
+                return False
+            if status.get("currentRevision") != status.get("updateRevision"):
+                return False
+        return all(available(each) for each in self.pods(namespace))
+
+    def settle(self, namespace, limit=90.0):
+        self.wait(lambda: self.settled(namespace) or time.sleep(0.1), f"{namespace} to settle", limit)
+
+    def close(self):
+        if self.kubelet:
+            self.kubelet.ended.set()
+            self.kubelet.join(20)
+        # Nothing of them is needed again, and a server that drains takes its time.
+        for _, process in reversed(self.processes):
+            process.kill()
+        for _, process in self.processes:
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
