@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rendering import RAW, chart, component  # noqa: E402
+from rendering import RAW, chart, component, load, template  # noqa: E402
 
 NAMESPACE = """apiVersion: v1
 kind: Namespace
@@ -23,6 +23,8 @@ metadata:
     pod-security.kubernetes.io/warn: restricted
     pod-security.kubernetes.io/audit: restricted
 """
+# Only Helm uses these: it runs the one when asked to, and the other before an upgrade.
+HOOKS = ("smoke", "preflight")
 MONITORING = ("prometheus", "grafana")
 
 
@@ -38,16 +40,30 @@ Dumper.ignore_aliases = lambda *_: True
 
 def without_helm(each):
     """An object of the chart as a raw manifest has it: no trace of Helm, and no object that only Helm uses."""
-    if component(each) == "smoke":
+    if component(each) in HOOKS:
         return None
-    metadata = [each["metadata"]]
-    template = each.get("spec", {}).get("template")
-    if template:
-        metadata.append(template["metadata"])
-    for each_metadata in metadata:
-        each_metadata["labels"].pop("helm.sh/chart", None)
-        each_metadata["labels"]["app.kubernetes.io/managed-by"] = "manifests"
+    for metadata in metadata_of(each):
+        metadata["labels"].pop("helm.sh/chart", None)
+        metadata["labels"]["app.kubernetes.io/managed-by"] = "manifests"
+        metadata.get("annotations", {}).pop("helm.sh/resource-policy", None)
+        if metadata.get("annotations") == {}:
+            del metadata["annotations"]
     return each
+
+
+def metadata_of(each):
+    """That of an object, and of what it makes from a template."""
+    found = [each["metadata"]]
+    for name in ("jobTemplate", "template"):
+        if inner := each.get("spec", {}).get(name):
+            found += metadata_of(inner)
+    return found
+
+
+def backup_objects():
+    """What the chart adds once backups are on, beside the parts."""
+    return [each for each in map(without_helm, load(template("--set", "backup.enabled=true").stdout))
+            if each and component(each) == "backup"]
 
 
 def files():
@@ -65,11 +81,16 @@ def files():
     return result
 
 
+def backup_text():
+    return yaml.dump_all(backup_objects(), Dumper=Dumper, sort_keys=False, width=1000)
+
+
 def main():
     made = files()
     for path in RAW.rglob("*"):
         if path.is_file() and str(path.relative_to(RAW)) not in made and path.suffix != ".md":
             path.unlink()
+    made["../overlays/backup/backup.yaml"] = backup_text()
     for name, text in made.items():
         path = RAW / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ VARIANTS = {
                 "--set", "keys.registryKeySecret=chartly-registry-key"],
     "bare": ["--set", "networkPolicy.enabled=false,disruptionBudget.enabled=false,monitoring.enabled=false,"
                       "smoke.enabled=false"],
+    "backup": ["--set", "backup.enabled=true,gateway.tlsSecret=chartly-gateway-tls"],
+    "restore": ["--set", "backup.enabled=true,backup.restore=20260131t090000z,gateway.autoscaling.enabled=true"],
     "labelled": ["--set", "commit=0123456789abcdef0123456789abcdef01234567,commonAnnotations.team=data"],
 }
 
@@ -84,10 +86,12 @@ def of_kind(objects, *kinds):
     return [each for each in objects if each["kind"] in kinds]
 
 
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+STARTERS = (*WORKLOADS, "Job", "CronJob")
 
 
 def workloads(objects):
+    """What runs all the time."""
     return of_kind(objects, *WORKLOADS)
 
 
@@ -101,7 +105,7 @@ def pod_spec(each):
 
 def pods(objects):
     """(what it is in, pod spec) of everything that starts a pod."""
-    return [(ident(each), pod_spec(each)) for each in of_kind(objects, "Pod", *WORKLOADS)]
+    return [(ident(each), pod_spec(each)) for each in of_kind(objects, "Pod", *STARTERS)]
 
 
 def containers(spec):

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from raw_manifests import files, without_helm
-from rendering import RAW, chart, component, ident, load, of_kind, overlay, overlays, pods, raw, workloads
+from raw_manifests import backup_text, files, without_helm
+from rendering import OVERLAYS, RAW, chart, component, ident, load, of_kind, overlay, overlays, pod_spec, pods, raw, template, workloads
 
 
 def by_ident(objects):
@@ -27,6 +27,7 @@ def test_F82_the_files_are_as_they_are_written():
     made = files()
     there = {str(path.relative_to(RAW)): path.read_text() for path in RAW.rglob("*") if path.is_file() and path.suffix != ".md"}
     assert {name for name in there if there[name] != made.get(name)} == set(), "run ./dev manifests"
+    assert (OVERLAYS / "backup/backup.yaml").read_text() == backup_text(), "run ./dev manifests"
     assert {name.split("/")[0] for name in there} == {"1-namespaces", "2-services", "3-monitoring", "Kustomization"}
 
 
@@ -84,6 +85,22 @@ def test_D60_the_share_of_a_tenant_holds_its_pods_during_a_rollout():
             needed = [amount(c["resources"][kind][resource]) for _, spec in pods(objects) for c in spec["containers"]]
             # One more pod of the largest component at a time.
             assert sum(needed) + max(needed) <= amount(quota["spec"]["hard"][f"{kind}.{resource}"]), f"{kind}.{resource}"
+
+
+def test_C38_S260_the_overlay_of_backups_says_what_the_chart_says():
+    wanted = by_ident([each for each in map(without_helm, load(template("--set", "backup.enabled=true").stdout)) if each])
+    found = by_ident(overlay("backup"))
+    assert set(found) - set(wanted) == {"Namespace/chartly", *(name for name in found if "observer-" in name and "ConfigMap" in name)}
+    for name, each in found.items():
+        if each["kind"] in ("CronJob", "PersistentVolumeClaim", "ServiceAccount", "NetworkPolicy"):
+            assert each == wanted[name], name
+        if each["kind"] in ("StatefulSet", "Deployment"):
+            [[ours], [theirs]] = (pod_spec(side[name])["containers"] for side in (found, wanted))
+            # How many backups stay is a setting of the chart.
+            assert set(theirs["args"]) - set(ours["args"]) <= {"--backup-keep=$(BACKUP_KEEP)"} and set(ours["args"]) <= set(theirs["args"])
+            for [one, other] in ((ours["volumeMounts"], theirs["volumeMounts"]),
+                                 (pod_spec(each)["volumes"], pod_spec(wanted[name])["volumes"])):
+                assert {m["name"]: m for m in one} == {m["name"]: m for m in other}, name
 
 
 @pytest.mark.parametrize("name", overlays())

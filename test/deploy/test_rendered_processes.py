@@ -59,6 +59,10 @@ class Host:
             key.chmod(0o440)
         else:
             key.chmod(0o600)
+        backup = folder / "backup"
+        backup.mkdir()
+        if os.geteuid() == 0:
+            os.chown(backup, USER, USER)
         self.processes = {each: self.process(each) for each in map(component, workloads(objects))}
 
     def local(self, text):
@@ -66,17 +70,27 @@ class Host:
         text = re.sub(r"127\.0\.0\.1:(\d+)", lambda m: f"127.0.0.1:{int(m.group(1)) + self.offset}", text)
         return text
 
-    def process(self, name):
-        [workload] = [each for each in workloads(self.objects) if component(each) == name]
-        [container] = pod_spec(workload)["containers"]
+    def volume(self, name):
+        """A new volume for a component, as the kubelet hands it over."""
         data = self.folder / "data" / name
         data.mkdir(parents=True)
         if os.geteuid() == 0:
             os.chown(data, USER, USER)
-        flags = []
+        return data
+
+    def paths(self, text, data):
+        """Paths of a container as those of the host."""
+        for inside, outside in (("/app/data", data), ("/app/backup", self.folder / "backup"),
+                                ("/app/profiles", self.folder / "profiles"), ("/etc/chartly/key", self.folder / "key")):
+            text = text.replace(inside, str(outside))
+        return text
+
+    def process(self, name):
+        [workload] = [each for each in workloads(self.objects) if component(each) == name]
+        [container] = pod_spec(workload)["containers"]
+        data, flags = self.volume(name), []
         for flag in arguments(self.objects, container, DRONE_ID="chartly-drone-0"):
-            flag = self.local(flag).replace("/app/data", str(data)).replace("/app/profiles", str(self.folder / "profiles"))
-            flags.append(flag.replace("/etc/chartly/key", str(self.folder / "key")))
+            flags.append(self.paths(self.local(flag), data))
         process = Process(Path(container["command"][0]).name, self.folder / f"{name}.log", flags)
         process.prefix = self.prefix()
         process.probes = {path: f"http://127.0.0.1:{self.port(container, probe['httpGet']['port'])}{probe['httpGet']['path']}"

@@ -24,9 +24,11 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "chartly.selectorLabels" (dict "root" $.root "component" "observer") | nindent 14 }}
+        {{- range list "smoke" "backup" }}
         - podSelector:
             matchLabels:
-              {{- include "chartly.selectorLabels" (dict "root" $.root "component" "smoke") | nindent 14 }}
+              {{- include "chartly.selectorLabels" (dict "root" $.root "component" .) | nindent 14 }}
+        {{- end }}
       {{- end }}
     {{- else if $callers }}
     - ports:

@@ -27,6 +27,7 @@ data:
 {{- include "chartly.autoscaler" $context }}
 {{- include "chartly.disruptionBudget" $context }}
 {{- include "chartly.networkPolicy" $context }}
+{{- include "chartly.restore" $context }}
 {{- end -}}
 {{- end -}}
 
@@ -44,6 +45,9 @@ ADMIN: 0.0.0.0:{{ .part.adminPort }}
 {{- if eq .part.name "aggregator" }}
 DEDUPE_MEMORY: {{ .root.Values.aggregator.dedupeMemory | quote }}
 STORE_MEMORY: {{ .root.Values.aggregator.storeMemory | quote }}
+{{- end }}
+{{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
+BACKUP_KEEP: {{ .root.Values.backup.keep | quote }}
 {{- end }}
 {{- if eq .part.name "coordinator" }}
 HEARTBEAT_MS: {{ .root.Values.coordinator.heartbeatMs | quote }}
@@ -108,9 +112,11 @@ metadata:
   {{- include "chartly.metadata" . | nindent 2 }}
 spec:
   {{- if $keeps }}
-  replicas: 1
+  replicas: {{ .root.Values.backup.restore | empty | ternary 1 0 }}
   serviceName: {{ .name }}-admin
   podManagementPolicy: Parallel
+  {{- else if .root.Values.backup.restore }}
+  replicas: 0
   {{- else if not .values.autoscaling.enabled }}
   replicas: {{ .values.replicas }}
   {{- end }}
@@ -182,6 +188,10 @@ spec:
             - name: key
               mountPath: /etc/chartly/key
               readOnly: true
+            {{- if include "chartly.backsUp" . }}
+            - name: backup
+              mountPath: /app/backup
+            {{- end }}
             {{- if .values.tlsSecret }}
             - name: tls
               mountPath: /etc/chartly/tls
@@ -202,6 +212,9 @@ spec:
           emptyDir:
             sizeLimit: 64Mi
         {{- include "chartly.keyVolume" .root.Values.keys.adminKeySecret | nindent 8 }}
+        {{- if include "chartly.backsUp" . }}
+        {{- include "chartly.backupVolume" .root | nindent 8 }}
+        {{- end }}
         {{- with .values.tlsSecret }}
         {{- include "chartly.tlsVolume" (dict "secret" . "keys" (list "tls.crt" "tls.key")) | nindent 8 }}
         {{- end }}
@@ -231,6 +244,12 @@ spec:
 {{- end }}
 {{- if eq .part.name "coordinator" }}
 - --heartbeat-ms=$(HEARTBEAT_MS)
+{{- end }}
+{{- if include "chartly.backsUp" . }}
+- --backup-dir=/app/backup
+{{- end }}
+{{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
+- --backup-keep=$(BACKUP_KEEP)
 {{- end }}
 {{- if .values.tlsSecret }}
 - --tls-cert=/etc/chartly/tls/tls.crt
@@ -263,7 +282,7 @@ spec:
 {{- end -}}
 
 {{- define "chartly.autoscaler" -}}
-{{- if and (eq .part.kind "Deployment") .values.autoscaling.enabled }}
+{{- if and (eq .part.kind "Deployment") .values.autoscaling.enabled (not .root.Values.backup.restore) }}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler

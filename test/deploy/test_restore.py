@@ -1,0 +1,161 @@
+"""Everything is lost but the backups and the keys: what the chart's jobs run brings it back (docs/disaster-recovery.md)."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import BIN, ROOT, wait_until
+from rendering import component, load, of_kind, pod_spec, template
+from test_rendered_processes import Host, get
+
+BACKUPS = ["--set", "backup.enabled=true"]
+# Of a system of this size; the bound of the page is minutes.
+LIMIT = 120
+
+
+@pytest.fixture
+def host():
+    folder = Path(tempfile.mkdtemp(prefix="chartly-restore-"))
+    folder.chmod(0o755)
+    made = Host(folder, load(template(*BACKUPS).stdout))
+    made.start()
+    yield made
+    made.close()
+    shutil.rmtree(folder)
+
+
+def ready(host):
+    for name, each in host.processes.items():
+        assert each.alive(), f"{name} {each.arguments} ended:\n{each.tail()}"
+    return all(get(url)[0] == 200 for each in host.processes.values() for url in each.probes.values())
+
+
+def state(host):
+    """What must be there again: rows, revisions, runs that ended, and the log of changes with its hashes."""
+    def ask(path):
+        code, body = get(host.url + path)
+        assert code == 200, f"{path}: {body}"
+        return json.loads(body)
+    summary = ask("/api/results/summary")
+    return {"results": (summary["total_results"], sorted((each["profile_id"], json.dumps(each, sort_keys=True)) for each in summary["profiles"])),
+            "profiles": sorted((each["id"], each["revision"]) for each in ask("/api/profiles")["profiles"]),
+            "runs": sorted((each["run_id"], each["status"]) for each in ask("/api/runs")["runs"]),
+            "changes": ask("/api/audit/events")["events"]}
+
+
+def runs_of_the_samples(host):
+    profiles = sorted(str(path) for path in (host.folder / "profiles/sample").glob("*.yaml"))
+    done = host.chartly("profile", "apply", *profiles)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    def over():
+        runs = json.loads(get(host.url + "/api/runs")[1]).get("runs", [])
+        return {each["profile_id"] for each in runs if each["status"] == "succeeded"} and all(
+            each["status"] == "succeeded" for each in runs) and len(runs) >= len(profiles)
+    wait_until(over, "a run of every sample profile")
+
+
+def what_the_cron_job_runs(host):
+    [job] = of_kind(host.objects, "CronJob")
+    [container] = pod_spec(job)["containers"]
+    assert container["command"] == ["/usr/bin/chartly"]
+    return host.chartly(*[host.paths(host.local(each), "") for each in container["args"]])
+
+
+def restore(host, backup):
+    """Runs the container of every job, each on its volume."""
+    jobs = of_kind(load(template(*BACKUPS, "--set", f"backup.restore={backup}").stdout), "Job")
+    for job in jobs:
+        [container] = pod_spec(job)["containers"]
+        part = next(each.removeprefix("--services=") for each in container["args"] if each.startswith("--services="))
+        done = subprocess.run([*host.prefix(), str(host.folder / "bin/chartly-control"),
+                               *[host.paths(each, host.folder / "data" / part) for each in container["args"]]],
+                              capture_output=True, text=True, timeout=120, env={"PATH": "/usr/bin:/bin"})
+        assert done.returncode == 0, done.stdout + done.stderr
+    return len(jobs)
+
+
+# --- the schedule for Velero ---
+
+VELERO = ROOT / "deploy/velero"
+# Of velero.io/v1: what a Schedule and the backup in it may say.
+SCHEDULE = {"schedule", "template", "useOwnerReferencesInBackup", "paused", "skipImmediately"}
+TEMPLATE = {"includedNamespaces", "excludedNamespaces", "includedResources", "excludedResources", "labelSelector",
+            "orLabelSelectors", "snapshotVolumes", "ttl", "includeClusterResources", "hooks", "storageLocation",
+            "volumeSnapshotLocations", "defaultVolumesToFsBackup", "snapshotMoveData", "resourcePolicy", "metadata"}
+
+
+def test_S261_the_schedules_select_what_a_restore_needs():
+    schedules = {each["metadata"]["name"]: each["spec"] for each in load((VELERO / "schedules.yaml").read_text())}
+    assert set(schedules) == {"chartly-objects", "chartly-backups"}
+    for spec in schedules.values():
+        assert set(spec) <= SCHEDULE and set(spec["template"]) <= TEMPLATE
+        assert re.fullmatch(r"[0-9*/,-]+( [0-9*/,-]+){4}", spec["schedule"])
+        assert spec["template"]["includedNamespaces"] == ["chartly"] and re.fullmatch(r"\d+h0m0s", spec["template"]["ttl"])
+    # Neither leaves Secrets out, which git does not have, nor takes volumes that a part is writing to.
+    objects = schedules["chartly-objects"]["template"]
+    assert "secrets" not in objects["excludedResources"] and objects["snapshotVolumes"] is False
+    wanted = schedules["chartly-backups"]["template"]["labelSelector"]["matchLabels"].items()
+    claims = of_kind(load(template(*BACKUPS).stdout), "PersistentVolumeClaim")
+    assert [each["metadata"]["name"] for each in claims if wanted <= each["metadata"]["labels"].items()] == ["chartly-backup"]
+    made = schedules["chartly-backups"]["schedule"].split()
+    [job] = of_kind(load(template(*BACKUPS).stdout), "CronJob")
+    assert int(made[1]) > int(job["spec"]["schedule"].split()[1]), "the copy is made before the backup"
+
+
+def test_S264_the_pod_that_copies_keys_is_restricted_and_finds_their_claim():
+    [pod] = load((VELERO / "keys-pod.yaml").read_text())
+    done = subprocess.run([str(BIN / "chartly"), "lint", "deploy", str(VELERO / "keys-pod.yaml"), "--rule",
+                           "E62,E64,E65,E71,E72,E73,E74,F92"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    [volume] = pod["spec"]["volumes"]
+    jobs = of_kind(load(template(*BACKUPS, "--set", "backup.restore=20260131t090000z").stdout), "Job")
+    assert volume["persistentVolumeClaim"] in [each["persistentVolumeClaim"] for job in jobs for each in pod_spec(job)["volumes"]
+                                              if each["name"] == "data"]
+
+
+# --- the way back ---
+
+def test_S260_S264_a_cluster_is_wiped_and_restored_from_its_backups(host):
+    wait_until(lambda: ready(host), "every probe of every pod to answer 200")
+    runs_of_the_samples(host)
+    assert host.processes["drone"].stop(limit=20) == 0  # so that nothing arrives behind the look
+    before = state(host)
+    assert before["results"][0] > 0 and len(before["profiles"]) == 3 and before["changes"]
+
+    done = what_the_cron_job_runs(host)
+    assert done.returncode == 0, done.stdout + done.stderr
+    backup = done.stdout.split(":")[0]
+    done = host.chartly("backup", "verify", backup)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    keys = host.folder / "kept"
+    shutil.copytree(host.folder / "data/audit/audit-keys", keys / "audit-keys")
+    subprocess.run(["chown", "-R", "--reference", str(host.folder / "data/audit"), str(keys)], check=True)
+    begun = time.monotonic()
+    host.close()
+    shutil.rmtree(host.folder / "data")
+
+    for name in map(component, of_kind(host.objects, "StatefulSet", "Deployment")):
+        (host.volume(name) / "lost+found").mkdir()  # as at the root of a new disk
+    subprocess.run(["cp", "-a", str(keys / "audit-keys"), str(host.folder / "data/audit/")], check=True)
+    assert restore(host, backup) == 7
+    host.start()
+    wait_until(lambda: ready(host), "every probe of every pod to answer 200")
+    print(f"restored and ready after {time.monotonic() - begun:.1f} s")
+    assert time.monotonic() - begun < LIMIT
+    wait_until(lambda: json.loads(get(host.url + "/api/status")[1]).get("status") == "ok", "the parts to find each other")
+    after = state(host)
+    assert {each: after[each] for each in ("results", "profiles", "runs")} == {each: before[each] for each in ("results", "profiles", "runs")}
+    # The backup is a change too.
+    assert [each for each in after["changes"] if each in before["changes"]] == before["changes"]
+    # It goes on: a new drone runs a profile, and the backups that there were are known.
+    done = host.chartly("run", "start", "sample-gdp", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert backup in host.chartly("backup", "list").stdout
