@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 import rendering  # noqa: E402
+from api_rig import Rig  # noqa: E402
 
 SET = [f"chart:{name}" for name in rendering.VARIANTS] + ["raw"] + [f"overlay:{name}" for name in rendering.overlays()]
 
@@ -31,6 +32,17 @@ def rendered(request):
 def rendered_with_user(request):
     """Every rendering whose processes have a fixed user."""
     return objects_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def rig():
+    """An API without nodes, which the tests share; each has namespaces of its own."""
+    made = Rig()
+    try:
+        yield made
+        assert made.kubelet.fault is None, made.kubelet.fault
+    finally:
+        made.close()
 
 
 # --- what the contract is checked with ---

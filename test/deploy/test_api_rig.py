@@ -8,7 +8,7 @@ import zlib
 import pytest
 import yaml
 
-from api_rig import ApiError, Rig, Watch, available
+from api_rig import ApiError, Watch, available
 from conftest import SET, objects_of
 from rendering import CHART, RAW, VARIANTS, component, containers, ident, overlay_text, pod_spec, pods, template, workloads
 
@@ -17,16 +17,6 @@ UNITS = sorted(path.stem for path in (RAW / "2-services").glob("*.yaml"))
 ROLLBACK_LIMIT = 120
 QUICK = ["--set", "rollout.minReadySeconds=0"]
 BAD, MISSING = "chartly:v9.9.8", "chartly:v9.9.9"
-
-
-@pytest.fixture(scope="module")
-def rig():
-    made = Rig()
-    try:
-        yield made
-        assert made.kubelet.fault is None, made.kubelet.fault
-    finally:
-        made.close()
 
 
 @pytest.fixture
