@@ -55,23 +55,23 @@ v1::DroneConsent ConsentMessage(const DroneConfig& config) {
 
 class ComposedDrone final : public Drone {
  public:
-  ComposedDrone(const DroneConfig& config, const rpc::TlsFiles& tls, std::unique_ptr<net::HttpClient> http,
+  ComposedDrone(const DroneConfig& config, const JoinedIdentity& identity, std::unique_ptr<net::HttpClient> http,
                 std::unique_ptr<Spool> spool, ProfileShelf shelf)
       : config_(config),
-        tls_(tls),
+        tls_(identity.files),
         secrets_(config.secrets_dir),
         http_(std::move(http)),
         spool_(std::move(spool)),
         shelf_(std::move(shelf)),
-        executor_(config.capacity,
-                  {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); }, &secrets_,
-                   &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(), &shelf_.good, &quota_}),
-        uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls),
+        executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
+                                    &secrets_, &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(),
+                                    &shelf_.good, &quota_, identity.tenant}),
+        uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls_),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config),
-                 {rpc::MakeChannel(config.coordinator, config.api_key, tls), *spool_, executor_,
+                 {rpc::MakeChannel(config.coordinator, config.api_key, tls_), *spool_, executor_,
                   [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused, &quota_}) {
-    if (!tls.empty()) identity_.emplace(tls, rpc::MakeChannel(config.auth, "", tls), clock_);
+    if (!tls_.empty()) identity_.emplace(tls_, rpc::MakeChannel(config.auth, "", tls_), clock_);
   }
   ~ComposedDrone() override { Shutdown(); }
 
@@ -196,14 +196,14 @@ absl::StatusOr<std::unique_ptr<Drone>> Drone::Start(const DroneConfig& config) {
   options.max_bytes = config.spool_bytes;
   options.on_failure = RaiseStopSignal;
   ASSIGN_OR_RETURN(std::unique_ptr<Spool> spool, Spool::Open(std::move(options)));
-  rpc::TlsFiles tls;
+  JoinedIdentity identity{{}, "default"};
   if (!config.identity_dir.empty()) {
-    ASSIGN_OR_RETURN(tls, FindIdentity(config.identity_dir, config.id, absl::Now()));
+    ASSIGN_OR_RETURN(identity, FindIdentity(config.identity_dir, config.id, absl::Now()));
   }
   ASSIGN_OR_RETURN(ProfileShelf shelf, OpenShelf(config));
-  auto drone =
-      std::make_unique<ComposedDrone>(config, tls, net::MakeHttpClient(*std::move(egress), *std::move(authorities)),
-                                      std::move(spool), std::move(shelf));
+  auto drone = std::make_unique<ComposedDrone>(config, identity,
+                                               net::MakeHttpClient(*std::move(egress), *std::move(authorities)),
+                                               std::move(spool), std::move(shelf));
   RETURN_IF_ERROR(drone->Begin());
   return drone;
 }

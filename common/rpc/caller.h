@@ -10,6 +10,9 @@
 
 namespace chartly::rpc {
 
+// The tenant of the deployment itself: of its keys, and of whatever was there before there were others.
+inline constexpr char kDefaultTenant[] = "default";
+
 // A ladder: each may do what the ones before it may. kNone may only what is open to everyone.
 enum class Role { kNone, kViewer, kOperator, kPublisher, kAdmin };
 
@@ -29,7 +32,7 @@ struct Caller {
   std::string principal = "anonymous";  // "admin", "registry-key", "keys/ID", "people/SUBJECT", "drones/ID"
   CallerKind kind = CallerKind::kAnonymous;
   Role role = Role::kNone;
-  std::string tenant = "default";
+  std::string tenant = kDefaultTenant;
   std::string drone_id;    // of kDrone
   std::string enrollment;  // of kDrone: what its certificate came of
   std::string session;     // what ends the session of a browser that makes the call; empty without one

@@ -63,6 +63,7 @@ absl::StatusOr<Caller> AskDroneOf(const Peers& peers, const DroneIdentity& ident
   v1::CheckDroneRequest request;
   request.set_drone_id(identity.drone_id);
   request.set_enrollment(identity.enrollment);
+  request.set_tenant(identity.tenant);
   v1::CheckDroneResponse response;
   grpc::ClientContext context;
   Prepare(context, kTimeout);

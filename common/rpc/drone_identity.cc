@@ -5,23 +5,37 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/rpc/key_token.h"
 
 namespace chartly::rpc {
 namespace {
 
-constexpr char kPrefix[] = "spiffe://chartly/drone/";
+constexpr char kPrefix[] = "spiffe://chartly/";
+constexpr char kTenant[] = "tenant/";
+constexpr char kDrone[] = "drone/";
 
 }  // namespace
 
 std::string UriOf(const DroneIdentity& identity) {
-  return absl::StrCat(kPrefix, identity.drone_id, "/", identity.enrollment);
+  const std::string tenant = identity.tenant == kDefaultTenant ? "" : absl::StrCat(kTenant, identity.tenant, "/");
+  return absl::StrCat(kPrefix, tenant, kDrone, identity.drone_id, "/", identity.enrollment);
 }
 
 DroneIdentity ParseDroneIdentity(absl::string_view uri) {
   if (!absl::ConsumePrefix(&uri, kPrefix)) return {};
+  DroneIdentity identity;
+  if (absl::ConsumePrefix(&uri, kTenant)) {
+    const size_t end = uri.find('/');
+    if (end == uri.npos || !IsKeyId(uri.substr(0, end))) return {};
+    identity.tenant = std::string(uri.substr(0, end));
+    uri.remove_prefix(end + 1);
+  }
+  if (!absl::ConsumePrefix(&uri, kDrone)) return {};
   const std::vector<absl::string_view> parts = absl::StrSplit(uri, '/');
   if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) return {};
-  return {std::string(parts[0]), std::string(parts[1])};
+  identity.drone_id = std::string(parts[0]);
+  identity.enrollment = std::string(parts[1]);
+  return identity;
 }
 
 }  // namespace chartly::rpc

@@ -1,10 +1,12 @@
-// The names in certificates: spiffe://chartly/drone/ID/ENROLLMENT for drones, spiffe://chartly/control for parts.
+// The names in certificates: spiffe://chartly/drone/ID/ENROLLMENT for drones, spiffe://chartly/control for parts. A
+// drone of another tenant than the default one is spiffe://chartly/tenant/TENANT/drone/ID/ENROLLMENT.
 #ifndef CHARTLY_COMMON_RPC_DRONE_IDENTITY_H_
 #define CHARTLY_COMMON_RPC_DRONE_IDENTITY_H_
 
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "common/rpc/caller.h"
 
 namespace chartly::rpc {
 
@@ -13,6 +15,7 @@ inline constexpr char kControlPlaneUri[] = "spiffe://chartly/control";
 struct DroneIdentity {
   std::string drone_id;
   std::string enrollment;
+  std::string tenant = kDefaultTenant;
 };
 
 std::string UriOf(const DroneIdentity& identity);

@@ -59,12 +59,26 @@ std::string SubjectOf(const google::protobuf::Message& request) {
   return "";
 }
 
+// The tenant of the call: the caller's own, unless it is a part that calls for another.
+absl::Status TakeTenant(const grpc::ServerContextBase& context, Caller& caller) {
+  const size_t told = context.client_metadata().count(kTenantMetadata);
+  if (told == 0) return absl::OkStatus();
+  const absl::string_view tenant = MetadataOf(context, kTenantMetadata);
+  const bool may = caller.kind == CallerKind::kDeployment && caller.role == Role::kAdmin;
+  if (told == 1 && IsTenant(tenant) && (may || tenant == caller.tenant)) {
+    caller.tenant = std::string(tenant);
+    return absl::OkStatus();
+  }
+  return Error(absl::StatusCode::kPermissionDenied, "TENANT_NOT_YOURS",
+               absl::StrCat(caller.principal, " works in its own tenant only; leave ", kTenantMetadata, " out"));
+}
+
 std::string CodeName(const absl::Status& status) { return absl::StatusCodeToString(status.code()); }
 
 }  // namespace
 
-Guard::Guard(absl::string_view service, const Authenticator& authenticator, AuditSink* audit)
-    : service_(service), authenticator_(authenticator), audit_(audit) {
+Guard::Guard(absl::string_view service, const Authenticator& authenticator, AuditSink* audit, TenantDoor* tenants)
+    : service_(service), authenticator_(authenticator), audit_(audit), tenants_(tenants) {
   const google::protobuf::ServiceDescriptor* descriptor =
       google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(service_);
   if (descriptor == nullptr) return;  // every method is then refused as unknown
@@ -88,7 +102,12 @@ absl::Status Guard::Identify(const grpc::ServerContextBase& context, v1::Access 
   known.request_id = std::move(caller.request_id);
   known.address = std::move(caller.address);
   caller = std::move(known);
-  return CheckAccess(access, caller, method);
+  RETURN_IF_ERROR(TakeTenant(context, caller));
+  RETURN_IF_ERROR(CheckAccess(access, caller, method));
+  if (tenants_ != nullptr) return tenants_->Admit(caller.tenant);
+  if (caller.tenant == kDefaultTenant) return absl::OkStatus();
+  return Error(absl::StatusCode::kPermissionDenied, "TENANT_NOT_SERVED",
+               absl::StrCat(method, " is about the whole deployment, and for its own tenant alone"));
 }
 
 absl::Status Guard::Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller) const {

@@ -24,6 +24,8 @@
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/tenants.h"
+#include "common/telemetry/metrics.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
@@ -33,12 +35,17 @@ inline constexpr char kApiKeyMetadata[] = "x-api-key";
 inline constexpr char kRequestIdMetadata[] = "x-request-id";
 // Of whoever asked the gateway. Believed as such only from a part of the same process.
 inline constexpr char kAddressMetadata[] = "x-chartly-address";
+// The tenant that a part of the control plane calls for. Believed only of whoever has the admin key of the deployment;
+// nobody else may name another tenant than its own. The gateway hands on none.
+inline constexpr char kTenantMetadata[] = "x-chartly-tenant";
 
 class Guard {
  public:
   // `service` is ServiceName::descriptor of the messages, e.g. FindService("chartly.v1.RegistryService"). The
-  // authenticator and sink must outlive the guard; a null sink records nothing (the audit service itself, tests).
-  Guard(absl::string_view service, const Authenticator& authenticator, AuditSink* audit);
+  // authenticator, sink and tenants must outlive the guard; a null sink records nothing (the audit service itself,
+  // tests). A service that states no tenants is of the default tenant alone: it refuses every other one with
+  // PermissionDenied (TENANT_NOT_SERVED).
+  Guard(absl::string_view service, const Authenticator& authenticator, AuditSink* audit, TenantDoor* tenants = nullptr);
 
   template <typename Response, typename Fn>
   grpc::Status Unary(grpc::ServerContext* context, absl::string_view method, const google::protobuf::Message& request,
@@ -48,6 +55,7 @@ class Guard {
     absl::Status admitted = Admit(context, method, caller);
     if (admitted.ok()) admitted = RecordStart(method, caller, request);
     if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
+    const MetricTenant metrics(caller.tenant);
     absl::StatusOr<Response> result = fn(static_cast<const Caller&>(caller));
     if (result.ok()) *response = *std::move(result);
     return Finish(method, start, caller, &request, result.status());
@@ -60,6 +68,7 @@ class Guard {
     Caller caller;
     absl::Status admitted = Admit(context, method, caller);
     if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
+    const MetricTenant metrics(caller.tenant);
     absl::Status status = fn(static_cast<const Caller&>(caller));
     return Finish(method, start, caller, nullptr, status);
   }
@@ -73,6 +82,7 @@ class Guard {
     absl::Status admitted = Admit(context, method, caller);
     if (admitted.ok()) admitted = RecordStart(method, caller, request);
     if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
+    const MetricTenant metrics(caller.tenant);
     absl::Status status = fn(static_cast<const Caller&>(caller));
     return Finish(method, start, caller, &request, status);
   }
@@ -110,6 +120,7 @@ class Guard {
   std::string service_;
   const Authenticator& authenticator_;
   AuditSink* audit_;
+  TenantDoor* tenants_;
   std::map<std::string, Rule, std::less<>> rules_;
 };
 

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/rpc/caller.h"
 #include "common/status/status.h"
 
 namespace chartly::rpc {
@@ -55,7 +56,13 @@ absl::string_view KeyIdOf(absl::string_view key) {
   const size_t end = key.find('_');
   if (end == key.npos || key.size() - end - 1 != 2 * kSecretBytes) return "";
   const absl::string_view id = key.substr(0, end);
-  return IsKeyId(id) ? id : "";
+  const size_t dot = id.find('.');
+  if (dot == id.npos) return IsKeyId(id) ? id : "";
+  return IsKeyId(id.substr(0, dot)) && IsKeyId(id.substr(dot + 1)) ? id : "";
+}
+
+std::string KeyIdIn(absl::string_view tenant, absl::string_view id) {
+  return tenant == kDefaultTenant ? std::string(id) : absl::StrCat(tenant, ".", id);
 }
 
 bool IsKeyId(absl::string_view id) {

@@ -1,4 +1,5 @@
-// The text of an API key: chk_ID_SECRET, with an id that people chose and 256 random bits in hex. The beginning lets
+// The text of an API key: chk_ID_SECRET, with an id that people chose and 256 random bits in hex. The id of a key of
+// another tenant than the default one begins with that: chk_TENANT.ID_SECRET. The beginning lets
 // scanners of repositories and logs find keys that leaked. The admin key is chk_SECRET.
 #ifndef CHARTLY_COMMON_RPC_KEY_TOKEN_H_
 #define CHARTLY_COMMON_RPC_KEY_TOKEN_H_
@@ -26,6 +27,8 @@ absl::StatusOr<std::string> MakeKey(absl::string_view id);
 absl::string_view KeyIdOf(absl::string_view key);
 // ^[a-z0-9][a-z0-9-]{0,38}$
 bool IsKeyId(absl::string_view id);
+// The id with its tenant: TENANT.ID; ID in the default tenant.
+std::string KeyIdIn(absl::string_view tenant, absl::string_view id);
 
 // The text of a session: chs_SECRET, with 256 random bits in hex. Internal if there are no random bytes.
 absl::StatusOr<std::string> MakeSessionToken();

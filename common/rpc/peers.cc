@@ -1,7 +1,10 @@
 #include "common/rpc/peers.h"
 
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/channel_interceptor.h"
 #include "common/rpc/guard.h"
 #include "common/rpc/rpc_server.h"
@@ -25,33 +28,48 @@ void Peers::SetTls(TlsFiles tls) {
 void Peers::SetLocal(Part part, RpcServer& server) {
   absl::MutexLock lock(&mu_);
   local_[part] = &server;
-  channels_.erase(part);
+  for (auto it = channels_.begin(); it != channels_.end();) {
+    it = it->first.first == part ? channels_.erase(it) : std::next(it);
+  }
+}
+
+const Peers& Peers::ForTenant(const std::string& tenant) const {
+  if (tenant == kDefaultTenant) return *this;
+  absl::MutexLock lock(&mu_);
+  std::unique_ptr<Peers>& peers = for_tenants_[tenant];
+  if (peers == nullptr) peers.reset(new Peers(*this, tenant));
+  return *peers;
 }
 
 std::shared_ptr<grpc::Channel> Peers::Channel(Part part) const {
+  return of_ == nullptr ? ChannelFor(part, "") : of_->ChannelFor(part, tenant_);
+}
+
+std::shared_ptr<grpc::Channel> Peers::ChannelFor(Part part, const std::string& tenant) const {
   absl::MutexLock lock(&mu_);
-  std::shared_ptr<grpc::Channel>& channel = channels_[part];
+  std::shared_ptr<grpc::Channel>& channel = channels_[{part, tenant}];
   if (channel != nullptr) return channel;
   auto local = local_.find(part);
   if (local != local_.end()) {
-    channel = local->second->InProcessChannel(api_key_);
+    channel = local->second->InProcessChannel(api_key_, tenant);
     return channel;
   }
   auto address = addresses_.find(part);
   channel = MakeChannel(address != addresses_.end() ? address->second : absl::StrCat("127.0.0.1:", InfoOf(part).port),
-                        api_key_, tls_);
+                        api_key_, tls_, tenant);
   return channel;
 }
 
 std::string Peers::Address(Part part) const {
+  if (of_ != nullptr) return of_->Address(part);
   absl::MutexLock lock(&mu_);
   if (local_.count(part) > 0) return "in-process";
   auto address = addresses_.find(part);
   return address != addresses_.end() ? address->second : absl::StrCat("127.0.0.1:", InfoOf(part).port);
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key,
-                                           const TlsFiles& tls) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std::string& api_key, const TlsFiles& tls,
+                                           const std::string& tenant) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -66,7 +84,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const std
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!tls.empty()) arguments.SetSslTargetNameOverride(kControlPlaneName);
   return grpc::experimental::CreateCustomChannelWithInterceptors(address, ChannelCredentialsOf(tls), arguments,
-                                                                 KeyInterceptors(api_key));
+                                                                 KeyInterceptors(api_key, tenant));
 }
 
 void Prepare(grpc::ClientContext& context, absl::Duration timeout, const std::string& request_id) {

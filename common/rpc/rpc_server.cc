@@ -85,11 +85,11 @@ absl::Status RpcServer::Start() {
   return CheckServicesHaveRules(service_names_);
 }
 
-std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel(const std::string& api_key) {
+std::shared_ptr<grpc::Channel> RpcServer::InProcessChannel(const std::string& api_key, const std::string& tenant) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  return server_->experimental().InProcessChannelWithInterceptors(arguments, KeyInterceptors(api_key));
+  return server_->experimental().InProcessChannelWithInterceptors(arguments, KeyInterceptors(api_key, tenant));
 }
 
 void RpcServer::SetServing(bool serving) {

@@ -36,8 +36,8 @@ class RpcServer {
   absl::Status Start();
   // The bound ports, in order of Listen. Requires: started.
   const std::vector<int>& ports() const { return ports_; }
-  // A channel that never leaves the process. Requires: started.
-  std::shared_ptr<grpc::Channel> InProcessChannel(const std::string& api_key);
+  // A channel that never leaves the process, for calls in `tenant` if it is not empty. Requires: started.
+  std::shared_ptr<grpc::Channel> InProcessChannel(const std::string& api_key, const std::string& tenant = "");
   // Health of every service as grpc.health.v1 tells it.
   void SetServing(bool serving);
   // Takes no new calls, waits for the others until the deadline, then cancels them.

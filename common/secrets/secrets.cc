@@ -46,7 +46,7 @@ absl::StatusOr<std::string> Secrets::Get(const SecretRef& ref) const {
     absl::ConsumeSuffix(&value, "\r");
     if (file && !value.empty()) return std::string(value);
   }
-  const char* value = std::getenv(variable.c_str());
+  const char* value = reads_environment_ ? std::getenv(variable.c_str()) : nullptr;
   if (value != nullptr && *value != 0) return std::string(value);
   return Error(
       absl::StatusCode::kNotFound, "SECRET_NOT_FOUND",

@@ -15,6 +15,12 @@ class Secrets {
  public:
   // `dir` holds one folder a secret and one file a key, as Kubernetes mounts them; empty: only the environment.
   explicit Secrets(std::string dir) : dir_(std::move(dir)) {}
+  // The same without the environment, for whom not everything there is meant.
+  static Secrets OfFolder(std::string dir) {
+    Secrets secrets(std::move(dir));
+    secrets.reads_environment_ = false;
+    return secrets;
+  }
 
   // The text of file DIR/NAME/KEY without its last line end, read anew each time so that rotation needs no restart;
   // else of the variable CHARTLY_SECRET_NAME_KEY (upper case, other characters as _). NotFound (SECRET_NOT_FOUND) names
@@ -23,6 +29,7 @@ class Secrets {
 
  private:
   std::string dir_;
+  bool reads_environment_ = true;
 };
 
 }  // namespace chartly

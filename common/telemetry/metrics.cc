@@ -9,13 +9,18 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 
+#include "absl/synchronization/mutex.h"
 #include "common/telemetry/log.h"
 
 namespace chartly {
 namespace {
 
 using prometheus::Family;
+
+constexpr char kUnlabelledTenant[] = "default";
+constexpr absl::string_view kOtherTenants = "others";
 
 // One family a metric of the table.
 struct Instruments {
@@ -61,10 +66,26 @@ typename Map::mapped_type FamilyOf(const Map& families, absl::string_view name) 
   return found->second;
 }
 
+thread_local absl::string_view metric_tenant;
+
+// Lives as long as the process.
+absl::string_view LabelOf(absl::string_view tenant) {
+  if (tenant.empty() || tenant == kUnlabelledTenant) return "";
+  static absl::Mutex mu(absl::kConstInit);
+  static auto* names = new std::set<std::string, std::less<>>();
+  absl::MutexLock lock(&mu);
+  auto found = names->find(tenant);
+  if (found != names->end()) return *found;
+  if (names->size() >= kMaxMetricTenants) return kOtherTenants;
+  return *names->emplace(tenant).first;
+}
+
 std::map<std::string, std::string> Labels(absl::string_view name, absl::string_view label) {
   const MetricInfo& info = *All().infos.find(std::string(name))->second;
-  if (info.label[0] == '\0') return {};
-  return {{info.label, std::string(label)}};
+  std::map<std::string, std::string> labels;
+  if (info.label[0] != '\0') labels[info.label] = std::string(label);
+  if (!metric_tenant.empty() && info.kind != MetricKind::kHistogram) labels["tenant"] = std::string(metric_tenant);
+  return labels;
 }
 
 const prometheus::Histogram::BucketBoundaries& Seconds() {
@@ -177,6 +198,12 @@ void SetGauge(absl::string_view name, double value, absl::string_view label) {
 void Observe(absl::string_view name, double seconds, absl::string_view label) {
   FamilyOf(All().histograms, name)->Add(Labels(name, label), Seconds()).Observe(seconds);
 }
+
+MetricTenant::MetricTenant(absl::string_view tenant) : before_(metric_tenant) { metric_tenant = LabelOf(tenant); }
+
+MetricTenant::~MetricTenant() { metric_tenant = before_; }
+
+std::string MetricTenant::Current() { return std::string(metric_tenant); }
 
 std::string ScrapeMetrics() { return prometheus::TextSerializer().Serialize(All().registry.Collect()); }
 

@@ -26,6 +26,24 @@ void Count(absl::string_view name, double by = 1, absl::string_view label = "");
 void SetGauge(absl::string_view name, double value, absl::string_view label = "");
 void Observe(absl::string_view name, double seconds, absl::string_view label = "");
 
+// While it lives, counters and gauges of this thread also have the label "tenant": what a service does for one tenant
+// does not pass for what it does for another. Histograms have not, for each is many series. The default tenant has no
+// such label; of the others the first kMaxMetricTenants that a process counts for have their names, later ones are
+// "others". They nest.
+inline constexpr size_t kMaxMetricTenants = 64;
+class MetricTenant {
+ public:
+  explicit MetricTenant(absl::string_view tenant);
+  ~MetricTenant();
+  MetricTenant(const MetricTenant&) = delete;
+  MetricTenant& operator=(const MetricTenant&) = delete;
+  // That of this thread, for a thread that it starts; empty for the default one.
+  static std::string Current();
+
+ private:
+  const absl::string_view before_;
+};
+
 // The Prometheus exposition text.
 std::string ScrapeMetrics();
 

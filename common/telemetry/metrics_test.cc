@@ -26,10 +26,47 @@ TEST_CASE("counts and labels appear in the exposition text") {
   CHECK(text.find("chartly_ingest_commit_seconds_bucket") != std::string::npos);
 }
 
+TEST_CASE("what is counted for a tenant has its name, and histograms and the default tenant have none") {
+  {
+    const MetricTenant acme("acme");
+    SetGauge("chartly_profiles", 3);
+    Count("chartly_rollouts_total", 1, "aborted");
+    Observe("chartly_report_seconds", 0.002);
+    const MetricTenant none("default");
+    SetGauge("chartly_runs_active", 9);
+    CHECK(MetricTenant::Current().empty());
+  }
+  SetGauge("chartly_profiles", 8);
+  const std::string text = ScrapeMetrics();
+  CHECK(text.find("chartly_profiles{tenant=\"acme\"} 3") != std::string::npos);
+  CHECK(text.find("chartly_profiles 8") != std::string::npos);
+  CHECK(text.find("chartly_rollouts_total{state=\"aborted\",tenant=\"acme\"} 1") != std::string::npos);
+  CHECK(text.find("chartly_runs_active 9") != std::string::npos);
+  CHECK(text.find("chartly_report_seconds_count 1") != std::string::npos);
+}
+
+TEST_CASE("a process names so many tenants in its metrics and no more") {
+  for (size_t i = 0; i < 2 * kMaxMetricTenants; ++i) {
+    const std::string name = "t" + std::to_string(i);
+    const MetricTenant tenant(name);
+    Count("chartly_redriven_rows_total", 1, "left");
+  }
+  const std::string text = ScrapeMetrics();
+  size_t series = 0;
+  for (size_t at = text.find("chartly_redriven_rows_total{"); at != std::string::npos;
+       at = text.find("chartly_redriven_rows_total{", at + 1)) {
+    ++series;
+  }
+  CHECK(series <= kMaxMetricTenants + 1);
+  CHECK(text.find("chartly_redriven_rows_total{outcome=\"left\",tenant=\"others\"}") != std::string::npos);
+}
+
 TEST_CASE("docs/metrics.md is the table of the code") {
   std::string text =
       "# Metrics\n\nServed by every process at `/metrics` in the Prometheus text format. Generated from "
-      "`common/telemetry/metrics.cc`.\n\n| Metric | Kind | Label | What it says |\n|---|---|---|---|\n";
+      "`common/telemetry/metrics.cc`.\n\nWhat is done for another tenant than the default one also has the label "
+      "`tenant`: counters and gauges, not histograms. At most 64 are named a process; the rest are `others`."
+      "\n\n| Metric | Kind | Label | What it says |\n|---|---|---|---|\n";
   const char* kinds[] = {"counter", "gauge", "histogram"};
   for (const MetricInfo& info : Metrics()) {
     text += std::string("| `") + info.name + "` | " + kinds[static_cast<int>(info.kind)] + " | " +

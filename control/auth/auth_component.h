@@ -49,7 +49,7 @@ class AuthComponent final : public rpc::CredentialDirectory {
   }
   absl::StatusOr<rpc::Caller> CheckToken(absl::string_view token) override;
   absl::StatusOr<rpc::Caller> CheckDrone(const rpc::DroneIdentity& identity) override {
-    return pieces_.drones->Check(identity.drone_id, identity.enrollment);
+    return pieces_.drones->Check(identity);
   }
   // Empty: nothing here can fail.
   std::string Health() { return ""; }

@@ -136,19 +136,19 @@ grpc::Status AuthService::CreateKey(grpc::ServerContext* context, const v1::Crea
 grpc::Status AuthService::ListKeys(grpc::ServerContext* context, const v1::ListKeysRequest* request,
                                    v1::ListKeysResponse* response) {
   return guard_.Unary(context, "ListKeys", *request, response,
-                      [&](const rpc::Caller&) { return deps_.keys.List(*request); });
+                      [&](const rpc::Caller& caller) { return deps_.keys.List(*request, caller); });
 }
 
 grpc::Status AuthService::RotateKey(grpc::ServerContext* context, const v1::RotateKeyRequest* request,
                                     v1::IssuedKey* response) {
   return guard_.Unary(context, "RotateKey", *request, response,
-                      [&](const rpc::Caller&) { return deps_.keys.Rotate(*request); });
+                      [&](const rpc::Caller& caller) { return deps_.keys.Rotate(*request, caller); });
 }
 
 grpc::Status AuthService::RevokeKey(grpc::ServerContext* context, const v1::RevokeKeyRequest* request,
                                     v1::ApiKey* response) {
   return guard_.Unary(context, "RevokeKey", *request, response,
-                      [&](const rpc::Caller&) { return deps_.keys.Revoke(*request); });
+                      [&](const rpc::Caller& caller) { return deps_.keys.Revoke(*request, caller); });
 }
 
 grpc::Status AuthService::CheckKey(grpc::ServerContext* context, const v1::CheckKeyRequest* request,
@@ -183,8 +183,8 @@ grpc::Status AuthService::CreateJoinToken(grpc::ServerContext* context, const v1
 
 grpc::Status AuthService::ListJoinTokens(grpc::ServerContext* context, const v1::ListJoinTokensRequest* request,
                                          v1::ListJoinTokensResponse* response) {
-  return guard_.Unary(context, "ListJoinTokens", *request, response, [&](const rpc::Caller&) {
-    return absl::StatusOr<v1::ListJoinTokensResponse>(deps_.drones.ListTokens());
+  return guard_.Unary(context, "ListJoinTokens", *request, response, [&](const rpc::Caller& caller) {
+    return absl::StatusOr<v1::ListJoinTokensResponse>(deps_.drones.ListTokens(caller));
   });
 }
 
@@ -192,13 +192,14 @@ absl::StatusOr<v1::DroneCertificate> AuthService::Enroll(const rpc::Caller& call
                                                          const v1::EnrollDroneRequest& request) {
   rpc::AuditEntry entry = EntryOf(caller, "AuthService.EnrollDrone");
   entry.subject = absl::StrCat("drones/", request.drone_id());
-  absl::StatusOr<std::string> token = deps_.drones.TokenOf(request);
+  const absl::StatusOr<v1::JoinToken> token = deps_.drones.TokenOf(request);
   if (!token.ok()) {
     Count("chartly_join_refusals_total", 1, Reason(token.status()));
     RecordRefusal(entry, token.status());
     return token.status();
   }
-  entry.actor = *std::move(token);
+  entry.actor = token->name();
+  entry.tenant = token->tenant();
   RETURN_IF_ERROR(RecordStart(entry));
   absl::StatusOr<v1::DroneCertificate> certificate = deps_.drones.Enroll(request);
   if (!certificate.ok()) Count("chartly_join_refusals_total", 1, Reason(certificate.status()));
@@ -220,21 +221,23 @@ grpc::Status AuthService::RenewDrone(grpc::ServerContext* context, const v1::Ren
                           return Error(absl::StatusCode::kFailedPrecondition, "NOT_A_DRONE",
                                        "only a drone can renew, over TLS and with its certificate");
                         }
-                        return deps_.drones.Renew(caller.drone_id, caller.enrollment, request->certificate_request());
+                        return deps_.drones.Renew(caller, request->certificate_request());
                       });
 }
 
 grpc::Status AuthService::RevokeDrone(grpc::ServerContext* context, const v1::RevokeDroneRequest* request,
                                       v1::RevokeDroneResponse* response) {
   return guard_.Unary(context, "RevokeDrone", *request, response,
-                      [&](const rpc::Caller&) { return deps_.drones.Revoke(request->name()); });
+                      [&](const rpc::Caller& caller) { return deps_.drones.Revoke(request->name(), caller); });
 }
 
 grpc::Status AuthService::CheckDrone(grpc::ServerContext* context, const v1::CheckDroneRequest* request,
                                      v1::CheckDroneResponse* response) {
   return guard_.Unary(
       context, "CheckDrone", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::CheckDroneResponse> {
-        ASSIGN_OR_RETURN(const rpc::Caller drone, deps_.drones.Check(request->drone_id(), request->enrollment()));
+        const std::string& tenant = request->tenant();
+        ASSIGN_OR_RETURN(const rpc::Caller drone, deps_.drones.Check({request->drone_id(), request->enrollment(),
+                                                                      tenant.empty() ? rpc::kDefaultTenant : tenant}));
         v1::CheckDroneResponse answer;
         answer.set_tenant(drone.tenant);
         return answer;

@@ -27,7 +27,7 @@ class AuthService final : public v1::AuthService::Service {
  public:
   // Everything must outlive the service.
   AuthService(const AuthServiceDeps& deps, const rpc::Authenticator& authenticator)
-      : deps_(deps), guard_("chartly.v1.AuthService", authenticator, deps.audit) {}
+      : deps_(deps), guard_("chartly.v1.AuthService", authenticator, deps.audit, &every_tenant_) {}
 
   grpc::Status GetCaller(grpc::ServerContext* context, const v1::GetCallerRequest* request,
                          v1::Caller* response) override;
@@ -74,6 +74,7 @@ class AuthService final : public v1::AuthService::Service {
   absl::StatusOr<v1::DroneCertificate> Enroll(const rpc::Caller& caller, const v1::EnrollDroneRequest& request);
 
   const AuthServiceDeps deps_;
+  rpc::EveryTenant every_tenant_;  // keys and drones say of which they are
   const rpc::Guard guard_;
 };
 

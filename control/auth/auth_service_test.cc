@@ -103,19 +103,94 @@ TEST_CASE("a key is who it was made for, also after a restart, and its secret li
   {
     ServedAuth auth(dir.path(), clock);
     secret = auth.Make("ci", "publisher", "acme");
-    CHECK(secret.rfind("chk_ci_", 0) == 0);
-    CHECK(secret.size() == 7 + 64);
+    CHECK(secret.rfind("chk_acme.ci_", 0) == 0);
+    CHECK(secret.size() == 12 + 64);
   }
   ServedAuth auth(dir.path(), clock);
   auto caller = auth.Who(secret);
   REQUIRE_OK(caller);
-  CHECK(caller->principal() == "keys/ci");
+  CHECK(caller->principal() == "keys/acme.ci");
   CHECK(caller->role() == "publisher");
   CHECK(caller->tenant() == "acme");
-  CHECK(auth.List().DebugString().find(secret.substr(7)) == std::string::npos);
+  CHECK(auth.List().DebugString().find(secret.substr(12)) == std::string::npos);
   CHECK(Reason(auth.Who(secret.substr(0, secret.size() - 1) + (secret.back() == '0' ? '1' : '0')).status()) ==
         "API_KEY_UNKNOWN");
-  CHECK(Reason(auth.Who("chk_other_" + secret.substr(7)).status()) == "API_KEY_UNKNOWN");
+  CHECK(Reason(auth.Who("chk_other_" + secret.substr(12)).status()) == "API_KEY_UNKNOWN");
+}
+
+TEST_CASE("an admin of a tenant has its keys and finds no others, and the default tenant has all") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  const std::string acme = auth.Make("boss", "admin", "acme");
+  const std::string globex = auth.Make("boss", "admin", "globex");
+  const std::string plain = auth.Make("boss", "viewer");
+  CHECK(auth.Who(plain)->tenant() == "default");
+  CHECK(auth.Who(globex)->principal() == "keys/globex.boss");
+  auto names = [&](const std::string& key) {
+    v1::ListKeysRequest request;
+    request.set_page_size(1);
+    std::vector<std::string> all;
+    do {
+      auto page = auth.Call(&v1::AuthService::Stub::ListKeys, request, key);
+      REQUIRE_OK(page);
+      for (const v1::ApiKey& each : page->keys()) all.push_back(each.name());
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    return all;
+  };
+  CHECK(names(acme) == std::vector<std::string>{"keys/acme.boss"});
+  CHECK(names("test-key") == std::vector<std::string>{"keys/acme.boss", "keys/boss", "keys/globex.boss"});
+  // A key of its own comes without saying where; one elsewhere cannot be had, whether there is such a tenant or not.
+  v1::CreateKeyRequest request;
+  request.set_key_id("second");
+  request.set_role("viewer");
+  auto made = auth.Call(&v1::AuthService::Stub::CreateKey, request, acme);
+  REQUIRE_OK(made);
+  CHECK(made->key().name() == "keys/acme.second");
+  CHECK(made->key().tenant() == "acme");
+  for (const char* elsewhere : {"globex", "default", "nobody"}) {
+    request.set_tenant(elsewhere);
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateKey, request, acme).status()) == "TENANT_NOT_YOURS");
+    v1::CreateJoinTokenRequest token;
+    token.set_tenant(elsewhere);
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateJoinToken, token, acme).status()) == "TENANT_NOT_YOURS");
+  }
+  // What there is and what there is not reads the same.
+  for (const char* id : {"globex.boss", "globex.none", "boss", "none"}) {
+    INFO(id);
+    v1::RevokeKeyRequest revoke;
+    revoke.set_name(absl::StrCat("keys/", id));
+    const absl::Status status = auth.Call(&v1::AuthService::Stub::RevokeKey, revoke, acme).status();
+    CHECK(status.message() == absl::StrCat("there is no key 'keys/", id, "'"));
+    CHECK(Reason(status) == "KEY_NOT_FOUND");
+    v1::RotateKeyRequest rotate;
+    rotate.set_name(absl::StrCat("keys/", id));
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::RotateKey, rotate, acme).status()) == "KEY_NOT_FOUND");
+  }
+  CHECK(auth.Who(globex)->role() == "admin");
+  CHECK_OK(auth.Revoke("globex.boss").status());
+  CHECK(Reason(auth.Who(globex).status()) == "API_KEY_REVOKED");
+  CHECK(auth.Who(acme)->role() == "admin");
+}
+
+TEST_CASE("join tokens are seen in their own tenant and in the default one") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  const std::string acme = auth.Make("boss", "admin", "acme");
+  const std::string globex = auth.Make("boss", "admin", "globex");
+  auto token = auth.Call(&v1::AuthService::Stub::CreateJoinToken, v1::CreateJoinTokenRequest(), acme);
+  REQUIRE_OK(token);
+  CHECK(token->join_token().tenant() == "acme");
+  auto count = [&](const std::string& key) {
+    auto tokens = auth.Call(&v1::AuthService::Stub::ListJoinTokens, v1::ListJoinTokensRequest(), key);
+    REQUIRE_OK(tokens);
+    return tokens->join_tokens_size();
+  };
+  CHECK(count(acme) == 1);
+  CHECK(count(globex) == 0);
+  CHECK(count("test-key") == 1);
 }
 
 TEST_CASE("only an admin makes keys, and nobody but a part asks for the keys of others") {

@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -15,6 +16,7 @@
 #include "common/rpc/key_token.h"
 #include "common/status/status.h"
 #include "common/x509/certificate.h"
+#include "control/auth/tenant_choice.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace chartly::auth {
@@ -94,9 +96,7 @@ absl::Status DroneBook::Load() {
 absl::StatusOr<v1::IssuedJoinToken> DroneBook::CreateToken(const v1::CreateJoinTokenRequest& request,
                                                            const rpc::Caller& caller) {
   if (!request.drone_id().empty()) RETURN_IF_ERROR(CheckDroneId(request.drone_id()));
-  if (!request.tenant().empty() && !rpc::IsKeyId(request.tenant())) {
-    return Invalid("tenant", "use lower-case letters, digits and '-', at most 39, beginning with no '-'");
-  }
+  ASSIGN_OR_RETURN(const std::string tenant, ChooseTenant(request.tenant(), caller));
   const absl::Duration life = request.ttl_seconds() == 0 ? kDefaultTokenLife : absl::Seconds(request.ttl_seconds());
   if (life < absl::ZeroDuration() || life > kMaxTokenLife) {
     return Invalid("ttl_seconds", "at least 1 and at most 604800 (a week)");
@@ -110,16 +110,20 @@ absl::StatusOr<v1::IssuedJoinToken> DroneBook::CreateToken(const v1::CreateJoinT
   token.set_name(absl::StrCat(kTokenNames, id));
   token.set_drone_id(request.drone_id());
   token.set_created_by(caller.principal);
-  token.set_tenant(request.tenant().empty() ? "default" : request.tenant());
+  token.set_tenant(tenant);
   *token.mutable_expire_time() = ToTimestamp(clock_.Now() + life);
   StoredJoinToken stored;
   *stored.mutable_join_token() = token;
   stored.set_digest(std::string(rpc::AsText(rpc::DigestOf(issued.secret()))));
   absl::MutexLock lock(&mu_);
   ForgetEndedTokens();
-  if (tokens_.size() >= kMaxTokens) {
+  const bool is_default = tenant == rpc::kDefaultTenant;
+  const auto is_of_tenant = [&](const auto& entry) { return entry.second.join_token().tenant() == tenant; };
+  const size_t of_tenant = is_default ? 0 : std::count_if(tokens_.begin(), tokens_.end(), is_of_tenant);
+  if (tokens_.size() >= kMaxTokens || of_tenant >= kMaxTokensOfTenant) {
     return Error(absl::StatusCode::kResourceExhausted, "TOKENS_TOO_MANY",
-                 absl::StrCat("there are ", kMaxTokens, " join tokens already; wait until some expire"));
+                 absl::StrCat("there are ", is_default ? kMaxTokens : kMaxTokensOfTenant,
+                              " join tokens already; wait until some expire"));
   }
   StateTransaction transaction;
   transaction.puts = {{kTokens + id, stored.SerializeAsString()}};
@@ -138,12 +142,13 @@ void DroneBook::ForgetEndedTokens() {
   for (const std::string& key : transaction.deletes) tokens_.erase(key.substr(sizeof(kTokens) - 1));
 }
 
-v1::ListJoinTokensResponse DroneBook::ListTokens() const {
+v1::ListJoinTokensResponse DroneBook::ListTokens(const rpc::Caller& caller) const {
   v1::ListJoinTokensResponse response;
   absl::MutexLock lock(&mu_);
   for (const auto& [id, token] : tokens_) {
     const bool is_open = token.used_by().empty() && clock_.Now() < ToTime(token.join_token().expire_time());
-    if (is_open) *response.add_join_tokens() = token.join_token();
+    const bool is_seen = caller.tenant == rpc::kDefaultTenant || caller.tenant == token.join_token().tenant();
+    if (is_open && is_seen) *response.add_join_tokens() = token.join_token();
   }
   return response;
 }
@@ -169,10 +174,12 @@ absl::StatusOr<storage::v1::StoredJoinToken> DroneBook::FindToken(const v1::Enro
   return token;
 }
 
-absl::StatusOr<v1::DroneCertificate> DroneBook::Certify(const std::string& drone_id, const std::string& request,
+absl::StatusOr<v1::DroneCertificate> DroneBook::Certify(const std::string& key, const std::string& request,
                                                         StoredEnrollment& enrollment) const {
   x509::CertificateTerms terms;
-  terms.uri = rpc::UriOf({drone_id, enrollment.enrollment()});
+  const bool is_plain = key.find('/') == key.npos;
+  terms.uri = rpc::UriOf(
+      {key.substr(key.find('/') + 1), enrollment.enrollment(), is_plain ? rpc::kDefaultTenant : enrollment.tenant()});
   terms.not_before = clock_.Now();
   terms.not_after = terms.not_before + life_;
   v1::DroneCertificate answer;
@@ -183,18 +190,19 @@ absl::StatusOr<v1::DroneCertificate> DroneBook::Certify(const std::string& drone
   return answer;
 }
 
-absl::StatusOr<std::string> DroneBook::TokenOf(const v1::EnrollDroneRequest& request) const {
+absl::StatusOr<v1::JoinToken> DroneBook::TokenOf(const v1::EnrollDroneRequest& request) const {
   RETURN_IF_ERROR(CheckDroneId(request.drone_id()));
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const StoredJoinToken token, FindToken(request));
-  return token.join_token().name();
+  return token.join_token();
 }
 
 absl::StatusOr<v1::DroneCertificate> DroneBook::Enroll(const v1::EnrollDroneRequest& request) {
   RETURN_IF_ERROR(CheckDroneId(request.drone_id()));
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(StoredJoinToken token, FindToken(request));
-  auto before = enrolled_.find(request.drone_id());
+  const std::string key = KeyOf(token.join_token().tenant(), request.drone_id());
+  auto before = enrolled_.find(key);
   const bool is_in = before != enrolled_.end() && !before->second.has_revoke_time() &&
                      clock_.Now() < ToTime(before->second.expire_time());
   if (is_in && token.join_token().drone_id().empty()) {
@@ -210,22 +218,30 @@ absl::StatusOr<v1::DroneCertificate> DroneBook::Enroll(const v1::EnrollDroneRequ
   StoredEnrollment enrollment;
   ASSIGN_OR_RETURN(*enrollment.mutable_enrollment(), RandomHex(8));
   enrollment.set_tenant(token.join_token().tenant());
-  ASSIGN_OR_RETURN(v1::DroneCertificate certificate,
-                   Certify(request.drone_id(), request.certificate_request(), enrollment));
+  ASSIGN_OR_RETURN(v1::DroneCertificate certificate, Certify(key, request.certificate_request(), enrollment));
   token.set_used_by(request.drone_id());
   const std::string token_id(absl::StripPrefix(token.join_token().name(), kTokenNames));
   StateTransaction transaction;
-  transaction.puts = {{kTokens + token_id, token.SerializeAsString()},
-                      {kDrones + request.drone_id(), enrollment.SerializeAsString()}};
+  transaction.puts = {{kTokens + token_id, token.SerializeAsString()}, {kDrones + key, enrollment.SerializeAsString()}};
   RETURN_IF_ERROR(store_.Commit(transaction).status());
   tokens_[token_id] = std::move(token);
-  enrolled_[request.drone_id()] = std::move(enrollment);
+  enrolled_[key] = std::move(enrollment);
   return certificate;
 }
 
-absl::StatusOr<storage::v1::StoredEnrollment> DroneBook::FindEnrollment(absl::string_view drone_id,
+std::string DroneBook::KeyOf(absl::string_view tenant, absl::string_view drone_id) const {
+  std::string key(drone_id);
+  if (tenant == rpc::kDefaultTenant) return key;
+  std::string full = absl::StrCat(tenant, "/", drone_id);
+  if (enrolled_.count(full) > 0) return full;
+  // One that joined when tenants shared their names.
+  auto found = enrolled_.find(key);
+  return found != enrolled_.end() && found->second.tenant() == tenant ? key : full;
+}
+
+absl::StatusOr<storage::v1::StoredEnrollment> DroneBook::FindEnrollment(absl::string_view key,
                                                                         absl::string_view enrollment) const {
-  auto found = enrolled_.find(drone_id);
+  auto found = enrolled_.find(key);
   if (found == enrolled_.end()) return Refused("DRONE_UNKNOWN", "the drone of this certificate is not known here");
   const StoredEnrollment& stored = found->second;
   if (stored.enrollment() != enrollment) {
@@ -236,22 +252,25 @@ absl::StatusOr<storage::v1::StoredEnrollment> DroneBook::FindEnrollment(absl::st
   return stored;
 }
 
-absl::StatusOr<v1::DroneCertificate> DroneBook::Renew(const std::string& drone_id, const std::string& enrollment,
+absl::StatusOr<v1::DroneCertificate> DroneBook::Renew(const rpc::Caller& drone,
                                                       const std::string& certificate_request) {
   absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(StoredEnrollment stored, FindEnrollment(drone_id, enrollment));
-  ASSIGN_OR_RETURN(v1::DroneCertificate answer, Certify(drone_id, certificate_request, stored));
+  const std::string key = KeyOf(drone.tenant, drone.drone_id);
+  ASSIGN_OR_RETURN(StoredEnrollment stored, FindEnrollment(key, drone.enrollment));
+  ASSIGN_OR_RETURN(v1::DroneCertificate answer, Certify(key, certificate_request, stored));
   StateTransaction transaction;
-  transaction.puts = {{kDrones + drone_id, stored.SerializeAsString()}};
+  transaction.puts = {{kDrones + key, stored.SerializeAsString()}};
   RETURN_IF_ERROR(store_.Commit(transaction).status());
-  enrolled_[drone_id] = std::move(stored);
+  enrolled_[key] = std::move(stored);
   return answer;
 }
 
-absl::StatusOr<v1::RevokeDroneResponse> DroneBook::Revoke(const std::string& name) {
+absl::StatusOr<v1::RevokeDroneResponse> DroneBook::Revoke(const std::string& name, const rpc::Caller& caller) {
   const std::string drone_id(absl::StripPrefix(name, "drones/"));
   absl::MutexLock lock(&mu_);
-  auto found = enrolled_.find(drone_id);
+  // Keys of others have a '/', which no id has.
+  const std::string key = IsValidId(drone_id) ? KeyOf(caller.tenant, drone_id) : "";
+  auto found = enrolled_.find(key);
   if (found == enrolled_.end()) {
     return Error(absl::StatusCode::kNotFound, "DRONE_NOT_ENROLLED",
                  absl::StrCat("drone '", drone_id, "' never joined with a token"), {{"drone", drone_id}});
@@ -260,7 +279,7 @@ absl::StatusOr<v1::RevokeDroneResponse> DroneBook::Revoke(const std::string& nam
   if (!stored.has_revoke_time()) {
     *stored.mutable_revoke_time() = ToTimestamp(clock_.Now());
     StateTransaction transaction;
-    transaction.puts = {{kDrones + drone_id, stored.SerializeAsString()}};
+    transaction.puts = {{kDrones + key, stored.SerializeAsString()}};
     RETURN_IF_ERROR(store_.Commit(transaction).status());
     found->second = stored;
   }
@@ -269,10 +288,11 @@ absl::StatusOr<v1::RevokeDroneResponse> DroneBook::Revoke(const std::string& nam
   return response;
 }
 
-absl::StatusOr<rpc::Caller> DroneBook::Check(absl::string_view drone_id, absl::string_view enrollment) const {
+absl::StatusOr<rpc::Caller> DroneBook::Check(const rpc::DroneIdentity& identity) const {
   absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(const StoredEnrollment stored, FindEnrollment(drone_id, enrollment));
-  return rpc::DroneCaller({std::string(drone_id), stored.enrollment()}, stored.tenant());
+  const std::string key = KeyOf(identity.tenant, identity.drone_id);
+  ASSIGN_OR_RETURN(const StoredEnrollment stored, FindEnrollment(key, identity.enrollment));
+  return rpc::DroneCaller(identity, stored.tenant());
 }
 
 }  // namespace chartly::auth

@@ -16,6 +16,7 @@
 #include "chartly/v1/auth.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/caller.h"
+#include "common/rpc/drone_identity.h"
 #include "common/state/state_store.h"
 #include "common/x509/authority.h"
 
@@ -24,6 +25,7 @@ namespace chartly::auth {
 class DroneBook {
  public:
   static constexpr size_t kMaxTokens = 10000;
+  static constexpr size_t kMaxTokensOfTenant = 1000;  // of one that is not the default one
   static constexpr size_t kMaxDrones = 100000;
   static constexpr absl::Duration kDefaultTokenLife = absl::Hours(1);
   static constexpr absl::Duration kMaxTokenLife = absl::Hours(7 * 24);
@@ -33,23 +35,23 @@ class DroneBook {
   static absl::StatusOr<std::unique_ptr<DroneBook>> Open(StateStore& store, x509::Authority authority,
                                                          absl::Duration life, Clock& clock);
 
-  // InvalidArgument (FIELD_INVALID), ResourceExhausted (TOKENS_TOO_MANY).
+  // InvalidArgument (FIELD_INVALID), ResourceExhausted (TOKENS_TOO_MANY), PermissionDenied (TENANT_NOT_YOURS).
   absl::StatusOr<v1::IssuedJoinToken> CreateToken(const v1::CreateJoinTokenRequest& request, const rpc::Caller& caller);
-  v1::ListJoinTokensResponse ListTokens() const;
+  // All for the default tenant, for any other its own.
+  v1::ListJoinTokensResponse ListTokens(const rpc::Caller& caller) const;
 
-  // The name of the token of the request. Fails as Enroll if the token is not good for this drone.
-  absl::StatusOr<std::string> TokenOf(const v1::EnrollDroneRequest& request) const;
+  // The token of the request. Fails as Enroll if it is not good for this drone.
+  absl::StatusOr<v1::JoinToken> TokenOf(const v1::EnrollDroneRequest& request) const;
   // Unauthenticated: JOIN_TOKEN_UNKNOWN, JOIN_TOKEN_EXPIRED, JOIN_TOKEN_USED, JOIN_TOKEN_OF_OTHER_DRONE; AlreadyExists
   // (DRONE_ENROLLED) if a token for any drone asks for the id of one that is let in already; InvalidArgument
   // (FIELD_INVALID, REQUEST_INVALID); ResourceExhausted (DRONES_TOO_MANY). The token is used up by success alone.
   absl::StatusOr<v1::DroneCertificate> Enroll(const v1::EnrollDroneRequest& request);
   // A new certificate for the enrolment of the caller. Unauthenticated as Check.
-  absl::StatusOr<v1::DroneCertificate> Renew(const std::string& drone_id, const std::string& enrollment,
-                                             const std::string& certificate_request);
-  // NotFound (DRONE_NOT_ENROLLED).
-  absl::StatusOr<v1::RevokeDroneResponse> Revoke(const std::string& name);
+  absl::StatusOr<v1::DroneCertificate> Renew(const rpc::Caller& drone, const std::string& certificate_request);
+  // Of the caller's tenant. NotFound (DRONE_NOT_ENROLLED).
+  absl::StatusOr<v1::RevokeDroneResponse> Revoke(const std::string& name, const rpc::Caller& caller);
   // The caller behind a certificate. Unauthenticated: DRONE_UNKNOWN, DRONE_REVOKED, DRONE_REPLACED, DRONE_EXPIRED.
-  absl::StatusOr<rpc::Caller> Check(absl::string_view drone_id, absl::string_view enrollment) const;
+  absl::StatusOr<rpc::Caller> Check(const rpc::DroneIdentity& identity) const;
 
  private:
   using StoredJoinToken = storage::v1::StoredJoinToken;
@@ -60,9 +62,11 @@ class DroneBook {
   absl::Status Load();
   absl::StatusOr<StoredJoinToken> FindToken(const v1::EnrollDroneRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<StoredEnrollment> FindEnrollment(absl::string_view drone_id, absl::string_view enrollment) const
+  // Under which a drone is kept: TENANT/ID; ID in the default tenant.
+  std::string KeyOf(absl::string_view tenant, absl::string_view drone_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<StoredEnrollment> FindEnrollment(absl::string_view key, absl::string_view enrollment) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<v1::DroneCertificate> Certify(const std::string& drone_id, const std::string& request,
+  absl::StatusOr<v1::DroneCertificate> Certify(const std::string& key, const std::string& request,
                                                StoredEnrollment& enrollment) const;
   void ForgetEndedTokens() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -72,7 +76,7 @@ class DroneBook {
   Clock& clock_;
   mutable absl::Mutex mu_;
   std::map<std::string, StoredJoinToken> tokens_ ABSL_GUARDED_BY(mu_);                  // by id
-  std::map<std::string, StoredEnrollment, std::less<>> enrolled_ ABSL_GUARDED_BY(mu_);  // by drone
+  std::map<std::string, StoredEnrollment, std::less<>> enrolled_ ABSL_GUARDED_BY(mu_);  // by KeyOf
 };
 
 }  // namespace chartly::auth

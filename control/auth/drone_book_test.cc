@@ -77,9 +77,10 @@ struct TlsAuth {
   std::unique_ptr<v1::AuthService::Stub> Admin() {
     return v1::AuthService::NewStub(server.InProcessChannel("test-key"));
   }
-  std::string Token(const std::string& drone_id = "") {
+  std::string Token(const std::string& drone_id = "", const std::string& tenant = "") {
     v1::CreateJoinTokenRequest request;
     request.set_drone_id(drone_id);
+    request.set_tenant(tenant);
     v1::IssuedJoinToken issued;
     grpc::ClientContext context;
     REQUIRE_OK(rpc::FromGrpcStatus(Admin()->CreateJoinToken(&context, request, &issued)));
@@ -135,6 +136,49 @@ TEST_CASE("a drone joins with a token and is who its certificate says") {
   CHECK(absl::StartsWith(auth.sink.entries.back().actor, "joinTokens/"));
   CHECK(auth.sink.entries.back().subject == "drones/d1");
   CHECK(auth.sink.entries.back().outcome == "OK");
+}
+
+TEST_CASE("drones of two tenants have the same id and are two, each bound to the tenant of its token") {
+  TlsAuth auth;
+  const std::vector<std::string> tenants = {"default", "acme", "globex"};
+  std::map<std::string, rpc::TlsFiles> files;
+  for (const std::string& tenant : tenants) {
+    auto joined = auth.Enroll(auth.Token("", tenant), "d1");
+    REQUIRE_OK(joined);
+    // The next one of that id writes where this one lies.
+    const std::string kept = auth.dir.File(tenant + ".pem");
+    std::filesystem::copy_file(joined->certificate, kept);
+    files[tenant] = {joined->authority, kept, kept};
+    CHECK(auth.sink.entries.back().tenant == tenant);
+  }
+  for (const std::string& tenant : tenants) {
+    auto caller = auth.Who(files[tenant]);
+    REQUIRE_OK(caller);
+    CHECK(caller->principal() == "drones/d1");
+    CHECK(caller->tenant() == tenant);
+  }
+  // The id is taken in each tenant for itself.
+  CHECK(Reason(auth.Enroll(auth.Token("", "acme"), "d1").status()) == "DRONE_ENROLLED");
+  REQUIRE_OK(auth.Enroll(auth.Token("", "acme"), "d2"));
+  // The default tenant revokes its own and no other.
+  REQUIRE_OK(auth.Revoke("d1"));
+  CHECK(Reason(auth.Who(files["default"]).status()) == "DRONE_REVOKED");
+  CHECK(auth.Who(files["acme"])->tenant() == "acme");
+  for (const char* none : {"d2", "acme/d1", "acme/d2", "nobody"}) {
+    INFO(none);
+    CHECK(Reason(auth.Revoke(none)) == "DRONE_NOT_ENROLLED");
+  }
+  // Renewed, it is the same one in the same tenant.
+  v1::RenewDroneRequest request;
+  auto key = x509::MakePrivateKey();
+  REQUIRE_OK(key);
+  request.set_certificate_request(*x509::MakeRequest(*key));
+  v1::DroneCertificate renewed;
+  grpc::ClientContext context;
+  REQUIRE_OK(rpc::FromGrpcStatus(auth.Stub(files["acme"])->RenewDrone(&context, request, &renewed)));
+  const std::string path = auth.dir.File("renewed.pem");
+  REQUIRE_OK(x509::WriteIdentity(path, *key, renewed.certificate()));
+  CHECK(auth.Who({files["acme"].authority, path, path})->tenant() == "acme");
 }
 
 TEST_CASE("a join token that is used twice is refused, and the audit log tells who tried") {
@@ -303,7 +347,7 @@ TEST_CASE("tokens and drones outlive a restart, and no secret of a token is stor
   REQUIRE_OK(store);
   REQUIRE_OK(open(*store)->Enroll(request));
   CHECK(Reason(open(*store)->Enroll(request).status()) == "JOIN_TOKEN_USED");
-  CHECK(open(*store)->ListTokens().join_tokens_size() == 0);
+  CHECK(open(*store)->ListTokens({}).join_tokens_size() == 0);
 }
 
 }  // namespace chartly::auth

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/rpc/credential_directory.h"
 #include "common/state/state_page.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "control/auth/tenant_choice.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace chartly::auth {
@@ -34,9 +36,6 @@ absl::Status Invalid(absl::string_view field, absl::string_view message) {
 absl::Status CheckFields(const v1::CreateKeyRequest& request) {
   if (!rpc::IsKeyId(request.key_id())) {
     return Invalid("key_id", "use lower-case letters, digits and '-', at most 39, beginning with no '-'");
-  }
-  if (!request.tenant().empty() && !rpc::IsKeyId(request.tenant())) {
-    return Invalid("tenant", "use lower-case letters, digits and '-', at most 39, beginning with no '-'");
   }
   if (request.display_name().size() > kMaxDisplayName) return Invalid("display_name", "at most 200 bytes");
   ASSIGN_OR_RETURN(rpc::Role role, rpc::ParseRole(request.role()));
@@ -84,28 +83,27 @@ absl::StatusOr<std::unique_ptr<KeyBook>> KeyBook::Open(StateStore& store, Clock&
 
 absl::StatusOr<v1::IssuedKey> KeyBook::Create(const v1::CreateKeyRequest& request, const rpc::Caller& caller) {
   RETURN_IF_ERROR(CheckFields(request));
+  ASSIGN_OR_RETURN(const std::string tenant, ChooseTenant(request.tenant(), caller));
+  const std::string id = rpc::KeyIdIn(tenant, request.key_id());
   const absl::Time now = clock_.Now();
   ASSIGN_OR_RETURN(const absl::Time expiry, ExpiryOf(request, now));
   StoredKey stored;
   v1::ApiKey& key = *stored.mutable_key();
-  key.set_name(absl::StrCat(kNames, request.key_id()));
+  key.set_name(absl::StrCat(kNames, id));
   key.set_display_name(request.display_name());
   key.set_role(request.role());
-  key.set_tenant(request.tenant().empty() ? "default" : request.tenant());
+  key.set_tenant(tenant);
   key.set_created_by(caller.principal);
   *key.mutable_create_time() = ToTimestamp(now);
   *key.mutable_expire_time() = ToTimestamp(expiry);
   ASSIGN_OR_RETURN(std::string secret, GiveSecret(stored));
   absl::MutexLock lock(&mu_);
-  if (keys_.count(request.key_id()) > 0) {
+  if (keys_.count(id) > 0) {
     return Error(absl::StatusCode::kAlreadyExists, "KEY_EXISTS",
-                 absl::StrCat("there is or was a key '", request.key_id(), "'; choose another id, or rotate that one"),
-                 {{"key", request.key_id()}});
+                 absl::StrCat("there is or was a key '", id, "'; choose another id, or rotate that one"),
+                 {{"key", id}});
   }
-  if (keys_.size() >= kMaxKeys) {
-    return Error(absl::StatusCode::kResourceExhausted, "KEYS_TOO_MANY",
-                 absl::StrCat("there are ", kMaxKeys, " keys already, those that ended included"));
-  }
+  RETURN_IF_ERROR(CheckRoom(tenant));
   RETURN_IF_ERROR(Put(stored));
   v1::IssuedKey issued;
   *issued.mutable_key() = key;
@@ -113,8 +111,24 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Create(const v1::CreateKeyRequest& reques
   return issued;
 }
 
-absl::StatusOr<v1::ListKeysResponse> KeyBook::List(const v1::ListKeysRequest& request) const {
-  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {kKeys, request.page_size(), request.page_token(), false}));
+absl::Status KeyBook::CheckRoom(absl::string_view tenant) const {
+  size_t most = kMaxKeys;
+  size_t taken = keys_.size();
+  if (tenant != rpc::kDefaultTenant && taken < most) {
+    const std::string prefix = rpc::KeyIdIn(tenant, "");
+    most = kMaxKeysOfTenant;
+    taken = 0;
+    for (auto it = keys_.lower_bound(prefix); it != keys_.end() && absl::StartsWith(it->first, prefix); ++it) ++taken;
+  }
+  if (taken < most) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "KEYS_TOO_MANY",
+               absl::StrCat("there are ", most, " keys already, those that ended included"));
+}
+
+absl::StatusOr<v1::ListKeysResponse> KeyBook::List(const v1::ListKeysRequest& request,
+                                                   const rpc::Caller& caller) const {
+  const std::string prefix = absl::StrCat(kKeys, rpc::KeyIdIn(caller.tenant, ""));
+  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {prefix, request.page_size(), request.page_token(), false}));
   v1::ListKeysResponse response;
   for (const StateEntry& entry : page.entries) {
     StoredKey stored;
@@ -124,7 +138,7 @@ absl::StatusOr<v1::ListKeysResponse> KeyBook::List(const v1::ListKeysRequest& re
   return response;
 }
 
-absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& request) {
+absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& request, const rpc::Caller& caller) {
   const absl::Duration overlap =
       request.overlap_seconds() == 0 ? kDefaultOverlap : absl::Seconds(request.overlap_seconds());
   if (overlap < absl::ZeroDuration() || overlap > kMaxOverlap) {
@@ -132,7 +146,7 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& reques
   }
   const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(StoredKey stored, Find(request.name()));
+  ASSIGN_OR_RETURN(StoredKey stored, Find(request.name(), caller));
   v1::ApiKey& key = *stored.mutable_key();
   if (key.has_revoke_time() || now >= ToTime(key.expire_time())) {
     return Error(absl::StatusCode::kFailedPrecondition, "KEY_ENDED",
@@ -149,9 +163,9 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& reques
   return issued;
 }
 
-absl::StatusOr<v1::ApiKey> KeyBook::Revoke(const v1::RevokeKeyRequest& request) {
+absl::StatusOr<v1::ApiKey> KeyBook::Revoke(const v1::RevokeKeyRequest& request, const rpc::Caller& caller) {
   absl::MutexLock lock(&mu_);
-  ASSIGN_OR_RETURN(StoredKey stored, Find(request.name()));
+  ASSIGN_OR_RETURN(StoredKey stored, Find(request.name(), caller));
   if (stored.key().has_revoke_time()) return stored.key();
   *stored.mutable_key()->mutable_revoke_time() = ToTimestamp(clock_.Now());
   RETURN_IF_ERROR(Put(stored));
@@ -181,9 +195,10 @@ absl::StatusOr<rpc::Caller> KeyBook::CheckKey(absl::string_view key_id, const rp
   return caller;
 }
 
-absl::StatusOr<storage::v1::StoredKey> KeyBook::Find(const std::string& name) const {
+absl::StatusOr<storage::v1::StoredKey> KeyBook::Find(const std::string& name, const rpc::Caller& caller) const {
   auto found = keys_.find(IdOf(name));
-  if (found != keys_.end()) return found->second;
+  const bool is_there = found != keys_.end() && absl::StartsWith(found->first, rpc::KeyIdIn(caller.tenant, ""));
+  if (is_there) return found->second;
   return Error(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", absl::StrCat("there is no key '", name, "'"),
                {{"key", name}});
 }

@@ -25,6 +25,7 @@ class KeyBook {
  public:
   // Ended keys count too: their ids stay taken, so that an id in the audit log means one key.
   static constexpr size_t kMaxKeys = 10000;
+  static constexpr size_t kMaxKeysOfTenant = 1000;  // of one that is not the default one
   static constexpr absl::Duration kDefaultLife = absl::Hours(90 * 24);
   static constexpr absl::Duration kMaxLife = absl::Hours(400 * 24);
   static constexpr absl::Duration kDefaultOverlap = absl::Hours(24);
@@ -33,13 +34,15 @@ class KeyBook {
   // Reads all keys. DataLoss (STATE_DAMAGED) names an entry that cannot be read. Both must outlive the book.
   static absl::StatusOr<std::unique_ptr<KeyBook>> Open(StateStore& store, Clock& clock);
 
-  // InvalidArgument (FIELD_INVALID, ROLE_UNKNOWN), AlreadyExists (KEY_EXISTS), ResourceExhausted (KEYS_TOO_MANY).
+  // For the default tenant there are the keys of all tenants, for any other only its own.
+  // InvalidArgument (FIELD_INVALID, ROLE_UNKNOWN), AlreadyExists (KEY_EXISTS), ResourceExhausted (KEYS_TOO_MANY),
+  // PermissionDenied (TENANT_NOT_YOURS).
   absl::StatusOr<v1::IssuedKey> Create(const v1::CreateKeyRequest& request, const rpc::Caller& caller);
-  absl::StatusOr<v1::ListKeysResponse> List(const v1::ListKeysRequest& request) const;
+  absl::StatusOr<v1::ListKeysResponse> List(const v1::ListKeysRequest& request, const rpc::Caller& caller) const;
   // NotFound (KEY_NOT_FOUND), FailedPrecondition (KEY_ENDED).
-  absl::StatusOr<v1::IssuedKey> Rotate(const v1::RotateKeyRequest& request);
+  absl::StatusOr<v1::IssuedKey> Rotate(const v1::RotateKeyRequest& request, const rpc::Caller& caller);
   // NotFound (KEY_NOT_FOUND).
-  absl::StatusOr<v1::ApiKey> Revoke(const v1::RevokeKeyRequest& request);
+  absl::StatusOr<v1::ApiKey> Revoke(const v1::RevokeKeyRequest& request, const rpc::Caller& caller);
   // Also notes the use, to the hour.
   absl::StatusOr<rpc::Caller> CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest);
 
@@ -47,7 +50,10 @@ class KeyBook {
   using StoredKey = storage::v1::StoredKey;
 
   KeyBook(StateStore& store, Clock& clock) : store_(store), clock_(clock) {}
-  absl::StatusOr<StoredKey> Find(const std::string& name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<StoredKey> Find(const std::string& name, const rpc::Caller& caller) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // ResourceExhausted (KEYS_TOO_MANY).
+  absl::Status CheckRoom(absl::string_view tenant) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Makes it durable, then visible.
   absl::Status Put(const StoredKey& stored) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteUse(StoredKey& stored, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

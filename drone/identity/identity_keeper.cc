@@ -34,13 +34,14 @@ absl::Status NotUsable(absl::string_view reason, const std::string& folder, cons
 
 }  // namespace
 
-absl::StatusOr<rpc::TlsFiles> FindIdentity(const std::string& folder, const std::string& drone_id, absl::Time now) {
+absl::StatusOr<JoinedIdentity> FindIdentity(const std::string& folder, const std::string& drone_id, absl::Time now) {
   const std::string path = folder + "/identity.pem";
   const absl::StatusOr<x509::CertificateFacts> facts = ReadFacts(path);
   if (!facts.ok()) {
     return NotUsable("NOT_JOINED", folder, drone_id, absl::StrCat("there is no identity of this drone in ", folder));
   }
-  const std::string owner = rpc::ParseDroneIdentity(facts->uri).drone_id;
+  const rpc::DroneIdentity identity = rpc::ParseDroneIdentity(facts->uri);
+  const std::string& owner = identity.drone_id;
   if (owner != drone_id) {
     return NotUsable("IDENTITY_OF_OTHER_DRONE", folder, drone_id,
                      absl::StrCat("the identity in ", folder, " is that of '", owner, "', not of '", drone_id, "'"));
@@ -49,7 +50,7 @@ absl::StatusOr<rpc::TlsFiles> FindIdentity(const std::string& folder, const std:
     return NotUsable("IDENTITY_EXPIRED", folder, drone_id,
                      absl::StrCat("the identity in ", folder, " has expired: the drone was away for too long"));
   }
-  return rpc::TlsFiles{folder + "/authority.pem", path, path};
+  return JoinedIdentity{{folder + "/authority.pem", path, path}, identity.tenant};
 }
 
 IdentityKeeper::IdentityKeeper(rpc::TlsFiles files, std::shared_ptr<grpc::Channel> auth, Clock& clock)

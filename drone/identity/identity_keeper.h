@@ -22,9 +22,14 @@
 
 namespace chartly::drone {
 
-// The files that `chartly drone join` leaves in a folder. FailedPrecondition (NOT_JOINED, IDENTITY_OF_OTHER_DRONE,
-// IDENTITY_EXPIRED) says what is wrong and how to join.
-absl::StatusOr<rpc::TlsFiles> FindIdentity(const std::string& folder, const std::string& drone_id, absl::Time now);
+// What `chartly drone join` leaves in a folder.
+struct JoinedIdentity {
+  rpc::TlsFiles files;
+  std::string tenant;  // that the drone works for
+};
+
+// FailedPrecondition (NOT_JOINED, IDENTITY_OF_OTHER_DRONE, IDENTITY_EXPIRED) says what is wrong and how to join.
+absl::StatusOr<JoinedIdentity> FindIdentity(const std::string& folder, const std::string& drone_id, absl::Time now);
 
 class IdentityKeeper {
  public:

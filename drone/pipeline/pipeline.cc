@@ -176,7 +176,7 @@ class Pipeline::Impl {
 
   BatchHeader Origin(const Page& page, const std::string& sha256) const {
     BatchHeader origin;
-    origin.set_tenant("default");
+    origin.set_tenant(spec_.tenant);
     origin.set_profile_id(spec_.profile.id);
     origin.set_revision(Revision());
     origin.set_run_id(spec_.run_id);

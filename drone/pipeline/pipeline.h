@@ -37,6 +37,7 @@ struct RunSpec {
   std::string run_id;
   std::string drone_id;
   std::vector<Delivery> deliveries = {};  // of a webhook
+  std::string tenant = "default";
 };
 
 struct PipelineDeps {

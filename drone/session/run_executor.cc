@@ -243,7 +243,8 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
       if (tried.ok()) deps.shadow = &*shadow;
       if (!tried.ok()) run.shadow = RefusedShadow(order, tried.status());
     }
-    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order)}, std::move(deps));
+    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order), deps_.tenant},
+                      std::move(deps));
     {
       absl::MutexLock lock(&run.mu);
       run.pipeline = &pipeline;

@@ -51,6 +51,7 @@ struct RunExecutorDeps {
   ProfileTrust* trust = nullptr;     // null: any profile runs, signed or not
   KeptRevisions* good = nullptr;     // the last revision of each profile that ran well; null: none is kept
   FleetQuota* quota = nullptr;       // as in PipelineDeps
+  std::string tenant = "default";    // that the drone works for
 };
 
 class RunExecutor {
