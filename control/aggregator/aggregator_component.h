@@ -12,28 +12,12 @@
 #include "common/clock/clock.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
-#include "control/aggregator/committer.h"
-#include "control/aggregator/eraser.h"
+#include "common/rpc/tenants.h"
+#include "control/aggregator/aggregator_tenant.h"
 #include "control/aggregator/ingest_service.h"
-#include "control/aggregator/kv_record_store.h"
-#include "control/aggregator/record_explainer.h"
-#include "control/aggregator/record_export.h"
-#include "control/aggregator/record_query.h"
 #include "control/aggregator/record_service.h"
-#include "control/aggregator/redriver.h"
-#include "control/aggregator/retention.h"
-#include "control/aggregator/sealer.h"
-#include "control/aggregator/store_inspector.h"
 
 namespace chartly::aggregator {
-
-struct AggregatorConfig {
-  std::string data_dir;                     // of the process; records lie in its folder "records"
-  size_t dedupe_bytes = size_t{1} << 30;    // memory of the dedupe index, filters and look-ups
-  size_t memory_bytes = size_t{256} << 20;  // write buffers and cache of the store
-  SealerOptions sealer;
-  absl::Duration retention_interval = absl::Hours(1);  // how often what is kept long enough is looked for
-};
 
 class AggregatorComponent {
  public:
@@ -42,34 +26,28 @@ class AggregatorComponent {
                                                                    const rpc::Authenticator& authenticator,
                                                                    rpc::AuditSink* audit, const rpc::Peers& peers);
   ~AggregatorComponent() { Shutdown(); }
-  std::vector<grpc::Service*> services() { return {ingest_.get(), records_.get()}; }
+  std::vector<grpc::Service*> services() { return {&ingest_, &records_}; }
   // Starts the retention of profiles, which asks the registry.
-  absl::Status Start();
+  absl::Status Start() { return tenants_.Start(); }
   // Empty if all is well; else what is wrong, for people.
-  std::string Health() const { return committer_->Health(); }
+  std::string Health() const { return tenants_.Health(); }
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return store_->BackUp(folder, stopped);
+    return kv_->BackUp(folder, stopped);
   }
   // What the store held that was backed up there.
   static absl::StatusOr<storage::v1::LedgerPosition> LedgerOf(const std::string& folder, uint32_t number);
   void Shutdown();
 
  private:
-  AggregatorComponent() = default;
+  AggregatorComponent(const AggregatorConfig& config, std::shared_ptr<KvStore> kv,
+                      const rpc::Authenticator& authenticator, rpc::AuditSink* audit, const rpc::Peers& peers);
+
   SystemClock clock_;
-  std::unique_ptr<KvRecordStore> store_;
-  std::unique_ptr<Committer> committer_;
-  std::unique_ptr<Sealer> sealer_;
-  std::unique_ptr<RecordQuery> query_;
-  std::unique_ptr<RecordExport> exports_;
-  std::unique_ptr<RecordExplainer> explainer_;
-  std::unique_ptr<Redriver> redriver_;
-  std::unique_ptr<Eraser> eraser_;
-  std::unique_ptr<StoreInspector> inspector_;
-  std::unique_ptr<Retention> retention_;
-  std::unique_ptr<IngestService> ingest_;
-  std::unique_ptr<RecordService> records_;
+  const std::shared_ptr<KvStore> kv_;
+  rpc::Tenants<AggregatorTenant> tenants_;
+  IngestService ingest_;
+  RecordService records_;
 };
 
 }  // namespace chartly::aggregator

@@ -31,7 +31,10 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(RecordStore& store, c
                                                            size_t dedupe_bytes) {
   std::unique_ptr<Committer> committer(new Committer(store, clock, dedupe_bytes));
   RETURN_IF_ERROR(Annotate(committer->Rebuild(), "reading the stored records"));
-  committer->thread_ = std::thread([raw = committer.get()] { raw->Run(); });
+  committer->thread_ = std::thread([raw = committer.get(), tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
+    raw->Run();
+  });
   return committer;
 }
 
@@ -184,7 +187,8 @@ void Committer::Submit(CommitRequest request, Done done) {
 CommitResult Committer::Commit(CommitRequest request) {
   {
     absl::MutexLock lock(&mu_);
-    auto room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return pending_bytes_ < kMaxPendingBytes || stopping_; };
+    auto room = [this]()
+                    ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return pending_bytes_ < max_pending_bytes_ || stopping_; };
     mu_.Await(absl::Condition(&room));
   }
   absl::Notification committed;
@@ -199,7 +203,7 @@ CommitResult Committer::Commit(CommitRequest request) {
 
 bool Committer::HasRoom(std::function<void()> room) {
   absl::MutexLock lock(&mu_);
-  if (pending_bytes_ < kMaxPendingBytes || stopping_) return true;
+  if (pending_bytes_ < max_pending_bytes_ || stopping_) return true;
   waiting_for_room_.push_back(std::move(room));
   return false;
 }
@@ -342,7 +346,7 @@ void Committer::Release(size_t bytes) {
     absl::MutexLock lock(&mu_);
     pending_bytes_ -= bytes;
     SetGauge("chartly_ingest_pending_bytes", static_cast<double>(pending_bytes_));
-    if (pending_bytes_ < kMaxPendingBytes) waiting.swap(waiting_for_room_);
+    if (pending_bytes_ < max_pending_bytes_) waiting.swap(waiting_for_room_);
   }
   for (const std::function<void()>& room : waiting) room();
 }

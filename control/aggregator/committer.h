@@ -6,6 +6,7 @@
 #ifndef CHARTLY_CONTROL_AGGREGATOR_COMMITTER_H_
 #define CHARTLY_CONTROL_AGGREGATOR_COMMITTER_H_
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -25,7 +26,7 @@
 
 namespace chartly::aggregator {
 
-// Batches of one commit, and of all that wait for one.
+// Batches of one commit, and the most of all that wait for one; less where the index is small.
 inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;
 inline constexpr size_t kMaxPendingBytes = size_t{64} << 20;
 
@@ -43,7 +44,7 @@ class Committer {
   void Submit(CommitRequest request, Done done);
   // Waits for room, submits, waits for the result.
   CommitResult Commit(CommitRequest request);
-  // True if less than kMaxPendingBytes wait; else false, and `room` is called once when there is room again.
+  // True if there is room for more to wait; else false, and `room` is called once when there is room again.
   bool HasRoom(std::function<void()> room);
 
   // What is not sealed yet.
@@ -79,6 +80,7 @@ class Committer {
       : store_(store),
         clock_(clock),
         dedupe_bytes_(dedupe_bytes),
+        max_pending_bytes_(std::clamp(dedupe_bytes / 4, kMaxGroupBytes, kMaxPendingBytes)),
         sealed_(store, dedupe_bytes / 8),
         index_(dedupe_bytes) {}
   absl::Status Rebuild();
@@ -103,6 +105,7 @@ class Committer {
   RecordStore& store_;
   const Clock& clock_;
   const size_t dedupe_bytes_;
+  const size_t max_pending_bytes_;
   SealedIndex sealed_;         // of the commit thread
   DedupeIndex index_;          // of the commit thread
   bool index_stale_ = false;   // of the commit thread

@@ -348,7 +348,7 @@ TEST_CASE("a damaged sealed chunk is found, set aside and named, and its records
   {
     auto kv = OpenKvStore(dir.File("db"), {.memory_bytes = size_t{8} << 20, .large_values = true});
     REQUIRE_OK(kv);
-    std::string prefix = StoreKeys(kDefaultTenant).SealedChunkPrefix();
+    std::string prefix = StoreKeys(rpc::kDefaultTenant).SealedChunkPrefix();
     auto it = (*kv)->NewIterator();
     it->Seek(prefix);
     it->Next();
@@ -427,7 +427,7 @@ TEST_CASE("commits wait for the sealer when the index is full, and go on") {
 void MakeFormat1(const std::string& path) {
   auto kv = OpenKvStore(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
   REQUIRE_OK(kv);
-  StoreKeys keys(kDefaultTenant);
+  StoreKeys keys(rpc::kDefaultTenant);
   KvBatch changes;
   changes.Put(keys.Format(), "1");
   std::string versions = keys.SupersededPrefix("");

@@ -24,6 +24,7 @@ void IngestReactor::Begin(grpc::CallbackServerContext* context) {
   admitted_at_ = absl::Now();
   absl::Status admitted = service_.guard_.Admit(context, "Ingest", caller_);
   if (!admitted.ok()) return Fail(admitted);
+  committer_ = &service_.tenants_.Of(caller_).committer();
   ReadMore();
 }
 
@@ -70,6 +71,10 @@ absl::Status IngestReactor::Readmit() {
   admitted_at_ = now;
   rpc::Caller caller;
   absl::Status status = service_.guard_.Admit(context_, "Ingest", caller);
+  if (status.ok() && caller.tenant != caller_.tenant) {
+    return Error(absl::StatusCode::kUnauthenticated, "TENANT_CHANGED",
+                 "the drone works for another tenant now; connect again");
+  }
   // While nobody can tell, the answer of before stands; the directory bounds for how long.
   return absl::IsUnavailable(status) ? absl::OkStatus() : status;
 }
@@ -83,8 +88,8 @@ absl::Status IngestReactor::TakeHello(const v1::IngestHello& hello) {
   CommitRequest request;
   request.position = spool_;
   request.position->acked_seq = hello.acked_seq();
-  service_.committer_.Submit(std::move(request),
-                             [self = shared_from_this()](const CommitResult& result) { self->OnWelcome(result); });
+  committer_->Submit(std::move(request),
+                     [self = shared_from_this()](const CommitResult& result) { self->OnWelcome(result); });
   return absl::OkStatus();
 }
 
@@ -114,7 +119,7 @@ absl::StatusOr<CommitRequest> IngestReactor::Prepare(v1::IngestEntry entry) cons
     return request;
   }
   if (!entry.has_batch()) return Misuse(absl::StrCat("entry ", entry.seq(), " is empty"));
-  absl::StatusOr<PreparedBatch> batch = PrepareBatch(std::move(*entry.mutable_batch()));
+  absl::StatusOr<PreparedBatch> batch = PrepareBatch(std::move(*entry.mutable_batch()), caller_.tenant);
   if (!batch.ok()) return Annotate(batch.status(), absl::StrCat("entry ", entry.seq()));
   if (batch->header.drone_id() != spool_.drone_id) {
     return Misuse(absl::StrCat("entry ", entry.seq(), " holds a batch of drone ", batch->header.drone_id(),
@@ -132,7 +137,7 @@ absl::Status IngestReactor::TakeEntry(v1::IngestEntry entry) {
     ++in_flight_;
     in_flight_bytes_ += bytes;
   }
-  service_.committer_.Submit(std::move(request), [self = shared_from_this(), bytes](const CommitResult& result) {
+  committer_->Submit(std::move(request), [self = shared_from_this(), bytes](const CommitResult& result) {
     self->OnCommitted(result, bytes);
   });
   ReadMore();
@@ -157,7 +162,7 @@ void IngestReactor::OnCommitted(const CommitResult& result, size_t bytes) {
 
 // Reads the next message if the window of the stream and the committer have room, else once they have.
 void IngestReactor::ReadMore() {
-  bool room = service_.committer_.HasRoom([self = shared_from_this()] { self->ReadMore(); });
+  bool room = committer_->HasRoom([self = shared_from_this()] { self->ReadMore(); });
   {
     absl::MutexLock lock(&mu_);
     paused_ = room && in_flight_bytes_ >= kIngestWindowBytes;

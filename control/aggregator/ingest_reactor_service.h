@@ -51,9 +51,10 @@ class IngestReactor final : public grpc::ServerBidiReactor<v1::IngestRequest, v1
   grpc::CallbackServerContext* context_ = nullptr;  // of the call, which lasts until OnDone
   absl::Time admitted_at_;
   rpc::Caller caller_;
-  v1::IngestRequest request_;    // of the one read in progress
-  v1::IngestResponse response_;  // of the one write in progress
-  SpoolPosition spool_;          // set by hello, before any entry
+  Committer* committer_ = nullptr;  // of the tenant of the caller; null until it is admitted
+  v1::IngestRequest request_;       // of the one read in progress
+  v1::IngestResponse response_;     // of the one write in progress
+  SpoolPosition spool_;             // set by hello, before any entry
 
   absl::Mutex mu_;
   std::deque<std::function<void()>> actions_ ABSL_GUARDED_BY(mu_);

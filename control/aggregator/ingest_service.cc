@@ -14,8 +14,9 @@ absl::Status Stopping() {
 
 }  // namespace
 
-IngestService::IngestService(Committer& committer, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-    : committer_(committer), guard_("chartly.v1.IngestService", authenticator, audit) {}
+IngestService::IngestService(rpc::Tenants<AggregatorTenant>& tenants, const rpc::Authenticator& authenticator,
+                             rpc::AuditSink* audit)
+    : tenants_(tenants), guard_("chartly.v1.IngestService", authenticator, audit, &tenants) {}
 
 grpc::ServerBidiReactor<v1::IngestRequest, v1::IngestResponse>* IngestService::Ingest(
     grpc::CallbackServerContext* context) {

@@ -13,7 +13,8 @@
 #include "absl/synchronization/mutex.h"
 #include "chartly/v1/aggregator.grpc.pb.h"
 #include "common/rpc/guard.h"
-#include "control/aggregator/committer.h"
+#include "common/rpc/tenants.h"
+#include "control/aggregator/aggregator_tenant.h"
 
 namespace chartly::aggregator {
 
@@ -21,7 +22,9 @@ class IngestReactor;
 
 class IngestService final : public v1::IngestService::CallbackService {
  public:
-  IngestService(Committer& committer, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+  // All must outlive it.
+  IngestService(rpc::Tenants<AggregatorTenant>& tenants, const rpc::Authenticator& authenticator,
+                rpc::AuditSink* audit);
 
   grpc::ServerBidiReactor<v1::IngestRequest, v1::IngestResponse>* Ingest(grpc::CallbackServerContext* context) override;
 
@@ -32,7 +35,7 @@ class IngestService final : public v1::IngestService::CallbackService {
   friend class IngestReactor;
   void Forget(IngestReactor* reactor);
 
-  Committer& committer_;
+  rpc::Tenants<AggregatorTenant>& tenants_;
   const rpc::Guard guard_;
   absl::Mutex mu_;
   std::set<std::shared_ptr<IngestReactor>> reactors_ ABSL_GUARDED_BY(mu_);

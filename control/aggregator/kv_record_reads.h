@@ -84,7 +84,7 @@ extern template class KvRecordReads<RecordStore>;
 // A state of the store that does not change. The store must outlive it.
 class KvRecordView final : public KvRecordReads<RecordReader> {
  public:
-  KvRecordView(std::unique_ptr<KvReader> kv, const StoreKeys& keys, std::shared_ptr<const PartsByProfile> parts)
+  KvRecordView(std::shared_ptr<const KvReader> kv, const StoreKeys& keys, std::shared_ptr<const PartsByProfile> parts)
       : kv_(std::move(kv)), keys_(keys), parts_(std::move(parts)) {}
 
  private:
@@ -92,7 +92,7 @@ class KvRecordView final : public KvRecordReads<RecordReader> {
   const StoreKeys& keys() const override { return keys_; }
   std::shared_ptr<const PartsByProfile> parts() const override { return parts_; }
 
-  const std::unique_ptr<KvReader> kv_;
+  const std::shared_ptr<const KvReader> kv_;
   const StoreKeys keys_;
   const std::shared_ptr<const PartsByProfile> parts_;
 };

@@ -20,12 +20,19 @@ constexpr char kFormatWithoutParts[] = "2";
 
 absl::StatusOr<std::unique_ptr<KvRecordStore>> KvRecordStore::Open(const std::string& path, const KvOptions& options,
                                                                    absl::string_view tenant) {
-  ASSIGN_OR_RETURN(std::unique_ptr<KvStore> kv, OpenKvStore(path, options));
+  ASSIGN_OR_RETURN(std::shared_ptr<KvStore> kv, OpenKvStore(path, options));
+  absl::StatusOr<std::unique_ptr<KvRecordStore>> store = Open(std::move(kv), tenant);
+  if (!store.ok()) return Annotate(store.status(), path);
+  return store;
+}
+
+absl::StatusOr<std::unique_ptr<KvRecordStore>> KvRecordStore::Open(std::shared_ptr<KvStore> kv,
+                                                                   absl::string_view tenant) {
   std::unique_ptr<KvRecordStore> store(new KvRecordStore(std::move(kv), tenant));
-  RETURN_IF_ERROR(Annotate(store->AdmitFormat(), path));
-  RETURN_IF_ERROR(Annotate(store->LoadParts(), path));
-  RETURN_IF_ERROR(Annotate(store->LoadDamage(), path));
-  RETURN_IF_ERROR(Annotate(store->RemoveGarbage(), path));
+  RETURN_IF_ERROR(store->AdmitFormat());
+  RETURN_IF_ERROR(store->LoadParts());
+  RETURN_IF_ERROR(store->LoadDamage());
+  RETURN_IF_ERROR(store->RemoveGarbage());
   return store;
 }
 

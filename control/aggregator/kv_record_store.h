@@ -9,20 +9,21 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/kv/kv_store.h"
+#include "common/rpc/caller.h"
 #include "control/aggregator/kv_record_reads.h"
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/store_keys.h"
 
 namespace chartly::aggregator {
 
-inline constexpr char kDefaultTenant[] = "default";
-
 class KvRecordStore final : public KvRecordReads<RecordStore> {
  public:
   // A store of an older format is brought to the present one first. FailedPrecondition (STORE_FORMAT_UNKNOWN) if a
   // newer program wrote it; else as OpenKvStore.
   static absl::StatusOr<std::unique_ptr<KvRecordStore>> Open(const std::string& path, const KvOptions& options,
-                                                             absl::string_view tenant = kDefaultTenant);
+                                                             absl::string_view tenant = rpc::kDefaultTenant);
+  // The store of one of the tenants that share `kv`.
+  static absl::StatusOr<std::unique_ptr<KvRecordStore>> Open(std::shared_ptr<KvStore> kv, absl::string_view tenant);
 
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
@@ -43,7 +44,7 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   std::string Damage() const override;
 
  private:
-  KvRecordStore(std::unique_ptr<KvStore> kv, absl::string_view tenant) : kv_(std::move(kv)), keys_(tenant) {}
+  KvRecordStore(std::shared_ptr<KvStore> kv, absl::string_view tenant) : kv_(std::move(kv)), keys_(tenant) {}
   const KvReader& kv() const override { return *kv_; }
   const StoreKeys& keys() const override { return keys_; }
   std::shared_ptr<const PartsByProfile> parts() const override;
@@ -66,7 +67,7 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   // Removes chunks that no part holds: a process was killed while it made one.
   absl::Status RemoveGarbage();
 
-  const std::unique_ptr<KvStore> kv_;
+  const std::shared_ptr<KvStore> kv_;
   const StoreKeys keys_;
   std::atomic<uint64_t> last_part_{0};
   mutable absl::Mutex mu_;

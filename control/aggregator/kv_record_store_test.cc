@@ -24,7 +24,7 @@ TEST_CASE("a store of a later format is refused and left as it is") {
     auto kv = OpenKvStore(dir.File("s"), {});
     REQUIRE_OK(kv);
     KvBatch batch;
-    batch.Put(StoreKeys(kDefaultTenant).Format(), "99");
+    batch.Put(StoreKeys(rpc::kDefaultTenant).Format(), "99");
     REQUIRE_OK((*kv)->Write(batch, true));
   }
   for (int i = 0; i < 2; ++i) {

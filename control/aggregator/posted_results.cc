@@ -74,10 +74,11 @@ absl::Status CheckRequest(const v1::CreateResultsRequest& request) {
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> BuildPostedBatches(const v1::CreateResultsRequest& request,
-                                                            const std::string& run_id, int64_t observed_us) {
+                                                            const std::string& run_id, int64_t observed_us,
+                                                            const std::string& tenant) {
   RETURN_IF_ERROR(CheckRequest(request));
   BatchHeader origin;
-  origin.set_tenant("default");
+  origin.set_tenant(tenant);
   origin.set_profile_id(request.profile_id());
   origin.set_run_id(run_id);
   origin.set_drone_id(request.drone_id());

@@ -17,7 +17,8 @@ inline constexpr int kMaxPostedRecords = 100000;
 // the request cannot be stored exactly as it came: no records or too many, an empty one, a name without a part after
 // its prefix or given twice, a measure that is no finite number.
 absl::StatusOr<std::vector<std::string>> BuildPostedBatches(const v1::CreateResultsRequest& request,
-                                                            const std::string& run_id, int64_t observed_us);
+                                                            const std::string& run_id, int64_t observed_us,
+                                                            const std::string& tenant);
 
 }  // namespace chartly::aggregator
 

@@ -4,17 +4,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
-#include "control/aggregator/kv_record_store.h"
 
 namespace chartly::aggregator {
 namespace {
 
 constexpr size_t kMaxNameBytes = 256;
 
-absl::Status CheckHeader(const BatchHeader& header) {
-  if (!header.tenant().empty() && header.tenant() != kDefaultTenant) {
+absl::Status CheckHeader(const BatchHeader& header, absl::string_view tenant) {
+  if (!header.tenant().empty() && header.tenant() != tenant) {
     return Error(absl::StatusCode::kPermissionDenied, "TENANT_UNKNOWN",
-                 absl::StrCat("the batch belongs to tenant ", header.tenant(), "; this store holds ", kDefaultTenant));
+                 absl::StrCat("the batch belongs to tenant ", header.tenant(), "; whoever sends it, to ", tenant));
   }
   RETURN_IF_ERROR(CheckName("profile_id of the batch", header.profile_id()));
   RETURN_IF_ERROR(CheckName("run_id of the batch", header.run_id()));
@@ -34,11 +33,11 @@ absl::Status CheckName(absl::string_view what, absl::string_view name) {
                absl::StrCat("the ", what, " must have 1 to ", kMaxNameBytes, " bytes and no control characters"));
 }
 
-absl::StatusOr<PreparedBatch> PrepareBatch(std::string bytes) {
+absl::StatusOr<PreparedBatch> PrepareBatch(std::string bytes, absl::string_view tenant) {
   PreparedBatch prepared;
   {
     ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
-    RETURN_IF_ERROR(CheckHeader(batch.header()));
+    RETURN_IF_ERROR(CheckHeader(batch.header(), tenant));
     prepared.ids = ComputeRecordIds(batch);
     prepared.ranges = KeyRangesOf(batch);
     prepared.header = batch.header();

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/batch/batch.h"
 #include "common/batch/record_id.h"
+#include "common/rpc/caller.h"
 #include "control/aggregator/key_ranges.h"
 
 namespace chartly::aggregator {
@@ -23,8 +24,9 @@ struct PreparedBatch {
 };
 
 // DataLoss (BATCH_CORRUPT) if the bytes are damaged; InvalidArgument (BATCH_INVALID) if the header names no profile
-// or run, or names that cannot be keys; PermissionDenied (TENANT_UNKNOWN) if the tenant is not the store's.
-absl::StatusOr<PreparedBatch> PrepareBatch(std::string bytes);
+// or run, or names that cannot be keys; PermissionDenied (TENANT_UNKNOWN) if it says that it belongs to another tenant
+// than `tenant`.
+absl::StatusOr<PreparedBatch> PrepareBatch(std::string bytes, absl::string_view tenant = rpc::kDefaultTenant);
 
 // InvalidArgument (NAME_INVALID) unless `name` has 1 to 256 bytes and no control characters. `what` is for the message.
 absl::Status CheckName(absl::string_view what, absl::string_view name);

@@ -5,32 +5,16 @@
 #include "chartly/v1/aggregator.grpc.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/guard.h"
-#include "control/aggregator/committer.h"
-#include "control/aggregator/eraser.h"
-#include "control/aggregator/record_explainer.h"
-#include "control/aggregator/record_export.h"
-#include "control/aggregator/record_query.h"
-#include "control/aggregator/record_store.h"
-#include "control/aggregator/redriver.h"
-#include "control/aggregator/store_inspector.h"
+#include "common/rpc/tenants.h"
+#include "control/aggregator/aggregator_tenant.h"
 
 namespace chartly::aggregator {
 
 class RecordService final : public v1::RecordService::Service {
  public:
   // All must outlive the service.
-  struct Deps {
-    const RecordStore& store;
-    Committer& committer;
-    const RecordQuery& query;
-    RecordExport& exports;
-    const RecordExplainer& explainer;
-    Redriver& redriver;
-    Eraser& eraser;
-    const StoreInspector& inspector;
-    const Clock& clock;
-  };
-  RecordService(const Deps& deps, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+  RecordService(rpc::Tenants<AggregatorTenant>& tenants, const Clock& clock, const rpc::Authenticator& authenticator,
+                rpc::AuditSink* audit);
 
   grpc::Status CreateResults(grpc::ServerContext* context, const v1::CreateResultsRequest* request,
                              v1::CreateResultsResponse* response) override;
@@ -68,9 +52,10 @@ class RecordService final : public v1::RecordService::Service {
                            grpc::ServerWriter<v1::ScanBatchesResponse>* writer) override;
 
  private:
-  absl::StatusOr<v1::CreateResultsResponse> Store(const v1::CreateResultsRequest& request);
+  absl::StatusOr<v1::CreateResultsResponse> Store(const v1::CreateResultsRequest& request, const rpc::Caller& caller);
 
-  const Deps deps_;
+  rpc::Tenants<AggregatorTenant>& tenants_;
+  const Clock& clock_;
   const rpc::Guard guard_;
 };
 

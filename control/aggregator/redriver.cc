@@ -39,9 +39,10 @@ auto OriginOf(const StoredQuarantine& row) {
 // Builds batches of rows that keep their contract now.
 class Rebuilder {
  public:
-  static absl::StatusOr<std::unique_ptr<Rebuilder>> Create(const ProfileRevision& revision, std::string run_id) {
+  static absl::StatusOr<std::unique_ptr<Rebuilder>> Create(const ProfileRevision& revision, std::string run_id,
+                                                           const std::string& tenant) {
     ASSIGN_OR_RETURN(Profile profile, ValidateProfileOrError(revision.name, revision.content));
-    std::unique_ptr<Rebuilder> rebuilder(new Rebuilder(std::move(profile), revision.name, std::move(run_id)));
+    std::unique_ptr<Rebuilder> rebuilder(new Rebuilder(std::move(profile), revision.name, std::move(run_id), tenant));
     ASSIGN_OR_RETURN(rebuilder->normalizer_, Normalizer::Create(rebuilder->profile_));
     ASSIGN_OR_RETURN(rebuilder->row_, RawRow::Create(rebuilder->profile_, rebuilder->normalizer_->paths()));
     rebuilder->normalizer_->Bind(rebuilder->builder_);
@@ -79,7 +80,7 @@ class Rebuilder {
   absl::Status Flush() {
     if (builder_.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(std::string bytes, builder_.Finish());
-    ASSIGN_OR_RETURN(PreparedBatch prepared, PrepareBatch(std::move(bytes)));
+    ASSIGN_OR_RETURN(PreparedBatch prepared, PrepareBatch(std::move(bytes), tenant_));
     batches.push_back(std::move(prepared));
     return absl::OkStatus();
   }
@@ -89,8 +90,11 @@ class Rebuilder {
   std::vector<PreparedBatch> batches;
 
  private:
-  Rebuilder(Profile profile, std::string revision, std::string run_id)
-      : profile_(std::move(profile)), revision_(std::move(revision)), run_id_(std::move(run_id)) {
+  Rebuilder(Profile profile, std::string revision, std::string run_id, std::string tenant)
+      : profile_(std::move(profile)),
+        revision_(std::move(revision)),
+        run_id_(std::move(run_id)),
+        tenant_(std::move(tenant)) {
     BatchHeader origin;
     refused_.SetOrigin(origin);
   }
@@ -99,7 +103,7 @@ class Rebuilder {
     if (has_origin_ && OriginOf(stored) == OriginOf(last_)) return absl::OkStatus();
     RETURN_IF_ERROR(Flush());
     BatchHeader origin;
-    origin.set_tenant("default");
+    origin.set_tenant(tenant_);
     origin.set_profile_id(profile_.id);
     origin.set_revision(revision_);
     origin.set_run_id(run_id_);
@@ -117,6 +121,7 @@ class Rebuilder {
   const Profile profile_;
   const std::string revision_;
   const std::string run_id_;
+  const std::string tenant_;
   std::unique_ptr<Normalizer> normalizer_;
   std::unique_ptr<RawRow> row_;
   BatchBuilder builder_;
@@ -160,7 +165,7 @@ absl::StatusOr<v1::RedriveQuarantineResponse> Redriver::Redrive(const v1::Redriv
   ASSIGN_OR_RETURN(ProfileRevision revision, find_revision_(request.profile_id()));
   answer.set_revision(revision.name);
   std::string run_id = NewRunId();
-  ASSIGN_OR_RETURN(std::unique_ptr<Rebuilder> rebuilder, Rebuilder::Create(revision, run_id));
+  ASSIGN_OR_RETURN(std::unique_ptr<Rebuilder> rebuilder, Rebuilder::Create(revision, run_id, tenant_));
   ASSIGN_OR_RETURN(std::vector<Taken> rows, TakeRows(request, answer));
   answer.set_tried(static_cast<int64_t>(rows.size()));
   CommitRequest commit;

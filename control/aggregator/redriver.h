@@ -29,8 +29,13 @@ using FindRevision = std::function<absl::StatusOr<ProfileRevision>(const std::st
 
 class Redriver {
  public:
-  Redriver(const RecordStore& store, Committer& committer, const Clock& clock, FindRevision find_revision)
-      : store_(store), committer_(committer), clock_(clock), find_revision_(std::move(find_revision)) {}
+  Redriver(const RecordStore& store, Committer& committer, const Clock& clock, FindRevision find_revision,
+           std::string tenant = rpc::kDefaultTenant)
+      : store_(store),
+        committer_(committer),
+        clock_(clock),
+        find_revision_(std::move(find_revision)),
+        tenant_(std::move(tenant)) {}
 
   // Tries up to 10,000 rows, or 8 MiB of them. InvalidArgument (PROFILE_REQUIRED, PAGE_TOKEN_INVALID);
   // FailedPrecondition (REDRIVE_UNSUPPORTED) if rows of the profile cannot be read again.
@@ -50,6 +55,7 @@ class Redriver {
   Committer& committer_;
   const Clock& clock_;
   const FindRevision find_revision_;
+  const std::string tenant_;
   absl::Mutex mu_;
 };
 

@@ -6,6 +6,7 @@
 #include "common/profile/profile_parser.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -22,7 +23,8 @@ absl::Time Floor(absl::Time time, absl::Duration step) {
 }  // namespace
 
 void Retention::Start() {
-  thread_ = std::thread([this] {
+  thread_ = std::thread([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
     for (absl::Duration pause = std::min(interval_, kFirstPass); !clock_.WaitFor(pause, stop_); pause = interval_) {
       const absl::Status status = Pass();
       if (!status.ok()) LogWarn("records are kept longer than asked", {{"error", std::string(status.message())}});

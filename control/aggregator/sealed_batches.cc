@@ -2,7 +2,6 @@
 
 #include "common/batch/batch.h"
 #include "common/status/status.h"
-#include "control/aggregator/kv_record_store.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -14,7 +13,6 @@ constexpr size_t kTargetBytes = size_t{3} << 20;
 absl::StatusOr<bool> ToBatches(const RecordBlock& block,
                                absl::FunctionRef<absl::StatusOr<bool>(std::string batch)> take) {
   BatchHeader origin;
-  origin.set_tenant(kDefaultTenant);
   origin.set_profile_id(block.source().profile_id);
   *origin.mutable_key() = {block.source().key.begin(), block.source().key.end()};
   BatchBuilder builder;

@@ -10,7 +10,8 @@
 
 namespace chartly::aggregator {
 
-// Gives the rows of a block in batches of a few MiB, without what single batches had of their own: run, drone, source.
+// Gives the rows of a block in batches of a few MiB, without what single batches had of their own: tenant, run,
+// drone, source.
 // Stops when `take` returns false; says whether it did not.
 absl::StatusOr<bool> ToBatches(const RecordBlock& block,
                                absl::FunctionRef<absl::StatusOr<bool>(std::string batch)> take);

@@ -32,8 +32,12 @@ bool Sealer::stopping() const {
 
 void Sealer::Start() {
   committer_.ExpectSealing();
-  threads_.emplace_back([this] { Run([this] { return SealNext(); }); });
-  threads_.emplace_back([this] {
+  threads_.emplace_back([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
+    Run([this] { return SealNext(); });
+  });
+  threads_.emplace_back([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
     ::setpriority(PRIO_PROCESS, 0, kMergeNice);  // on Linux, of this thread alone
     Run([this] { return MergeNext(); });
   });

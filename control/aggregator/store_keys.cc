@@ -1,6 +1,8 @@
 #include "control/aggregator/store_keys.h"
 
-#include "common/kv/kv_store.h"
+#include <memory>
+
+#include "common/status/status.h"
 
 namespace chartly::aggregator {
 
@@ -97,6 +99,20 @@ std::string StoreKeys::QuarantineId(uint64_t run_ordinal, uint64_t batch, uint32
 
 std::string StoreKeys::ProfileQuarantine(absl::string_view profile_id, absl::string_view id) const {
   return Name('x', profile_id).append(id.data(), id.size());
+}
+
+absl::StatusOr<std::vector<std::string>> TenantsIn(const KvReader& kv) {
+  std::vector<std::string> tenants;
+  std::unique_ptr<KvIterator> it = kv.NewIterator();
+  for (it->Seek(""); it->Valid(); it->Seek(tenants.back() + '\1')) {
+    const absl::string_view key = it->key();
+    const size_t end = key.find('\0');
+    if (end == key.npos)
+      return Error(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a key of the store is of no tenant");
+    tenants.emplace_back(key.substr(0, end));
+  }
+  RETURN_IF_ERROR(it->status());
+  return tenants;
 }
 
 absl::string_view KeyName(absl::string_view key, size_t prefix) {

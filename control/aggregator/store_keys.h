@@ -5,8 +5,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/kv/kv_store.h"
 
 namespace chartly::aggregator {
 
@@ -72,6 +75,8 @@ class StoreKeys {
   std::string tenant_;
 };
 
+// The tenants that have keys in the store, each once.
+absl::StatusOr<std::vector<std::string>> TenantsIn(const KvReader& kv);
 // The last name of a key that ends with one; the number it ends with.
 absl::string_view KeyName(absl::string_view key, size_t prefix);
 uint64_t KeyNumber(absl::string_view key);

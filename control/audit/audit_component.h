@@ -14,24 +14,13 @@
 #include "common/net/http_client.h"
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
+#include "common/rpc/tenants.h"
 #include "common/secrets/secrets.h"
 #include "common/state/state_store.h"
-#include "control/audit/audit_log.h"
 #include "control/audit/audit_service.h"
-#include "control/audit/audit_upkeep.h"
-#include "control/audit/checkpoint_keeper.h"
+#include "control/audit/audit_tenant.h"
 
 namespace chartly::audit {
-
-struct AuditConfig {
-  std::string data_dir;         // the store lies in its folder "audit", the keys in its folder "audit-keys"
-  std::string origin;           // name of a new log; empty: one is made up
-  std::string checkpoint_file;  // every checkpoint is appended to it; empty: none
-  std::string webhook_url;      // every checkpoint is posted there; empty: nowhere
-  SecretRef webhook_key;        // with this key
-  std::string secrets_dir;
-  absl::Duration keep = absl::ZeroDuration();  // how long events stay; zero: for good
-};
 
 class AuditComponent {
  public:
@@ -40,27 +29,26 @@ class AuditComponent {
   static absl::StatusOr<std::unique_ptr<AuditComponent>> Open(const AuditConfig& config,
                                                               const rpc::Authenticator& authenticator,
                                                               rpc::AuditSink* audit, Clock& clock);
-  absl::Status Start();
-  std::vector<grpc::Service*> services() { return {service_.get()}; }
+  absl::Status Start() { return tenants_.Start(); }
+  std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
-  std::string Health();
+  std::string Health() { return tenants_.Health(); }
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return store_->BackUp(folder, stopped);
   }
   // Signs what was appended last. Safe twice.
-  void Shutdown();
+  void Shutdown() { tenants_.Shutdown(); }
 
  private:
-  explicit AuditComponent(const AuditConfig& config) : secrets_(config.secrets_dir) {}
+  AuditComponent(const AuditConfig& config, std::unique_ptr<StateStore> store, const rpc::Authenticator& authenticator,
+                 rpc::AuditSink* audit, Clock& clock);
 
   const Secrets secrets_;
-  std::unique_ptr<net::HttpClient> http_;
-  std::unique_ptr<StateStore> store_;
-  std::unique_ptr<AuditLog> log_;
-  std::unique_ptr<CheckpointKeeper> keeper_;
-  std::unique_ptr<AuditUpkeep> upkeep_;
-  std::unique_ptr<AuditService> service_;
+  const std::unique_ptr<net::HttpClient> http_;
+  const std::unique_ptr<StateStore> store_;
+  rpc::Tenants<AuditTenant> tenants_;
+  AuditService service_;
 };
 
 }  // namespace chartly::audit

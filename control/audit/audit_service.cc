@@ -1,6 +1,7 @@
 #include "control/audit/audit_service.h"
 
 #include "common/audit/audit_entry.h"
+#include "common/status/status.h"
 #include "control/audit/audit_export.h"
 #include "control/audit/audit_proofs.h"
 
@@ -24,62 +25,72 @@ v1::AuditEvent EventOf(const rpc::Caller& caller, const char* action) {
 grpc::Status AuditService::AppendAuditEvent(grpc::ServerContext* context, const v1::AppendAuditEventRequest* request,
                                             v1::AuditEvent* response) {
   return guard_.Unary(context, "AppendAuditEvent", *request, response,
-                      [&](const rpc::Caller&) { return deps_.log.Append(request->event()); });
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::AuditEvent> {
+                        // It belongs to the tenant in which it was done; only parts of the control plane say which.
+                        const std::string& told = request->event().tenant();
+                        const std::string tenant = told.empty() ? rpc::kDefaultTenant : told;
+                        RETURN_IF_ERROR(tenants_.Admit(tenant));
+                        return tenants_.Find(tenant)->log().Append(request->event());
+                      });
 }
 
 grpc::Status AuditService::ListAuditEvents(grpc::ServerContext* context, const v1::ListAuditEventsRequest* request,
                                            v1::ListAuditEventsResponse* response) {
   return guard_.Unary(context, "ListAuditEvents", *request, response,
-                      [&](const rpc::Caller&) { return deps_.log.List(*request); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).log().List(*request); });
 }
 
 grpc::Status AuditService::GetAuditProof(grpc::ServerContext* context, const v1::GetAuditProofRequest* request,
                                          v1::AuditProof* response) {
-  return guard_.Unary(context, "GetAuditProof", *request, response,
-                      [&](const rpc::Caller&) { return ProveInclusion(deps_.log, deps_.keeper, request->seq()); });
+  return guard_.Unary(context, "GetAuditProof", *request, response, [&](const rpc::Caller& caller) {
+    return ProveInclusion(tenants_.Of(caller).log(), tenants_.Of(caller).keeper(), request->seq());
+  });
 }
 
 grpc::Status AuditService::GetAuditCheckpoint(grpc::ServerContext* context,
                                               const v1::GetAuditCheckpointRequest* request,
                                               v1::AuditCheckpoint* response) {
-  return guard_.Unary(context, "GetAuditCheckpoint", *request, response, [&](const rpc::Caller&) {
-    return ProveCheckpoint(deps_.log, deps_.keeper, request->since_size(), request->fresh());
+  return guard_.Unary(context, "GetAuditCheckpoint", *request, response, [&](const rpc::Caller& caller) {
+    return ProveCheckpoint(tenants_.Of(caller).log(), tenants_.Of(caller).keeper(), request->since_size(),
+                           request->fresh());
   });
 }
 
 grpc::Status AuditService::WitnessAuditLog(grpc::ServerContext* context, const v1::WitnessAuditLogRequest* request,
                                            v1::AuditCheckpoint* response) {
-  return guard_.Unary(context, "WitnessAuditLog", *request, response, [&](const rpc::Caller&) {
-    return ProveCheckpoint(deps_.log, deps_.keeper, request->since_size(), false);
+  return guard_.Unary(context, "WitnessAuditLog", *request, response, [&](const rpc::Caller& caller) {
+    return ProveCheckpoint(tenants_.Of(caller).log(), tenants_.Of(caller).keeper(), request->since_size(), false);
   });
 }
 
 grpc::Status AuditService::GetAuditConsistency(grpc::ServerContext* context,
                                                const v1::GetAuditConsistencyRequest* request,
                                                v1::AuditConsistency* response) {
-  return guard_.Unary(context, "GetAuditConsistency", *request, response, [&](const rpc::Caller&) {
-    return ProveConsistency(deps_.log, deps_.keeper, request->first_size(), request->second_size());
+  return guard_.Unary(context, "GetAuditConsistency", *request, response, [&](const rpc::Caller& caller) {
+    return ProveConsistency(tenants_.Of(caller).log(), tenants_.Of(caller).keeper(), request->first_size(),
+                            request->second_size());
   });
 }
 
 grpc::Status AuditService::ExportAuditLog(grpc::ServerContext* context, const v1::ExportAuditLogRequest* request,
                                           grpc::ServerWriter<v1::ExportAuditLogResponse>* writer) {
-  return guard_.Export(context, "ExportAuditLog", *request, [&](const rpc::Caller&) {
-    return WriteAuditLog(deps_.store, deps_.log, deps_.keeper,
+  return guard_.Export(context, "ExportAuditLog", *request, [&](const rpc::Caller& caller) {
+    return WriteAuditLog(tenants_.Of(caller).store(), tenants_.Of(caller).log(), tenants_.Of(caller).keeper(),
                          [&](const v1::ExportAuditLogResponse& piece) { return writer->Write(piece); });
   });
 }
 
 grpc::Status AuditService::RotateAuditKey(grpc::ServerContext* context, const v1::RotateAuditKeyRequest* request,
                                           v1::AuditKey* response) {
-  return guard_.Unary(context, "RotateAuditKey", *request, response,
-                      [&](const rpc::Caller& caller) { return deps_.keeper.Rotate(EventOf(caller, kRotateAction)); });
+  return guard_.Unary(context, "RotateAuditKey", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).keeper().Rotate(EventOf(caller, kRotateAction));
+  });
 }
 
 grpc::Status AuditService::EraseAuditPerson(grpc::ServerContext* context, const v1::EraseAuditPersonRequest* request,
                                             v1::EraseAuditPersonResponse* response) {
   return guard_.Unary(context, "EraseAuditPerson", *request, response, [&](const rpc::Caller& caller) {
-    return deps_.upkeep.Erase(*request, EventOf(caller, kEraseAction));
+    return tenants_.Of(caller).upkeep().Erase(*request, EventOf(caller, kEraseAction));
   });
 }
 

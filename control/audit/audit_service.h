@@ -1,4 +1,4 @@
-// The gRPC face of the audit log.
+// The gRPC face of the audit logs, of which each tenant has its own.
 #ifndef CHARTLY_CONTROL_AUDIT_AUDIT_SERVICE_H_
 #define CHARTLY_CONTROL_AUDIT_AUDIT_SERVICE_H_
 
@@ -6,24 +6,16 @@
 
 #include "chartly/v1/audit.grpc.pb.h"
 #include "common/rpc/guard.h"
-#include "common/state/state_store.h"
-#include "control/audit/audit_log.h"
-#include "control/audit/audit_upkeep.h"
-#include "control/audit/checkpoint_keeper.h"
+#include "common/rpc/tenants.h"
+#include "control/audit/audit_tenant.h"
 
 namespace chartly::audit {
 
 class AuditService final : public v1::AuditService::Service {
  public:
-  // What the service speaks for; everything must outlive it.
-  struct Deps {
-    const StateStore& store;
-    AuditLog& log;
-    CheckpointKeeper& keeper;
-    AuditUpkeep& upkeep;
-  };
-  AuditService(const Deps& deps, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : deps_(deps), guard_("chartly.v1.AuditService", authenticator, audit) {}
+  // Everything must outlive the service.
+  AuditService(rpc::Tenants<AuditTenant>& tenants, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+      : tenants_(tenants), guard_("chartly.v1.AuditService", authenticator, audit, &tenants) {}
 
   grpc::Status AppendAuditEvent(grpc::ServerContext* context, const v1::AppendAuditEventRequest* request,
                                 v1::AuditEvent* response) override;
@@ -45,7 +37,7 @@ class AuditService final : public v1::AuditService::Service {
                                 v1::EraseAuditPersonResponse* response) override;
 
  private:
-  const Deps deps_;
+  rpc::Tenants<AuditTenant>& tenants_;
   const rpc::Guard guard_;
 };
 

@@ -152,7 +152,10 @@ absl::Status CheckpointKeeper::CompareWithExports() {
 }
 
 void CheckpointKeeper::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
+    Run();
+  });
 }
 
 void CheckpointKeeper::Shutdown() {

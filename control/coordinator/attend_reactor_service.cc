@@ -12,10 +12,15 @@ namespace {
 // How often a stream is asked again who it is.
 constexpr absl::Duration kReadmitEach = absl::Seconds(5);
 
+absl::Status OtherTenant() {
+  return Error(absl::StatusCode::kUnauthenticated, "TENANT_CHANGED",
+               "the drone works for another tenant now; connect again");
+}
+
 }  // namespace
 
-AttendReactor::AttendReactor(const rpc::Guard& guard, DroneIntake& intake)
-    : guard_(guard), intake_(intake), start_(absl::Now()), admitted_at_(start_) {}
+AttendReactor::AttendReactor(const rpc::Guard& guard, const rpc::Tenants<CoordinatorTenant>& tenants)
+    : guard_(guard), tenants_(tenants), start_(absl::Now()), admitted_at_(start_) {}
 
 void AttendReactor::Begin(grpc::CallbackServerContext& context) {
   self_ = shared_from_this();
@@ -23,7 +28,8 @@ void AttendReactor::Begin(grpc::CallbackServerContext& context) {
   absl::Status admitted = guard_.Admit(&context, "Attend", caller_);
   if (!admitted.ok()) return End(admitted);
   speaker_ = caller_;
-  intake_.Join(self_);
+  intake_ = &tenants_.Of(caller_).intake;
+  intake_->Join(self_);
   {
     absl::MutexLock lock(&mu_);
     DecideRead();
@@ -40,6 +46,7 @@ absl::Status AttendReactor::Readmit() {
   absl::Status status = guard_.Admit(context_, "Attend", caller);
   // While nobody can tell, the answer of before stands; the directory bounds for how long.
   if (absl::IsUnavailable(status)) return absl::OkStatus();
+  if (status.ok() && caller.tenant != caller_.tenant) return OtherTenant();
   if (status.ok()) speaker_ = std::move(caller);
   return status;
 }
@@ -53,7 +60,7 @@ absl::Status AttendReactor::Check() {
 }
 
 void AttendReactor::OnReadDone(bool ok) {
-  if (!ok) return intake_.Close(shared_from_this());
+  if (!ok) return intake_->Close(shared_from_this());
   absl::Status status = Check();
   if (!status.ok()) return End(status);
   v1::HeartbeatRequest beat = std::move(request_);
@@ -64,7 +71,7 @@ void AttendReactor::OnReadDone(bool ok) {
     unheard_bytes_ += beat.ByteSizeLong();
     DecideRead();
   }
-  intake_.Beat(shared_from_this(), std::move(beat));
+  intake_->Beat(shared_from_this(), std::move(beat));
   Act();
 }
 
@@ -98,7 +105,7 @@ void AttendReactor::OnWriteDone(bool ok) {
       DecideEnd(absl::CancelledError("the drone has gone"));
     }
   }
-  intake_.OnSent(shared_from_this());
+  intake_->OnSent(shared_from_this());
   Act();
 }
 
@@ -145,7 +152,7 @@ void AttendReactor::Act() {
 
 void AttendReactor::OnDone() {
   std::shared_ptr<AttendReactor> last = std::move(self_);
-  intake_.Leave(last);
+  if (intake_ != nullptr) intake_->Leave(last);
 }
 
 }  // namespace chartly::coordinator

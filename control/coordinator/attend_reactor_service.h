@@ -15,6 +15,8 @@
 #include "absl/time/time.h"
 #include "chartly/v1/coordinator.grpc.pb.h"
 #include "common/rpc/guard.h"
+#include "common/rpc/tenants.h"
+#include "control/coordinator/coordinator_tenant.h"
 #include "control/coordinator/drone_intake.h"
 
 namespace chartly::coordinator {
@@ -27,8 +29,8 @@ class AttendReactor final : public grpc::ServerBidiReactor<v1::HeartbeatRequest,
                             public DroneStream,
                             public std::enable_shared_from_this<AttendReactor> {
  public:
-  // Guard and intake must outlive it.
-  AttendReactor(const rpc::Guard& guard, DroneIntake& intake);
+  // Both must outlive it.
+  AttendReactor(const rpc::Guard& guard, const rpc::Tenants<CoordinatorTenant>& tenants);
 
   // Admits the caller and begins to read. Called once, when a shared_ptr holds it.
   void Begin(grpc::CallbackServerContext& context);
@@ -51,7 +53,8 @@ class AttendReactor final : public grpc::ServerBidiReactor<v1::HeartbeatRequest,
   void Act() ABSL_LOCKS_EXCLUDED(mu_);
 
   const rpc::Guard& guard_;
-  DroneIntake& intake_;
+  const rpc::Tenants<CoordinatorTenant>& tenants_;
+  DroneIntake* intake_ = nullptr;  // of the caller's tenant; null until it is admitted
   const absl::Time start_;
   grpc::CallbackServerContext* context_ = nullptr;  // of the call, which lasts until OnDone
   absl::Time admitted_at_;

@@ -124,6 +124,8 @@ class Coordinator {
   // Webhooks (coordinator_webhooks.cc). NotFound (WEBHOOK_NOT_FOUND) if there is no such profile, or its source is
   // none.
   absl::StatusOr<WebhookConfig> FindWebhook(absl::string_view profile_id) const;
+  // What it says of a profile without one.
+  static absl::Status NoWebhook(absl::string_view profile_id);
   // Takes a delivery that was checked; a run of its profile follows. As WebhookInbox::Take.
   absl::StatusOr<bool> TakeDelivery(const std::string& profile_id, const v1::WebhookDelivery& delivery,
                                     absl::Duration remember) {

@@ -8,21 +8,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "control/coordinator/attend_reactor_service.h"
 #include "control/coordinator/event_watch_service.h"
 #include "control/coordinator/resource_name.h"
 
 namespace chartly::coordinator {
 
-CoordinatorService::CoordinatorService(Coordinator& coordinator, DroneIntake& intake, ProfileWatcher& profiles,
-                                       EventLog& events, WebhookReceiver& webhooks,
+CoordinatorService::CoordinatorService(rpc::Tenants<CoordinatorTenant>& tenants,
                                        const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-    : coordinator_(coordinator),
-      intake_(intake),
-      profiles_(profiles),
-      events_(events),
-      webhooks_(webhooks),
-      guard_("chartly.v1.CoordinatorService", authenticator, audit) {}
+    : tenants_(tenants), guard_("chartly.v1.CoordinatorService", authenticator, audit, &tenants) {}
 
 // A call of a drone: it goes to the intake, which calls back.
 template <typename Request, typename Response, typename Submit>
@@ -39,27 +34,28 @@ grpc::ServerUnaryReactor* CoordinatorService::CallOfDrone(grpc::CallbackServerCo
     guard_.FinishLater(method, start, caller, request, result.status(),
                        [reactor](const grpc::Status& status) { reactor->Finish(status); });
   };
-  admitted.ok() ? submit(std::move(end)) : end(admitted);
+  admitted.ok() ? submit(tenants_.Of(caller).intake, std::move(end)) : end(admitted);
   return reactor;
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::RegisterDrone(grpc::CallbackServerContext* context,
                                                             const v1::RegisterDroneRequest* request,
                                                             v1::Drone* response) {
-  return CallOfDrone(context, "RegisterDrone", *request, response,
-                     [&](DroneIntake::Registered done) { intake_.Register(*request, std::move(done)); });
+  return CallOfDrone(
+      context, "RegisterDrone", *request, response,
+      [&](DroneIntake& intake, DroneIntake::Registered done) { intake.Register(*request, std::move(done)); });
 }
 
 grpc::ServerUnaryReactor* CoordinatorService::Heartbeat(grpc::CallbackServerContext* context,
                                                         const v1::HeartbeatRequest* request,
                                                         v1::HeartbeatResponse* response) {
   return CallOfDrone(context, "Heartbeat", *request, response,
-                     [&](DroneIntake::Answered done) { intake_.Beat(*request, std::move(done)); });
+                     [&](DroneIntake& intake, DroneIntake::Answered done) { intake.Beat(*request, std::move(done)); });
 }
 
 grpc::ServerBidiReactor<v1::HeartbeatRequest, v1::HeartbeatResponse>* CoordinatorService::Attend(
     grpc::CallbackServerContext* context) {
-  auto reactor = std::make_shared<AttendReactor>(guard_, intake_);
+  auto reactor = std::make_shared<AttendReactor>(guard_, tenants_);
   reactor->Begin(*context);
   return reactor.get();  // it holds itself until gRPC is done with it
 }
@@ -67,9 +63,10 @@ grpc::ServerBidiReactor<v1::HeartbeatRequest, v1::HeartbeatResponse>* Coordinato
 grpc::Status CoordinatorService::ListDrones(grpc::ServerContext* context, const v1::ListDronesRequest* request,
                                             v1::ListDronesResponse* response) {
   return guard_.Unary(context, "ListDrones", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListDronesResponse> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListDronesResponse> {
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
-                        std::vector<v1::Drone> drones = coordinator_.ListDrones(request->page_token(), size + 1);
+                        std::vector<v1::Drone> drones =
+                            tenants_.Of(caller).coordinator.ListDrones(request->page_token(), size + 1);
                         v1::ListDronesResponse answer;
                         if (drones.size() > size) {
                           drones.pop_back();
@@ -82,38 +79,42 @@ grpc::Status CoordinatorService::ListDrones(grpc::ServerContext* context, const 
 
 grpc::Status CoordinatorService::GetDrone(grpc::ServerContext* context, const v1::GetDroneRequest* request,
                                           v1::Drone* response) {
-  return guard_.Unary(context, "GetDrone", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Drone> {
-    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "drones"));
-    return coordinator_.GetDrone(id);
-  });
+  return guard_.Unary(context, "GetDrone", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Drone> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "drones"));
+                        return tenants_.Of(caller).coordinator.GetDrone(id);
+                      });
 }
 
 grpc::Status CoordinatorService::GetDroneStats(grpc::ServerContext* context, const v1::GetDroneStatsRequest* request,
                                                v1::DroneStats* response) {
   return guard_.Unary(context, "GetDroneStats", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::DroneStats> { return coordinator_.DroneStats(); });
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::DroneStats> {
+                        return tenants_.Of(caller).coordinator.DroneStats();
+                      });
 }
 
 grpc::Status CoordinatorService::ListDroneWork(grpc::ServerContext* context, const v1::ListDroneWorkRequest* request,
                                                v1::ListDroneWorkResponse* response) {
   return guard_.Unary(context, "ListDroneWork", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListDroneWorkResponse> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListDroneWorkResponse> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->parent(), "drones"));
-                        return coordinator_.DroneWork(id);
+                        return tenants_.Of(caller).coordinator.DroneWork(id);
                       });
 }
 
 grpc::Status CoordinatorService::DrainDrone(grpc::ServerContext* context, const v1::DrainDroneRequest* request,
                                             v1::Drone* response) {
-  return guard_.Unary(context, "DrainDrone", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Drone> {
-    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "drones"));
-    return coordinator_.DrainDrone(id);
-  });
+  return guard_.Unary(context, "DrainDrone", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Drone> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "drones"));
+                        return tenants_.Of(caller).coordinator.DrainDrone(id);
+                      });
 }
 
 absl::StatusOr<v1::Run> CoordinatorService::ScheduleFresh(const std::string& profile_id, const rpc::Caller& caller) {
-  absl::Status fresh = profiles_.Refresh(profile_id);
-  absl::StatusOr<v1::Run> run = coordinator_.ScheduleRun(profile_id, caller.principal);
+  absl::Status fresh = tenants_.Of(caller).profiles.Refresh(profile_id);
+  absl::StatusOr<v1::Run> run = tenants_.Of(caller).coordinator.ScheduleRun(profile_id, caller.principal);
   // Not known here, and the registry could not be asked: say that, not that there is no such profile.
   if (absl::IsNotFound(run.status()) && !fresh.ok() && !absl::IsNotFound(fresh)) return fresh;
   return run;
@@ -123,8 +124,8 @@ grpc::Status CoordinatorService::PreviewAssignments(grpc::ServerContext* context
                                                     const v1::PreviewAssignmentsRequest* request,
                                                     v1::PreviewAssignmentsResponse* response) {
   return guard_.Unary(context, "PreviewAssignments", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::PreviewAssignmentsResponse> {
-                        return coordinator_.PreviewAssignments(*request);
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::PreviewAssignmentsResponse> {
+                        return tenants_.Of(caller).coordinator.PreviewAssignments(*request);
                       });
 }
 
@@ -132,7 +133,8 @@ grpc::Status CoordinatorService::CreateRun(grpc::ServerContext* context, const v
                                            v1::Run* response) {
   return guard_.Unary(context, "CreateRun", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
-                        if (request->status() != v1::RUN_STATUS_UNSPECIFIED) return coordinator_.RecordRun(*request);
+                        if (request->status() != v1::RUN_STATUS_UNSPECIFIED)
+                          return tenants_.Of(caller).coordinator.RecordRun(*request);
                         if (!request->run_id().empty()) {
                           return Error(absl::StatusCode::kInvalidArgument, "RUN_INVALID",
                                        "run_id is only for a run done elsewhere; give its status too, or leave it out");
@@ -155,13 +157,14 @@ grpc::Status CoordinatorService::RunProfileNow(grpc::ServerContext* context, con
 grpc::Status CoordinatorService::ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
                                           v1::ListRunsResponse* response) {
   return guard_.Unary(
-      context, "ListRuns", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::ListRunsResponse> {
+      context, "ListRuns", *request, response, [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListRunsResponse> {
         int32_t wanted = request->page_size() != 0 ? request->page_size() : request->limit();
         ASSIGN_OR_RETURN(size_t size, PageSize(wanted, 50, 1000));
         ASSIGN_OR_RETURN(int64_t before, ParseRunToken(request->page_token()));
         int64_t next = 0;
         v1::ListRunsResponse answer;
-        for (v1::Run& run : coordinator_.ListRuns(before, size, request->profile_id(), request->drone_id(), next)) {
+        for (v1::Run& run :
+             tenants_.Of(caller).coordinator.ListRuns(before, size, request->profile_id(), request->drone_id(), next)) {
           *answer.add_runs() = std::move(run);
         }
         if (next != 0) answer.set_next_page_token(MakeRunToken(next));
@@ -171,39 +174,42 @@ grpc::Status CoordinatorService::ListRuns(grpc::ServerContext* context, const v1
 
 grpc::Status CoordinatorService::GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request,
                                         v1::Run* response) {
-  return guard_.Unary(context, "GetRun", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Run> {
+  return guard_.Unary(context, "GetRun", *request, response, [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
     ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
-    return coordinator_.GetRun(id);
+    return tenants_.Of(caller).coordinator.GetRun(id);
   });
 }
 
 grpc::Status CoordinatorService::CancelRun(grpc::ServerContext* context, const v1::CancelRunRequest* request,
                                            v1::Run* response) {
-  return guard_.Unary(context, "CancelRun", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Run> {
-    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
-    return coordinator_.CancelRun(id);
-  });
+  return guard_.Unary(context, "CancelRun", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
+                        return tenants_.Of(caller).coordinator.CancelRun(id);
+                      });
 }
 
 grpc::Status CoordinatorService::GetProfileStatus(grpc::ServerContext* context,
                                                   const v1::GetProfileStatusRequest* request,
                                                   v1::ProfileStatus* response) {
-  return guard_.Unary(context, "GetProfileStatus", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ProfileStatus> {
-                        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
-                        absl::StatusOr<v1::ProfileStatus> status = coordinator_.GetProfileStatus(id);
-                        if (!absl::IsNotFound(status.status())) return status;
-                        RETURN_IF_ERROR(profiles_.Refresh(id));  // made a moment ago, or the registry says why not
-                        return coordinator_.GetProfileStatus(id);
-                      });
+  return guard_.Unary(
+      context, "GetProfileStatus", *request, response,
+      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ProfileStatus> {
+        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
+        absl::StatusOr<v1::ProfileStatus> status = tenants_.Of(caller).coordinator.GetProfileStatus(id);
+        if (!absl::IsNotFound(status.status())) return status;
+        RETURN_IF_ERROR(tenants_.Of(caller).profiles.Refresh(id));  // made a moment ago, or the registry says why not
+        return tenants_.Of(caller).coordinator.GetProfileStatus(id);
+      });
 }
 
 grpc::Status CoordinatorService::ListRollouts(grpc::ServerContext* context, const v1::ListRolloutsRequest* request,
                                               v1::ListRolloutsResponse* response) {
   return guard_.Unary(context, "ListRollouts", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListRolloutsResponse> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListRolloutsResponse> {
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
-                        std::vector<v1::Rollout> found = coordinator_.ListRollouts(request->page_token(), size + 1);
+                        std::vector<v1::Rollout> found =
+                            tenants_.Of(caller).coordinator.ListRollouts(request->page_token(), size + 1);
                         v1::ListRolloutsResponse answer;
                         if (found.size() > size) {
                           found.pop_back();
@@ -217,36 +223,37 @@ grpc::Status CoordinatorService::ListRollouts(grpc::ServerContext* context, cons
 grpc::Status CoordinatorService::GetRollout(grpc::ServerContext* context, const v1::GetRolloutRequest* request,
                                             v1::Rollout* response) {
   return guard_.Unary(context, "GetRollout", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Rollout> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Rollout> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "rollouts"));
-                        return coordinator_.GetRollout(id);
+                        return tenants_.Of(caller).coordinator.GetRollout(id);
                       });
 }
 
 grpc::Status CoordinatorService::AbortRollout(grpc::ServerContext* context, const v1::AbortRolloutRequest* request,
                                               v1::Rollout* response) {
   return guard_.Unary(context, "AbortRollout", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Rollout> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Rollout> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "rollouts"));
-                        return coordinator_.AbortRollout(id, request->reason());
+                        return tenants_.Of(caller).coordinator.AbortRollout(id, request->reason());
                       });
 }
 
 grpc::Status CoordinatorService::AcceptRollout(grpc::ServerContext* context, const v1::AcceptRolloutRequest* request,
                                                v1::Rollout* response) {
   return guard_.Unary(context, "AcceptRollout", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Rollout> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Rollout> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "rollouts"));
-                        return coordinator_.AcceptRollout(id);
+                        return tenants_.Of(caller).coordinator.AcceptRollout(id);
                       });
 }
 
 grpc::Status CoordinatorService::ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest* request,
                                             v1::ListQuotasResponse* response) {
   return guard_.Unary(context, "ListQuotas", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ListQuotasResponse> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListQuotasResponse> {
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
-                        std::vector<v1::SourceQuota> found = coordinator_.ListQuotas(request->page_token(), size + 1);
+                        std::vector<v1::SourceQuota> found =
+                            tenants_.Of(caller).coordinator.ListQuotas(request->page_token(), size + 1);
                         v1::ListQuotasResponse answer;
                         if (found.size() > size) {
                           found.pop_back();
@@ -259,31 +266,40 @@ grpc::Status CoordinatorService::ListQuotas(grpc::ServerContext* context, const 
 
 grpc::Status CoordinatorService::ShadowProfile(grpc::ServerContext* context, const v1::ShadowProfileRequest* request,
                                                v1::Shadow* response) {
-  return guard_.Unary(context, "ShadowProfile", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::Shadow> {
-                        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
-                        RETURN_IF_ERROR(profiles_.Refresh(id));  // it may have been applied a moment ago
-                        return coordinator_.AskForShadow(id, *request);
-                      });
+  return guard_.Unary(
+      context, "ShadowProfile", *request, response, [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Shadow> {
+        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
+        RETURN_IF_ERROR(tenants_.Of(caller).profiles.Refresh(id));  // it may have been applied a moment ago
+        return tenants_.Of(caller).coordinator.AskForShadow(id, *request);
+      });
 }
 
 grpc::Status CoordinatorService::GetShadow(grpc::ServerContext* context, const v1::GetShadowRequest* request,
                                            v1::Shadow* response) {
-  return guard_.Unary(context, "GetShadow", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::Shadow> {
-    ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "shadows"));
-    return coordinator_.GetShadow(id);
-  });
+  return guard_.Unary(context, "GetShadow", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Shadow> {
+                        ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "shadows"));
+                        return tenants_.Of(caller).coordinator.GetShadow(id);
+                      });
 }
 
 grpc::Status CoordinatorService::ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                                                 v1::ReceiveWebhookResponse* response) {
   return guard_.Unary(context, "ReceiveWebhook", *request, response,
-                      [&](const rpc::Caller&) { return webhooks_.Receive(*request); });
+                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ReceiveWebhookResponse> {
+                        // Whoever posts has no key: the tenant is in the address, and one that nobody has made has no
+                        // webhooks.
+                        const std::string& name = request->tenant();
+                        CoordinatorTenant* tenant = tenants_.Find(name.empty() ? rpc::kDefaultTenant : name);
+                        if (tenant == nullptr) return Coordinator::NoWebhook(request->profile());
+                        const MetricTenant metrics(name);
+                        return tenant->webhooks.Receive(*request);
+                      });
 }
 
 grpc::ServerWriteReactor<v1::Event>* CoordinatorService::WatchEvents(grpc::CallbackServerContext* context,
                                                                      const v1::WatchEventsRequest* request) {
-  auto watch = std::make_shared<EventWatch>(guard_, events_, watchers_);
+  auto watch = std::make_shared<EventWatch>(guard_, tenants_);
   watch->Begin(*context, *request);
   return watch.get();  // it holds itself until gRPC is done with it
 }

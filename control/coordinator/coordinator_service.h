@@ -3,15 +3,10 @@
 #ifndef CHARTLY_CONTROL_COORDINATOR_COORDINATOR_SERVICE_H_
 #define CHARTLY_CONTROL_COORDINATOR_COORDINATOR_SERVICE_H_
 
-#include <atomic>
-
 #include "chartly/v1/coordinator.grpc.pb.h"
 #include "common/rpc/guard.h"
-#include "control/coordinator/coordinator.h"
-#include "control/coordinator/drone_intake.h"
-#include "control/coordinator/event_log.h"
-#include "control/coordinator/profile_watcher.h"
-#include "control/coordinator/webhook_receiver.h"
+#include "common/rpc/tenants.h"
+#include "control/coordinator/coordinator_tenant.h"
 
 namespace chartly::coordinator {
 
@@ -22,8 +17,8 @@ using CoordinatorServiceBase = v1::CoordinatorService::WithCallbackMethod_Regist
 
 class CoordinatorService final : public CoordinatorServiceBase {
  public:
-  CoordinatorService(Coordinator& coordinator, DroneIntake& intake, ProfileWatcher& profiles, EventLog& events,
-                     WebhookReceiver& webhooks, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+  CoordinatorService(rpc::Tenants<CoordinatorTenant>& tenants, const rpc::Authenticator& authenticator,
+                     rpc::AuditSink* audit);
 
   grpc::ServerUnaryReactor* RegisterDrone(grpc::CallbackServerContext* context, const v1::RegisterDroneRequest* request,
                                           v1::Drone* response) override;
@@ -77,13 +72,8 @@ class CoordinatorService final : public CoordinatorServiceBase {
   grpc::ServerUnaryReactor* CallOfDrone(grpc::CallbackServerContext* context, const char* method,
                                         const Request& request, Response* response, Submit submit);
 
-  Coordinator& coordinator_;
-  DroneIntake& intake_;
-  ProfileWatcher& profiles_;
-  EventLog& events_;
-  WebhookReceiver& webhooks_;
+  rpc::Tenants<CoordinatorTenant>& tenants_;
   const rpc::Guard guard_;
-  std::atomic<int> watchers_{0};
 };
 
 }  // namespace chartly::coordinator

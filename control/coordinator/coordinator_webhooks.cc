@@ -17,6 +17,10 @@ absl::StatusOr<WebhookConfig> Coordinator::FindWebhook(absl::string_view profile
   absl::MutexLock lock(&mu_);
   const ProfileEntry* profile = profiles_.Find(profile_id);
   if (profile != nullptr && profile->webhook) return *profile->webhook;
+  return NoWebhook(profile_id);
+}
+
+absl::Status Coordinator::NoWebhook(absl::string_view profile_id) {
   return Error(absl::StatusCode::kNotFound, "WEBHOOK_NOT_FOUND",
                absl::StrCat("there is no profile ", profile_id, " with a source of type webhook"),
                {{"profile_id", profile_id}});

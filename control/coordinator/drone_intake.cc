@@ -39,7 +39,10 @@ void InGroups(std::vector<T> all, Work work) {
 }  // namespace
 
 void DroneIntake::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
+    Run();
+  });
 }
 
 void DroneIntake::Shutdown() {

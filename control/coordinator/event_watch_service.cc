@@ -9,17 +9,19 @@
 
 namespace chartly::coordinator {
 
-EventWatch::EventWatch(const rpc::Guard& guard, EventLog& events, std::atomic<int>& watchers)
-    : guard_(guard), events_(events), watchers_(watchers), start_(absl::Now()) {
-  ++watchers_;
-}
+EventWatch::EventWatch(const rpc::Guard& guard, const rpc::Tenants<CoordinatorTenant>& tenants)
+    : guard_(guard), tenants_(tenants), start_(absl::Now()) {}
 
-EventWatch::~EventWatch() { --watchers_; }
+EventWatch::~EventWatch() {
+  if (tenant_ != nullptr) --tenant_->watchers;
+}
 
 absl::Status EventWatch::Admit(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request) {
   RETURN_IF_ERROR(guard_.Admit(&context, "WatchEvents", caller_));
-  ASSIGN_OR_RETURN(int64_t position, events_.Position(request.last_event_id()));
-  if (watchers_ > kMaxWatchers) {
+  tenant_ = &tenants_.Of(caller_);
+  const int watchers = ++tenant_->watchers;
+  ASSIGN_OR_RETURN(int64_t position, events().Position(request.last_event_id()));
+  if (watchers > kMaxWatchers) {
     return Error(absl::StatusCode::kResourceExhausted, "WATCHERS_TOO_MANY",
                  absl::StrCat(kMaxWatchers, " streams of events are open; close some"));
   }
@@ -33,7 +35,7 @@ void EventWatch::Begin(grpc::CallbackServerContext& context, const v1::WatchEven
   context_ = &context;
   absl::Status status = Admit(context, request);
   if (!status.ok()) return End(status);
-  events_.Listen(self_);
+  events().Listen(self_);
   ReadmitAfter(kReadmitEach);
   StartSendInitialMetadata();  // the caller knows that from now on nothing is missed
 }
@@ -62,7 +64,7 @@ void EventWatch::Send() {
     absl::MutexLock lock(&mu_);
     if (busy_ || ended_) return;
     if (waiting_.empty() && !gone_) {
-      std::vector<v1::Event> news = events_.Next(position_);
+      std::vector<v1::Event> news = events().Next(position_);
       waiting_.assign(std::make_move_iterator(news.begin()), std::make_move_iterator(news.end()));
     }
     if (gone_) {
@@ -72,7 +74,7 @@ void EventWatch::Send() {
       event_ = std::move(waiting_.front());
       waiting_.pop_front();
       busy_ = true;
-    } else if (events_.closed()) {
+    } else if (events().closed()) {
       next = kEnd;
       end =
           Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the coordinator stops; watch again after it starts");
@@ -103,6 +105,9 @@ void EventWatch::Readmit() {
   const absl::Status status = guard_.Admit(context_, "WatchEvents", caller);
   // While nobody can tell, the answer of before stands; the directory bounds for how long.
   if (!status.ok() && !absl::IsUnavailable(status)) return End(status);
+  if (status.ok() && caller.tenant != caller_.tenant) {
+    return End(Error(absl::StatusCode::kUnauthenticated, "TENANT_CHANGED", "the key is of another tenant now"));
+  }
   {
     absl::MutexLock lock(&mu_);
     busy_ = false;

@@ -8,7 +8,6 @@
 
 #include <grpcpp/alarm.h>
 
-#include <atomic>
 #include <deque>
 #include <memory>
 
@@ -17,7 +16,8 @@
 #include "absl/time/time.h"
 #include "chartly/v1/coordinator.grpc.pb.h"
 #include "common/rpc/guard.h"
-#include "control/coordinator/event_log.h"
+#include "common/rpc/tenants.h"
+#include "control/coordinator/coordinator_tenant.h"
 
 namespace chartly::coordinator {
 
@@ -29,8 +29,8 @@ class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
                          public EventListener,
                          public std::enable_shared_from_this<EventWatch> {
  public:
-  // Guard, log and `watchers` (how many there are) must outlive it.
-  EventWatch(const rpc::Guard& guard, EventLog& events, std::atomic<int>& watchers);
+  // Both must outlive it.
+  EventWatch(const rpc::Guard& guard, const rpc::Tenants<CoordinatorTenant>& tenants);
   ~EventWatch() override;
 
   // Admits the caller and begins to send. Called once, when a shared_ptr holds it.
@@ -44,6 +44,7 @@ class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
 
  private:
   absl::Status Admit(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request);
+  EventLog& events() { return tenant_->events; }
   // Sends the next event, or the end, unless something is being sent.
   void Send() ABSL_LOCKS_EXCLUDED(mu_);
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
@@ -51,8 +52,8 @@ class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
   void Readmit() ABSL_LOCKS_EXCLUDED(mu_);
 
   const rpc::Guard& guard_;
-  EventLog& events_;
-  std::atomic<int>& watchers_;
+  const rpc::Tenants<CoordinatorTenant>& tenants_;
+  CoordinatorTenant* tenant_ = nullptr;  // the caller's; null until it is admitted
   const absl::Time start_;
   rpc::Caller caller_;
   grpc::CallbackServerContext* context_ = nullptr;  // of the call, which lasts until OnDone

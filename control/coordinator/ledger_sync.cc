@@ -7,6 +7,7 @@
 #include "common/rpc/grpc_status.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 
 namespace chartly::coordinator {
 namespace {
@@ -17,7 +18,10 @@ constexpr size_t kGroup = 64;
 }  // namespace
 
 void LedgerSync::Start() {
-  thread_ = std::thread([this] { Loop(); });
+  thread_ = std::thread([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
+    Loop();
+  });
 }
 
 void LedgerSync::Shutdown() {

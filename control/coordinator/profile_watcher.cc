@@ -8,6 +8,7 @@
 #include "common/rpc/grpc_status.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 
 namespace chartly::coordinator {
 namespace {
@@ -19,7 +20,10 @@ constexpr absl::Duration kRefreshTimeout = absl::Seconds(5);
 }  // namespace
 
 void ProfileWatcher::Start() {
-  thread_ = std::thread([this] { Loop(); });
+  thread_ = std::thread([this, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
+    Loop();
+  });
 }
 
 void ProfileWatcher::Shutdown() {

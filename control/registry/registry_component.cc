@@ -9,13 +9,10 @@ absl::StatusOr<std::unique_ptr<RegistryComponent>> RegistryComponent::Open(const
                                                                            rpc::AuditSink* audit,
                                                                            const rpc::Peers& peers, Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/registry", clock));
-  return std::unique_ptr<RegistryComponent>(
+  std::unique_ptr<RegistryComponent> component(
       new RegistryComponent(std::move(store), authenticator, audit, peers, clock));
-}
-
-std::string RegistryComponent::Health() {
-  absl::Status status = registry_.Health();
-  return status.ok() ? "" : std::string(status.message());
+  RETURN_IF_ERROR(component->tenants_.Open({}));
+  return component;
 }
 
 }  // namespace chartly::registry

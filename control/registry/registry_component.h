@@ -15,8 +15,8 @@
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
 #include "common/state/state_store.h"
-#include "control/registry/coordinator_preview.h"
 #include "control/registry/registry_service.h"
+#include "control/registry/registry_tenant.h"
 
 namespace chartly::registry {
 
@@ -34,29 +34,25 @@ class RegistryComponent {
                                                                  Clock& clock);
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
-  std::string Health();
+  std::string Health() { return tenants_.Health(); }
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return store_->BackUp(folder, stopped);
   }
   // Ends the watches; other calls go on until the server ends them. Safe twice.
-  void Shutdown() { watches_.Shutdown(); }
+  void Shutdown() { tenants_.Shutdown(); }
 
  private:
   RegistryComponent(std::unique_ptr<StateStore> store, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
                     const rpc::Peers& peers, Clock& clock)
       : store_(std::move(store)),
-        registry_(*store_, clock),
-        preview_(peers),
-        planner_(registry_.store(), *store_, preview_, clock),
-        watches_(registry_.store()),
-        service_(registry_, planner_, watches_, authenticator, audit) {}
+        tenants_([this, &peers, &clock](const std::string& tenant) -> absl::StatusOr<std::unique_ptr<RegistryTenant>> {
+          return std::make_unique<RegistryTenant>(tenant, *store_, peers, clock);
+        }),
+        service_(tenants_, authenticator, audit) {}
 
   std::unique_ptr<StateStore> store_;
-  Registry registry_;
-  CoordinatorPreview preview_;
-  ProfilePlanner planner_;
-  WatchBoard watches_;
+  rpc::Tenants<RegistryTenant> tenants_;
   RegistryService service_;
 };
 

@@ -1,4 +1,4 @@
-// The gRPC face of the registry: access rule, then Registry, ProfilePlanner or WatchBoard.
+// The gRPC face of the registry: access rule, then what the tenant of the caller has of it.
 #ifndef CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_
 #define CHARTLY_CONTROL_REGISTRY_REGISTRY_SERVICE_H_
 
@@ -6,21 +6,16 @@
 
 #include "chartly/v1/registry.grpc.pb.h"
 #include "common/rpc/guard.h"
-#include "control/registry/profile_planner.h"
-#include "control/registry/registry.h"
-#include "control/registry/watch_board.h"
+#include "common/rpc/tenants.h"
+#include "control/registry/registry_tenant.h"
 
 namespace chartly::registry {
 
 class RegistryService final : public v1::RegistryService::Service {
  public:
   // Everything must outlive the service.
-  RegistryService(Registry& registry, ProfilePlanner& planner, WatchBoard& watches,
-                  const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : registry_(registry),
-        planner_(planner),
-        watches_(watches),
-        guard_("chartly.v1.RegistryService", authenticator, audit) {}
+  RegistryService(rpc::Tenants<RegistryTenant>& tenants, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+      : tenants_(tenants), guard_("chartly.v1.RegistryService", authenticator, audit, &tenants) {}
 
   grpc::Status GetProfile(grpc::ServerContext* context, const v1::GetProfileRequest* request,
                           v1::Profile* response) override;
@@ -66,9 +61,7 @@ class RegistryService final : public v1::RegistryService::Service {
                              grpc::ServerWriter<v1::WatchProfilesResponse>* writer) override;
 
  private:
-  Registry& registry_;
-  ProfilePlanner& planner_;
-  WatchBoard& watches_;
+  rpc::Tenants<RegistryTenant>& tenants_;
   const rpc::Guard guard_;
 };
 

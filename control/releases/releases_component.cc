@@ -8,12 +8,9 @@ absl::StatusOr<std::unique_ptr<ReleasesComponent>> ReleasesComponent::Open(const
                                                                            const rpc::Authenticator& authenticator,
                                                                            rpc::AuditSink* audit, Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/releases", clock));
-  return std::unique_ptr<ReleasesComponent>(new ReleasesComponent(std::move(store), authenticator, audit, clock));
-}
-
-std::string ReleasesComponent::Health() {
-  absl::Status status = ledger_.Health();
-  return status.ok() ? "" : std::string(status.message());
+  std::unique_ptr<ReleasesComponent> component(new ReleasesComponent(std::move(store), authenticator, audit, clock));
+  RETURN_IF_ERROR(component->tenants_.Open({}));
+  return component;
 }
 
 }  // namespace chartly::releases

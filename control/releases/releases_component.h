@@ -14,7 +14,6 @@
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/state/state_store.h"
-#include "control/releases/deployment_ledger.h"
 #include "control/releases/releases_service.h"
 
 namespace chartly::releases {
@@ -32,7 +31,7 @@ class ReleasesComponent {
                                                                  rpc::AuditSink* audit, Clock& clock);
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
-  std::string Health();
+  std::string Health() { return tenants_.Health(); }
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return store_->BackUp(folder, stopped);
@@ -43,10 +42,14 @@ class ReleasesComponent {
  private:
   ReleasesComponent(std::unique_ptr<StateStore> store, const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
                     Clock& clock)
-      : store_(std::move(store)), ledger_(*store_, clock), service_(ledger_, authenticator, audit) {}
+      : store_(std::move(store)),
+        tenants_([this, &clock](const std::string& tenant) -> absl::StatusOr<std::unique_ptr<ReleasesTenant>> {
+          return std::make_unique<ReleasesTenant>(tenant, *store_, clock);
+        }),
+        service_(tenants_, authenticator, audit) {}
 
   std::unique_ptr<StateStore> store_;
-  DeploymentLedger ledger_;
+  rpc::Tenants<ReleasesTenant> tenants_;
   ReleasesService service_;
 };
 

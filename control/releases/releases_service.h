@@ -4,17 +4,38 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
+#include <string>
+
 #include "chartly/v1/releases.grpc.pb.h"
+#include "common/clock/clock.h"
 #include "common/rpc/guard.h"
+#include "common/rpc/tenants.h"
+#include "common/state/tenant_state.h"
 #include "control/releases/deployment_ledger.h"
 
 namespace chartly::releases {
 
+// The release ledger of one tenant.
+struct ReleasesTenant {
+  // Both must outlive it.
+  ReleasesTenant(const std::string& tenant, StateStore& shared, Clock& clock)
+      : store(MakeTenantState(shared, tenant)), ledger(*store, clock) {}
+  // Empty if all is well; else what is wrong.
+  std::string Health() {
+    const absl::Status status = ledger.Health();
+    return status.ok() ? "" : std::string(status.message());
+  }
+
+  const std::unique_ptr<StateStore> store;
+  DeploymentLedger ledger;
+};
+
 class ReleasesService final : public v1::ReleasesService::Service {
  public:
   // Everything must outlive the service.
-  ReleasesService(DeploymentLedger& ledger, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : ledger_(ledger), guard_("chartly.v1.ReleasesService", authenticator, audit) {}
+  ReleasesService(rpc::Tenants<ReleasesTenant>& tenants, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+      : tenants_(tenants), guard_("chartly.v1.ReleasesService", authenticator, audit, &tenants) {}
 
   grpc::Status OpenDeployment(grpc::ServerContext* context, const v1::OpenDeploymentRequest* request,
                               v1::Deployment* response) override;
@@ -30,7 +51,7 @@ class ReleasesService final : public v1::ReleasesService::Service {
                                   v1::Deployment* response) override;
 
  private:
-  DeploymentLedger& ledger_;
+  rpc::Tenants<ReleasesTenant>& tenants_;
   const rpc::Guard guard_;
 };
 

@@ -11,7 +11,8 @@
 namespace chartly::reporter {
 
 void ReportDesk::Start(absl::Duration interval) {
-  thread_ = std::thread([this, interval] {
+  thread_ = std::thread([this, interval, tenant = MetricTenant::Current()] {
+    const MetricTenant metrics(tenant);
     while (!clock_.WaitFor(interval, stop_)) RunDue();
   });
 }

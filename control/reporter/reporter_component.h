@@ -12,10 +12,9 @@
 #include "common/rpc/authenticator.h"
 #include "common/rpc/peers.h"
 #include "common/state/state_store.h"
-#include "control/reporter/report_book.h"
-#include "control/reporter/report_desk.h"
 #include "control/reporter/report_runner.h"
 #include "control/reporter/reporter_service.h"
+#include "control/reporter/reporter_tenant.h"
 
 namespace chartly::reporter {
 
@@ -37,24 +36,22 @@ class ReporterComponent {
   ~ReporterComponent() { Shutdown(); }
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Starts the schedule of saved reports.
-  absl::Status Start();
+  absl::Status Start() { return tenants_.Start(); }
   // Empty, or what is wrong.
-  std::string Health();
+  std::string Health() { return tenants_.Health(); }
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return store_->BackUp(folder, stopped);
   }
-  void Shutdown() { desk_.Shutdown(); }
+  void Shutdown() { tenants_.Shutdown(); }
 
  private:
   ReporterComponent(const ReporterConfig& config, std::unique_ptr<StateStore> store,
                     const rpc::Authenticator& authenticator, rpc::AuditSink* audit, const rpc::Peers& peers,
                     Clock& clock);
-  const absl::Duration tick_interval_;
   std::unique_ptr<StateStore> store_;
   ReportRunner runner_;
-  ReportBook book_;
-  ReportDesk desk_;
+  rpc::Tenants<ReporterTenant> tenants_;
   ReporterService service_;
 };
 

@@ -41,36 +41,35 @@ absl::Status WriteFile(const Table& table, const v1::ExportReportRequest& reques
 
 }  // namespace
 
-ReporterService::ReporterService(ReportRunner& runner, ReportBook& book, ReportDesk& desk, const rpc::Peers& peers,
-                                 Clock& clock, absl::Duration scan_timeout, const rpc::Authenticator& authenticator,
+ReporterService::ReporterService(ReportRunner& runner, rpc::Tenants<ReporterTenant>& tenants, Clock& clock,
+                                 absl::Duration scan_timeout, const rpc::Authenticator& authenticator,
                                  rpc::AuditSink* audit)
     : runner_(runner),
-      book_(book),
-      desk_(desk),
-      peers_(peers),
+      tenants_(tenants),
       clock_(clock),
       scan_timeout_(scan_timeout),
-      guard_("chartly.v1.ReporterService", authenticator, audit) {}
+      guard_("chartly.v1.ReporterService", authenticator, audit, &tenants) {}
 
 grpc::Status ReporterService::RunReport(grpc::ServerContext* context, const v1::RunReportRequest* request,
                                         v1::RunReportResponse* response) {
-  return guard_.Unary(
-      context, "RunReport", *request, response, [&](const rpc::Caller&) -> absl::StatusOr<v1::RunReportResponse> {
-        ASSIGN_OR_RETURN(ReportPlan plan, PlanReport(*request));
-        absl::Time start = absl::Now();
-        absl::Time as_of = request->has_as_of() ? FromTimestamp(request->as_of()) : absl::InfiniteFuture();
-        RecordBatches batches(peers_, context, scan_timeout_, as_of);
-        absl::StatusOr<v1::RunReportResponse> answer = runner_.Run(plan, batches);
-        Observe("chartly_report_seconds", absl::ToDoubleSeconds(absl::Now() - start));
-        if (answer.ok()) Count("chartly_report_rows_total", static_cast<double>(answer->row_count()));
-        Count("chartly_reports_total", 1, absl::StatusCodeToString(answer.status().code()));
-        return answer;
-      });
+  return guard_.Unary(context, "RunReport", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::RunReportResponse> {
+                        ASSIGN_OR_RETURN(ReportPlan plan, PlanReport(*request));
+                        absl::Time start = absl::Now();
+                        absl::Time as_of =
+                            request->has_as_of() ? FromTimestamp(request->as_of()) : absl::InfiniteFuture();
+                        RecordBatches batches(tenants_.Of(caller).peers, context, scan_timeout_, as_of);
+                        absl::StatusOr<v1::RunReportResponse> answer = runner_.Run(plan, batches);
+                        Observe("chartly_report_seconds", absl::ToDoubleSeconds(absl::Now() - start));
+                        if (answer.ok()) Count("chartly_report_rows_total", static_cast<double>(answer->row_count()));
+                        Count("chartly_reports_total", 1, absl::StatusCodeToString(answer.status().code()));
+                        return answer;
+                      });
 }
 
 grpc::Status ReporterService::ExportReport(grpc::ServerContext* context, const v1::ExportReportRequest* request,
                                            grpc::ServerWriter<v1::ExportReportResponse>* writer) {
-  return guard_.Export(context, "ExportReport", *request, [&](const rpc::Caller&) -> absl::Status {
+  return guard_.Export(context, "ExportReport", *request, [&](const rpc::Caller& caller) -> absl::Status {
     if (!v1::ReportFormat_IsValid(request->format())) {
       return Error(absl::StatusCode::kInvalidArgument, "REPORT_FIELD_INVALID",
                    "format is not known; use csv or ndjson");
@@ -81,7 +80,7 @@ grpc::Status ReporterService::ExportReport(grpc::ServerContext* context, const v
     absl::StatusOr<ReportPlan> plan = PlanReport(question);
     if (!plan.ok()) return Annotate(plan.status(), "report");
     absl::Time as_of = question.has_as_of() ? FromTimestamp(question.as_of()) : absl::InfiniteFuture();
-    RecordBatches batches(peers_, context, scan_timeout_, as_of);
+    RecordBatches batches(tenants_.Of(caller).peers, context, scan_timeout_, as_of);
     return runner_.RunTable(*plan, batches, [&](const Table& table) { return WriteFile(table, *request, *writer); });
   });
 }
@@ -90,11 +89,11 @@ grpc::Status ReporterService::SuggestReports(grpc::ServerContext* context, const
                                              v1::SuggestReportsResponse* response) {
   return guard_.Unary(
       context, "SuggestReports", *request, response,
-      [&](const rpc::Caller&) -> absl::StatusOr<v1::SuggestReportsResponse> {
+      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::SuggestReportsResponse> {
         if (request->limit() < 0) {
           return Error(absl::StatusCode::kInvalidArgument, "REPORT_FIELD_INVALID", "limit must be 0 (10) or more");
         }
-        RecordBatches batches(peers_, context, scan_timeout_, absl::InfiniteFuture());
+        RecordBatches batches(tenants_.Of(caller).peers, context, scan_timeout_, absl::InfiniteFuture());
         std::vector<std::string> profiles(request->profile_id().begin(), request->profile_id().end());
         if (profiles.empty()) {
           ASSIGN_OR_RETURN(profiles, batches.Profiles());
@@ -107,49 +106,49 @@ grpc::Status ReporterService::SuggestReports(grpc::ServerContext* context, const
 grpc::Status ReporterService::ListReports(grpc::ServerContext* context, const v1::ListReportsRequest* request,
                                           v1::ListReportsResponse* response) {
   return guard_.Unary(context, "ListReports", *request, response,
-                      [&](const rpc::Caller&) { return book_.List(*request); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.List(*request); });
 }
 
 grpc::Status ReporterService::GetReport(grpc::ServerContext* context, const v1::GetReportRequest* request,
                                         v1::SavedReport* response) {
   return guard_.Unary(context, "GetReport", *request, response,
-                      [&](const rpc::Caller&) { return book_.Get(*request); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.Get(*request); });
 }
 
 grpc::Status ReporterService::SaveReport(grpc::ServerContext* context, const v1::SaveReportRequest* request,
                                          v1::SavedReport* response) {
   return guard_.Unary(context, "SaveReport", *request, response,
-                      [&](const rpc::Caller&) { return book_.Save(*request); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.Save(*request); });
 }
 
 grpc::Status ReporterService::DeleteReport(grpc::ServerContext* context, const v1::DeleteReportRequest* request,
                                            google::protobuf::Empty* response) {
   return guard_.Unary(context, "DeleteReport", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<google::protobuf::Empty> {
-                        RETURN_IF_ERROR(book_.Delete(request->name()));
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<google::protobuf::Empty> {
+                        RETURN_IF_ERROR(tenants_.Of(caller).book.Delete(request->name()));
                         return google::protobuf::Empty();
                       });
 }
 
 grpc::Status ReporterService::RunSavedReport(grpc::ServerContext* context, const v1::RunSavedReportRequest* request,
                                              v1::ReportRun* response) {
-  return guard_.Unary(context, "RunSavedReport", *request, response, [&](const rpc::Caller&) {
+  return guard_.Unary(context, "RunSavedReport", *request, response, [&](const rpc::Caller& caller) {
     absl::Time as_of = clock_.Now();
-    RecordBatches batches(peers_, context, scan_timeout_, as_of);
-    return desk_.Run(request->name(), "manual", as_of, batches);
+    RecordBatches batches(tenants_.Of(caller).peers, context, scan_timeout_, as_of);
+    return tenants_.Of(caller).desk.Run(request->name(), "manual", as_of, batches);
   });
 }
 
 grpc::Status ReporterService::ListReportRuns(grpc::ServerContext* context, const v1::ListReportRunsRequest* request,
                                              v1::ListReportRunsResponse* response) {
   return guard_.Unary(context, "ListReportRuns", *request, response,
-                      [&](const rpc::Caller&) { return book_.ListRuns(*request); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.ListRuns(*request); });
 }
 
 grpc::Status ReporterService::GetReportRun(grpc::ServerContext* context, const v1::GetReportRunRequest* request,
                                            v1::ReportRun* response) {
   return guard_.Unary(context, "GetReportRun", *request, response,
-                      [&](const rpc::Caller&) { return book_.GetRun(request->name()); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.GetRun(request->name()); });
 }
 
 }  // namespace chartly::reporter

@@ -6,17 +6,16 @@
 #include "chartly/v1/reporter.grpc.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/guard.h"
-#include "common/rpc/peers.h"
-#include "control/reporter/report_book.h"
-#include "control/reporter/report_desk.h"
+#include "common/rpc/tenants.h"
 #include "control/reporter/report_runner.h"
+#include "control/reporter/reporter_tenant.h"
 
 namespace chartly::reporter {
 
 class ReporterService final : public v1::ReporterService::Service {
  public:
-  // `scan_timeout` bounds the reading of one side.
-  ReporterService(ReportRunner& runner, ReportBook& book, ReportDesk& desk, const rpc::Peers& peers, Clock& clock,
+  // The runner, whose memory is bounded, is of all tenants. `scan_timeout` bounds the reading of one side.
+  ReporterService(ReportRunner& runner, rpc::Tenants<ReporterTenant>& tenants, Clock& clock,
                   absl::Duration scan_timeout, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
   grpc::Status RunReport(grpc::ServerContext* context, const v1::RunReportRequest* request,
                          v1::RunReportResponse* response) override;
@@ -41,9 +40,7 @@ class ReporterService final : public v1::ReporterService::Service {
 
  private:
   ReportRunner& runner_;
-  ReportBook& book_;
-  ReportDesk& desk_;
-  const rpc::Peers& peers_;
+  rpc::Tenants<ReporterTenant>& tenants_;
   Clock& clock_;
   const absl::Duration scan_timeout_;
   const rpc::Guard guard_;
