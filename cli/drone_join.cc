@@ -24,6 +24,7 @@ struct JoinOptions {
   std::string id;
   std::string folder;
   std::string token_file;
+  std::string tenant;
   int minutes = 60;
   bool again = false;
 };
@@ -37,6 +38,7 @@ absl::StatusOr<Json> AskForToken(Session& session, const JoinOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   Json body = Json::Object();
   if (!options.id.empty()) body.Set("drone_id", Json::Text(options.id));
+  if (!options.tenant.empty()) body.Set("tenant", Json::Text(options.tenant));
   body.Set("ttl_seconds", Json::Integer(options.minutes * 60));
   return api->Post("/api/joinTokens", body);
 }
@@ -134,6 +136,8 @@ void AddDroneJoin(CLI::App& noun, Session& session) {
       AddVerb(noun, session, "token", "Make a token with which one drone can join, and print it, this once",
               [&session, options] { return PrintToken(session, *options); });
   token->add_option("DRONE", options->id, "The only drone that may use it; any new one if left out");
+  token->add_option("--tenant", options->tenant, "The tenant that the drone works for; yours if left out")
+      ->type_name("TENANT");
   token->add_option("--minutes", options->minutes, "Minutes for which it is good")
       ->check(CLI::Range(1, 10080))
       ->type_name("N")
@@ -144,6 +148,8 @@ void AddDroneJoin(CLI::App& noun, Session& session) {
   join->add_option("DRONE", options->id, "Id of the drone")->required();
   join->add_option("--identity-dir", options->folder, "Where the identity is kept")->required()->type_name("FOLDER");
   join->add_option("--token-file", options->token_file, "File with the join token")->type_name("FILE");
+  join->add_option("--tenant", options->tenant, "Of the token that the key at hand makes; yours if left out")
+      ->type_name("TENANT");
   join->add_flag("--again", options->again, "Also if there is an identity already");
   CLI::App* revoke = AddVerb(noun, session, "revoke", "Shut a drone out until it joins again",
                              [&session, options] { return Revoke(session, *options); });

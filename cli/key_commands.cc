@@ -115,7 +115,7 @@ void AddCreate(CLI::App& noun, Session& session, const std::shared_ptr<KeyOption
       ->required()
       ->check(CLI::IsMember({"viewer", "operator", "publisher", "admin"}))
       ->type_name("ROLE");
-  create->add_option("--tenant", options->tenant, "The tenant it works in")->type_name("TENANT");
+  create->add_option("--tenant", options->tenant, "The tenant it works in; yours if left out")->type_name("TENANT");
   create->add_option("--for", options->purpose, "What it is for")->type_name("TEXT");
   create->add_option("--days", options->days, "Days until it expires")
       ->check(CLI::Range(1, 400))

@@ -1,5 +1,5 @@
 """What the earlier system got wrong in security and operation, each as a test of its own: the number is that of the list
-of its faults. W31 (tenants) is not here yet: there is one tenant."""
+of its faults."""
 
 import http.client
 import json
@@ -92,6 +92,36 @@ def test_W30_no_variable_of_the_environment_gets_into_a_request(single, source):
         single.drone()
         single.run_to_end("vars")
     assert all(os.environ["PATH"] not in json.dumps(query) and query.get("r") in (None, "$HOME") for query in asked)
+
+
+def test_W31_what_is_stored_is_of_the_tenant_that_stored_it(cluster):
+    keys = {tenant: wait_until(lambda t=tenant: made(cluster, t), "auth to answer") for tenant in ("acme", "globex")}
+    for tenant, key in keys.items():
+        text = PROFILE.format(id="orders", url=f"https://{tenant}.example/x.json").encode()
+        cluster.call("POST", "/api/profiles", text, key, {"Content-Type": "application/yaml"})
+        cluster.call("POST", "/api/results", {"drone_id": "d", "profile_id": "orders", "data": [
+            {"dims": {"of": tenant}, "measures": {"x": 1}}]}, key)
+    for tenant, key in keys.items():
+        other = "globex" if tenant == "acme" else "acme"
+        for headers in ({}, {"X-Tenant": other}, {"X-Tenant-ID": other}, {"X-Chartly-Tenant": other}):
+            for path in ("/api/profiles/orders", "/api/profiles", "/api/records?profile_id=orders", "/api/audit/events"):
+                text = json.dumps(cluster.call("GET", path, key=key, headers=headers))
+                assert other not in text and (tenant in text or path == "/api/audit/events"), f"{path} as {tenant}"
+        report = {"join": ["of"], "inputs": [{"profile_id": "orders", "measure": "x"}], "output": {"type": "table"}}
+        assert other not in json.dumps(cluster.call("POST", "/api/reports", report, key))
+    for path in ("/api/profiles/orders", "/api/profiles/orders/revisions"):
+        assert status_of(lambda p=path: cluster.call("GET", p, key=cluster.key)) == 404
+    assert cluster.get("/api/results/summary")["total_results"] == 0
+
+
+def made(cluster, tenant):
+    """The secret of an admin key of the tenant, or nothing while the parts do not reach each other yet."""
+    try:
+        return cluster.post("/api/keys", {"key_id": "boss", "role": "admin", "tenant": tenant})["secret"]
+    except ApiError as error:
+        if error.status != 503:
+            raise
+        return None
 
 
 @pytest.mark.parametrize("path", ["/api/status", "/api/profiles", "/health", "/"])

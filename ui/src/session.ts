@@ -13,7 +13,7 @@ export function signedIn(): Session | undefined {
 
 function show(): void {
   byId('who').replaceChildren(...(session
-    ? [`${session.principal}, ${session.role} `, h('button', {id: 'sign-out', click: () => void signOut()}, 'Sign out')]
+    ? [`${session.principal}, ${session.role}${session.tenant === 'default' ? '' : ` in ${session.tenant}`} `, h('button', {id: 'sign-out', click: () => void signOut()}, 'Sign out')]
     : [h('button', {id: 'sign-in', click: () => void signIn()}, 'Sign in')]));
 }
 
