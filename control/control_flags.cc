@@ -46,6 +46,11 @@ void DeclareSignIn(CLI::App& app, Flags& flags) {
                  "Claim whose text or list gives the role; dots lead into objects")
       ->needs(issuer)
       ->capture_default_str();
+  app.add_option(
+         "--oidc-tenant-claim", flags.config.oidc_tenant_claim,
+         "Claim whose text names the tenant of the token, without which it is refused; left out, all are of the "
+         "default tenant")
+      ->needs(issuer);
   app.add_option("--oidc-role", flags.config.oidc_roles,
                  "ROLE=VALUE: tokens whose claim holds VALUE have that role; repeatable, the highest counts. Tokens "
                  "without any may do nothing");

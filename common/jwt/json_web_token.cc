@@ -140,6 +140,7 @@ absl::StatusOr<TokenClaims> JsonWebToken::Verify(const JsonWebKeys& keys, const 
   }
   found.expiry = *expiry + terms.leeway;
   found.list = TextsOf(AtPath(claims, terms.list_claim));
+  if (!terms.tenant_claim.empty()) found.tenants = TextsOf(AtPath(claims, terms.tenant_claim));
   return found;
 }
 

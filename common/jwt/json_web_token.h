@@ -20,12 +20,14 @@ struct TokenTerms {
   std::string audience;
   std::string list_claim;                     // whose texts Verify gives back; dots lead into objects
   absl::Duration leeway = absl::Seconds(60);  // between the clocks
+  std::string tenant_claim = {};              // as list_claim; empty: none is looked for
 };
 
 struct TokenClaims {
   std::string subject;
   absl::Time expiry;
   std::vector<std::string> list;  // of the claim of the terms: one text, or the texts of a list
+  std::vector<std::string> tenants;
 };
 
 class JsonWebToken {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/rpc/tenants.h"
 #include "common/status/status.h"
 
 namespace chartly::auth {
@@ -35,10 +36,16 @@ absl::Status CheckConfig(const TokenConfig& config) {
   return absl::OkStatus();
 }
 
+jwt::TokenTerms TermsOf(const TokenConfig& config) {
+  jwt::TokenTerms terms{config.issuer, config.audience, config.role_claim};
+  terms.tenant_claim = config.tenant_claim;
+  return terms;
+}
+
 }  // namespace
 
 TokenIssuer::TokenIssuer(const TokenConfig& config, Clock& clock)
-    : roles_(config.roles), terms_{config.issuer, config.audience, config.role_claim}, clock_(clock) {}
+    : roles_(config.roles), terms_(TermsOf(config)), clock_(clock) {}
 
 TokenIssuer::TokenIssuer(const TokenConfig& config, IssuerKeys::Fetch fetch, Clock& clock)
     : TokenIssuer(config, clock) {
@@ -63,6 +70,14 @@ rpc::Role TokenIssuer::RoleOf(const std::vector<std::string>& texts) const {
   return highest;
 }
 
+// A token that does not say which tenant it is of is of none: the default one would be more than was meant.
+absl::StatusOr<std::string> TokenIssuer::TenantOf(const std::vector<std::string>& texts) const {
+  if (terms_.tenant_claim.empty()) return std::string(rpc::kDefaultTenant);
+  if (texts.size() == 1 && rpc::IsTenant(texts[0])) return texts[0];
+  return Error(absl::StatusCode::kUnauthenticated, "TOKEN_TENANT_WRONG",
+               absl::StrCat("the claim ", terms_.tenant_claim, " of the token does not name one tenant"));
+}
+
 absl::StatusOr<rpc::Caller> TokenIssuer::Check(absl::string_view text) {
   ASSIGN_OR_RETURN(const jwt::JsonWebToken token, jwt::JsonWebToken::Parse(text));
   ASSIGN_OR_RETURN(const IssuerKeys::Keys keys, keys_->For(token.key_id()));
@@ -71,6 +86,7 @@ absl::StatusOr<rpc::Caller> TokenIssuer::Check(absl::string_view text) {
   caller.kind = rpc::CallerKind::kKey;
   caller.principal = absl::StrCat(kPrincipal, claims.subject);
   caller.role = RoleOf(claims.list);
+  ASSIGN_OR_RETURN(caller.tenant, TenantOf(claims.tenants));
   return caller;
 }
 

@@ -22,6 +22,7 @@ struct TokenConfig {
   std::string issuer;  // https://...; empty: no tokens are taken
   std::string audience;
   std::string role_claim = "groups";
+  std::string tenant_claim;                // empty: all tokens are of the default tenant
   std::map<std::string, rpc::Role> roles;  // by what the claim holds
   std::string authorities;                 // PEM texts to trust beside those of the machine
 };
@@ -41,6 +42,8 @@ class TokenIssuer {
  private:
   TokenIssuer(const TokenConfig& config, Clock& clock);
   rpc::Role RoleOf(const std::vector<std::string>& texts) const;
+  // Unauthenticated (TOKEN_TENANT_WRONG).
+  absl::StatusOr<std::string> TenantOf(const std::vector<std::string>& texts) const;
 
   const std::map<std::string, rpc::Role> roles_;
   const jwt::TokenTerms terms_;

@@ -23,6 +23,16 @@ struct World {
   std::atomic<int> fetches = 0;
   TokenIssuer issuer{Config(), [this] { return Fetch(); }, clock};
 
+  // `claims` are more of them, such as ",\"org\":\"acme\"".
+  absl::StatusOr<rpc::Caller> CheckTenant(const std::string& claims) {
+    TokenConfig config = Config();
+    config.tenant_claim = "org";
+    TokenIssuer separate{config, [this] { return Fetch(); }, clock};
+    std::string all = Claims("[\"readers\"]");
+    all.insert(all.size() - 1, claims);
+    return separate.Check(signer.Token(all));
+  }
+
   static TokenConfig Config(const std::string& address = "https://issuer.test") {
     TokenConfig config;
     config.issuer = address;
@@ -54,6 +64,19 @@ struct World {
 };
 
 }  // namespace
+
+TEST_CASE("a token is of the tenant that its claim names, and of none without") {
+  World world;
+  CHECK(world.Check(world.signer)->tenant == "default");
+  CHECK(world.CheckTenant(",\"org\":\"acme\"")->tenant == "acme");
+  CHECK(world.CheckTenant(",\"org\":[\"acme\"]")->tenant == "acme");
+  CHECK(world.CheckTenant(",\"org\":\"default\"")->tenant == "default");
+  for (const char* none : {"", ",\"org\":[]", ",\"org\":[\"acme\",\"globex\"]", ",\"org\":\"\"", ",\"org\":\"../acme\"",
+                           ",\"org\":{\"acme\":1}", ",\"org\":7"}) {
+    INFO(none);
+    CHECK(Reason(world.CheckTenant(none).status()) == "TOKEN_TENANT_WRONG");
+  }
+}
 
 TEST_CASE("the highest role that the claim is mapped to counts, and none is had for nothing") {
   World world;
