@@ -19,11 +19,12 @@ struct TestBatch {
   std::vector<std::pair<int64_t, int64_t>> rows;  // dims.place, measures.value; the key is the place
   int filtered = 0;
   int quarantined = 0;
+  std::string tenant = "default";
 };
 
 inline std::string Pack(const TestBatch& batch) {
   BatchHeader origin;
-  origin.set_tenant("default");
+  origin.set_tenant(batch.tenant);
   origin.set_profile_id(batch.profile_id);
   origin.set_run_id(batch.run_id);
   origin.set_drone_id(batch.drone_id);

@@ -128,6 +128,51 @@ TEST_CASE("a stream is welcomed, acked, and goes on where it was after a restart
   CHECK(server.component->Health().empty());
 }
 
+TEST_CASE("drones of one id are numbered, deduplicated and kept in their own tenant, also after a restart") {
+  TempDir dir;
+  const std::vector<std::string> tenants = {"default", "acme", "globex"};
+  auto rows = [](const std::string& tenant, int count) {
+    TestBatch batch;
+    batch.tenant = tenant;
+    for (int i = 0; i < count; ++i) batch.rows.emplace_back(i, i);
+    return Pack(batch);
+  };
+  auto total = [](Server& server, const std::string& tenant) {
+    grpc::ClientContext context;
+    v1::ResultsSummary summary;
+    auto stub = v1::RecordService::NewStub(rpc::MakeChannel(server.address_, "secret", {}, tenant));
+    REQUIRE(stub->GetResultsSummary(&context, {}, &summary).ok());
+    return summary.total_results();
+  };
+  {
+    Server server(dir.path());
+    int count = 10;
+    for (const std::string& tenant : tenants) {
+      INFO(tenant);
+      Stream stream(server, 1, rpc::MakeChannel(server.address_, "secret", {}, tenant));
+      CHECK(stream.Welcome() == 0);  // whatever the others sent
+      REQUIRE(stream.SendBytes(1, rows(tenant, count)));
+      CHECK(stream.Acked(1));
+      CHECK_OK(stream.End());
+      count += 10;
+    }
+  }
+  Server server(dir.path());
+  int count = 10;
+  for (const std::string& tenant : tenants) {
+    INFO(tenant);
+    CHECK(total(server, tenant) == count);
+    Stream stream(server, 2, rpc::MakeChannel(server.address_, "secret", {}, tenant));
+    CHECK(stream.Welcome() == 1);
+    // What another tenant fetched is not taken for one's own, nor by mistake.
+    REQUIRE(stream.SendBytes(2, rows(tenant == "acme" ? "globex" : "acme", 5)));
+    CHECK(Reason(stream.End()) == "TENANT_UNKNOWN");
+    CHECK(total(server, tenant) == count);
+    count += 10;
+  }
+  CHECK(total(server, "nobody") == 0);
+}
+
 TEST_CASE("half-closing after the last entry still gets all acks") {
   TempDir dir;
   Server server(dir.path());

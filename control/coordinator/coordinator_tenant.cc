@@ -12,6 +12,8 @@
 namespace chartly::coordinator {
 namespace {
 
+constexpr char kOpened[] = "opened";
+
 // A few steps a heartbeat, so that no drone waits long for what is due.
 absl::Duration StepOf(absl::Duration heartbeat_interval) {
   return std::clamp(heartbeat_interval / 4, absl::Milliseconds(10), absl::Milliseconds(250));
@@ -53,10 +55,22 @@ absl::StatusOr<std::unique_ptr<CoordinatorTenant>> CoordinatorTenant::Open(const
                                                                            StateStore& shared, const rpc::Peers& peers,
                                                                            Clock& clock) {
   std::unique_ptr<CoordinatorTenant> opened(new CoordinatorTenant(tenant, config, shared, peers, clock));
+  RETURN_IF_ERROR(opened->Remember(tenant));
   opened->coordinator.Listen(opened->intake);
   RETURN_IF_ERROR(
       Annotate(opened->coordinator.Load(), absl::StrCat("read coordinator state ", config.data_dir, "/coordinator")));
   return opened;
+}
+
+// What makes it one of TenantsIn the store from now on: its schedules and webhooks are there after a restart, also if
+// nothing else was written yet.
+absl::Status CoordinatorTenant::Remember(const std::string& tenant) {
+  if (tenant == rpc::kDefaultTenant) return absl::OkStatus();
+  const absl::Status known = store_->Get(kOpened).status();
+  if (!absl::IsNotFound(known)) return known;
+  StateTransaction transaction;
+  transaction.puts = {{kOpened, "1"}};
+  return store_->Commit(transaction).status();
 }
 
 absl::Status CoordinatorTenant::Start() {

@@ -52,6 +52,7 @@ class CoordinatorTenant {
  private:
   CoordinatorTenant(const std::string& tenant, const CoordinatorConfig& config, StateStore& shared,
                     const rpc::Peers& peers, Clock& clock);
+  absl::Status Remember(const std::string& tenant);
   void TickLoop();
 
   Clock& clock_;
