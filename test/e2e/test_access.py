@@ -32,9 +32,17 @@ def methods():
     return found
 
 
-def permitted(rule, who):
-    """Whether a caller may, as the rules say. `who` is a role, also "by token" or "by session", or registry, deployment."""
-    who = who.split(" by ")[0]
+TENANTS = ["acme", "globex"]
+# About the deployment as a whole: of the default tenant alone.
+OF_THE_DEPLOYMENT = ["BackupService", "PartBackupService"]
+
+
+def permitted(rule, who, service=""):
+    """Whether a caller may, as the rules say. `who` is a role, also "by token", "by session" or "of" another tenant than the
+    default one, or registry, deployment."""
+    if " of " in who and service in OF_THE_DEPLOYMENT and rule != "public":
+        return False
+    who = who.split(" by ")[0].split(" of ")[0]
     if rule in ("public", "signed"):
         return True
     if rule == "internal":
@@ -52,6 +60,8 @@ class Keys(Cluster):
         self.issuer = TokenIssuer(folder)
         super().__init__(folder, flags=self.issuer.flags(), **kwargs)
         self.secrets = {role: self.make(f"a-{role}", role) for role in LADDER[1:]}
+        self.secrets |= {f"{role} of {tenant}": self.make(f"a-{role}", role, tenant=tenant)
+                         for role in LADDER[1:] for tenant in TENANTS}
         self.secrets["deployment"] = self.key
         self.secrets["registry"] = "a-key-from-the-environment"
         self.bad = {
@@ -102,8 +112,8 @@ class Keys(Cluster):
         for control in self.controls:
             control.env["REGISTRY_API_KEY"] = "a-key-from-the-environment"
 
-    def make(self, key_id, role, seconds=None):
-        body = {"key_id": key_id, "role": role}
+    def make(self, key_id, role, seconds=None, tenant=""):
+        body = {"key_id": key_id, "role": role, "tenant": tenant}
         if seconds:
             end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
             body["expire_time"] = end.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -159,7 +169,7 @@ def test_every_method_lets_in_whom_its_rule_names_and_nobody_else(world, service
         del everyone["admin by session"]  # it is used again
     for who, headers in everyone.items():
         # On loopback everyone may read.
-        may = permitted(rule, "viewer" if who == "none" else who)
+        may = permitted(rule, "viewer" if who == "none" else who, service)
         refusal = grpc.StatusCode.UNAUTHENTICATED if who == "none" else grpc.StatusCode.PERMISSION_DENIED
         if service in PART_OF:
             code = world.rpc_code(service, method, headers)
@@ -194,6 +204,11 @@ def test_every_refusal_of_a_key_is_in_the_audit_log(tmp_path):
             world.rpc_code(service, method, [("x-api-key", world.secrets["viewer"])])
             wait_until(lambda: refused(world, f"{service}.{method}", "keys/a-viewer", "PERMISSION_DENIED"),
                        f"the refusal of {service}.{method}")
+        for tenant in TENANTS:
+            key = world.secrets[f"viewer of {tenant}"]
+            world.rpc_code("RegistryService", "DeleteProfile", [("x-api-key", key)])
+            wait_until(lambda k=key, t=tenant: refused(world, "RegistryService.DeleteProfile", f"keys/{t}.a-viewer",
+                                                       "PERMISSION_DENIED", k), f"the refusal in the log of {tenant}")
         world.rpc_code("RegistryService", "ListProfiles", [("x-api-key", world.bad["revoked"])])
         wait_until(lambda: refused(world, "RegistryService.ListProfiles", "anonymous", "UNAUTHENTICATED"), "the refusal")
         for _ in range(50):
@@ -204,8 +219,8 @@ def test_every_refusal_of_a_key_is_in_the_audit_log(tmp_path):
         world.close()
 
 
-def refused(world, action, actor, outcome):
-    events = world.call("GET", "/api/audit/events?page_size=100", key=world.key)["events"]
+def refused(world, action, actor, outcome, key=None):
+    events = world.call("GET", "/api/audit/events?page_size=100", key=key or world.key)["events"]
     return [event for event in events if (event["action"], event["actor"], event["outcome"]) == (action, actor, outcome)
             and event["address"] == "127.0.0.1"]
 
