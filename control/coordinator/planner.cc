@@ -305,6 +305,8 @@ void Planner::Fill(Index profile) {
   const size_t lacks = static_cast<size_t>(state.spec.redundancy) - state.holders.size();
   const std::vector<uint64_t>& group = state.group->bits;
   const absl::flat_hash_set<Index> holders(state.holders.begin(), state.holders.end());
+  auto out = out_of_reach_.find(state.spec.source);
+  const bool some_out = out != out_of_reach_.end();
   struct Candidate {
     uint64_t weight;
     Index drone;
@@ -314,7 +316,8 @@ void Planner::Fill(Index profile) {
     for (uint64_t bits = group[word] & room_[word]; bits != 0; bits &= bits - 1) {
       Index drone = static_cast<Index>(word * 64 + static_cast<size_t>(__builtin_ctzll(bits)));
       --pairs_left_;
-      if (!holders.contains(drone) && !OutOfReach(profile, drone)) candidates.push_back({Weight(profile, drone), drone});
+      if (holders.contains(drone) || (some_out && out->second.contains(drone))) continue;
+      candidates.push_back({Weight(profile, drone), drone});
     }
   }
   auto heavier = [&](const Candidate& a, const Candidate& b) {
