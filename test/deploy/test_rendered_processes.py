@@ -106,8 +106,9 @@ class Host:
         return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs", "--inh-caps=-all",
                 "--bounding-set=-all"]
 
-    def start(self):
-        for each in self.processes.values():
+    def start(self, *names):
+        """Starts the processes of these components, or of all."""
+        for each in [self.processes[name] for name in names or self.processes]:
             with open(each.log_path, "ab") as log:
                 each.process = subprocess.Popen([*each.prefix, str(self.folder / "bin" / each.name), *each.arguments],
                                                 stdout=log, stderr=log, cwd=self.folder, env={"PATH": "/usr/bin:/bin"})
