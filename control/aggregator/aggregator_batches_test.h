@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "control/aggregator/prepared_batch.h"
+#include "control/aggregator/sealer.h"
 #include "test/support/test.h"
 
 namespace chartly::aggregator {
@@ -55,6 +56,16 @@ inline PreparedBatch Prepare(const TestBatch& batch) {
   auto prepared = PrepareBatch(Pack(batch));
   REQUIRE_OK(prepared);
   return *std::move(prepared);
+}
+
+// Parts so small that a few batches give several, of several chunks.
+inline SealerOptions SmallParts() {
+  SealerOptions options;
+  options.merge.chunk_rows = 23;
+  options.merge.seal_rows = 120;
+  options.merge.part_rows = 3000;
+  options.merge.width = 2;
+  return options;
 }
 
 }  // namespace chartly::aggregator

@@ -19,16 +19,6 @@ namespace {
 using testing::TempDir;
 using Content = std::pair<int64_t, int64_t>;
 
-// Parts so small that a few batches give several, of several chunks.
-SealerOptions SmallParts() {
-  SealerOptions options;
-  options.merge.chunk_rows = 23;
-  options.merge.seal_rows = 120;
-  options.merge.part_rows = 3000;
-  options.merge.width = 2;
-  return options;
-}
-
 struct Aggregator {
   explicit Aggregator(const std::string& path, size_t dedupe_bytes = size_t{64} << 20)
       : Aggregator(path, own_clock, dedupe_bytes) {}

@@ -23,15 +23,6 @@ namespace {
 using testing::TempDir;
 using Content = std::pair<int64_t, int64_t>;
 
-SealerOptions SmallParts() {
-  SealerOptions options;
-  options.merge.chunk_rows = 23;
-  options.merge.seal_rows = 120;
-  options.merge.part_rows = 3000;
-  options.merge.width = 2;
-  return options;
-}
-
 struct Aggregator {
   Aggregator(const std::string& path, FakeClock& clock) {
     auto opened = KvRecordStore::Open(path, {.memory_bytes = size_t{8} << 20, .large_values = true});

@@ -9,26 +9,7 @@ import time
 import pytest
 
 from harness import BIN, ApiError, Cluster, wait_until
-
-PROFILE = """
-id: {id}
-version: 1.0.0
-source: {{type: http_rest, url: "{url}", format: json, records: "rows[*]"}}
-schedule: {{enabled: false}}
-limits: {{max_records: 100000}}
-mapping:
-  k: dims.k
-  v: {{to: measures.v, type: integer}}
-key: [dims.k]
-"""
-
-
-def rows(first, count):
-    return [{"dims": {"k": f"k{i}"}, "measures": {"v": i}} for i in range(first, first + count)]
-
-
-def post(cluster, profile, data):
-    return cluster.post("/api/results", {"drone_id": "poster", "profile_id": profile, "data": data})
+from posted_rows import PROFILE, post, rows
 
 
 def make_backup(cluster):
@@ -184,7 +165,7 @@ def test_a_backup_under_load_restores_to_the_ledger_of_that_moment(cluster, tmp_
 def test_profiles_runs_keys_reports_and_the_audit_log_come_back(single, source, tmp_path, backups):
     source.routes["/k"] = lambda _q: (200, "application/json", json.dumps(
         {"rows": [{"k": f"k{i}", "v": i} for i in range(100)]}).encode())
-    single.create_profile(PROFILE.format(id="people", url=source.url + "/k"))
+    single.create_profile(PROFILE.format(id="people", url=source.url + "/k", more=""))
     single.drone()
     run = single.run_to_end("people")
     single.post("/api/keys", {"key_id": "robot", "role": "viewer"})

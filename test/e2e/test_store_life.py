@@ -7,27 +7,7 @@ import time
 import pytest
 
 from harness import ApiError, Cluster, wait_until
-
-PROFILE = """
-id: {id}
-version: 1.0.0
-source: {{type: http_rest, url: "{url}", format: json, records: "rows[*]"}}
-schedule: {{enabled: false}}
-limits: {{max_records: 100000}}
-mapping:
-  k: dims.k
-  v: {{to: measures.v, type: integer}}
-key: [dims.k]
-{more}
-"""
-
-
-def rows(first, count, value=0):
-    return [{"dims": {"k": f"k{i}"}, "measures": {"v": value + i}} for i in range(first, first + count)]
-
-
-def post(cluster, profile, data, run=""):
-    return cluster.post("/api/results", {"drone_id": "poster", "profile_id": profile, "run_id": run, "data": data})
+from posted_rows import PROFILE, post, rows
 
 
 def delete(cluster, profile, **what):
