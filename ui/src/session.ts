@@ -4,6 +4,8 @@ import {call, type Session} from './api.js';
 import {byId, h, toast} from './dom.js';
 
 let session: Session | undefined;
+// The tenant of what the page shows. Without a session that is the one of callers without a key.
+let shown = 'default';
 // Calls that are refused at the same moment wait for the same person.
 let asking: Promise<boolean> | undefined;
 
@@ -31,7 +33,10 @@ export async function resumeSession(): Promise<void> {
   show();
   try {
     const caller = await call<{principal: string}>('GET', '/api/auth/caller');
-    if (caller.principal !== 'anonymous') keep(await call<Session>('GET', '/api/session'));
+    if (caller.principal === 'anonymous') return;
+    const found = await call<Session>('GET', '/api/session');
+    shown = found.tenant;
+    keep(found);
   } catch {
     // Ended meanwhile, or no answer: whoever wants to do something is asked then.
   }
@@ -40,7 +45,13 @@ export async function resumeSession(): Promise<void> {
 async function exchange(input: HTMLInputElement, fault: HTMLElement): Promise<boolean> {
   fault.textContent = '';
   try {
-    keep(await call<Session>('POST', '/api/session', {api_key: input.value.trim()}));
+    const made = await call<Session>('POST', '/api/session', {api_key: input.value.trim()});
+    if (made.tenant !== shown) {
+      // Nothing here is of that tenant, and a change that waits for this was meant for another one: it must not go on.
+      location.reload();
+      return false;
+    }
+    keep(made);
     return true;
   } catch (error) {
     fault.textContent = (error as Error).message;
