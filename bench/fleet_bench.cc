@@ -268,7 +268,8 @@ void RunStreams(const BenchFlags& flags) {
   server.Kill();
   FleetServer next({dir.path(), port});
   Storm("killed and started again: all are back", swarm, [&] { return swarm.AwaitComeback(120, ended + drones); });
-  std::printf("  %-46s %8d        %s\n", "errors that drones were told, in all", swarm.errors(), swarm.first_error().c_str());
+  std::printf("  %-46s %8d        %s\n", "errors that drones were told, in all", swarm.errors(),
+              swarm.first_error().c_str());
 }
 
 // A tenth of the drones takes its orders and is never heard again: when their leases end, others are told.

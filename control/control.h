@@ -35,18 +35,18 @@ struct ControlConfig {
   std::string oidc_issuer;  // whose signed tokens are taken; empty: none
   std::string oidc_audience;
   std::string oidc_role_claim = "groups";
-  std::string oidc_tenant_claim;        // empty: all tokens are of the default tenant
-  std::vector<std::string> oidc_roles;  // ROLE=VALUE of the claim
-  std::string oidc_ca_file;             // authorities to trust for the issuer beside those of the machine
+  std::string oidc_tenant_claim;             // empty: all tokens are of the default tenant
+  std::vector<std::string> oidc_roles;       // ROLE=VALUE of the claim
+  std::string oidc_ca_file;                  // authorities to trust for the issuer beside those of the machine
   std::vector<std::string> trusted_proxies;  // CIDRs of proxies before the gateway, whose X-Forwarded-For is believed
-  std::string anonymous_role;           // none or viewer; empty: viewer if all of this process is on loopback
-  std::string secrets_dir;              // keys of webhooks; empty: only the environment
-  std::string ports_file;               // if set, the bound addresses are written there as JSON
-  std::string audit_origin;             // name of the audit log; empty: one is made up
-  std::string audit_checkpoints;        // file to which every checkpoint of the audit log is appended; empty: none
-  std::string audit_webhook;            // where every checkpoint of the audit log is posted; empty: nowhere
-  std::string audit_webhook_key;        // NAME/KEY of the secret that signs it
-  int audit_keep_days = 0;              // how long events of the audit log stay; 0: for good
+  std::string anonymous_role;                // none or viewer; empty: viewer if all of this process is on loopback
+  std::string secrets_dir;                   // keys of webhooks; empty: only the environment
+  std::string ports_file;                    // if set, the bound addresses are written there as JSON
+  std::string audit_origin;                  // name of the audit log; empty: one is made up
+  std::string audit_checkpoints;             // file to which every checkpoint of the audit log is appended; empty: none
+  std::string audit_webhook;                 // where every checkpoint of the audit log is posted; empty: nowhere
+  std::string audit_webhook_key;             // NAME/KEY of the secret that signs it
+  int audit_keep_days = 0;                   // how long events of the audit log stay; 0: for good
   absl::Duration heartbeat_interval = absl::Seconds(1);
   std::string backup_dir;   // where backups lie; empty: none can be made
   size_t backup_keep = 14;  // backups that stay

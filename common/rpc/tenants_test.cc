@@ -229,9 +229,9 @@ TEST_CASE("a certificate names the tenant of its drone, and one of the default t
     CHECK(read.enrollment == "e1");
     CHECK(read.tenant == tenant);
   }
-  for (const char* none :
-       {"spiffe://chartly/tenant/acme/d1/e1", "spiffe://chartly/tenant//drone/d1/e1", "spiffe://chartly/control",
-        "spiffe://chartly/tenant/a/b/drone/d1/e1", "spiffe://chartly/tenant/acme/drone/d1", "spiffe://other/drone/d1/e1"}) {
+  for (const char* none : {"spiffe://chartly/tenant/acme/d1/e1", "spiffe://chartly/tenant//drone/d1/e1",
+                           "spiffe://chartly/control", "spiffe://chartly/tenant/a/b/drone/d1/e1",
+                           "spiffe://chartly/tenant/acme/drone/d1", "spiffe://other/drone/d1/e1"}) {
     CHECK(ParseDroneIdentity(none).drone_id.empty());
   }
 }

@@ -74,7 +74,8 @@ TEST_CASE("tenants use the same keys and meet nothing of each other") {
     StateStore& store = *stores[tenant];
     CHECK(store.Get("thing/1")->value == "of " + tenant);
     CHECK(store.Get("thing/1")->key == "thing/1");
-    CHECK(testing::Keys(store.Range("thing/", "", 0, false)) == std::vector<std::string>{"thing/1", "thing/of-" + tenant});
+    CHECK(testing::Keys(store.Range("thing/", "", 0, false)) ==
+          std::vector<std::string>{"thing/1", "thing/of-" + tenant});
     CHECK(testing::Keys(store.Range("thing/", "", 1, true)) == std::vector<std::string>{"thing/of-" + tenant});
     for (const std::string& other : tenants) {
       if (other != tenant) CHECK(absl::IsNotFound(store.Get("thing/of-" + other).status()));

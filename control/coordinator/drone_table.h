@@ -26,8 +26,8 @@ struct DroneEntry {
 
 class DroneTable {
  public:
-  // Reads all drones. They count as heard now: after a restart nobody is lost before a lease has passed. `steady` is the
-  // time of the clock that does not jump, here and below.
+  // Reads all drones. They count as heard now: after a restart nobody is lost before a lease has passed. `steady` is
+  // the time of the clock that does not jump, here and below.
   absl::Status Load(const StateStore& store, absl::Time now, absl::Time steady);
 
   // Null if unknown.

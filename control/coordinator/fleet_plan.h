@@ -40,8 +40,8 @@ class FleetPlan {
   void RemoveProfile(absl::string_view profile_id);
   // All profiles were told. Until then what was held stays, so that a restart moves nothing.
   void Begin();
-  // What the end of a run says of whether its drone reaches the source. `now` is of a clock that does not jump, here and
-  // below.
+  // What the end of a run says of whether its drone reaches the source. `now` is of a clock that does not jump, here
+  // and below.
   void TakeOutcome(const ProfileEntry& profile, const v1::Run& run, absl::Time now);
 
   // Brings the plan up to date.

@@ -35,11 +35,11 @@ struct RunRecord {
   std::vector<int64_t> deliveries;  // of a webhook, by sequence
 
   // In memory only.
-  std::shared_ptr<const std::string> content;         // profile text of its revision; null after a restart
-  v1::RunProgress progress;                           // what its drone told last
-  v1::Balance received;                               // what the aggregator told last
-  bool stored = false;                                // was written at least once
-  bool ordered = false;                               // may have been in an answer to its drone
+  std::shared_ptr<const std::string> content;  // profile text of its revision; null after a restart
+  v1::RunProgress progress;                    // what its drone told last
+  v1::Balance received;                        // what the aggregator told last
+  bool stored = false;                         // was written at least once
+  bool ordered = false;                        // may have been in an answer to its drone
   // These by a clock that does not jump.
   absl::Time lost_deadline = absl::InfiniteFuture();  // DRONE_LOST if its end is not known by then
   absl::Time reported = absl::InfinitePast();         // when its drone last told that it works on it
@@ -110,7 +110,7 @@ class RunTable {
  private:
   struct ProfileRuns {
     Sequences open;
-    Sequences of_slot;  // of the newest time of the schedule
+    Sequences of_slot;             // of the newest time of the schedule
     int64_t newest = 0;            // 0: none
     int64_t newest_own = 0;        // not external
     int64_t newest_scheduled = 0;  // first attempt, asked for by the schedule

@@ -2,8 +2,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/status/status.h"
 #include "common/normalize/source_path.h"
+#include "common/status/status.h"
 
 namespace chartly::drone {
 namespace {
