@@ -70,6 +70,12 @@ struct IncrementalConfig {
   bool ascending = false;  // the source gives the oldest first
 };
 
+// How a source is told the part of time that a run covers (partition.h).
+struct PartitionConfig {
+  absl::Duration window = absl::ZeroDuration();  // what a run covers that no backfill asked for, up to now
+  std::string format = "date";                   // date, rfc3339, month, year, epoch_s, epoch_ms
+};
+
 // How a table is written. All single bytes.
 struct CsvConfig {
   std::optional<char> delimiter;  // csv: ',', tsv: tab
@@ -127,6 +133,7 @@ struct SourceConfig {
   UnpivotConfig unpivot;
   AuthConfig auth;
   IncrementalConfig incremental;
+  PartitionConfig partition;
   PostgresConfig postgres;
   WebhookConfig webhook;
   PaginationConfig pagination;
@@ -185,9 +192,16 @@ struct LimitsConfig {
   FleetRate fleet;
 };
 
+// So many in any period.
+struct RequestRate {
+  int64_t requests = 0;
+  absl::Duration period;
+};
+
 struct RetryConfig {
   int max_attempts = 4;
   absl::Duration backoff = absl::Milliseconds(500);
+  RequestRate budget = {100, absl::Hours(1)};  // runs that may be begun again, in any such period
 };
 
 enum class FieldRole { kDim, kMeasure, kAttr };
@@ -275,10 +289,6 @@ absl::StatusOr<int64_t> ParseByteSize(absl::string_view text);
 // "10/s", "5/m", "100/h", as events a second.
 absl::StatusOr<double> ParseRate(absl::string_view text);
 // The same as a number in a second, minute or hour.
-struct RequestRate {
-  int64_t requests = 0;
-  absl::Duration period;
-};
 absl::StatusOr<RequestRate> ParseRequestRate(absl::string_view text);
 // ^[a-z0-9][a-z0-9._-]{0,62}$
 bool IsValidId(absl::string_view id);

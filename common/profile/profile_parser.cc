@@ -20,6 +20,7 @@
 namespace chartly {
 namespace {
 
+constexpr int64_t kMostRetries = 1000;
 const absl::Duration kLongest = absl::Hours(24 * 365) * 100;
 
 bool IsSemver(const std::string& text) {
@@ -140,10 +141,20 @@ class ProfileReader {
   void ReadRetry(const NodeAt& at) {
     int64_t attempts = profile_.retry.max_attempts;
     reader_.Map(at, {{"max_attempts", [&](const NodeAt& value) { reader_.Integer(value, 1, 20, attempts); }},
+                     {"budget", [&](const NodeAt& value) { ReadRetryBudget(value); }},
                      {"backoff", [&](const NodeAt& value) {
                         reader_.Duration(value, absl::Milliseconds(1), absl::Minutes(10), profile_.retry.backoff);
                       }}});
     profile_.retry.max_attempts = static_cast<int>(attempts);
+  }
+
+  void ReadRetryBudget(const NodeAt& at) {
+    RequestRate budget;
+    reader_.Rate(at, budget);
+    if (budget.requests > kMostRetries) {
+      return reader_.Invalid(at, absl::StrCat("a budget has at most ", kMostRetries, " retries"));
+    }
+    if (budget.requests > 0) profile_.retry.budget = budget;
   }
 
   void ReadOnInvalid(const NodeAt& at) {

@@ -10,6 +10,7 @@
 #include "common/profile/format_reader.h"
 #include "common/profile/incremental_reader.h"
 #include "common/profile/pagination_reader.h"
+#include "common/profile/partition_reader.h"
 #include "common/profile/secret_reader.h"
 #include "common/profile/source_url.h"
 
@@ -41,6 +42,7 @@ const std::vector<TypedKey>& TypedKeys() {
       {"egress", {T::kHttpRest}, kHttp},
       {"path", {T::kFile}, "only type: file uses this key; an http source has a url"},
       {"incremental", {T::kHttpRest, T::kPostgres}, "only types http_rest and postgres use this key"},
+      {"partition", {T::kHttpRest, T::kFile, T::kPostgres}, "a webhook brings what it brings; leave it out"},
       {"postgres", {T::kPostgres}, "only type: postgres uses this key"},
       {"webhook", {T::kWebhook}, "only type: webhook uses this key"},
       {"format", {T::kHttpRest, T::kFile, T::kWebhook}, kPayload},
@@ -218,6 +220,7 @@ void ReadSource(const NodeAt& at, NodeReader& reader, SourceConfig& out) {
       {"body", [&](const NodeAt& value) { reader.LongText(value, out.body); }},
       {"auth", [&](const NodeAt& value) { ReadAuth(value, reader, out.auth); }},
       {"incremental", [&](const NodeAt& value) { ReadIncremental(value, reader, out.incremental); }},
+      {"partition", [&](const NodeAt& value) { ReadPartition(value, reader, out.partition); }},
       {"postgres", [&](const NodeAt& value) { ReadPostgres(value, reader, out.postgres); }},
       {"webhook", [&](const NodeAt& value) { ReadWebhook(value, reader, out.webhook); }},
       {"pagination", [&](const NodeAt& value) { ReadPagination(value, reader, out.pagination); }},
@@ -227,6 +230,7 @@ void ReadSource(const NodeAt& at, NodeReader& reader, SourceConfig& out) {
   RefuseEnvironment(at, reader);
   reader.Require(at, "type", "http_rest");
   if (known) CheckType(at, out, reader);
+  if (known && out.type != SourceType::kWebhook) CheckPartition(at, out, reader);
 }
 
 }  // namespace chartly

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "common/profile/partition.h"
 
 namespace chartly {
 namespace {
@@ -22,7 +23,7 @@ bool IsHost(absl::string_view host) {
 }
 
 std::string CheckUrl(absl::string_view url, std::string& host) {
-  if (url.find_first_of(" \t\r\n\"<>\\^`{|}") != url.npos)
+  if (WithoutPlaces(url).find_first_of(" \t\r\n\"<>\\^`{|}") != std::string::npos)
     return "a blank or a character that a url cannot hold; encode it as %20 and so on";
   absl::string_view rest = url;
   if (!absl::ConsumePrefix(&rest, "https://") && !absl::ConsumePrefix(&rest, "http://")) {
