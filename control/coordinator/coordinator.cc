@@ -47,6 +47,7 @@ absl::Status Coordinator::Load() {
   RETURN_IF_ERROR(rollouts_.Load(store_));
   RETURN_IF_ERROR(quotas_.Load(steady_.Now()));
   RETURN_IF_ERROR(shadows_.Load(store_));
+  RETURN_IF_ERROR(backfills_.Load(store_));
   RETURN_IF_ERROR(inbox_.Load());
   return runs_.Load(store_);
 }
@@ -64,6 +65,10 @@ int Coordinator::FreePlaces(const DroneEntry& entry) const {
     taken += runs_.At(sequence).progress.finished() ? 0 : 1;
   }
   return entry.drone.capacity() - taken;
+}
+
+int Coordinator::PlacesFor(const RunRecord& record, const DroneEntry& entry) const {
+  return FreePlaces(entry) - (record.beside() && entry.drone.capacity() > 1 ? 1 : 0);
 }
 
 std::vector<DroneSlot> Coordinator::SlotsFor(const PlacementConfig& placement) const {
@@ -93,7 +98,14 @@ void Coordinator::Finish(RunRecord& record) {
   runs_.Touch(record);
   Publish(record);
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
-  if (profile != nullptr) plan_.TakeOutcome(*profile, record.run, steady_.Now());
+  if (profile == nullptr) return;
+  plan_.TakeOutcome(*profile, record.run, steady_.Now());
+  if (record.beside() || record.status() != v1::RUN_STATUS_FAILED) return;
+  const absl::Time allowed =
+      RetryAllowedAt(profile->schedule.retry_budget, runs_.HistoryOf(profile->id).retries, clock_.Now());
+  if (allowed > clock_.Now() && NextRetryOf(profile->schedule, runs_.HistoryOf(profile->id), clock_.Now())) {
+    TellPutOff(*profile, record, allowed);
+  }
 }
 
 void Coordinator::Publish(DroneEntry& entry) { events_.Append(DescribeDrone(entry), clock_.Now()); }
@@ -107,7 +119,8 @@ std::string Coordinator::NewRunId() {
   }
 }
 
-RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt) {
+RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt,
+                                const std::string& backfill_id) {
   v1::Run run;
   run.set_run_id(NewRunId());
   run.set_name(absl::StrCat("runs/", run.run_id()));
@@ -117,6 +130,7 @@ RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& 
   *run.mutable_create_time() = ToTimestamp(clock_.Now());
   run.set_trigger(trigger);
   run.set_attempt(attempt);
+  run.set_backfill_id(backfill_id);
   std::vector<int64_t> deliveries = WaitingDeliveries(profile);
   RunRecord& record = runs_.Add(std::move(run));
   record.content = profile.content;
@@ -127,11 +141,11 @@ RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& 
 bool Coordinator::PlaceWithHolder(RunRecord& record) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   // Runs that are done for each other's sake go to different drones.
-  const bool redundant = profile != nullptr && profile->placement.redundancy > 1;
+  const bool redundant = profile != nullptr && profile->placement.redundancy > 1 && !record.beside();
   const std::set<std::string> workers = redundant ? WorkersBeside(record) : std::set<std::string>();
   for (const std::string& drone_id : plan_.planner().DronesOf(record.run.profile_id())) {
     const DroneEntry* entry = drones_.Find(drone_id);
-    if (!IsActive(entry) || FreePlaces(*entry) <= 0) continue;
+    if (!IsActive(entry) || PlacesFor(record, *entry) <= 0) continue;
     if (workers.count(drone_id) > 0) continue;
     Give(record, *entry);
     return true;
@@ -142,7 +156,9 @@ bool Coordinator::PlaceWithHolder(RunRecord& record) {
 std::set<std::string> Coordinator::WorkersBeside(const RunRecord& record) const {
   std::set<std::string> workers;
   const std::string& profile_id = record.run.profile_id();
-  for (int64_t sequence : runs_.OpenOfProfile(profile_id)) workers.insert(runs_.At(sequence).run.drone_id());
+  for (int64_t sequence : runs_.OpenOfProfile(profile_id)) {
+    if (!runs_.At(sequence).beside()) workers.insert(runs_.At(sequence).run.drone_id());
+  }
   const RunTable::Sequences& same_time = runs_.OfNewestSlot(profile_id);
   for (int64_t sequence : same_time.contains(record.sequence) ? same_time : RunTable::Sequences()) {
     const RunRecord& other = runs_.At(sequence);
@@ -155,7 +171,10 @@ std::set<std::string> Coordinator::WorkersBeside(const RunRecord& record) const 
 bool Coordinator::PlaceElsewhere(RunRecord& record) {
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   std::vector<DroneSlot> slots = SlotsFor(profile == nullptr ? PlacementConfig() : profile->placement);
-  if (profile != nullptr && profile->placement.redundancy > 1) {
+  if (record.beside()) {
+    for (DroneSlot& slot : slots) slot.free = PlacesFor(record, *drones_.Find(slot.drone_id));
+  }
+  if (profile != nullptr && profile->placement.redundancy > 1 && !record.beside()) {
     const std::set<std::string> workers = WorkersBeside(record);
     for (DroneSlot& slot : slots) slot.free = workers.count(slot.drone_id) > 0 ? 0 : slot.free;
   }
@@ -180,11 +199,13 @@ absl::Status Coordinator::Flush() {
   plan_.AddTo(assignments);
   rollouts_.AddTo(assignments);
   shadows_.AddTo(assignments);
+  backfills_.AddTo(assignments);
   const RunTable::Sequences written = runs_.dirty();
   RETURN_IF_ERROR(runs_.Flush(store_, assignments));
   plan_.Written();
   rollouts_.Written();
   shadows_.Written();
+  backfills_.Written();
   for (int64_t sequence : std::exchange(told_runs_, {})) {
     const RunRecord* record = runs_.Held(sequence);
     if (record != nullptr) events_.Append(Describe(*record), clock_.Now());
@@ -231,6 +252,7 @@ void Coordinator::RemoveProfile(absl::string_view profile_id) {
   plan_.RemoveProfile(profile_id);
   rollouts_.RemoveProfile(profile_id);
   shadows_.RemoveProfile(profile_id);
+  EndBackfillsOf(profile_id);
   rescheduled_.insert(std::string(profile_id));
   CancelScheduled({std::string(profile_id)});
   FlushOrWarn();
@@ -243,6 +265,7 @@ void Coordinator::RetainProfiles(const std::set<std::string>& ids) {
     plan_.RemoveProfile(id);
     rollouts_.RemoveProfile(id);
     shadows_.RemoveProfile(id);
+    EndBackfillsOf(id);
   }
   rescheduled_.insert(removed.begin(), removed.end());
   plan_.Begin();
@@ -295,7 +318,7 @@ void Coordinator::TakeOneLedger(const v1::RunLedger& ledger) {
   bool before_final = IsFinal(record->status());
   if (!ApplyLedger(*record, ledger, clock_.Now())) return;
   if (record->ended) SettleDeliveries(*record, ledger.end());
-  if (record->ended) JudgeRollout(*record, ledger.end());
+  if (record->ended && !record->beside()) JudgeRollout(*record, ledger.end());
   if (record->ended && !before_final) return Finish(*record);
   if (record->ended) {
     LogInfo("late end of a run", {{"run", record->run.run_id()}});

@@ -26,6 +26,7 @@
 #include "common/clock/clock.h"
 #include "common/state/state_store.h"
 #include "control/coordinator/assignment.h"
+#include "control/coordinator/backfill_table.h"
 #include "control/coordinator/drone_table.h"
 #include "control/coordinator/due_queue.h"
 #include "control/coordinator/event_log.h"
@@ -118,6 +119,19 @@ class Coordinator {
   absl::StatusOr<v1::Shadow> AskForShadow(const std::string& profile_id, const v1::ShadowProfileRequest& request);
   absl::StatusOr<v1::Shadow> GetShadow(absl::string_view profile_id) const;
 
+  // Backfills (coordinator_backfills.cc), as BackfillTable gives them; NotFound (PROFILE_NOT_FOUND), FailedPrecondition
+  // (PROFILE_NOT_PARTITIONED) and InvalidArgument (BACKFILL_INVALID), too.
+  absl::StatusOr<v1::Backfill> CreateBackfill(const std::string& profile_id, const v1::CreateBackfillRequest& request,
+                                              const std::string& creator);
+  absl::StatusOr<v1::Backfill> GetBackfill(absl::string_view id) const;
+  std::vector<v1::Backfill> ListBackfills(absl::string_view before, size_t limit, absl::string_view profile_id) const;
+  absl::StatusOr<std::vector<v1::Partition>> ListPartitions(absl::string_view id, size_t from, size_t limit,
+                                                            v1::PartitionState state) const;
+  absl::StatusOr<v1::Backfill> PauseBackfill(absl::string_view id, const std::string& why);
+  absl::StatusOr<v1::Backfill> ResumeBackfill(absl::string_view id);
+  absl::StatusOr<v1::Backfill> CancelBackfill(absl::string_view id);
+  absl::StatusOr<v1::Backfill> RetryBackfill(absl::string_view id);
+
   // Quotas of sources with a name after `after`, in order (coordinator_quotas.cc).
   std::vector<v1::SourceQuota> ListQuotas(absl::string_view after, size_t limit) const;
 
@@ -151,6 +165,8 @@ class Coordinator {
   v1::Drone DescribeDrone(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsActive(const DroneEntry* entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int FreePlaces(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same for one run: a backfill leaves a place of each drone to the schedule.
+  int PlacesFor(const RunRecord& record, const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Drones that may take the profile, whoever the plan says, with the places that they have.
   std::vector<DroneSlot> SlotsFor(const PlacementConfig& placement) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After its state became another one: the plan and who watches hear of it.
@@ -161,8 +177,8 @@ class Coordinator {
   void Finish(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string NewRunId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt,
+                     const std::string& backfill_id = "") ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives a run to a drone, in the revision that the drone is to do.
   void Give(RunRecord& record, const DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<RingDrone> HoldersOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -244,6 +260,18 @@ class Coordinator {
   void MakeDueRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PlaceWaitingRuns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Backfills
+  void FollowBackfills() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FollowPartition(const PartitionAt& at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BeginPartition(const PartitionAt& at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // When a partition whose run ended runs again; never if it does not.
+  absl::Time RetryTimeOf(const v1::Partition& partition, RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndBackfillsOf(absl::string_view profile_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Says in a failed run that what follows it waits for the budget of its profile.
+  void TellPutOff(const ProfileEntry& profile, RunRecord& record, absl::Time until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Asks an open run to stop; one that waits is cancelled.
+  void Stop(RunRecord& record, const char* why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   const CoordinatorOptions options_;
   StateStore& store_;
   Clock& clock_;
@@ -259,6 +287,7 @@ class Coordinator {
   RolloutTable rollouts_ ABSL_GUARDED_BY(mu_);
   QuotaTable quotas_ ABSL_GUARDED_BY(mu_);
   ShadowTable shadows_ ABSL_GUARDED_BY(mu_);
+  BackfillTable backfills_ ABSL_GUARDED_BY(mu_);
   DueQueue due_runs_ ABSL_GUARDED_BY(mu_);                  // profiles, by when they are due
   DueQueue lease_ends_ ABSL_GUARDED_BY(mu_);                // drones, by when to look whether they were heard
   std::set<std::string> rescheduled_ ABSL_GUARDED_BY(mu_);  // profiles whose due time is to be reckoned anew

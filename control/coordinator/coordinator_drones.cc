@@ -216,7 +216,9 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
       LogError("deliveries of a run cannot be read", {{"run", record.run.run_id()}, {"error", read.ToString()}});
       continue;
     }
-    shadows_.AddTo(order, entry.drone.drone_id(), clock_.Now());
+    if (record.beside()) *order.mutable_partition() = record.run.partition();
+    // What is tried is to be judged by what the profile does now.
+    if (!record.beside()) shadows_.AddTo(order, entry.drone.drone_id(), clock_.Now());
     bytes += order.ByteSizeLong();
     if (bytes > kMaxOrderBytes && answer.orders_size() > 0) return;
     record.ordered = true;

@@ -75,7 +75,7 @@ absl::StatusOr<v1::Run> Coordinator::ScheduleRun(const std::string& profile_id, 
   absl::MutexLock lock(&mu_);
   const ProfileEntry* profile = profiles_.Find(profile_id);
   if (profile == nullptr) return ProfileUnknown(profile_id);
-  if (runs_.OpenOfProfile(profile_id).size() >= options_.open_runs_of_profile_max) {
+  if (runs_.OpenOwn(profile_id) >= options_.open_runs_of_profile_max) {
     return Error(absl::StatusCode::kResourceExhausted, "RUNS_TOO_MANY_OPEN",
                  absl::StrCat("profile ", profile_id, " has ", options_.open_runs_of_profile_max,
                               " runs that have not ended; wait for them or cancel some"));
@@ -154,17 +154,20 @@ absl::StatusOr<v1::Run> Coordinator::CancelRun(absl::string_view run_id) {
     return Error(absl::StatusCode::kFailedPrecondition, "RUN_FINAL",
                  absl::StrCat("run ", run_id, " has ended; there is nothing to cancel"), {{"run_id", run_id}});
   }
-  record->cancel_requested = true;
-  if (record->status() == v1::RUN_STATUS_SCHEDULED) {
-    EndWithoutLedger(*record, v1::RUN_STATUS_CANCELLED, "", "cancelled before it began", clock_.Now());
-    Finish(*record);
-  } else {
-    runs_.Touch(*record);
-    Publish(*record);
-  }
+  Stop(*record, "cancelled before it began");
   // If this cannot be written it is tried again with the next tick; the run is being stopped either way.
   RETURN_IF_ERROR(Flush());
   return Describe(*record);
+}
+
+void Coordinator::Stop(RunRecord& record, const char* why) {
+  record.cancel_requested = true;
+  if (record.status() == v1::RUN_STATUS_SCHEDULED) {
+    EndWithoutLedger(record, v1::RUN_STATUS_CANCELLED, "", why, clock_.Now());
+    return Finish(record);
+  }
+  runs_.Touch(record);
+  Publish(record);
 }
 
 absl::StatusOr<v1::ProfileStatus> Coordinator::GetProfileStatus(absl::string_view profile_id) const {

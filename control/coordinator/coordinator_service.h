@@ -54,6 +54,22 @@ class CoordinatorService final : public CoordinatorServiceBase {
                             v1::Rollout* response) override;
   grpc::Status AcceptRollout(grpc::ServerContext* context, const v1::AcceptRolloutRequest* request,
                              v1::Rollout* response) override;
+  grpc::Status CreateBackfill(grpc::ServerContext* context, const v1::CreateBackfillRequest* request,
+                              v1::Backfill* response) override;
+  grpc::Status ListBackfills(grpc::ServerContext* context, const v1::ListBackfillsRequest* request,
+                             v1::ListBackfillsResponse* response) override;
+  grpc::Status GetBackfill(grpc::ServerContext* context, const v1::GetBackfillRequest* request,
+                           v1::Backfill* response) override;
+  grpc::Status ListPartitions(grpc::ServerContext* context, const v1::ListPartitionsRequest* request,
+                              v1::ListPartitionsResponse* response) override;
+  grpc::Status PauseBackfill(grpc::ServerContext* context, const v1::PauseBackfillRequest* request,
+                             v1::Backfill* response) override;
+  grpc::Status ResumeBackfill(grpc::ServerContext* context, const v1::ResumeBackfillRequest* request,
+                              v1::Backfill* response) override;
+  grpc::Status CancelBackfill(grpc::ServerContext* context, const v1::CancelBackfillRequest* request,
+                              v1::Backfill* response) override;
+  grpc::Status RetryBackfill(grpc::ServerContext* context, const v1::RetryBackfillRequest* request,
+                             v1::Backfill* response) override;
   grpc::Status ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest* request,
                           v1::ListQuotasResponse* response) override;
   grpc::Status ShadowProfile(grpc::ServerContext* context, const v1::ShadowProfileRequest* request,

@@ -2,6 +2,7 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
@@ -29,6 +30,10 @@ void Coordinator::SetGauges() {
   SetGauge("chartly_drones", drones[v1::DRONE_STATE_OFFLINE], "offline");
   SetGauge("chartly_profiles", static_cast<double>(profiles_.all().size()));
   SetGauge("chartly_runs_active", static_cast<double>(runs_.open().size()));
+  std::map<v1::PartitionState, int64_t> partitions = backfills_.Totals();
+  SetGauge("chartly_backfill_partitions", static_cast<double>(partitions[v1::PARTITION_STATE_WAITING]), "waiting");
+  SetGauge("chartly_backfill_partitions", static_cast<double>(partitions[v1::PARTITION_STATE_RUNNING]), "running");
+  SetGauge("chartly_backfill_partitions", static_cast<double>(partitions[v1::PARTITION_STATE_FAILED]), "failed");
   WebhookInbox::Totals webhooks = inbox_.totals();
   SetGauge("chartly_webhook_waiting", static_cast<double>(webhooks.waiting));
   SetGauge("chartly_webhook_waiting_bytes", static_cast<double>(webhooks.bytes));
@@ -71,7 +76,7 @@ void Coordinator::Replace(RunRecord& record) {
                    absl::StrCat("drone ", record.run.drone_id(), " went before it told of the run"), clock_.Now());
   Finish(record);
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
-  if (profile == nullptr) return;
+  if (profile == nullptr || record.beside()) return;  // a backfill sees to its partitions
   RunRecord& other = MakeRun(*profile, record.run.trigger(), std::max(record.run.attempt(), 1));
   // For the same time of the schedule, which else would be due anew.
   if (record.run.has_schedule_time()) *other.run.mutable_schedule_time() = record.run.schedule_time();
@@ -196,13 +201,18 @@ void Coordinator::MakeDueRuns() {
 
 void Coordinator::PlaceWaitingRuns() {
   int searched = 0;
+  auto place = [&](RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (PlaceWithHolder(record)) return;
+    // Looking through a whole fleet takes a while: the rest has its turn in the next steps.
+    if (++searched <= kMaxSearches) PlaceElsewhere(record);
+  };
+  std::vector<RunRecord*> beside;
   for (int64_t sequence : runs_.open()) {
     RunRecord& record = runs_.At(sequence);
     if (record.status() != v1::RUN_STATUS_SCHEDULED || !record.run.drone_id().empty()) continue;
-    if (PlaceWithHolder(record)) continue;
-    // Looking through a whole fleet takes a while: the rest has its turn in the next steps.
-    if (++searched <= kMaxSearches) PlaceElsewhere(record);
+    record.beside() ? beside.push_back(&record) : place(record);
   }
+  for (RunRecord* record : beside) place(*record);
 }
 
 absl::Status Coordinator::Tick() {
@@ -219,6 +229,7 @@ absl::Status Coordinator::Step() {
   UpdateDueTimes();
   MakeDueRuns();
   JoinHolders();
+  FollowBackfills();
   PlaceWaitingRuns();
   runs_.Prune(options_.runs_max);
   SetGauges();

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
+#include "common/profile/partition.h"
 #include "common/profile/profile_parser.h"
 #include "common/profile/source_url.h"
 
@@ -39,6 +40,8 @@ ProfileEntry MakeEntry(const v1::Profile& profile) {
   if (!CheckUrl(text.source.url, entry.source).empty()) entry.source = absl::StrCat("profiles/", profile.id());
   entry.schedule.max_attempts = retry.max_attempts;
   entry.schedule.backoff = retry.backoff;
+  entry.schedule.retry_budget = retry.budget;
+  if (UsesPartition(text.source)) entry.partition = text.source.partition;
   entry.limits = text.limits;
   entry.signatures.assign(profile.signatures().begin(), profile.signatures().end());
   if (text.source.type == SourceType::kWebhook) entry.webhook = text.source.webhook;

@@ -29,6 +29,7 @@ struct ProfileEntry {
   absl::Duration freshness = absl::ZeroDuration();  // zero: not stated
   std::string source;  // what a drone must reach: the host, or the profile where there is none
   LimitsConfig limits;
+  std::optional<PartitionConfig> partition;      // if the source has places for a part of time
   std::vector<v1::ProfileSignature> signatures;  // of that revision
 };
 

@@ -51,6 +51,8 @@ bool AwaitsEnd(const RunRecord& record) {
 }
 
 const RunTable::Sequences kNoSequences;
+// As many as a budget may have (retry.budget).
+constexpr size_t kMostRetriesLookedAt = 1000;
 
 }  // namespace
 
@@ -114,14 +116,16 @@ void RunTable::Index(RunRecord& record) {
   ProfileRuns& runs = by_profile_[record.run.profile_id()];
   changed_profiles_.insert(record.run.profile_id());
   auto raise = [sequence](int64_t& newest) { newest = std::max(newest, sequence); };
-  raise(runs.newest);
-  if (!record.external()) raise(runs.newest_own);
+  if (!record.beside()) raise(runs.newest);
+  if (!record.beside() && !record.external()) raise(runs.newest_own);
   if (record.run.trigger() == kTriggerSchedule && record.run.attempt() <= 1) raise(runs.newest_scheduled);
-  if (record.status() == v1::RUN_STATUS_SUCCEEDED) raise(runs.newest_success);
+  if (!record.beside() && record.status() == v1::RUN_STATUS_SUCCEEDED) raise(runs.newest_success);
+  if (!record.external() && record.run.attempt() > 1) runs.retries.insert(sequence);
   IndexSlot(record, runs);
   auto keep = [sequence](Sequences& set, bool in) { in ? (void)set.insert(sequence) : (void)set.erase(sequence); };
   keep(open_, record.open());
   keep(runs.open, record.open());
+  keep(runs.open_beside, record.open() && record.beside());
   keep(unended_, AwaitsEnd(record));
   if (!record.run.drone_id().empty()) keep(open_by_drone_[record.run.drone_id()], record.open());
 }
@@ -146,6 +150,8 @@ void RunTable::Remove(RunRecord& record) {
     if (*newest == sequence) *newest = 0;
   }
   runs.open.erase(sequence);
+  runs.open_beside.erase(sequence);
+  runs.retries.erase(sequence);
   runs.of_slot.erase(sequence);
   open_.erase(sequence);
   unended_.erase(sequence);
@@ -177,12 +183,21 @@ const RunTable::Sequences& RunTable::OpenOfProfile(absl::string_view profile_id)
   return it == by_profile_.end() ? kNoSequences : it->second.open;
 }
 
+size_t RunTable::OpenOwn(absl::string_view profile_id) const {
+  auto it = by_profile_.find(profile_id);
+  return it == by_profile_.end() ? 0 : it->second.open.size() - it->second.open_beside.size();
+}
+
 ProfileHistory RunTable::HistoryOf(absl::string_view profile_id) const {
   ProfileHistory history;
   auto it = by_profile_.find(std::string(profile_id));
   if (it == by_profile_.end()) return history;
   const ProfileRuns& runs = it->second;
-  history.open = !runs.open.empty();
+  history.open = runs.open.size() > runs.open_beside.size();
+  for (auto retry = runs.retries.rbegin(); retry != runs.retries.rend(); ++retry) {
+    if (history.retries.size() >= kMostRetriesLookedAt) break;
+    history.retries.push_back(FromTimestamp(At(*retry).run.create_time()));
+  }
   if (const RunRecord* scheduled = Held(runs.newest_scheduled)) {
     history.last_scheduled = FromTimestamp(scheduled->run.create_time());
     history.last_scheduled_run = scheduled->run.run_id();

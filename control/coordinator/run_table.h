@@ -47,6 +47,8 @@ struct RunRecord {
 
   v1::RunStatus status() const { return run.status(); }
   bool external() const { return run.trigger() == kTriggerExternal; }
+  // Of a backfill: beside what the profile does by itself, so its schedule and its health do not rest on it.
+  bool beside() const { return !run.backfill_id().empty(); }
   // Whether work on it goes on: not final, and ours.
   bool open() const;
   // Whether it counts as done or to be done: its drone was not lost with it.
@@ -82,6 +84,8 @@ class RunTable {
   const Sequences& open() const { return open_; }
   const Sequences& OpenOfDrone(absl::string_view drone_id) const;
   const Sequences& OpenOfProfile(absl::string_view profile_id) const;
+  // How many of these are of no backfill.
+  size_t OpenOwn(absl::string_view profile_id) const;
   // The runs of the newest time of a profile's schedule; several if it is redundant.
   const Sequences& OfNewestSlot(absl::string_view profile_id) const;
   // The next run of the profile is the first of another time, even if a clock that was set back gives it the same name.
@@ -110,6 +114,8 @@ class RunTable {
  private:
   struct ProfileRuns {
     Sequences open;
+    Sequences open_beside;         // those of backfills
+    Sequences retries;             // further attempts
     Sequences of_slot;             // of the newest time of the schedule
     int64_t newest = 0;            // 0: none
     int64_t newest_own = 0;        // not external

@@ -82,16 +82,27 @@ bool NeedsAnotherRun(const ProfileHistory::Failure& failure) {
   return broke_off && failure.took_rows;
 }
 
-std::optional<NextRun> NextRetry(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
+}  // namespace
+
+absl::Time RetryAllowedAt(const RequestRate& budget, const std::vector<absl::Time>& retries, absl::Time now) {
+  if (budget.requests <= 0) return absl::InfinitePast();
+  // What a clock that was set back puts into the future does not count: it would keep the profile waiting.
+  auto past =
+      std::find_if(retries.begin(), retries.end(), [&](absl::Time retry) { return retry <= now + absl::Minutes(1); });
+  if (retries.end() - past < budget.requests) return absl::InfinitePast();
+  return past[budget.requests - 1] + budget.period;
+}
+
+std::optional<NextRun> NextRetryOf(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
   if (!history.failure) return std::nullopt;
   const ProfileHistory::Failure& failure = *history.failure;
   if (failure.attempt >= schedule.max_attempts || !NeedsAnotherRun(failure)) return std::nullopt;
   if (failure.trigger == kTriggerSchedule && (!schedule.enabled || schedule.paused)) return std::nullopt;
   absl::Time finished = std::min(failure.finished, now);
-  return NextRun{finished + RetryDelay(schedule.backoff, failure.attempt), failure.attempt + 1, failure.trigger};
+  absl::Time due = std::max(finished + RetryDelay(schedule.backoff, failure.attempt),
+                            RetryAllowedAt(schedule.retry_budget, history.retries, now));
+  return NextRun{due, failure.attempt + 1, failure.trigger};
 }
-
-}  // namespace
 
 bool IsRetryable(absl::string_view error_reason) {
   for (absl::string_view permanent :
@@ -110,7 +121,7 @@ absl::Duration RetryDelay(absl::Duration backoff, int attempt) {
 std::optional<NextRun> NextRunOf(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now) {
   if (history.open) return std::nullopt;
   std::optional<NextRun> scheduled = NextScheduled(schedule, history, now);
-  std::optional<NextRun> retry = NextRetry(schedule, history, now);
+  std::optional<NextRun> retry = NextRetryOf(schedule, history, now);
   if (!scheduled || !retry) return scheduled ? scheduled : retry;
   return retry->due < scheduled->due ? retry : scheduled;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -17,6 +18,7 @@ namespace chartly::coordinator {
 // Who asked for a run.
 inline constexpr char kTriggerSchedule[] = "schedule";
 inline constexpr char kTriggerWebhook[] = "webhook";    // deliveries wait
+inline constexpr char kTriggerBackfill[] = "backfill";  // a part of time that is past
 inline constexpr char kTriggerExternal[] = "external";  // recorded, not done by us
 
 struct ProfileSchedule {
@@ -30,6 +32,7 @@ struct ProfileSchedule {
   CatchUp catch_up = CatchUp::kLatest;
   int max_attempts = 4;
   absl::Duration backoff = absl::Milliseconds(500);
+  RequestRate retry_budget;  // none: as often as need be
 };
 
 // What is known of the runs of one profile.
@@ -48,6 +51,7 @@ struct ProfileHistory {
     bool took_rows = false;  // it failed on its way, not at its beginning
   };
   std::optional<Failure> failure;
+  std::vector<absl::Time> retries = {};  // when runs were begun again, the newest first
 };
 
 struct NextRun {
@@ -62,6 +66,12 @@ bool IsRetryable(absl::string_view error_reason);
 
 // How long to wait after failed attempt `attempt`: backoff doubled each time, at most five minutes.
 absl::Duration RetryDelay(absl::Duration backoff, int attempt);
+
+// When the budget of the profile lets another run be begun again: in the past if it does now.
+absl::Time RetryAllowedAt(const RequestRate& budget, const std::vector<absl::Time>& retries, absl::Time now);
+
+// The run that follows a failed one, if one does; not before the budget lets it. Nothing of what it follows is open.
+std::optional<NextRun> NextRetryOf(const ProfileSchedule& schedule, const ProfileHistory& history, absl::Time now);
 
 // The next run: the retry of a failed one or the next of the schedule, whichever is due first; nothing if neither
 // will come, or while a run is open.

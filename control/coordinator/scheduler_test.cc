@@ -144,4 +144,22 @@ TEST_CASE("a clock that was set back does not stop the schedule") {
         kNow + absl::Milliseconds(500));
 }
 
+TEST_CASE("retries wait for their budget, which counts any span of its length") {
+  ProfileSchedule schedule = Hourly();
+  schedule.retry_budget = {2, absl::Minutes(10)};
+  ProfileHistory history = FailedAt(kNow, 1, "DRONE_LOST");
+  CHECK(NextRunOf(schedule, history, kNow)->attempt == 2);
+  history.retries = {kNow - absl::Minutes(1)};
+  CHECK(NextRunOf(schedule, history, kNow)->due == kNow + absl::Milliseconds(500));
+  history.retries = {kNow - absl::Minutes(1), kNow - absl::Minutes(7), kNow - absl::Minutes(8)};
+  CHECK(NextRunOf(schedule, history, kNow)->attempt == 2);
+  CHECK(NextRunOf(schedule, history, kNow)->due == kNow + absl::Minutes(3));
+  // The schedule does not wait for it.
+  schedule.retry_budget.period = absl::Hours(3);
+  CHECK(NextRunOf(schedule, history, kNow)->attempt == 1);
+  // What a clock that was set back puts into the future does not count.
+  history.retries = {kNow + absl::Hours(5), kNow + absl::Hours(4)};
+  CHECK(NextRunOf(schedule, history, kNow)->due == kNow + absl::Milliseconds(500));
+}
+
 }  // namespace chartly::coordinator

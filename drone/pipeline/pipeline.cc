@@ -27,8 +27,14 @@ constexpr size_t kMaxPayloadsNoted = 1000;
 
 class Pipeline::Impl {
  public:
-  Impl(RunSpec spec, PipelineDeps deps) : spec_(std::move(spec)), deps_(std::move(deps)) {
-    if (deps_.cursor.revision() == Revision()) last_cursor_ = deps_.cursor;
+  Impl(RunSpec spec, PipelineDeps deps)
+      : placed_(UsesPartition(spec.profile.source)),
+        spec_(InPlace(std::move(spec), deps.clock.Now())),
+        deps_(std::move(deps)) {
+    if (deps_.cursor.revision() == Revision() && !spec_.partition) last_cursor_ = deps_.cursor;
+    // What was said of another part of time says nothing of this one.
+    if (placed_) last_cursor_.clear_etag();
+    if (placed_) last_cursor_.clear_last_modified();
     // A source that says that nothing is new gives nothing to read along.
     if (deps_.shadow != nullptr) last_cursor_.clear_etag();
     if (deps_.shadow != nullptr) last_cursor_.clear_last_modified();
@@ -60,7 +66,21 @@ class Pipeline::Impl {
                                           : absl::StrCat("profiles/", spec_.profile.id, "@", spec_.profile.revision);
   }
 
+  // The part of time in its places.
+  static RunSpec InPlace(RunSpec spec, absl::Time now) {
+    SourceConfig& source = spec.profile.source;
+    const TimePart part = spec.partition ? *spec.partition : LivePart(source.partition, now);
+    if (UsesPartition(source)) source = ForPart(std::move(source), part);
+    // A source over HTTP is not told a watermark beside the part; a query of SQL has to be given one, the first.
+    if (spec.partition && source.type == SourceType::kHttpRest) source.incremental = IncrementalConfig();
+    return spec;
+  }
+
   absl::Status RunPages() {
+    if (spec_.partition && !placed_) {
+      return Error(absl::StatusCode::kFailedPrecondition, "PROFILE_NOT_PARTITIONED",
+                   absl::StrCat("the source of ", Revision(), " has no place for a part of time (source.partition)"));
+    }
     ASSIGN_OR_RETURN(std::unique_ptr<Normalizer> normalizer, Normalizer::Create(spec_.profile));
     std::vector<std::string> paths = normalizer->paths();
     std::optional<size_t> watermark_slot = AddWatermark(paths);
@@ -76,7 +96,7 @@ class Pipeline::Impl {
     unmodified_ = source->unmodified();
     const bool whole = status.ok() && truncated_by_.empty();
     if (whole && !unmodified_) CheckExpected(rows);
-    if (whole && unexpected_.empty()) {
+    if (whole && unexpected_.empty() && !spec_.partition) {
       cursor_ = CursorAt(rows.newest());
       source->Learn(*cursor_);
     }
@@ -200,7 +220,7 @@ class Pipeline::Impl {
 
   absl::Status HandOn(std::string batch, int64_t fetched, const Value& newest) {
     // Only if the oldest come first is everything before this batch known to be here.
-    const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null();
+    const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null() && !spec_.partition;
     Cursor cursor;
     if (moves) cursor = CursorAt(newest);
     RETURN_IF_ERROR(fields_.Add(batch));
@@ -248,6 +268,7 @@ class Pipeline::Impl {
     end.set_error(end.cancelled() ? "the run was cancelled" : std::string(status.message()));
   }
 
+  const bool placed_;  // whether the source has places for a part of time
   const RunSpec spec_;
   const PipelineDeps deps_;
   std::optional<Governor::Share> share_;  // while pages are read

@@ -14,6 +14,7 @@
 #include "chartly/v1/aggregator.pb.h"
 #include "common/clock/clock.h"
 #include "common/net/http_client.h"
+#include "common/profile/partition.h"
 #include "common/profile/profile.h"
 #include "common/secrets/secrets.h"
 #include "drone/fetch/source.h"
@@ -38,6 +39,8 @@ struct RunSpec {
   std::string drone_id;
   std::vector<Delivery> deliveries = {};  // of a webhook
   std::string tenant = "default";
+  // What a run of a backfill covers. Such a run neither uses nor moves the cursor.
+  std::optional<TimePart> partition = {};
 };
 
 struct PipelineDeps {

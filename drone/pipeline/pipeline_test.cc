@@ -311,6 +311,49 @@ TEST_CASE("a source without anything new is a run that succeeds and says so") {
   CHECK(world.sink.Rows() == 3);
 }
 
+TEST_CASE("a run of a backfill asks for its part of time and leaves the watermark alone") {
+  World world;
+  auto answer = Json(Rows(1, 3));
+  answer.headers["ETag"] = "e";
+  world.server.Handle("/data", [&](const testing::FixtureRequest&) { return answer; });
+  const std::string source =
+      "  query: {from: \"{partition.start}\", to: \"{partition.last}\"}\n  partition: {window: 2d}\n"
+      "  incremental: {field: dims.person.id, param: since, format: text, order: ascending}\n";
+  PipelineDeps deps{*world.http, world.clock, "", world.sink};
+  deps.cursor.set_watermark("2");
+  deps.cursor.set_etag("e");
+  RunSpec spec = world.Spec(source);
+  deps.cursor.set_revision(absl::StrCat("profiles/people@", spec.profile.revision));
+  absl::Time start = absl::FromCivil(absl::CivilDay(2020, 2, 1), absl::UTCTimeZone());
+  spec.partition = TimePart{start, absl::FromCivil(absl::CivilDay(2020, 3, 1), absl::UTCTimeZone())};
+  Pipeline part(spec, deps);
+  v1::RunEnd end = part.Run();
+  CHECK(end.error() == "");
+  CHECK(end.fetched() == 3);
+  CHECK(world.server.requests().back().target == "/data?from=2020-02-01&to=2020-02-29");
+  CHECK(world.server.requests().back().headers.count("if-none-match") == 0);
+  CHECK_FALSE(part.cursor());
+  CHECK(world.sink.watermarks.empty());
+
+  // Without a part the window up to now is asked for, and the watermark goes on.
+  Pipeline live(world.Spec(source), deps);
+  CHECK(live.Run().error() == "");
+  std::string today = absl::FormatTime("%E4Y-%m-%d", world.clock.Now(), absl::UTCTimeZone());
+  CHECK(world.server.requests().back().target.find(absl::StrCat("to=", today)) != std::string::npos);
+  CHECK(world.server.requests().back().target.find("since=2") != std::string::npos);
+  CHECK(live.cursor()->watermark() == "3");
+}
+
+TEST_CASE("a part of time is refused by a source that has no place for it") {
+  World world;
+  world.server.Map("/data", Json(Rows(1, 3)));
+  RunSpec spec = world.Spec("");
+  spec.partition = TimePart{absl::UnixEpoch(), absl::UnixEpoch() + absl::Hours(24)};
+  Pipeline pipeline(spec, {*world.http, world.clock, "", world.sink});
+  CHECK(pipeline.Run().error_reason() == "PROFILE_NOT_PARTITIONED");
+  CHECK(world.server.requests().empty());
+}
+
 TEST_CASE("a run past its time is partial and keeps what it has") {
   World world;
   FakeClock clock;

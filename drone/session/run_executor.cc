@@ -27,6 +27,11 @@ v1::RunProgress FinishedProgress(const v1::RunEnd& end) {
   return progress;
 }
 
+std::optional<TimePart> PartOf(const v1::RunOrder& order) {
+  if (!order.has_partition()) return std::nullopt;
+  return TimePart{FromTimestamp(order.partition().start_time()), FromTimestamp(order.partition().end_time())};
+}
+
 // Takes them out of the order: a run of a webhook holds each payload once.
 std::vector<Delivery> TakeDeliveries(v1::RunOrder& order) {
   std::vector<Delivery> deliveries;
@@ -243,8 +248,9 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
       if (tried.ok()) deps.shadow = &*shadow;
       if (!tried.ok()) run.shadow = RefusedShadow(order, tried.status());
     }
-    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order), deps_.tenant},
-                      std::move(deps));
+    Pipeline pipeline(
+        {*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order), deps_.tenant, PartOf(order)},
+        std::move(deps));
     {
       absl::MutexLock lock(&run.mu);
       run.pipeline = &pipeline;
