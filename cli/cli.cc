@@ -110,6 +110,7 @@ int RunCommandLine(int argc, const char* const* argv, const Environment& environ
   AddProfileCommands(root, session);
   AddRunCommands(root, session);
   AddRolloutCommands(root, session);
+  AddBackfillCommands(root, session);
   AddQuotaCommands(root, session);
   AddWebhookCommands(root, session);
   AddRecordCommands(root, session);

@@ -60,6 +60,7 @@ void AddLimit(CLI::App& verb, int64_t& limit, const std::string& what);
 void AddProfileCommands(CLI::App& root, Session& session);
 void AddRunCommands(CLI::App& root, Session& session);
 void AddRolloutCommands(CLI::App& root, Session& session);
+void AddBackfillCommands(CLI::App& root, Session& session);
 void AddQuotaCommands(CLI::App& root, Session& session);
 void AddWebhookCommands(CLI::App& root, Session& session);
 void AddDroneCommands(CLI::App& root, Session& session);

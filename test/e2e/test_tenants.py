@@ -31,7 +31,9 @@ PROFILE = """
 id: {id}
 name: {marker}
 version: 1.0.{patch}
-source: {{type: http_rest, url: "https://{marker}.example/x.json", format: json, records: "rows[*]"}}
+source:
+  {{type: http_rest, url: "https://{marker}.example/x.json?from={{partition.start}}", format: json, records: "rows[*]",
+    partition: {{window: 1d}}}}
 schedule: {{enabled: false}}
 mapping:
   k: dims.k
@@ -140,11 +142,15 @@ class World(Cluster):
         plan = self.as_(tenant, "POST", "/api/profiles:plan", {
             "profiles": [{"filename": "new.yaml", "content": PROFILE.format(id="new", marker=marker, patch=patch)}]})
         token = self.as_(tenant, "POST", "/api/joinTokens", {"drone_id": f"{marker}-drone"})
+        backfill = self.as_(tenant, "POST", "/api/backfills", {
+            "profile_id": "spare", "start_time": "2024-01-01T00:00:00Z", "end_time": "2024-01-03T00:00:00Z"})
+        self.as_(tenant, "POST", f"/api/{backfill['name']}:cancel", {})
         self.register("d-1", tenant)
         return {"profiles": "orders", "runs": "run-1", "drones": "d-1", "reports": "top", "legalHolds": "spare",
                 "deployments": opened["name"].split("/")[1], "plans": plan["name"].split("/")[1],
                 "keys": "boss" if tenant == "default" else f"{tenant}.boss",
                 "joinTokens": token["join_token"]["name"].split("/")[1],
+                "backfills": backfill["backfill_id"],
                 "rollouts": "orders", "shadows": "run-1", "backups": "20260131t090000z",
                 "report runs": ran["name"].split("/")[-1]}
 

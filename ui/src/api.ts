@@ -21,6 +21,10 @@ export interface Run {
 export interface SourceQuota {
   quota: string; requests: number; period_ms: number; share_percent: number; waiting_drones: number; paused_until?: string;
 }
+export interface Backfill {
+  profile_id: string; state: string; reason: string; message: string; range: {start_time: string; end_time: string};
+  partitions: number; succeeded: number; failed: number;
+}
 export interface Rollout {
   state: string; target_revision: string; ring: number; rings: number; good_runs: number; runs_wanted: number; reason: string; message: string;
 }

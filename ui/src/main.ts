@@ -1,6 +1,7 @@
 // Puts the page together and keeps it fresh.
 import type {Run} from './api.js';
 import {setUpAudit} from './audit.js';
+import {refreshBackfills} from './backfills.js';
 import {toast} from './dom.js';
 import {joinedProfiles, refreshJoin, setUpJoin} from './join.js';
 import {refreshParts} from './parts.js';
@@ -43,6 +44,8 @@ void refreshParts();
 setInterval(() => void refreshParts(), 10000);
 void refreshQuotas();
 setInterval(() => void refreshQuotas(), 10000);
+void refreshBackfills();
+setInterval(() => void refreshBackfills(), 10000);
 void refreshProfiles();
 followRuns(onRunEnded);
 setUpAudit();
