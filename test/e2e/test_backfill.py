@@ -196,7 +196,7 @@ def test_the_command_line_begins_follows_pauses_and_repeats_backfills(single, so
     cancelled = single.cli("backfill", "cancel", body["backfill_id"])
     assert cancelled.returncode == 0 and "cancelled" in cancelled.stdout, cancelled
     refused = single.cli("backfill", "cancel", body["backfill_id"])
-    assert refused.returncode == 1 and "BACKFILL_ENDED" in refused.stderr, refused
+    assert refused.returncode == 2 and "BACKFILL_ENDED" in refused.stderr, refused
     bad = single.cli("backfill", "start", "figures", "--from", "spring", "--to", "2024")
     assert bad.returncode == 2 and "TIME_INVALID" in bad.stderr
 
