@@ -29,8 +29,12 @@ absl::Status CheckSignIn(const http::Request& request);
 struct SessionUse {
   Secret session;       // of the cookie that the request came with; empty without one
   bool secure = false;  // the browser speaks TLS
+  bool step = false;    // it is a step of a sign-in at the issuer (browser_sign_in.h)
+  bool person = false;  // of which a person sees the answer
 };
 SessionUse SessionUseOf(const http::Request& request);
+// Gives the browser a session.
+void GiveSession(const SessionUse& use, absl::string_view session, http::Response& response);
 
 // Moves the session out of an answer that begins one into a cookie, and tells the page of a session its X-CSRF-Token.
 // Takes the cookie away after an answer that ends the session.
