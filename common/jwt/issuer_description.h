@@ -8,7 +8,10 @@ namespace chartly::jwt {
 
 struct IssuerDescription {
   std::string issuer;
-  std::string keys_address;  // jwks_uri
+  std::string keys_address;           // jwks_uri
+  std::string authorization_address;  // authorization_endpoint
+  std::string token_address;          // token_endpoint
+  bool takes_basic = true;            // whether a client may show its secret at the token endpoint by HTTP Basic
 };
 
 // What is absent, or is no text, is empty; all of it if `json` is no object.

@@ -1,5 +1,6 @@
 #include "common/jwt/json_web_token.h"
 
+#include <openssl/crypto.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -93,6 +94,20 @@ absl::Status CheckTimes(const std::optional<absl::Time>& expiry, const std::opti
   return absl::OkStatus();
 }
 
+// OpenID Connect Core 1.0, 3.1.3.7: what an ID token needs beyond a token for a program.
+absl::Status CheckSignedIn(const object& claims, const std::vector<std::string>& audiences, const TokenTerms& terms) {
+  if (terms.nonce.empty()) return absl::OkStatus();
+  const bool has_party = claims.at_key("azp").error() != simdjson::NO_SUCH_FIELD;
+  if ((has_party || audiences.size() > 1) && MemberText(claims, "azp").value_or("") != terms.audience) {
+    return Refused("TOKEN_PARTY_WRONG", absl::StrCat("the token was not issued to ", terms.audience, " (azp)"));
+  }
+  const std::string nonce = MemberText(claims, "nonce").value_or("");
+  const bool is_ours =
+      nonce.size() == terms.nonce.size() && CRYPTO_memcmp(nonce.data(), terms.nonce.data(), nonce.size()) == 0;
+  if (is_ours) return absl::OkStatus();
+  return Refused("TOKEN_NONCE_WRONG", "the token does not answer this sign-in (nonce); sign in again");
+}
+
 }  // namespace
 
 absl::StatusOr<JsonWebToken> JsonWebToken::Parse(absl::string_view text) {
@@ -133,6 +148,7 @@ absl::StatusOr<TokenClaims> JsonWebToken::Verify(const JsonWebKeys& keys, const 
   ASSIGN_OR_RETURN(const std::optional<absl::Time> expiry, TimeOf(claims, "exp"));
   ASSIGN_OR_RETURN(const std::optional<absl::Time> begin, TimeOf(claims, "nbf"));
   RETURN_IF_ERROR(CheckTimes(expiry, begin, now, terms.leeway));
+  RETURN_IF_ERROR(CheckSignedIn(claims, audiences, terms));
   TokenClaims found;
   found.subject = MemberText(claims, "sub").value_or("");
   if (!IsPlainSubject(found.subject)) {

@@ -21,6 +21,9 @@ struct TokenTerms {
   std::string list_claim;                     // whose texts Verify gives back; dots lead into objects
   absl::Duration leeway = absl::Seconds(60);  // between the clocks
   std::string tenant_claim = {};              // as list_claim; empty: none is looked for
+  // Of the token that tells a client who signed in (ID token): what the client sent with its question. Then the token
+  // has to be for the audience first of all (azp), and for others only if it says so.
+  std::string nonce = {};  // empty: no such token
 };
 
 struct TokenClaims {
@@ -39,7 +42,8 @@ class JsonWebToken {
   // The key that is to have signed it; empty if it names none.
   const std::string& key_id() const { return key_id_; }
   // The signature first; only who has a good one learns what else is wrong. Unauthenticated: what JsonWebKeys::Verify
-  // says, TOKEN_MALFORMED, TOKEN_ISSUER_WRONG, TOKEN_AUDIENCE_WRONG, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID.
+  // says, TOKEN_MALFORMED, TOKEN_ISSUER_WRONG, TOKEN_AUDIENCE_WRONG, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, and with
+  // a nonce TOKEN_PARTY_WRONG, TOKEN_NONCE_WRONG.
   absl::StatusOr<TokenClaims> Verify(const JsonWebKeys& keys, const TokenTerms& terms, absl::Time now) const;
 
  private:
