@@ -16,9 +16,15 @@ absl::StatusOr<std::unique_ptr<AuthComponent>> AuthComponent::Open(const AuthCon
     if (!key_id.empty()) return keys->CheckKey(key_id, digest);
     return authenticator.AuthenticateKey(key_id, digest);
   };
-  ASSIGN_OR_RETURN(pieces.sessions, SessionBook::Open(*pieces.store, config.sessions, find_key, clock));
+  SessionTerms terms = config.sessions;
+  if (!config.sign_in.client_id.empty()) terms.issuer = config.tokens.issuer;
+  ASSIGN_OR_RETURN(pieces.sessions, SessionBook::Open(*pieces.store, terms, find_key, clock));
   if (!config.tokens.issuer.empty()) {
     ASSIGN_OR_RETURN(pieces.issuer, TokenIssuer::Create(config.tokens, clock));
+  }
+  if (pieces.issuer != nullptr && !config.sign_in.client_id.empty()) {
+    ASSIGN_OR_RETURN(pieces.sign_in,
+                     IssuerSignIn::Create(config.sign_in, *pieces.issuer, config.tokens.authorities, clock));
   }
   ASSIGN_OR_RETURN(
       x509::Authority authority,

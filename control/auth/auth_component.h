@@ -17,6 +17,7 @@
 #include "common/state/state_store.h"
 #include "control/auth/auth_service.h"
 #include "control/auth/drone_book.h"
+#include "control/auth/issuer_sign_in.h"
 #include "control/auth/key_book.h"
 #include "control/auth/session_book.h"
 #include "control/auth/token_issuer.h"
@@ -29,12 +30,14 @@ struct AuthConfig {
   absl::Duration certificate_life = absl::Hours(24);  // of drones
   SessionTerms sessions = {};
   TokenConfig tokens = {};
+  SignInConfig sign_in = {};
 };
 
 class AuthComponent final : public rpc::CredentialDirectory {
  public:
   // The authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (STORE_LOCKED) if another
-  // process has the store; DataLoss (STATE_DAMAGED) if a key cannot be read; InvalidArgument (ISSUER_INVALID).
+  // process has the store; DataLoss (STATE_DAMAGED) if a key cannot be read; InvalidArgument (ISSUER_INVALID);
+  // those of IssuerSignIn::Create.
   static absl::StatusOr<std::unique_ptr<AuthComponent>> Open(const AuthConfig& config,
                                                              const rpc::Authenticator& authenticator,
                                                              rpc::AuditSink* audit, Clock& clock);
@@ -66,13 +69,15 @@ class AuthComponent final : public rpc::CredentialDirectory {
     std::unique_ptr<StateStore> store;
     std::unique_ptr<KeyBook> keys;
     std::unique_ptr<SessionBook> sessions;
-    std::unique_ptr<TokenIssuer> issuer;  // null: no tokens are taken
+    std::unique_ptr<TokenIssuer> issuer;    // null: no tokens are taken
+    std::unique_ptr<IssuerSignIn> sign_in;  // null: nobody signs in at the issuer
     std::unique_ptr<DroneBook> drones;
   };
 
   AuthComponent(Pieces pieces, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
       : pieces_(std::move(pieces)),
-        service_({*pieces_.keys, *pieces_.sessions, *pieces_.drones, *this, audit}, authenticator) {}
+        service_({*pieces_.keys, *pieces_.sessions, *pieces_.drones, *this, audit, pieces_.sign_in.get()},
+                 authenticator) {}
 
   const Pieces pieces_;
   AuthService service_;

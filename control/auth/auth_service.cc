@@ -57,6 +57,19 @@ std::string OutcomeOf(const absl::Status& status) {
   return absl::StrCat(absl::StatusCodeToString(status.code()), reason.empty() ? "" : " ", reason);
 }
 
+absl::Status NoClient() {
+  return Error(absl::StatusCode::kFailedPrecondition, "ISSUER_CLIENT_MISSING",
+               "nobody signs in at an issuer here (--oidc-client-id); sign in with a key");
+}
+
+// Who may do nothing learns so here, and not at each thing that it tries.
+absl::Status CheckHasRole(const rpc::Caller& person) {
+  if (person.role != rpc::Role::kNone) return absl::OkStatus();
+  return Error(absl::StatusCode::kPermissionDenied, "SIGN_IN_NO_ROLE",
+               absl::StrCat("the issuer knows you as ", person.principal,
+                            ", but nothing that it says of you gives a role here; ask an admin for one (--oidc-role)"));
+}
+
 }  // namespace
 
 grpc::Status AuthService::GetCaller(grpc::ServerContext* context, const v1::GetCallerRequest* request,
@@ -112,6 +125,71 @@ grpc::Status AuthService::GetSession(grpc::ServerContext* context, const v1::Get
                                      v1::Session* response) {
   return guard_.Unary(context, "GetSession", *request, response,
                       [&](const rpc::Caller& caller) { return deps_.sessions.Describe(caller); });
+}
+
+grpc::Status AuthService::GetSignInWays(grpc::ServerContext* context, const v1::GetSignInWaysRequest* request,
+                                        v1::SignInWays* response) {
+  return guard_.Unary(context, "GetSignInWays", *request, response, [&](const rpc::Caller&) {
+    v1::SignInWays ways;
+    if (deps_.sign_in != nullptr) ways.set_issuer(deps_.sign_in->IssuerHost());
+    return absl::StatusOr<v1::SignInWays>(std::move(ways));
+  });
+}
+
+absl::StatusOr<v1::SignInStep> AuthService::BeginAtIssuer(const rpc::Caller& caller,
+                                                          const v1::BeginIssuerSignInRequest& request) {
+  const absl::StatusOr<IssuerSignIn::Begun> begun = deps_.sign_in == nullptr
+                                                        ? absl::StatusOr<IssuerSignIn::Begun>(NoClient())
+                                                        : deps_.sign_in->Begin(request.return_path());
+  if (!begun.ok()) {
+    Count("chartly_auth_refusals_total", 1, Reason(begun.status()));
+    rpc::AuditEntry entry = EntryOf(caller, "AuthService.BeginIssuerSignIn");
+    RecordRefusal(entry, begun.status());
+    return begun.status();
+  }
+  v1::SignInStep step;
+  step.set_location(begun->location);
+  step.set_ticket(begun->ticket.Reveal());
+  return step;
+}
+
+grpc::Status AuthService::BeginIssuerSignIn(grpc::ServerContext* context, const v1::BeginIssuerSignInRequest* request,
+                                            v1::SignInStep* response) {
+  return guard_.Unary(context, "BeginIssuerSignIn", *request, response,
+                      [&](const rpc::Caller& caller) { return BeginAtIssuer(caller, *request); });
+}
+
+absl::StatusOr<v1::SignInStep> AuthService::FinishAtIssuer(const rpc::Caller& caller,
+                                                           const v1::FinishIssuerSignInRequest& request) {
+  rpc::AuditEntry entry = EntryOf(caller, "AuthService.FinishIssuerSignIn");
+  const absl::StatusOr<IssuerSignIn::Person> person =
+      deps_.sign_in == nullptr ? absl::StatusOr<IssuerSignIn::Person>(NoClient())
+                               : deps_.sign_in->Finish({Secret(request.ticket()), request.state(),
+                                                        Secret(request.code()), request.error(), request.iss()});
+  if (person.ok()) {
+    entry.actor = person->caller.principal;
+    entry.tenant = person->caller.tenant;
+  }
+  const absl::Status may = person.ok() ? CheckHasRole(person->caller) : person.status();
+  if (!may.ok()) {
+    Count("chartly_auth_refusals_total", 1, Reason(may));
+    RecordRefusal(entry, may);
+    return may;
+  }
+  RETURN_IF_ERROR(RecordStart(entry));
+  const absl::StatusOr<v1::Session> session = deps_.sessions.BeginFor(person->caller);
+  RecordEnd(entry, session.status());
+  RETURN_IF_ERROR(session.status());
+  v1::SignInStep step;
+  step.set_location(person->location);
+  step.set_session(session->token());
+  return step;
+}
+
+grpc::Status AuthService::FinishIssuerSignIn(grpc::ServerContext* context, const v1::FinishIssuerSignInRequest* request,
+                                             v1::SignInStep* response) {
+  return guard_.Unary(context, "FinishIssuerSignIn", *request, response,
+                      [&](const rpc::Caller& caller) { return FinishAtIssuer(caller, *request); });
 }
 
 // Nothing keeps a session open against the will of whoever it is: it ends also while the audit log takes nothing.

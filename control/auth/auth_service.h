@@ -10,6 +10,7 @@
 #include "common/rpc/credential_directory.h"
 #include "common/rpc/guard.h"
 #include "control/auth/drone_book.h"
+#include "control/auth/issuer_sign_in.h"
 #include "control/auth/key_book.h"
 #include "control/auth/session_book.h"
 
@@ -20,7 +21,8 @@ struct AuthServiceDeps {
   SessionBook& sessions;
   DroneBook& drones;
   rpc::CredentialDirectory& directory;
-  rpc::AuditSink* audit;  // may be null
+  rpc::AuditSink* audit;            // may be null
+  IssuerSignIn* sign_in = nullptr;  // null: nobody signs in at the issuer
 };
 
 class AuthService final : public v1::AuthService::Service {
@@ -36,6 +38,12 @@ class AuthService final : public v1::AuthService::Service {
                           v1::Session* response) override;
   grpc::Status SignOut(grpc::ServerContext* context, const v1::SignOutRequest* request,
                        v1::SignOutResponse* response) override;
+  grpc::Status GetSignInWays(grpc::ServerContext* context, const v1::GetSignInWaysRequest* request,
+                             v1::SignInWays* response) override;
+  grpc::Status BeginIssuerSignIn(grpc::ServerContext* context, const v1::BeginIssuerSignInRequest* request,
+                                 v1::SignInStep* response) override;
+  grpc::Status FinishIssuerSignIn(grpc::ServerContext* context, const v1::FinishIssuerSignInRequest* request,
+                                  v1::SignInStep* response) override;
   grpc::Status CreateKey(grpc::ServerContext* context, const v1::CreateKeyRequest* request,
                          v1::IssuedKey* response) override;
   grpc::Status ListKeys(grpc::ServerContext* context, const v1::ListKeysRequest* request,
@@ -70,6 +78,9 @@ class AuthService final : public v1::AuthService::Service {
   void RecordRefusal(rpc::AuditEntry& entry, const absl::Status& status) const;
 
   absl::StatusOr<v1::Session> Begin(const rpc::Caller& caller, const v1::SignInRequest& request);
+  absl::StatusOr<v1::SignInStep> BeginAtIssuer(const rpc::Caller& caller, const v1::BeginIssuerSignInRequest& request);
+  absl::StatusOr<v1::SignInStep> FinishAtIssuer(const rpc::Caller& caller,
+                                                const v1::FinishIssuerSignInRequest& request);
   absl::StatusOr<v1::SignOutResponse> End(const rpc::Caller& caller);
   absl::StatusOr<v1::DroneCertificate> Enroll(const rpc::Caller& caller, const v1::EnrollDroneRequest& request);
 

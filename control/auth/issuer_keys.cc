@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "common/jwt/issuer_description.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -31,17 +30,22 @@ absl::StatusOr<std::string> Get(net::HttpClient& http, const std::string& url, c
   return Error(absl::StatusCode::kUnavailable, "ISSUER_UNREACHABLE", absl::StrCat("no answer from ", url, ": ", why));
 }
 
-// Where the keys lie, out of the document that the issuer describes itself with.
-absl::StatusOr<std::string> AddressOfKeys(const std::string& document, const std::string& issuer) {
-  const jwt::IssuerDescription description = jwt::ReadIssuerDescription(document);
+// What belongs to an issuer that is asked over https is https, too.
+bool IsSafe(absl::string_view address, absl::string_view issuer) {
+  return absl::StartsWith(address, "https://") ||
+         (absl::StartsWith(address, "http://") && absl::StartsWith(issuer, "http://"));
+}
+
+// The document that the issuer describes itself with, once it is known to be its own.
+absl::StatusOr<jwt::IssuerDescription> Describe(const std::string& document, const std::string& issuer) {
+  jwt::IssuerDescription description = jwt::ReadIssuerDescription(document);
   if (description.issuer != issuer) {
     return Error(absl::StatusCode::kFailedPrecondition, "ISSUER_WRONG",
                  absl::StrCat("what answers at ", issuer, " does not say that it is this issuer"));
   }
-  const std::string& address = description.keys_address;
-  const bool is_safe = absl::StartsWith(address, "https://") ||
-                       (absl::StartsWith(address, "http://") && absl::StartsWith(issuer, "http://"));
-  if (is_safe) return address;
+  if (!IsSafe(description.authorization_address, issuer)) description.authorization_address.clear();
+  if (!IsSafe(description.token_address, issuer)) description.token_address.clear();
+  if (IsSafe(description.keys_address, issuer)) return description;
   return Error(absl::StatusCode::kFailedPrecondition, "ISSUER_WRONG",
                absl::StrCat("the issuer ", issuer, " gives no https address of its keys (jwks_uri)"));
 }
@@ -49,12 +53,14 @@ absl::StatusOr<std::string> AddressOfKeys(const std::string& document, const std
 }  // namespace
 
 IssuerKeys::Fetch FetchFrom(std::string issuer, net::HttpClient& http, const std::atomic<bool>& cancel) {
-  return [issuer = std::move(issuer), &http, &cancel]() -> absl::StatusOr<jwt::JsonWebKeys> {
+  return [issuer = std::move(issuer), &http, &cancel]() -> absl::StatusOr<IssuerDocuments> {
     const std::string place = absl::StrCat(absl::StripSuffix(issuer, "/"), "/.well-known/openid-configuration");
     ASSIGN_OR_RETURN(const std::string document, Get(http, place, cancel));
-    ASSIGN_OR_RETURN(const std::string address, AddressOfKeys(document, issuer));
-    ASSIGN_OR_RETURN(const std::string keys, Get(http, address, cancel));
-    return jwt::JsonWebKeys::Parse(keys);
+    IssuerDocuments documents;
+    ASSIGN_OR_RETURN(documents.description, Describe(document, issuer));
+    ASSIGN_OR_RETURN(const std::string keys, Get(http, documents.description.keys_address, cancel));
+    ASSIGN_OR_RETURN(documents.keys, jwt::JsonWebKeys::Parse(keys));
+    return documents;
   };
 }
 
@@ -80,17 +86,27 @@ void IssuerKeys::AwaitFetch() {
   --waiting_;
 }
 
-absl::StatusOr<IssuerKeys::Keys> IssuerKeys::For(absl::string_view key_id) {
+absl::StatusOr<IssuerKeys::Documents> IssuerKeys::Get(const absl::string_view* key_id) {
   const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mu_);
-  if (now - fetched_ >= kStale) keys_ = nullptr;
-  const bool is_known = keys_ != nullptr && keys_->Has(key_id);
+  if (now - fetched_ >= kStale) documents_ = nullptr;
+  const bool is_known = documents_ != nullptr && (key_id == nullptr || documents_->keys.Has(*key_id));
   if (is_known && now - fetched_ >= kFresh && MayAsk(now)) wanted_ = true;
   if (!is_known && MayAsk(now) && waiting_ < kMaxWaiting) AwaitFetch();
-  if (keys_ != nullptr) return keys_;
+  if (documents_ != nullptr) return documents_;
   return Error(absl::StatusCode::kUnavailable, "ISSUER_UNREACHABLE",
                absl::StrCat("the keys of the issuer of tokens cannot be had now: ",
                             failure_.ok() ? "no answer yet" : std::string(failure_.message())));
+}
+
+absl::StatusOr<IssuerKeys::Keys> IssuerKeys::For(absl::string_view key_id) {
+  ASSIGN_OR_RETURN(const Documents documents, Get(&key_id));
+  return Keys(documents, &documents->keys);
+}
+
+absl::StatusOr<jwt::IssuerDescription> IssuerKeys::Description() {
+  ASSIGN_OR_RETURN(const Documents documents, Get(nullptr));
+  return documents->description;
 }
 
 void IssuerKeys::Run() {
@@ -102,15 +118,16 @@ void IssuerKeys::Run() {
     fetching_ = true;
     tried_ = clock_.Now();
     mu_.Unlock();
-    absl::StatusOr<jwt::JsonWebKeys> keys = fetch_();
-    if (!keys.ok()) {
-      Count("chartly_issuer_failures_total", 1, Reason(keys.status()));
-      LogWarn("the keys of the issuer of tokens were not fetched", {{"error", std::string(keys.status().message())}});
+    absl::StatusOr<IssuerDocuments> documents = fetch_();
+    if (!documents.ok()) {
+      Count("chartly_issuer_failures_total", 1, Reason(documents.status()));
+      LogWarn("the keys of the issuer of tokens were not fetched",
+              {{"error", std::string(documents.status().message())}});
     }
     mu_.Lock();
-    failure_ = keys.status();
-    if (keys.ok()) {
-      keys_ = std::make_shared<const jwt::JsonWebKeys>(*std::move(keys));
+    failure_ = documents.status();
+    if (documents.ok()) {
+      documents_ = std::make_shared<const IssuerDocuments>(*std::move(documents));
       fetched_ = clock_.Now();
     }
     ++tries_;

@@ -1,6 +1,6 @@
-// The keys of the issuer of tokens: fetched when they are first needed, kept, and fetched again when they get old or a
-// token names one that is not among them. However many tokens do so, the issuer is asked at most once each
-// kMinInterval.
+// The keys of the issuer of tokens and how it describes itself: fetched when they are first needed, kept, and fetched
+// again when they get old or a token names a key that is not among them. However many tokens do so, the issuer is asked
+// at most once each kMinInterval.
 //
 // Thread-safe. Fetches on a thread of its own.
 #ifndef CHARTLY_CONTROL_AUTH_ISSUER_KEYS_H_
@@ -18,10 +18,17 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/clock/clock.h"
+#include "common/jwt/issuer_description.h"
 #include "common/jwt/json_web_key.h"
 #include "common/net/http_client.h"
 
 namespace chartly::auth {
+
+// What an issuer publishes.
+struct IssuerDocuments {
+  jwt::JsonWebKeys keys;
+  jwt::IssuerDescription description = {};
+};
 
 class IssuerKeys {
  public:
@@ -32,7 +39,7 @@ class IssuerKeys {
   static constexpr int kMaxWaiting = 16;
 
   using Keys = std::shared_ptr<const jwt::JsonWebKeys>;
-  using Fetch = std::function<absl::StatusOr<jwt::JsonWebKeys>()>;
+  using Fetch = std::function<absl::StatusOr<IssuerDocuments>()>;
 
   // What `fetch` uses and the clock must outlive it.
   IssuerKeys(Fetch fetch, Clock& clock);
@@ -41,16 +48,22 @@ class IssuerKeys {
   // The keys, with that of `key_id` if the issuer has it and may be asked. Waits for a fetch under way. Unavailable
   // (ISSUER_UNREACHABLE) if there are none.
   absl::StatusOr<Keys> For(absl::string_view key_id);
+  // How the issuer describes itself. As For.
+  absl::StatusOr<jwt::IssuerDescription> Description();
 
  private:
+  using Documents = std::shared_ptr<const IssuerDocuments>;
+
   void Run();
+  // What there is, after a fetch if that lacks the key of `key_id` (null: whatever key).
+  absl::StatusOr<Documents> Get(const absl::string_view* key_id);
   bool MayAsk(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AwaitFetch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Fetch fetch_;
   Clock& clock_;
   absl::Mutex mu_;
-  Keys keys_ ABSL_GUARDED_BY(mu_);
+  Documents documents_ ABSL_GUARDED_BY(mu_);
   absl::Time fetched_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Time tried_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
@@ -63,8 +76,9 @@ class IssuerKeys {
 };
 
 // Asks the issuer where its keys lie (OpenID Connect Discovery) and gets them. The address of the keys has to be https
-// if that of the issuer is. Unavailable (ISSUER_UNREACHABLE), FailedPrecondition (ISSUER_WRONG) if what answers is not
-// this issuer, InvalidArgument (KEYS_MALFORMED). `http` and `cancel` must outlive the function.
+// if that of the issuer is; another address that is not is left out. Unavailable (ISSUER_UNREACHABLE),
+// FailedPrecondition (ISSUER_WRONG) if what answers is not this issuer, InvalidArgument (KEYS_MALFORMED). `http` and
+// `cancel` must outlive the function.
 IssuerKeys::Fetch FetchFrom(std::string issuer, net::HttpClient& http, const std::atomic<bool>& cancel);
 
 }  // namespace chartly::auth

@@ -93,12 +93,26 @@ std::vector<std::string> SessionBook::Superfluous(const std::string& key_digest,
 
 absl::StatusOr<v1::Session> SessionBook::Begin(absl::string_view api_key) {
   ASSIGN_OR_RETURN(const rpc::Caller caller, Identify(api_key));
-  ASSIGN_OR_RETURN(std::string token, rpc::MakeSessionToken());
-  const std::string id = IdOf(rpc::DigestOf(token));
-  const absl::Time now = clock_.Now();
   StoredSession session;
   session.set_key_id(std::string(rpc::KeyIdOf(api_key)));
   session.set_key_digest(std::string(rpc::AsText(rpc::DigestOf(api_key))));
+  return Add(caller, std::move(session));
+}
+
+absl::StatusOr<v1::Session> SessionBook::BeginFor(const rpc::Caller& person) {
+  StoredSession session;
+  session.set_key_digest(std::string(rpc::AsText(rpc::DigestOf(absl::StrCat(terms_.issuer, "\n", person.principal)))));
+  session.mutable_person()->set_issuer(terms_.issuer);
+  session.mutable_person()->set_principal(person.principal);
+  session.mutable_person()->set_role(std::string(rpc::RoleName(person.role)));
+  session.mutable_person()->set_tenant(person.tenant);
+  return Add(person, std::move(session));
+}
+
+absl::StatusOr<v1::Session> SessionBook::Add(const rpc::Caller& caller, StoredSession session) {
+  ASSIGN_OR_RETURN(std::string token, rpc::MakeSessionToken());
+  const std::string id = IdOf(rpc::DigestOf(token));
+  const absl::Time now = clock_.Now();
   *session.mutable_create_time() = ToTimestamp(now);
   *session.mutable_last_use_time() = ToTimestamp(now);
   *session.mutable_expire_time() = ToTimestamp(now + terms_.life);
@@ -120,17 +134,28 @@ absl::StatusOr<v1::Session> SessionBook::Begin(absl::string_view api_key) {
   return message;
 }
 
+absl::StatusOr<rpc::Caller> SessionBook::HolderOf(const StoredSession& session) const {
+  if (!session.has_person()) return find_key_(session.key_id(), DigestIn(session.key_digest()));
+  const storage::v1::StoredPerson& person = session.person();
+  if (person.issuer() != terms_.issuer) return Ended();
+  rpc::Caller caller;
+  caller.principal = person.principal();
+  caller.tenant = person.tenant();
+  ASSIGN_OR_RETURN(caller.role, rpc::ParseRole(person.role()));
+  return caller;
+}
+
 absl::StatusOr<rpc::Caller> SessionBook::Check(const rpc::KeyDigest& digest) {
   const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mu_);
   auto found = sessions_.find(IdOf(digest));
   if (found == sessions_.end() || HasEnded(found->second, now)) return Ended();
   StoredSession& session = found->second;
-  absl::StatusOr<rpc::Caller> key = find_key_(session.key_id(), DigestIn(session.key_digest()));
-  // Its key was revoked, has expired, or is no longer the secret of its id.
-  if (absl::IsUnauthenticated(key.status())) return Ended();
-  RETURN_IF_ERROR(key.status());
-  rpc::Caller caller = *std::move(key);
+  absl::StatusOr<rpc::Caller> holder = HolderOf(session);
+  // Its key was revoked, has expired, or is no longer the secret of its id; its issuer is no longer ours.
+  if (absl::IsUnauthenticated(holder.status())) return Ended();
+  RETURN_IF_ERROR(holder.status());
+  rpc::Caller caller = *std::move(holder);
   // Whatever the key is for, a browser is neither a drone nor a part of the control plane.
   caller.kind = rpc::CallerKind::kKey;
   caller.session = found->first;

@@ -1,5 +1,6 @@
-// The sessions of browsers: begun with a key, checked at each call, ended by hand, by time, or with the key. Only
-// hashes of sessions are kept. All of them are also held in memory, so that a check costs no read.
+// The sessions of browsers: begun with a key or by a person of the issuer of tokens, checked at each call, ended by
+// hand, by time, or with the key. Only hashes of sessions are kept. All of them are also held in memory, so that a
+// check costs no read.
 //
 // Thread-safe. docs/formats/keys.md says how they lie in the store.
 #ifndef CHARTLY_CONTROL_AUTH_SESSION_BOOK_H_
@@ -27,6 +28,7 @@ namespace chartly::auth {
 struct SessionTerms {
   absl::Duration idle = absl::Hours(1);   // without a call
   absl::Duration life = absl::Hours(12);  // whatever is done with it
+  std::string issuer = {};                // at which people sign in; sessions of people of another one have ended
 };
 
 class SessionBook {
@@ -48,6 +50,9 @@ class SessionBook {
   absl::StatusOr<rpc::Caller> Identify(absl::string_view api_key) const;
   // Begins a session. Fails as Identify; ResourceExhausted (SESSIONS_TOO_MANY).
   absl::StatusOr<v1::Session> Begin(absl::string_view api_key);
+  // Begins the session of somebody who signed in at the issuer of the terms; role and tenant stay as they are now.
+  // ResourceExhausted (SESSIONS_TOO_MANY). Requires: the person has a role.
+  absl::StatusOr<v1::Session> BeginFor(const rpc::Caller& person);
   // The caller behind a session; notes its use. Unauthenticated (SESSION_ENDED) if it, or its key, has ended.
   absl::StatusOr<rpc::Caller> Check(const rpc::KeyDigest& digest);
   // The session of a caller that has one. FailedPrecondition (NOT_SIGNED_IN).
@@ -61,6 +66,10 @@ class SessionBook {
 
   SessionBook(StateStore& store, const SessionTerms& terms, FindKey find_key, Clock& clock)
       : store_(store), terms_(terms), find_key_(std::move(find_key)), clock_(clock) {}
+  // Stores a session of `caller`, whose other fields are set.
+  absl::StatusOr<v1::Session> Add(const rpc::Caller& caller, StoredSession session);
+  // Whose session it is. Unauthenticated if nobody's any more.
+  absl::StatusOr<rpc::Caller> HolderOf(const StoredSession& session) const;
   bool HasEnded(const StoredSession& session, absl::Time now) const;
   // What has to go before one more session of `key_digest` comes.
   std::vector<std::string> Superfluous(const std::string& key_digest, absl::Time now) const

@@ -19,14 +19,14 @@ struct Sessions {
   std::unique_ptr<SessionBook> book;
 
   Sessions() { Open(); }
-  void Open() {
+  void Open(const std::string& issuer = "https://issuer.test") {
     book.reset();
     store.reset();
     auto opened = OpenEmbeddedStateStore(dir.File("auth"), clock);
     REQUIRE_OK(opened);
     store = *std::move(opened);
     auto read = SessionBook::Open(
-        *store, {absl::Hours(1), absl::Hours(12)},
+        *store, {absl::Hours(1), absl::Hours(12), issuer},
         [this](absl::string_view, const rpc::KeyDigest& digest) -> absl::StatusOr<rpc::Caller> {
           for (const auto& [key, caller] : keys) {
             if (rpc::DigestOf(key) == digest) return caller;
@@ -110,6 +110,35 @@ TEST_CASE("a browser with the key of the deployment is neither a drone nor a par
   auto caller = sessions.Check(sessions.Begin("admin"));
   REQUIRE_OK(caller);
   CHECK(caller->kind == rpc::CallerKind::kKey);
+}
+
+TEST_CASE("a person of the issuer has role and tenant as they were, until that issuer is no longer ours") {
+  Sessions sessions;
+  rpc::Caller person;
+  person.principal = "people/ada";
+  person.role = rpc::Role::kPublisher;
+  person.tenant = "acme";
+  auto begun = sessions.book->BeginFor(person);
+  REQUIRE_OK(begun);
+  CHECK(begun->principal() == "people/ada");
+  const std::string token = begun->token();
+  for (int i = 0; i < 2; ++i) {
+    auto caller = sessions.Check(token);
+    REQUIRE_OK(caller);
+    CHECK(caller->principal == "people/ada");
+    CHECK(caller->role == rpc::Role::kPublisher);
+    CHECK(caller->tenant == "acme");
+    CHECK(caller->kind == rpc::CallerKind::kKey);
+    CHECK(sessions.book->Describe(*caller)->tenant() == "acme");
+    sessions.Open();
+  }
+  sessions.Open("https://another.test");
+  CHECK(Reason(sessions.Check(token).status()) == "SESSION_ENDED");
+  sessions.Open("");
+  CHECK(Reason(sessions.Check(token).status()) == "SESSION_ENDED");
+  sessions.Open();
+  CHECK_OK(sessions.book->End(*sessions.Check(token)));
+  CHECK(Reason(sessions.Check(token).status()) == "SESSION_ENDED");
 }
 
 TEST_CASE("a call without a session has none to tell of or to end") {

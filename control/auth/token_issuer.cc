@@ -78,16 +78,24 @@ absl::StatusOr<std::string> TokenIssuer::TenantOf(const std::vector<std::string>
                absl::StrCat("the claim ", terms_.tenant_claim, " of the token does not name one tenant"));
 }
 
-absl::StatusOr<rpc::Caller> TokenIssuer::Check(absl::string_view text) {
+absl::StatusOr<rpc::Caller> TokenIssuer::Check(absl::string_view text, const jwt::TokenTerms& terms) {
   ASSIGN_OR_RETURN(const jwt::JsonWebToken token, jwt::JsonWebToken::Parse(text));
   ASSIGN_OR_RETURN(const IssuerKeys::Keys keys, keys_->For(token.key_id()));
-  ASSIGN_OR_RETURN(const jwt::TokenClaims claims, token.Verify(*keys, terms_, clock_.Now()));
+  ASSIGN_OR_RETURN(const jwt::TokenClaims claims, token.Verify(*keys, terms, clock_.Now()));
   rpc::Caller caller;
   caller.kind = rpc::CallerKind::kKey;
   caller.principal = absl::StrCat(kPrincipal, claims.subject);
   caller.role = RoleOf(claims.list);
   ASSIGN_OR_RETURN(caller.tenant, TenantOf(claims.tenants));
   return caller;
+}
+
+absl::StatusOr<rpc::Caller> TokenIssuer::CheckSignedIn(absl::string_view id_token, const std::string& client,
+                                                       const std::string& nonce) {
+  jwt::TokenTerms terms = terms_;
+  terms.audience = client;
+  terms.nonce = nonce;
+  return Check(id_token, terms);
 }
 
 }  // namespace chartly::auth

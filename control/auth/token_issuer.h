@@ -37,10 +37,19 @@ class TokenIssuer {
   ~TokenIssuer() { cancel_ = true; }
 
   // As rpc::CredentialDirectory::CheckToken.
-  absl::StatusOr<rpc::Caller> Check(absl::string_view token);
+  absl::StatusOr<rpc::Caller> Check(absl::string_view token) { return Check(token, terms_); }
+  // Who signed in, as the ID token that `client` got for a question with that nonce tells. As Check; Unauthenticated
+  // (TOKEN_PARTY_WRONG, TOKEN_NONCE_WRONG). Requires: neither is empty.
+  absl::StatusOr<rpc::Caller> CheckSignedIn(absl::string_view id_token, const std::string& client,
+                                            const std::string& nonce);
+  // How the issuer describes itself. Unavailable (ISSUER_UNREACHABLE).
+  absl::StatusOr<jwt::IssuerDescription> Description() { return keys_->Description(); }
+  // Its address.
+  const std::string& issuer() const { return terms_.issuer; }
 
  private:
   TokenIssuer(const TokenConfig& config, Clock& clock);
+  absl::StatusOr<rpc::Caller> Check(absl::string_view token, const jwt::TokenTerms& terms);
   rpc::Role RoleOf(const std::vector<std::string>& texts) const;
   // Unauthenticated (TOKEN_TENANT_WRONG).
   absl::StatusOr<std::string> TenantOf(const std::vector<std::string>& texts) const;

@@ -40,11 +40,11 @@ struct World {
     config.roles = {{"readers", rpc::Role::kViewer}, {"makers", rpc::Role::kPublisher}};
     return config;
   }
-  absl::StatusOr<jwt::JsonWebKeys> Fetch() {
+  absl::StatusOr<IssuerDocuments> Fetch() {
     ++fetches;
     absl::MutexLock lock(&mu);
     if (away) return absl::UnavailableError("connection refused");
-    return jwt::JsonWebKeys::Parse(keys);
+    return IssuerDocuments{*jwt::JsonWebKeys::Parse(keys)};
   }
   void Publish(const jwt::SignerForTest& other) {
     absl::MutexLock lock(&mu);
@@ -151,9 +151,9 @@ TEST_CASE("keys are found over the description of the issuer, which has to be th
   std::atomic<bool> cancel = false;
   const IssuerKeys::Fetch fetch = FetchFrom(address, *http, cancel);
   describe(address, server.Url("/keys"));
-  auto keys = fetch();
-  REQUIRE_OK(keys);
-  CHECK(keys->Has("k1"));
+  auto documents = fetch();
+  REQUIRE_OK(documents);
+  CHECK(documents->keys.Has("k1"));
   describe("https://other.test", server.Url("/keys"));
   CHECK(Reason(fetch().status()) == "ISSUER_WRONG");
   describe(address, "file:///etc/passwd");
@@ -163,6 +163,30 @@ TEST_CASE("keys are found over the description of the issuer, which has to be th
   server.Map("/keys", {.body = "<html>"});
   describe(address, server.Url("/keys"));
   CHECK(Reason(fetch().status()) == "KEYS_MALFORMED");
+}
+
+TEST_CASE("the places where people sign in are taken from the description, if they are places for that") {
+  testing::HttpFixture server;
+  jwt::SignerForTest signer(jwt::Algorithm::kEs256, "k1");
+  auto http = net::MakeHttpClient(net::EgressPolicy::AllowAll());
+  std::atomic<bool> cancel = false;
+  server.Map("/keys", {.body = absl::StrCat("{\"keys\":[", signer.Jwk(), "]}")});
+  const auto describe = [&](const std::string& more) {
+    const std::string issuer = server.Url("");
+    server.Map("/.well-known/openid-configuration",
+               {.body = absl::StrCat("{\"issuer\":\"", issuer, "\",\"jwks_uri\":\"", issuer, "/keys\"", more, "}")});
+    auto documents = FetchFrom(issuer, *http, cancel)();
+    REQUIRE_OK(documents);
+    return documents->description;
+  };
+  jwt::IssuerDescription found = describe(R"(,"authorization_endpoint":"https://a.test/x","token_endpoint":"ftp://t")");
+  CHECK(found.authorization_address == "https://a.test/x");
+  CHECK(found.token_address.empty());
+  CHECK(found.takes_basic);
+  found = describe(R"(,"token_endpoint_auth_methods_supported":["client_secret_post"],"authorization_endpoint":7)");
+  CHECK(found.authorization_address.empty());
+  CHECK_FALSE(found.takes_basic);
+  CHECK(describe(R"(,"token_endpoint_auth_methods_supported":["private_key_jwt","client_secret_basic"])").takes_basic);
 }
 
 TEST_CASE("an issuer without https, audience or roles is refused at the start") {
