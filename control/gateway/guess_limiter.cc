@@ -16,7 +16,7 @@ absl::Status GuessLimiter::Check(const std::string& address, absl::Time now) {
   if (wait <= absl::ZeroDuration()) return absl::OkStatus();
   const std::string seconds = absl::StrCat(absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1))));
   return Error(absl::StatusCode::kResourceExhausted, "GUESSES_TOO_MANY",
-               absl::StrCat("this address has shown too many wrong keys; try again in ", seconds, " s"),
+               absl::StrCat("this address has shown too many wrong keys or sign-ins; try again in ", seconds, " s"),
                {{"retry_after_seconds", seconds}});
 }
 

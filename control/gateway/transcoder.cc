@@ -1,11 +1,13 @@
 #include "control/gateway/transcoder.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/http/error_body.h"
 #include "common/rpc/access.h"
 #include "common/status/status.h"
 #include "control/gateway/body_stream.h"
+#include "control/gateway/browser_sign_in.h"
 #include "control/gateway/http_error.h"
 #include "control/gateway/json_writer.h"
 
@@ -18,6 +20,7 @@ void SendError(http::Reply& reply, const absl::Status& status, const std::string
                const SessionUse& use = {}) {
   http::Response answer = ErrorAnswer(status, request_id);
   DressRefusal(use, status, answer);
+  ShowRefusal(use, status, request_id, answer);
   // The one code whose HTTP status depends on the reason: the body, not the caller, is over a limit.
   std::string reason = Reason(status);
   if (reason == "MESSAGE_TOO_LARGE" || reason == "WEBHOOK_TOO_LARGE") answer.status = 413;
@@ -65,6 +68,10 @@ absl::StatusOr<Secret> Transcoder::KeyFor(const Route& route, const http::Reques
     RETURN_IF_ERROR(CheckSignIn(request));
     RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
   }
+  if (IsSignInStep(*route.method)) {
+    RETURN_IF_ERROR(CheckSignInStep(request, *route.method, use));
+    RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
+  }
   // Where the request proves itself, an Authorization of another kind is none of ours.
   if (access == v1::ACCESS_SIGNED) return Secret();
   ASSIGN_OR_RETURN(std::string key, ApiKeyOf(request));
@@ -82,7 +89,9 @@ absl::StatusOr<Secret> Transcoder::KeyFor(const Route& route, const http::Reques
 }
 
 void Transcoder::NoteEnd(const std::string& address, const absl::Status& status) {
-  if (Reason(status) == "API_KEY_UNKNOWN") guesses_.NoteWrong(address, absl::Now());
+  const std::string reason = Reason(status);
+  const bool is_wrong = reason == "API_KEY_UNKNOWN" || absl::StartsWith(reason, "SIGN_IN_");
+  if (is_wrong) guesses_.NoteWrong(address, absl::Now());
 }
 
 void Transcoder::Handle(const http::Request& request, const std::string& request_id,
@@ -92,9 +101,12 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
   const Route& route = *match.route;
   SessionUse use;
   absl::StatusOr<Secret> api_key = KeyFor(route, request, use);
-  if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id);
-  absl::StatusOr<std::unique_ptr<Message>> message = BuildRequest(request, match);
-  if (!message.ok()) return SendError(*reply, message.status(), request_id);
+  if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id, use);
+  absl::StatusOr<std::unique_ptr<Message>> message =
+      use.step ? BuildRequest(OnlyKnownParameters(request, *route.method->input_type()), match)
+               : BuildRequest(request, match);
+  if (!message.ok()) return SendError(*reply, message.status(), request_id, use);
+  if (use.step) SetTicket(request, **message);
   CallOptions options{*std::move(api_key), request_id, request.remote_address, options_.call_timeout};
   if (!route.method->server_streaming()) return CallUnary(route, **message, options, use, reply);
   if (request.method == "HEAD") {
@@ -114,7 +126,7 @@ void Transcoder::CallUnary(const Route& route, const Message& message, const Cal
     if (!answer.ok()) return SendError(*reply, answer.status(), request_id, use);
     http::Response response{200, {{"Content-Type", "application/json"}}, ""};
     DressAnswer(use, **answer, response);
-    response.body = absl::StrCat(WriteJson(**answer), "\n");
+    if (!SendOn(use, **answer, response)) response.body = absl::StrCat(WriteJson(**answer), "\n");
     reply->Send(WithApiHeaders(std::move(response), request_id));
   };
   std::shared_ptr<Call> call = caller_.Unary(route.part, *route.method, message, options, std::move(done));

@@ -42,7 +42,7 @@ class Transcoder {
  private:
   // What the call shows of its maker. Takes note in `use` if that is a session.
   absl::StatusOr<Secret> KeyFor(const Route& route, const http::Request& request, SessionUse& use);
-  // Counts the wrong keys of an address.
+  // Counts the wrong keys and sign-ins of an address.
   void NoteEnd(const std::string& address, const absl::Status& status);
   void CallUnary(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
                  const SessionUse& use, const std::shared_ptr<http::Reply>& reply);
