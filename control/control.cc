@@ -271,6 +271,8 @@ class ControlProcess final : public Control {
         auth::AuthConfig config{data, TlsDir(), config_.certificate_life};
         config.sessions = {config_.session_idle, config_.session_life};
         ASSIGN_OR_RETURN(config.tokens, TokenConfigOf(config_));
+        config.sign_in = {config_.oidc_client_id, config_.oidc_client_secret_file, config_.public_url,
+                          config_.oidc_scopes};
         ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open(config, *authenticator_, sink, clock_));
         authenticator_->SetDirectory(*opened);
         return Wrap(part, std::move(opened), server_, *backups_);

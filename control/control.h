@@ -53,6 +53,11 @@ struct ControlConfig {
   absl::Duration retention_interval = absl::Hours(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;
+
+  std::string oidc_client_id;            // as which people sign in at the issuer; empty: nobody does
+  std::string oidc_client_secret_file;   // empty: a public client
+  std::vector<std::string> oidc_scopes;  // beside openid
+  std::string public_url;                // where browsers reach the page
 };
 
 // Restores the parts of `config` from a backup in its backup folder into its data folder, and says on standard output

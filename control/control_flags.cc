@@ -56,6 +56,22 @@ void DeclareSignIn(CLI::App& app, Flags& flags) {
                  "without any may do nothing");
   app.add_option("--oidc-ca-file", flags.config.oidc_ca_file,
                  "PEM file of authorities to trust for the issuer, beside those of the machine");
+  CLI::Option* client =
+      app.add_option("--oidc-client-id", flags.config.oidc_client_id,
+                     "Id of this control plane as a client of the issuer: with it people sign in there from the page")
+          ->envname("CHARTLY_OIDC_CLIENT_ID")
+          ->needs(issuer);
+  app.add_option("--oidc-client-secret-file", flags.config.oidc_client_secret_file,
+                 "File with the secret of that client, read anew for each sign-in; left out for a public client")
+      ->envname("CHARTLY_OIDC_CLIENT_SECRET_FILE")
+      ->needs(client);
+  app.add_option("--oidc-scope", flags.config.oidc_scopes,
+                 "What to ask the issuer for beside openid, such as groups; repeatable")
+      ->needs(client);
+  app.add_option("--public-url", flags.config.public_url,
+                 "https://HOST[:PORT] at which browsers reach the page; the issuer sends them back to "
+                 "URL/api/session/oidc:callback")
+      ->envname("CHARTLY_PUBLIC_URL");
 }
 
 void Declare(CLI::App& app, Flags& flags) {

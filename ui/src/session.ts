@@ -1,5 +1,5 @@
-// Who is signed in. A key is shown once and exchanged for a session; the page keeps neither, only what its changes have to
-// show beside the cookie.
+// Who is signed in. A key is shown once and exchanged for a session, or the browser goes to the issuer and comes back with
+// one; the page keeps neither, only what its changes have to show beside the cookie.
 import {call, type Session} from './api.js';
 import {byId, h, toast} from './dom.js';
 
@@ -62,6 +62,23 @@ async function exchange(input: HTMLInputElement, fault: HTMLElement): Promise<bo
   }
 }
 
+// Offers the issuer, if people sign in at one. The page is left then, and comes back as it is now.
+async function offerIssuer(): Promise<void> {
+  try {
+    const {issuer} = await call<{issuer: string}>('GET', '/api/session/ways');
+    if (!issuer) return;
+    const button = byId('issuer-sign-in');
+    button.textContent = `Sign in with ${issuer}`;
+    button.onclick = () => {
+      const here = location.pathname + location.search + location.hash;
+      location.assign(`/api/session/oidc:begin?return_path=${encodeURIComponent(here.length > 512 ? '/' : here)}`);
+    };
+    byId('issuer-way').hidden = false;
+  } catch {
+    // A key does as well.
+  }
+}
+
 function ask(): Promise<boolean> {
   const dialog = byId('key-dialog') as HTMLDialogElement;
   const form = byId('key-form') as HTMLFormElement;
@@ -71,6 +88,7 @@ function ask(): Promise<boolean> {
   input.value = '';
   dialog.returnValue = '';
   dialog.showModal();
+  void offerIssuer();
   return new Promise((resolve) => {
     const submit = (event: Event): void => {
       event.preventDefault();
