@@ -169,24 +169,26 @@ def test_health_readiness_metrics_and_page(cluster):
     status, headers, page = fetch(cluster.url + "/")
     assert status == 200 and b"Chartly" in page
     assert "default-src 'self'" in headers["Content-Security-Policy"]
+    # Each process is ready in its own time, and its parts are well when they have heard of each other: the coordinator
+    # says that it is not until it knows the registry's profiles. The cluster waits for the gateway alone.
+    wait_until(lambda: answers_200(f"127.0.0.1:{cluster.http_port}", "/health"), "all parts to be well")
     health = cluster.get("/health")
     assert health["status"] == "ok" and "registry" in health["services"]
     for part, port in cluster.admin.items():
         if not cluster.split and part != "gateway":
             continue
-        # Each process is ready in its own time: the cluster waits for the gateway alone.
-        wait_until(lambda: ready(f"127.0.0.1:{port}"), f"{part} to be ready")
-        assert fetch(f"http://127.0.0.1:{port}/health")[0] == 200
+        wait_until(lambda: answers_200(f"127.0.0.1:{port}", "/ready"), f"{part} to be ready")
+        wait_until(lambda: answers_200(f"127.0.0.1:{port}", "/health"), f"{part} to be well")
         assert b"# TYPE chartly_" in fetch(f"http://127.0.0.1:{port}/metrics")[2]
     drone = cluster.drone()
     admin = next(a for a in reversed(drone.arguments) if re.fullmatch(r"127\.0\.0\.1:\d+", a))
-    wait_until(lambda: ready(admin), "the drone to be ready")
+    wait_until(lambda: answers_200(admin, "/ready"), "the drone to be ready")
     assert b"chartly_spool_bytes" in fetch(f"http://{admin}/metrics")[2]
 
 
-def ready(address):
+def answers_200(address, path):
     try:
-        return fetch(f"http://{address}/ready")[0] == 200
+        return fetch(f"http://{address}{path}")[0] == 200
     except OSError:
         return False
 
