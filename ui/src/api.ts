@@ -22,8 +22,14 @@ export interface SourceQuota {
   quota: string; requests: number; period_ms: number; share_percent: number; waiting_drones: number; paused_until?: string;
 }
 export interface Backfill {
-  profile_id: string; state: string; reason: string; message: string; range: {start_time: string; end_time: string};
-  partitions: number; succeeded: number; failed: number;
+  backfill_id: string; profile_id: string; state: string; reason: string; message: string;
+  range: {start_time: string; end_time: string}; partitions: number; succeeded: number; failed: number; running: number;
+}
+export interface QuarantineRow {
+  id: string; profile_id: string; reason_code: string; field: string; message: string; raw: string; page: number; row: number; observed_at?: string;
+}
+export interface Redrive {
+  tried: number; kept_back: number; balance: Balance; failures: {reason_code: string; message: string}[]; next_page_token: string;
 }
 export interface Rollout {
   state: string; target_revision: string; ring: number; rings: number; good_runs: number; runs_wanted: number; reason: string; message: string;

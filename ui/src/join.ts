@@ -124,6 +124,10 @@ export async function refreshJoin(): Promise<void> {
   drawChecks(state);
   drawChips(state);
   const turn = ++asked;
+  if (state.join.length === 0 && profileOf(state.left) !== profileOf(state.right)) {
+    answer.replaceChildren(h('p', {class: 'soft'}, 'These two have no dim of the same name. Take others, or say at “Joined on” which of their dims mean the same.'));
+    return;
+  }
   try {
     const result = await report(questionOf(state));
     if (turn === asked) answer.replaceChildren(...answerView(result, state.scale));
