@@ -48,7 +48,7 @@ constexpr absl::Duration kCertificateLife = absl::Hours(24 * 397);  // of a proc
 struct RunningPart {
   Part part;
   std::function<absl::Status()> start;
-  std::function<std::string()> health;
+  std::function<http::PartCondition()> health;
   std::function<void()> shutdown;
   std::shared_ptr<void> keep;
 };
@@ -78,7 +78,11 @@ RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer
     if constexpr (requires { shared->Start(); }) return shared->Start();
     return absl::OkStatus();
   };
-  running.health = [shared] { return shared->Health(); };
+  running.health = [shared] {
+    http::PartCondition condition{shared->Health(), ""};
+    if constexpr (requires { shared->WaitsFor(); }) condition.waits_for = shared->WaitsFor();
+    return condition;
+  };
   running.shutdown = [shared] { shared->Shutdown(); };
   running.keep = shared;
   return running;
@@ -323,9 +327,9 @@ class ControlProcess final : public Control {
     deps.process = "chartly-control";
     deps.version = kVersion;
     deps.health = [this] {
-      std::map<std::string, std::string> health;
+      std::map<std::string, http::PartCondition> health;
       for (const RunningPart& part : parts_) health[InfoOf(part.part).name] = part.health();
-      if (gateway_ != nullptr) health[InfoOf(Part::kGateway).name] = gateway_->Health();
+      if (gateway_ != nullptr) health[InfoOf(Part::kGateway).name].problem = gateway_->Health();
       return health;
     };
     deps.ready = [this] { return ready_.load(); };

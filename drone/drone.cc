@@ -146,7 +146,7 @@ class ComposedDrone final : public Drone {
     deps.process = "chartly-drone";
     deps.version = kVersion;
     deps.health = [this] {
-      return std::map<std::string, std::string>{{"spool", std::string(spool_->health().message())}};
+      return std::map<std::string, http::PartCondition>{{"spool", {std::string(spool_->health().message()), ""}}};
     };
     deps.ready = [this] { return spool_->health().ok() && session_.health().ok() && uplink_.health().ok(); };
     return deps;

@@ -13,22 +13,25 @@ Response Json(int status, std::string body) {
 }
 
 Response Health(const AdminDeps& deps) {
-  std::map<std::string, std::string> parts = deps.health ? deps.health() : std::map<std::string, std::string>();
+  std::map<std::string, PartCondition> parts = deps.health ? deps.health() : std::map<std::string, PartCondition>();
   bool all_serve = true;
+  bool all_well = true;
   std::string services;
-  for (const auto& [name, problem] : parts) {
+  for (const auto& [name, condition] : parts) {
     if (!services.empty()) services += ',';
     AppendJsonString(services, name);
-    if (problem.empty()) {
+    const bool serves = condition.problem.empty();
+    if (serves && condition.waits_for.empty()) {
       services += R"(:{"status":"ok"})";
       continue;
     }
-    all_serve = false;
-    services += R"(:{"status":"failing","message":)";
-    AppendJsonString(services, problem);
+    all_serve = all_serve && serves;
+    all_well = false;
+    services += serves ? R"(:{"status":"waiting","message":)" : R"(:{"status":"failing","message":)";
+    AppendJsonString(services, serves ? condition.waits_for : condition.problem);
     services += '}';
   }
-  std::string body = absl::StrCat(R"({"status":")", all_serve ? "ok" : "degraded", R"(","process":)");
+  std::string body = absl::StrCat(R"({"status":")", all_well ? "ok" : "degraded", R"(","process":)");
   AppendJsonString(body, deps.process);
   body += R"(,"version":)";
   AppendJsonString(body, deps.version);

@@ -11,18 +11,26 @@
 
 namespace chartly::http {
 
+// How a part of a process does.
+struct PartCondition {
+  std::string problem;    // what is wrong with it, and a restart may mend; empty if it serves
+  std::string waits_for;  // what it lacks of others; empty if nothing. A restart mends nothing
+};
+
 struct AdminDeps {
   std::string process;  // "chartly-control"
   std::string version;
-  // Health of each part of this process: name -> "" if it serves, else what is wrong. Cheap.
-  std::function<std::map<std::string, std::string>()> health;
+  // The parts of this process by name. Cheap.
+  std::function<std::map<std::string, PartCondition>()> health;
   // Whether the process takes work.
   std::function<bool()> ready;
 };
 
 // Answers the three paths; says false if the path is another, and then has not touched the reply.
-// /health: {"status":"ok"|"degraded","version","services":{name:{"status":"ok"}|{"status":"failing","message"}}},
-// 200 or 503. /ready: 200 or 503 with {"ready":bool}. /metrics: Prometheus text.
+// /health:
+// {"status":"ok"|"degraded","version","services":{name:{"status":"ok"}|{"status":"waiting"|"failing","message"}}}, 503
+// if one fails, else 200: whoever restarts what is not healthy would have a fault of one part end those that wait for
+// it. /ready: 200 or 503 with {"ready":bool}. /metrics: Prometheus text.
 bool ServeAdmin(const AdminDeps& deps, const Request& request, Reply& reply);
 
 // A server of one thread that answers these paths and nothing else. Not started.

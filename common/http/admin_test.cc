@@ -28,7 +28,7 @@ Response Ask(const AdminDeps& deps, const std::string& path, const std::string& 
 }
 
 TEST_CASE("health names each part and is 503 while one fails") {
-  std::map<std::string, std::string> parts = {{"registry", ""}, {"spool", ""}};
+  std::map<std::string, PartCondition> parts = {{"registry", {}}, {"spool", {}}};
   AdminDeps deps{"chartly-control", "1.2.3", [&] { return parts; }, [] { return true; }};
   Response good = Ask(deps, "/health");
   CHECK(good.status == 200);
@@ -36,7 +36,12 @@ TEST_CASE("health names each part and is 503 while one fails") {
       good.body ==
       R"({"status":"ok","process":"chartly-control","version":"1.2.3","services":{"registry":{"status":"ok"},"spool":{"status":"ok"}}})"
       "\n");
-  parts["spool"] = "disk \"full\"";
+  parts["registry"].waits_for = "the spool";
+  Response waits = Ask(deps, "/health");
+  CHECK(waits.status == 200);
+  CHECK(absl::StrContains(waits.body, R"("status":"degraded")"));
+  CHECK(absl::StrContains(waits.body, R"("registry":{"status":"waiting","message":"the spool"})"));
+  parts["spool"].problem = "disk \"full\"";
   Response bad = Ask(deps, "/health");
   CHECK(bad.status == 503);
   CHECK(absl::StrContains(bad.body, R"("spool":{"status":"failing","message":"disk \"full\""})"));

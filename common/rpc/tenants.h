@@ -120,15 +120,24 @@ class Tenants final : public TenantDoor {
 
   // Empty if all are well; else what is wrong with the first that is not.
   std::string Health() const {
+    return FirstTold([](Core& core) { return core.Health(); });
+  }
+  // The same of what they lack of other parts.
+  std::string WaitsFor() const {
+    return FirstTold([](Core& core) { return core.WaitsFor(); });
+  }
+
+ private:
+  template <typename Tell>
+  std::string FirstTold(Tell tell) const {
     absl::ReaderMutexLock lock(&mu_);
     for (const auto& [tenant, core] : cores_) {
-      std::string fault = core->Health();
-      if (!fault.empty()) return tenant == kDefaultTenant ? fault : "tenant " + tenant + ": " + fault;
+      std::string told = tell(*core);
+      if (!told.empty()) return tenant == kDefaultTenant ? told : "tenant " + tenant + ": " + told;
     }
     return "";
   }
 
- private:
   static absl::Status StartOne(Core& core) {
     if constexpr (requires { core.Start(); }) return core.Start();
     return absl::OkStatus();

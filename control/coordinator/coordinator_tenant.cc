@@ -95,7 +95,10 @@ void CoordinatorTenant::TickLoop() {
 
 std::string CoordinatorTenant::Health() {
   absl::MutexLock lock(&mu_);
-  if (!tick_status_.ok()) return std::string(tick_status_.message());
+  return std::string(tick_status_.message());
+}
+
+std::string CoordinatorTenant::WaitsFor() {
   if (!profiles.in_sync()) return "the registry's profiles are not known yet";
   if (!ledger_.reachable()) return "the aggregator's ledger is out of reach";
   return "";

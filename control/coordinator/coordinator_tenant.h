@@ -47,6 +47,8 @@ class CoordinatorTenant {
   absl::Status Start();
   // Empty, or what is wrong.
   std::string Health();
+  // Empty, or what it lacks of the registry or the aggregator; it serves all the same.
+  std::string WaitsFor();
   void Shutdown();
 
  private:

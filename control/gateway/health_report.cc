@@ -18,20 +18,20 @@ std::string Problem(const v1::PartStatus& part) {
   return part.message().empty() ? "does not serve" : part.message();
 }
 
-std::map<std::string, std::string> Services(const http::AdminDeps& admin,
-                                            const absl::StatusOr<std::unique_ptr<Message>>& answer) {
-  std::map<std::string, std::string> services;
+std::map<std::string, http::PartCondition> Services(const http::AdminDeps& admin,
+                                                    const absl::StatusOr<std::unique_ptr<Message>>& answer) {
+  std::map<std::string, http::PartCondition> services;
   if (!answer.ok()) {
     if (admin.health) services = admin.health();
-    services["observer"] = std::string(answer.status().message());
+    services["observer"].problem = std::string(answer.status().message());
     return services;
   }
   for (const v1::PartStatus& part : static_cast<const v1::SystemStatus&>(**answer).parts()) {
-    services[part.part()] = Problem(part);
+    services[part.part()].problem = Problem(part);
   }
   // What this process knows of its own parts is nearer than what the observer was told.
   if (admin.health) {
-    for (auto& [name, problem] : admin.health()) services[name] = problem;
+    for (auto& [name, condition] : admin.health()) services[name] = condition;
   }
   return services;
 }

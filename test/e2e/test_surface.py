@@ -7,7 +7,7 @@ import urllib.request
 import grpc
 import pytest
 
-from harness import ROOT, ApiError, wait_until
+from harness import PARTS, ROOT, ApiError, Cluster, wait_until
 
 SAMPLES = sorted((ROOT / "profiles" / "sample").glob("*.yaml"))
 
@@ -170,20 +170,49 @@ def test_health_readiness_metrics_and_page(cluster):
     assert status == 200 and b"Chartly" in page
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     # Each process is ready in its own time, and its parts are well when they have heard of each other: the coordinator
-    # says that it is not until it knows the registry's profiles. The cluster waits for the gateway alone.
-    wait_until(lambda: answers_200(f"127.0.0.1:{cluster.http_port}", "/health"), "all parts to be well")
-    health = cluster.get("/health")
-    assert health["status"] == "ok" and "registry" in health["services"]
+    # says that it waits until it knows the registry's profiles. The cluster waits for the gateway alone.
+    health = wait_until(lambda: well(f"127.0.0.1:{cluster.http_port}"), "all parts to be well")
+    assert "registry" in health["services"]
     for part, port in cluster.admin.items():
         if not cluster.split and part != "gateway":
             continue
         wait_until(lambda: answers_200(f"127.0.0.1:{port}", "/ready"), f"{part} to be ready")
-        wait_until(lambda: answers_200(f"127.0.0.1:{port}", "/health"), f"{part} to be well")
+        wait_until(lambda: well(f"127.0.0.1:{port}"), f"{part} to be well")
         assert b"# TYPE chartly_" in fetch(f"http://127.0.0.1:{port}/metrics")[2]
     drone = cluster.drone()
     admin = next(a for a in reversed(drone.arguments) if re.fullmatch(r"127\.0\.0\.1:\d+", a))
     wait_until(lambda: answers_200(admin, "/ready"), "the drone to be ready")
     assert b"chartly_spool_bytes" in fetch(f"http://{admin}/metrics")[2]
+
+
+def test_a_part_that_waits_for_another_is_no_reason_to_restart_it(tmp_path):
+    """Kubernetes restarts what does not answer 200 to /health; a registry that is away must not end the coordinator."""
+    cluster = Cluster(tmp_path, split=True)
+    try:
+        registry, coordinator = (cluster.controls[PARTS.index(part)] for part in ("registry", "coordinator"))
+        registry.kill()
+        coordinator.kill()
+        coordinator.start()
+        admin = f"127.0.0.1:{cluster.admin['coordinator']}"
+        wait_until(lambda: answers_200(admin, "/ready"), "the coordinator to be ready")
+        status, _, body = fetch(f"http://{admin}/health")
+        told = json.loads(body)
+        assert status == 200 and told["status"] == "degraded"
+        assert told["services"]["coordinator"] == {"status": "waiting",
+                                                   "message": "the registry's profiles are not known yet"}
+        registry.start()
+        wait_until(lambda: well(admin), "the coordinator to be well")
+    finally:
+        cluster.close()
+
+
+def well(address):
+    """What /health says, once it has nothing to complain of."""
+    try:
+        told = json.loads(fetch(f"http://{address}/health")[2])
+    except OSError:
+        return None
+    return told if told["status"] == "ok" else None
 
 
 def answers_200(address, path):
