@@ -28,6 +28,11 @@ VARIANTS = {
     "secrets": ["--set-json", 'coordinator.secrets=[{"name":"hook","secretName":"webhooks","keys":["key"]}]',
                 "--set-json", 'drone.secrets=[{"name":"bls","secretName":"sources","keys":["token"]}]',
                 "--set", "keys.registryKeySecret=chartly-registry-key"],
+    "issuer": ["--set", "auth.oidc.issuer=https://id.example/main,auth.oidc.audience=chartly,auth.oidc.clientId=page",
+               "--set", "auth.oidc.clientSecret=chartly-issuer,auth.oidc.caConfigMap=chartly-issuer-ca",
+               "--set", "auth.oidc.publicUrl=https://chartly.example,auth.oidc.tenantClaim=org",
+               "--set-json", 'auth.oidc.roles=["admin=platform, data","viewer=staff"]',
+               "--set-json", 'auth.oidc.scopes=["groups"]'],
     "bare": ["--set", "networkPolicy.enabled=false,disruptionBudget.enabled=false,monitoring.enabled=false,"
                       "smoke.enabled=false"],
     "backup": ["--set", "backup.enabled=true,gateway.tlsSecret=chartly-gateway-tls"],

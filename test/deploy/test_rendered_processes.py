@@ -1,5 +1,6 @@
 """What the manifests would start is started: the same commands, arguments, settings, user and key file, on loopback."""
 
+import contextlib
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import yaml
 
 from harness import BIN, FINAL, ROOT, Process, wait_until
 from rendering import arguments, chart, component, of_kind, pod_spec, pods, workloads
-from tools import need
+from tools import need, run
 
 USER = 10440
 
@@ -81,7 +82,8 @@ class Host:
     def paths(self, text, data):
         """Paths of a container as those of the host."""
         for inside, outside in (("/app/data", data), ("/app/backup", self.folder / "backup"),
-                                ("/app/profiles", self.folder / "profiles"), ("/etc/chartly/key", self.folder / "key")):
+                                ("/app/profiles", self.folder / "profiles"), ("/etc/chartly/key", self.folder / "key"),
+                                ("/etc/chartly/issuer", self.folder / "issuer")):
             text = text.replace(inside, str(outside))
         return text
 
@@ -137,15 +139,23 @@ def get(url):
         return 0, str(error)
 
 
-@pytest.fixture(scope="module")
-def host():
+@contextlib.contextmanager
+def host_of(variant):
     folder = Path(tempfile.mkdtemp(prefix="chartly-deploy-"))
     folder.chmod(0o755)
-    made = Host(folder, chart("default"))
-    made.start()
-    yield made
-    made.close()
-    shutil.rmtree(folder)
+    made = Host(folder, chart(variant))
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def host():
+    with host_of("default") as made:
+        made.start()
+        yield made
 
 
 def test_A5_C37_what_the_chart_would_start_becomes_ready(host):
@@ -165,6 +175,30 @@ def test_C43_the_addresses_of_the_seeds_answer(host):
     for path in ("/api/profiles", "/api/results/summary"):
         code, body = get(host.url + path)
         assert code == 200 and isinstance(json.loads(body), dict), path
+
+
+def test_E67_people_sign_in_at_the_issuer_that_the_values_name():
+    """The settings, the client's secret and the authority come as the chart gives them, and the shipped programs take
+    them: the page offers the issuer, and the role of somebody who comes from there would follow from `roles`."""
+    with host_of("issuer") as host:
+        place = host.folder / "issuer"
+        place.mkdir()
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=authority of the issuer", "-keyout", os.devnull, "-out", place / "ca.crt")
+        (place / "client-secret").write_text("not for everybody\n")
+        for file in place.iterdir():
+            if os.geteuid() == 0:
+                os.chown(file, 0, USER)
+            file.chmod(0o440)
+        host.start("auth", "audit", "gateway")
+        auth = host.processes["auth"]
+        assert "--oidc-role=admin=platform, data" in auth.arguments
+
+        def ways():
+            assert auth.alive(), auth.tail()
+            code, body = get(host.url + "/api/session/ways")
+            return json.loads(body) if code == 200 else None
+        assert wait_until(ways, "the ways to sign in")["issuer"] == "id.example"
 
 
 def test_E75_writes_need_the_key(host):

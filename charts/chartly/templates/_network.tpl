@@ -46,6 +46,10 @@ spec:
     {{- with include "chartly.callRules" . | trim }}
     {{- . | nindent 4 }}
     {{- end }}
+    {{- if and (eq .part.name "auth") (index .root.Values "auth" "oidc" "issuer") }}
+    - ports:
+        - {port: {{ .root.Values.auth.oidc.port }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 {{- end -}}
 

@@ -49,6 +49,24 @@ STORE_MEMORY: {{ .root.Values.aggregator.storeMemory | quote }}
 {{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
 BACKUP_KEEP: {{ .root.Values.backup.keep | quote }}
 {{- end }}
+{{- if eq .part.name "auth" }}
+{{- with .root.Values.auth.oidc }}
+{{- if .issuer }}
+OIDC_AUDIENCE: {{ required "auth.oidc.issuer needs auth.oidc.audience" .audience | quote }}
+{{- if .clientId }}
+OIDC_CLIENT_ID: {{ .clientId | quote }}
+{{- end }}
+OIDC_ISSUER: {{ .issuer | quote }}
+OIDC_ROLE_CLAIM: {{ .roleClaim | quote }}
+{{- if .tenantClaim }}
+OIDC_TENANT_CLAIM: {{ .tenantClaim | quote }}
+{{- end }}
+{{- if .clientId }}
+PUBLIC_URL: {{ required "auth.oidc.clientId needs auth.oidc.publicUrl" .publicUrl | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if eq .part.name "coordinator" }}
 HEARTBEAT_MS: {{ .root.Values.coordinator.heartbeatMs | quote }}
 {{- end }}
@@ -197,6 +215,11 @@ spec:
               mountPath: /etc/chartly/tls
               readOnly: true
             {{- end }}
+            {{- if include "chartly.oidcFiles" . }}
+            - name: issuer
+              mountPath: /etc/chartly/issuer
+              readOnly: true
+            {{- end }}
             {{- if .values.secrets }}
             - name: secrets
               mountPath: /etc/chartly/secrets
@@ -217,6 +240,9 @@ spec:
         {{- end }}
         {{- with .values.tlsSecret }}
         {{- include "chartly.tlsVolume" (dict "secret" . "keys" (list "tls.crt" "tls.key")) | nindent 8 }}
+        {{- end }}
+        {{- if include "chartly.oidcFiles" . }}
+        {{- include "chartly.oidcVolume" .values.oidc | nindent 8 }}
         {{- end }}
         {{- with .values.secrets }}
         {{- include "chartly.secretsVolume" . | nindent 8 }}
@@ -242,6 +268,9 @@ spec:
 - --dedupe-memory=$(DEDUPE_MEMORY)
 - --store-memory=$(STORE_MEMORY)
 {{- end }}
+{{- if and (eq .part.name "auth") .root.Values.auth.oidc.issuer }}
+{{- include "chartly.oidcArguments" .values.oidc | nindent 0 }}
+{{- end }}
 {{- if eq .part.name "coordinator" }}
 - --heartbeat-ms=$(HEARTBEAT_MS)
 {{- end }}
@@ -261,6 +290,59 @@ spec:
 {{- range .part.calls }}
 - --peer={{ . }}=$(PEER_{{ upper . }})
 {{- end }}
+{{- end -}}
+
+{{- define "chartly.oidcArguments" -}}
+- --oidc-issuer=$(OIDC_ISSUER)
+- --oidc-audience=$(OIDC_AUDIENCE)
+- --oidc-role-claim=$(OIDC_ROLE_CLAIM)
+{{- if .tenantClaim }}
+- --oidc-tenant-claim=$(OIDC_TENANT_CLAIM)
+{{- end }}
+{{- range .roles }}
+- {{ printf "--oidc-role=%s" . | quote }}
+{{- end }}
+{{- if .caConfigMap }}
+- --oidc-ca-file=/etc/chartly/issuer/ca.crt
+{{- end }}
+{{- if .clientId }}
+- --oidc-client-id=$(OIDC_CLIENT_ID)
+{{- if .clientSecret }}
+- --oidc-client-secret-file=/etc/chartly/issuer/client-secret
+{{- end }}
+{{- range .scopes }}
+- {{ printf "--oidc-scope=%s" . | quote }}
+{{- end }}
+- --public-url=$(PUBLIC_URL)
+{{- end }}
+{{- end -}}
+
+{{- /* Whether the part needs files of the issuer. */ -}}
+{{- define "chartly.oidcFiles" -}}
+{{- if eq .part.name "auth" }}
+{{- with .values.oidc }}{{ if and .issuer (or .caConfigMap (and .clientId .clientSecret)) }}yes{{ end }}{{ end }}
+{{- end }}
+{{- end -}}
+
+{{- define "chartly.oidcVolume" -}}
+- name: issuer
+  projected:
+    defaultMode: 288
+    sources:
+    {{- with .caConfigMap }}
+      - configMap:
+          name: {{ . }}
+          items:
+            - key: ca.crt
+              path: ca.crt
+    {{- end }}
+    {{- if and .clientId .clientSecret }}
+      - secret:
+          name: {{ .clientSecret }}
+          items:
+            - key: client-secret
+              path: client-secret
+    {{- end }}
 {{- end -}}
 
 {{- define "chartly.claim" -}}
