@@ -203,7 +203,7 @@ class ControlProcess final : public Control {
 
   std::string TlsDir() const { return config_.tls_dir.empty() ? config_.data_dir + "/tls" : config_.tls_dir; }
 
-  // A certificate of this process, new at each start, which lies beside those of the other processes.
+  // A certificate of this process, new at each start. The folder of the authority may be there to be read only.
   absl::Status SetUpTls() {
     if (!config_.rpc_tls) return absl::OkStatus();
     const absl::Time now = clock_.Now();
@@ -217,7 +217,8 @@ class ControlProcess final : public Control {
     terms.not_before = now;
     terms.not_after = now + kCertificateLife;
     ASSIGN_OR_RETURN(const std::string certificate, authority.Sign(request, terms));
-    const std::string path = absl::StrCat(TlsDir(), "/", InfoOf(config_.parts.front()).name, ".pem");
+    const std::string path = absl::StrCat(config_.data_dir, "/tls/", InfoOf(config_.parts.front()).name, ".pem");
+    RETURN_IF_ERROR(PrepareFolder(config_.data_dir + "/tls"));
     RETURN_IF_ERROR(x509::WriteIdentity(path, key, certificate));
     const rpc::TlsFiles files{TlsDir() + "/authority.pem", path, path};
     server_.UseTls(files);

@@ -24,6 +24,7 @@ VARIANTS = {
     "deployment": ["--set", "drone.kind=Deployment,drone.consent=egress: [10.0.0.0/8]"],
     "ingress": ["--set", "ingress.enabled=true,ingress.host=chartly.example,ingress.tlsSecret=chartly-tls"],
     "tls": ["--set", "gateway.tlsSecret=chartly-gateway-tls"],
+    "rpc-tls": ["--set", "rpcTls.authoritySecret=chartly-authority,gateway.tlsSecret=chartly-gateway-tls"],
     "openshift": ["--set", "security.user=null,security.group=null"],
     "secrets": ["--set-json", 'coordinator.secrets=[{"name":"hook","secretName":"webhooks","keys":["key"]}]',
                 "--set-json", 'drone.secrets=[{"name":"bls","secretName":"sources","keys":["token"]}]',

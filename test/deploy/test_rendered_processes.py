@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from harness import BIN, FINAL, ROOT, Process, wait_until
-from rendering import arguments, chart, component, of_kind, pod_spec, pods, workloads
+from rendering import arguments, chart, component, load, of_kind, pod_spec, pods, template, workloads
 from tools import need, run
 
 USER = 10440
@@ -83,7 +83,8 @@ class Host:
         """Paths of a container as those of the host."""
         for inside, outside in (("/app/data", data), ("/app/backup", self.folder / "backup"),
                                 ("/app/profiles", self.folder / "profiles"), ("/etc/chartly/key", self.folder / "key"),
-                                ("/etc/chartly/issuer", self.folder / "issuer")):
+                                ("/etc/chartly/issuer", self.folder / "issuer"),
+                                ("/etc/chartly/authority", self.folder / "authority")):
             text = text.replace(inside, str(outside))
         return text
 
@@ -98,6 +99,15 @@ class Host:
         process.probes = {path: f"http://127.0.0.1:{self.port(container, probe['httpGet']['port'])}{probe['httpGet']['path']}"
                           for path, probe in ((p, container[p]) for p in ("readinessProbe", "livenessProbe"))}
         return process
+
+    def run_init(self, name):
+        """What the init container of a component does, to its end."""
+        [workload] = [each for each in workloads(self.objects) if component(each) == name]
+        [container] = pod_spec(workload)["initContainers"]
+        flags = [self.paths(self.local(flag), self.folder / "data" / name)
+                 for flag in arguments(self.objects, container, DRONE_ID="chartly-drone-0")]
+        return subprocess.run([*self.prefix(), str(self.folder / "bin" / Path(container["command"][0]).name), *flags],
+                              capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin"})
 
     def port(self, container, name):
         return self.offset + next(port["containerPort"] for port in container["ports"] if port["name"] == name)
@@ -140,10 +150,10 @@ def get(url):
 
 
 @contextlib.contextmanager
-def host_of(variant):
+def host_of(objects):
     folder = Path(tempfile.mkdtemp(prefix="chartly-deploy-"))
     folder.chmod(0o755)
-    made = Host(folder, chart(variant))
+    made = Host(folder, objects)
     try:
         yield made
     finally:
@@ -153,7 +163,7 @@ def host_of(variant):
 
 @pytest.fixture(scope="module")
 def host():
-    with host_of("default") as made:
+    with host_of(chart("default")) as made:
         made.start()
         yield made
 
@@ -180,7 +190,7 @@ def test_C43_the_addresses_of_the_seeds_answer(host):
 def test_E67_people_sign_in_at_the_issuer_that_the_values_name():
     """The settings, the client's secret and the authority come as the chart gives them, and the shipped programs take
     them: the page offers the issuer, and the role of somebody who comes from there would follow from `roles`."""
-    with host_of("issuer") as host:
+    with host_of(chart("issuer")) as host:
         place = host.folder / "issuer"
         place.mkdir()
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
@@ -199,6 +209,49 @@ def test_E67_people_sign_in_at_the_issuer_that_the_values_name():
             code, body = get(host.url + "/api/session/ways")
             return json.loads(body) if code == 200 else None
         assert wait_until(ways, "the ways to sign in")["issuer"] == "id.example"
+
+
+def test_E67_parts_and_drones_show_certificates_of_the_authority_that_the_values_name():
+    """The authority is made as the documents say and comes as a Secret does, to be read only. The drone joins as its
+    pod would, and its run goes over TLS; without a certificate no port of gRPC says a word."""
+    objects = load(template("--set", "rpcTls.authoritySecret=chartly-authority").stdout)
+    with host_of(objects) as host:
+        authority = host.folder / "authority"
+        authority.mkdir()
+        make_authority(authority)
+        host.start(*(name for name in host.processes if name != "drone"))
+        wait_until(lambda: get(host.url + "/health")[1].startswith('{"status":"ok"'), "the parts to find each other")
+        assert not any(path.name.endswith(".pem") and path.name != "authority.pem" for path in authority.iterdir())
+        [registry] = [each for each in workloads(objects) if component(each) == "registry"]
+        with socket.create_connection(("127.0.0.1", host.port(pod_spec(registry)["containers"][0], "grpc")), 10) as plain:
+            plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            with contextlib.suppress(ConnectionError):
+                assert not plain.recv(1).startswith(b"\0")
+
+        drone = host.processes["drone"]
+        assert not any(flag.startswith("--key-file") for flag in drone.arguments)
+        for attempt in range(2):  # the second finds that it has joined
+            done = host.run_init("drone")
+            assert done.returncode == 0, done.stderr
+        host.start("drone")
+        profile = sorted((host.folder / "profiles/sample").glob("*.yaml"))[0]
+        done = host.chartly("profile", "apply", str(profile))
+        assert done.returncode == 0, done.stdout + done.stderr
+        wait_until(lambda: [run for run in json.loads(get(host.url + "/api/runs")[1]).get("runs", [])
+                            if run["status"] == "succeeded"], "a run over TLS")
+
+
+def make_authority(folder):
+    """As docs/deployment.md says; the files under the names and with the modes that the Secret gives them."""
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+        "-subj", "/CN=Chartly control plane", "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0",
+        "-addext", "keyUsage=critical,keyCertSign", "-keyout", folder / "tls.key", "-out", folder / "authority.pem")
+    (folder / "authority.key").write_bytes((folder / "tls.key").read_bytes() + (folder / "authority.pem").read_bytes())
+    (folder / "tls.key").unlink()
+    for file in folder.iterdir():
+        if os.geteuid() == 0:
+            os.chown(file, 0, USER)
+        file.chmod(0o440)
 
 
 def test_E75_writes_need_the_key(host):

@@ -59,6 +59,10 @@ spec:
       {{- if ne $drone.kind "DaemonSet" }}
       {{- include "chartly.spread" . | nindent 6 }}
       {{- end }}
+      {{- if .root.Values.rpcTls.authoritySecret }}
+      initContainers:
+        {{- include "chartly.droneJoin" . | nindent 8 }}
+      {{- end }}
       containers:
         - name: drone
           image: {{ include "chartly.image" .root }}
@@ -71,7 +75,11 @@ spec:
             {{- range .part.calls }}
             - --{{ . }}=$(PEER_{{ upper . }})
             {{- end }}
+            {{- if .root.Values.rpcTls.authoritySecret }}
+            - --identity-dir=/app/data/identity
+            {{- else }}
             - --key-file=/etc/chartly/key/admin.key
+            {{- end }}
             - --source-dir={{ $drone.sourceDir }}
             - --capacity=$(CAPACITY)
             - --spool-bytes=$(SPOOL_BYTES)
@@ -90,10 +98,7 @@ spec:
             - configMapRef:
                 name: {{ .configName }}
           env:
-            - name: DRONE_ID
-              valueFrom:
-                fieldRef:
-                  fieldPath: {{ eq $drone.kind "DaemonSet" | ternary "spec.nodeName" "metadata.name" }}
+            {{- include "chartly.droneId" . | nindent 12 }}
           ports:
             - name: admin
               containerPort: {{ .part.adminPort }}
@@ -108,9 +113,11 @@ spec:
               mountPath: /app/data
             - name: tmp
               mountPath: /tmp
+            {{- if not .root.Values.rpcTls.authoritySecret }}
             - name: key
               mountPath: /etc/chartly/key
               readOnly: true
+            {{- end }}
             {{- if $drone.consent }}
             - name: consent
               mountPath: /etc/chartly/consent
@@ -131,6 +138,9 @@ spec:
           emptyDir:
             sizeLimit: 256Mi
         {{- include "chartly.keyVolume" (default .root.Values.keys.adminKeySecret .root.Values.keys.droneKeySecret) | nindent 8 }}
+        {{- if and .root.Values.rpcTls.authoritySecret .root.Values.gateway.tlsSecret }}
+        {{- include "chartly.tlsVolume" (dict "secret" .root.Values.gateway.tlsSecret "keys" (list "ca.crt")) | nindent 8 }}
+        {{- end }}
         {{- if $drone.consent }}
         - name: consent
           configMap:
@@ -149,6 +159,48 @@ spec:
   volumeClaimTemplates:
     {{- include "chartly.claim" . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{- /* The key makes a token, with which the drone gets its identity; none of it if it has one. */ -}}
+{{- define "chartly.droneJoin" -}}
+- name: join
+  image: {{ include "chartly.image" .root }}
+  imagePullPolicy: IfNotPresent
+  command: [/usr/bin/chartly]
+  args:
+    - drone
+    - join
+    - $(DRONE_ID)
+    - --identity-dir=/app/data/identity
+    - --key-file=/etc/chartly/key/admin.key
+    {{- if .root.Values.gateway.tlsSecret }}
+    - --ca-file=/etc/chartly/tls/ca.crt
+    {{- end }}
+    - --url=http{{ if .root.Values.gateway.tlsSecret }}s{{ end }}://{{ include "chartly.address" (dict "root" .root "part" (index .table.parts 0)) }}
+  env:
+    {{- include "chartly.droneId" . | nindent 4 }}
+  resources:
+    {{- toYaml .root.Values.preflight.resources | nindent 4 }}
+  securityContext:
+    {{- include "chartly.containerSecurityContext" .root | nindent 4 }}
+  volumeMounts:
+    - name: data
+      mountPath: /app/data
+    - name: key
+      mountPath: /etc/chartly/key
+      readOnly: true
+    {{- if .root.Values.gateway.tlsSecret }}
+    - name: tls
+      mountPath: /etc/chartly/tls
+      readOnly: true
+    {{- end }}
+{{- end -}}
+
+{{- define "chartly.droneId" -}}
+- name: DRONE_ID
+  valueFrom:
+    fieldRef:
+      fieldPath: {{ eq .root.Values.drone.kind "DaemonSet" | ternary "spec.nodeName" "metadata.name" }}
 {{- end -}}
 
 {{- define "chartly.droneNetworkPolicy" -}}

@@ -99,7 +99,7 @@ spec:
 {{- end -}}
 
 {{- define "chartly.appProtocol" -}}
-{{- if eq .part.protocol "grpc" }}kubernetes.io/h2c{{ else }}{{ if .values.tlsSecret }}https{{ else }}http{{ end }}{{ end }}
+{{- if eq .part.protocol "grpc" }}{{ if .root.Values.rpcTls.authoritySecret }}https{{ else }}kubernetes.io/h2c{{ end }}{{ else }}{{ if .values.tlsSecret }}https{{ else }}http{{ end }}{{ end }}
 {{- end -}}
 
 {{- /* One address a pod, ready or not: what is scraped is the pod, and a part that is not ready is worth seeing. */ -}}
@@ -210,6 +210,11 @@ spec:
             - name: backup
               mountPath: /app/backup
             {{- end }}
+            {{- if .root.Values.rpcTls.authoritySecret }}
+            - name: authority
+              mountPath: /etc/chartly/authority
+              readOnly: true
+            {{- end }}
             {{- if .values.tlsSecret }}
             - name: tls
               mountPath: /etc/chartly/tls
@@ -237,6 +242,9 @@ spec:
         {{- include "chartly.keyVolume" .root.Values.keys.adminKeySecret | nindent 8 }}
         {{- if include "chartly.backsUp" . }}
         {{- include "chartly.backupVolume" .root | nindent 8 }}
+        {{- end }}
+        {{- with .root.Values.rpcTls.authoritySecret }}
+        {{- include "chartly.authorityVolume" . | nindent 8 }}
         {{- end }}
         {{- with .values.tlsSecret }}
         {{- include "chartly.tlsVolume" (dict "secret" . "keys" (list "tls.crt" "tls.key")) | nindent 8 }}
@@ -279,6 +287,10 @@ spec:
 {{- end }}
 {{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
 - --backup-keep=$(BACKUP_KEEP)
+{{- end }}
+{{- if .root.Values.rpcTls.authoritySecret }}
+- --rpc-tls
+- --tls-dir=/etc/chartly/authority
 {{- end }}
 {{- if .values.tlsSecret }}
 - --tls-cert=/etc/chartly/tls/tls.crt

@@ -129,6 +129,19 @@ priorityClassName: {{ . }}
         path: admin.key
 {{- end -}}
 
+{{- /* The authority under the names that the programs look for. */ -}}
+{{- define "chartly.authorityVolume" -}}
+- name: authority
+  secret:
+    secretName: {{ . }}
+    defaultMode: 288
+    items:
+      - key: tls-combined.pem
+        path: authority.key
+      - key: tls.crt
+        path: authority.pem
+{{- end -}}
+
 {{- /* Takes secret and keys. */ -}}
 {{- define "chartly.tlsVolume" -}}
 - name: tls
