@@ -22,6 +22,7 @@ std::string IdOf(const Json& backup) { return std::string(absl::StripPrefix(back
 std::string StateOf(const Json& backup) {
   const std::string state = backup["state"].text();
   const std::string checked = backup["verification"]["state"].text();
+  if (state == "ready" && backup["copy"]["state"].text() == "failed") return "not in the bucket";
   if (state == "running" || state == "failed" || checked.empty()) return state;
   if (checked == "running") return "being checked";
   return checked == "ready" ? "checked" : "damaged";
@@ -34,7 +35,7 @@ std::vector<std::string> Row(const Json& backup) {
           std::to_string(backup["last_batch"].integer()),
           FormatBytes(backup["size_bytes"].integer()),
           FormatBytes(backup["copied_bytes"].integer()),
-          Shorten(backup["error"].text(), 60)};
+          Shorten(absl::StrCat(backup["error"].text(), backup["copy"]["error"].text()), 60)};
 }
 
 std::string PathOf(absl::string_view id) {
@@ -67,8 +68,12 @@ absl::Status Create(Session& session, const BackupOptions& options) {
   } else {
     session.out << IdOf(backup) << " is " << backup["state"].text() << "\n";
   }
-  if (backup["state"].text() != "failed") return absl::OkStatus();
-  return Error(absl::StatusCode::kAborted, "BACKUP_FAILED", backup["error"].text());
+  if (backup["state"].text() == "failed") {
+    return Error(absl::StatusCode::kAborted, "BACKUP_FAILED", backup["error"].text());
+  }
+  if (backup["copy"]["state"].text() != "failed") return absl::OkStatus();
+  return Error(absl::StatusCode::kAborted, "BACKUP_COPY_FAILED",
+               absl::StrCat("the backup is whole, but not in the bucket: ", backup["copy"]["error"].text()));
 }
 
 absl::Status Verify(Session& session, const BackupOptions& options) {

@@ -292,6 +292,7 @@ class ControlProcess final : public Control {
         config.gateway_address = Runs(Part::kGateway) ? config_.listen : "";
         config.backups.folder = config_.backup_dir;
         config.backups.keep = config_.backup_keep;
+        config.backups.bucket = config_.backup_bucket;
         ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open(config, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_, *backups_);
       }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/config/parts.h"
+#include "common/s3/bucket.h"
 
 namespace chartly::control {
 
@@ -48,8 +49,9 @@ struct ControlConfig {
   std::string audit_webhook_key;             // NAME/KEY of the secret that signs it
   int audit_keep_days = 0;                   // how long events of the audit log stay; 0: for good
   absl::Duration heartbeat_interval = absl::Seconds(1);
-  std::string backup_dir;   // where backups lie; empty: none can be made
-  size_t backup_keep = 14;  // backups that stay
+  std::string backup_dir;          // where backups lie; empty: none can be made
+  size_t backup_keep = 14;         // backups that stay
+  s3::BucketConfig backup_bucket;  // where they are copied to; without a url nowhere
   absl::Duration retention_interval = absl::Hours(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;

@@ -142,6 +142,23 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--backup-dir", flags.config.backup_dir,
                  "Folder for backups, best on another disk; all processes of a control plane share it")
       ->envname("CHARTLY_BACKUP_DIR");
+  CLI::Option* bucket =
+      app.add_option("--backup-s3", flags.config.backup_bucket.url,
+                     "https://HOST[:PORT]/BUCKET[/PREFIX] of an object store that speaks S3, to which each backup of "
+                     "--backup-dir is copied, and from which --restore fetches what that folder lacks")
+          ->envname("CHARTLY_BACKUP_S3");
+  app.add_option("--backup-s3-region", flags.config.backup_bucket.region, "Region that requests are signed for")
+      ->envname("CHARTLY_BACKUP_S3_REGION")
+      ->needs(bucket)
+      ->capture_default_str();
+  app.add_option("--backup-s3-credentials", flags.config.backup_bucket.credentials_file,
+                 "File with aws_access_key_id and aws_secret_access_key, read anew for each request; without it "
+                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold them")
+      ->envname("CHARTLY_BACKUP_S3_CREDENTIALS")
+      ->needs(bucket);
+  app.add_option("--backup-s3-ca-file", flags.config.backup_bucket.ca_file,
+                 "PEM file of authorities to trust for the object store, beside those of the machine")
+      ->needs(bucket);
   app.add_option("--backup-keep", flags.config.backup_keep, "Backups that stay once a new one is whole")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -1,7 +1,11 @@
+#include <atomic>
 #include <cstdio>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/backup/backup_bucket.h"
 #include "common/backup/restore.h"
+#include "common/clock/clock.h"
 #include "common/status/status.h"
 #include "control/control.h"
 
@@ -17,6 +21,15 @@ std::vector<std::string> StoredParts(const std::vector<Part>& parts) {
   return names;
 }
 
+// From the bucket, if there is one.
+absl::Status FetchBackup(const ControlConfig& config, const backup::BackupFolder& folder, const std::string& id) {
+  if (config.backup_bucket.url.empty()) return absl::OkStatus();
+  SystemClock clock;
+  const std::atomic<bool> never = false;
+  ASSIGN_OR_RETURN(const std::unique_ptr<s3::Bucket> bucket, s3::Bucket::Open(config.backup_bucket, clock, never));
+  return backup::BackupBucket(folder, *bucket).Fetch(id);
+}
+
 }  // namespace
 
 absl::Status RestoreControl(const ControlConfig& config, const std::string& backup_id) {
@@ -25,6 +38,7 @@ absl::Status RestoreControl(const ControlConfig& config, const std::string& back
                  "--restore needs --backup-dir, the folder that the backup lies in");
   }
   const backup::BackupFolder folder(config.backup_dir);
+  RETURN_IF_ERROR(FetchBackup(config, folder, backup_id));
   ASSIGN_OR_RETURN(const backup::BackupManifest manifest,
                    backup::Restore(folder, backup_id, StoredParts(config.parts), config.data_dir));
   std::string text =

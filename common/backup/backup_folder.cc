@@ -133,6 +133,11 @@ absl::StatusOr<BackupManifest> BackupFolder::Read(absl::string_view id) const {
   std::ifstream file(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(file), {});
   if (!file) return IoError(path, "it cannot be read");
+  return Parse(text, id, path);
+}
+
+absl::StatusOr<BackupManifest> BackupFolder::Parse(const std::string& text, absl::string_view id,
+                                                   const std::string& path) {
   // The last line is the checksum of what stands before it.
   const size_t line = text.size() < 2 ? std::string::npos : text.rfind('\n', text.size() - 2);
   if (line == std::string::npos || text.substr(line + 1) != Sha256Hex(text.substr(0, line + 1)) + "\n") {

@@ -39,6 +39,12 @@ class BackupFolder {
   // Where the copies of a part's store lie.
   std::string PartFolder(absl::string_view part) const;
 
+  // Where the manifest of a backup lies.
+  std::string ManifestPath(absl::string_view id) const;
+  // The text of a manifest that came from `place`. DataLoss (BACKUP_CORRUPT), FailedPrecondition
+  // (BACKUP_FORMAT_UNKNOWN).
+  static absl::StatusOr<BackupManifest> Parse(const std::string& text, absl::string_view id, const std::string& place);
+
   // Ids, oldest first; none if there is no folder.
   absl::StatusOr<std::vector<std::string>> List() const;
   // NotFound (BACKUP_NOT_FOUND) names the backups that there are; DataLoss (BACKUP_CORRUPT) if the manifest is damaged.
@@ -55,8 +61,6 @@ class BackupFolder {
   absl::StatusOr<Verification> Verify(const BackupManifest& manifest, const std::function<bool()>& stopped) const;
 
  private:
-  std::string ManifestPath(absl::string_view id) const;
-
   const std::string path_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/backup/backup_bucket.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -59,6 +60,12 @@ void ShowSuccess(int64_t finished_us) {
 BackupBook::BackupBook(BackupConfig config, PartCopies& copies, Clock& clock)
     : config_(std::move(config)), folder_(config_.folder), copies_(copies), clock_(clock) {
   if (!config_.folder.empty()) ShowSuccess(Newest().finished_us());
+}
+
+absl::Status BackupBook::OpenBucket() {
+  if (config_.bucket.url.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(bucket_, s3::Bucket::Open(config_.bucket, clock_, stopping_));
+  return absl::OkStatus();
 }
 
 absl::Status BackupBook::Admit() const {
@@ -145,12 +152,35 @@ BackupBook::Publish BackupBook::MakeBackup(const std::string& id) {
   }
   const absl::Status dropped = DropOld();
   if (!dropped.ok()) LogWarn("old backups stay", {{"error", std::string(dropped.message())}});
-  return [this, status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  const std::optional<v1::BackupCopy> copy = status.ok() ? CopyToBucket() : std::nullopt;
+  return [this, id, status, copy]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (copy) bucket_copies_[id] = *copy;
     if (status.ok()) return unfinished_.reset();
     unfinished_->set_state(v1::BACKUP_STATE_FAILED);
     unfinished_->set_error(std::string(status.message()));
     *unfinished_->mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
   };
+}
+
+std::optional<v1::BackupCopy> BackupBook::CopyToBucket() {
+  if (bucket_ == nullptr) return std::nullopt;
+  backup::BackupBucket copies(folder_, *bucket_);
+  const absl::StatusOr<int64_t> sent = copies.Send();
+  v1::BackupCopy result;
+  result.set_place(bucket_->url());
+  *result.mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
+  result.set_state(sent.ok() ? v1::BACKUP_STATE_READY : v1::BACKUP_STATE_FAILED);
+  Count("chartly_backup_copies_total", 1, sent.ok() ? "succeeded" : "failed");
+  if (!sent.ok()) {
+    result.set_error(std::string(sent.status().message()));
+    LogError("backup not copied to the bucket", {{"error", result.error()}});
+    return result;
+  }
+  result.set_sent_bytes(*sent);
+  SetGauge("chartly_backup_copy_last_success_seconds", absl::ToDoubleSeconds(clock_.Now() - absl::UnixEpoch()));
+  const absl::Status kept = copies.Keep(std::max<size_t>(config_.keep, 1));
+  if (!kept.ok()) LogWarn("old backups stay in the bucket", {{"error", std::string(kept.message())}});
+  return result;
 }
 
 // Manifests first: what they do not name any more is no backup, whatever becomes of its files.
@@ -182,6 +212,8 @@ v1::Backup BackupBook::Describe(const std::string& id) {
   }
   auto found = verifications_.find(id);
   if (found != verifications_.end()) *result.mutable_verification() = found->second;
+  auto copy = bucket_copies_.find(id);
+  if (copy != bucket_copies_.end()) *result.mutable_copy() = copy->second;
   return result;
 }
 

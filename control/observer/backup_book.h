@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -18,13 +19,15 @@
 #include "chartly/v1/observer.pb.h"
 #include "common/backup/backup_folder.h"
 #include "common/clock/clock.h"
+#include "common/s3/bucket.h"
 #include "control/observer/part_copies.h"
 
 namespace chartly::observer {
 
 struct BackupConfig {
-  std::string folder;  // empty: no backups can be made
-  size_t keep = 14;    // backups; older ones go once a new one is whole
+  std::string folder;       // empty: no backups can be made
+  size_t keep = 14;         // backups; older ones go once a new one is whole
+  s3::BucketConfig bucket;  // where each is copied to; without a url nowhere
 };
 
 class BackupBook {
@@ -32,6 +35,8 @@ class BackupBook {
   // Copies and clock must outlive it.
   BackupBook(BackupConfig config, PartCopies& copies, Clock& clock);
   ~BackupBook() { Shutdown(); }
+  // Before anything else; does nothing without a bucket. As Bucket::Open.
+  absl::Status OpenBucket();
 
   // Begins one. FailedPrecondition: BACKUP_DIR_NOT_SET, or BACKUP_BUSY while another job runs.
   absl::StatusOr<v1::Backup> Create();
@@ -55,6 +60,8 @@ class BackupBook {
   absl::StatusOr<backup::BackupManifest> CopyParts(const std::string& id);
   backup::BackupManifest Newest() const;
   absl::Status DropOld();
+  // Sends what the bucket lacks; nothing if there is none.
+  std::optional<v1::BackupCopy> CopyToBucket();
   Publish CheckFiles(const backup::BackupManifest& manifest);
   v1::Backup Describe(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -63,10 +70,12 @@ class BackupBook {
   PartCopies& copies_;
   Clock& clock_;
   std::atomic<bool> stopping_ = false;
+  std::unique_ptr<s3::Bucket> bucket_;  // null: none
   absl::Mutex mu_;
   bool busy_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<v1::Backup> unfinished_ ABSL_GUARDED_BY(mu_);  // under way, or the last one if it failed
   std::map<std::string, v1::BackupVerification> verifications_ ABSL_GUARDED_BY(mu_);  // by id
+  std::map<std::string, v1::BackupCopy> bucket_copies_ ABSL_GUARDED_BY(mu_);          // by id
   std::thread job_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -38,8 +38,10 @@ absl::StatusOr<std::unique_ptr<ObserverComponent>> ObserverComponent::Open(const
   };
   deps.address = [&peers](Part part) { return peers.Address(part); };
   deps.gateway_address = config.gateway_address;
-  return std::unique_ptr<ObserverComponent>(
+  std::unique_ptr<ObserverComponent> made(
       new ObserverComponent(std::move(deps), config.backups, authenticator, audit, peers, clock));
+  RETURN_IF_ERROR(made->backups_.OpenBucket());
+  return made;
 }
 
 }  // namespace chartly::observer
