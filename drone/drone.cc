@@ -65,7 +65,7 @@ class ComposedDrone final : public Drone {
         shelf_(std::move(shelf)),
         executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
                                     &secrets_, &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(),
-                                    &shelf_.good, &quota_, identity.tenant}),
+                                    &shelf_.good, &quota_, identity.tenant, &steady_}),
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls_),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config),
@@ -158,9 +158,9 @@ class ComposedDrone final : public Drone {
   const Secrets secrets_;
   SteadyClock steady_;
   FleetQuota quota_{steady_, [this] { session_.Wake(); }};
-  HostGate gate_{clock_};
+  HostGate gate_{steady_};
   TokenCache tokens_;
-  Governor governor_{config_.consent.cpu, config_.consent.memory_bytes, clock_};
+  Governor governor_{config_.consent.cpu, config_.consent.memory_bytes, steady_};
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<Spool> spool_;
   ProfileShelf shelf_;

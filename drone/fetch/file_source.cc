@@ -114,6 +114,7 @@ class FileSource::PageBody final : public Body {
 FileSource::FileSource(const Profile& profile, const SourceDeps& deps, std::string root, std::string files)
     : limits_(profile.limits),
       clock_(deps.clock),
+      steady_(deps.steady_clock()),
       deadline_(deps.deadline),
       root_(std::move(root)),
       files_(std::move(files)),
@@ -146,7 +147,7 @@ absl::StatusOr<std::optional<Page>> FileSource::Next(const DecodeResult*) {
   ASSIGN_OR_RETURN(std::optional<Payload> payload, NextPayload());
   if (payload && pages_ >= limits_.max_pages) truncated_by_ = kMaxPagesLimit;
   if (payload && pages_ > 0 && bytes_ >= limits_.max_bytes) truncated_by_ = kMaxBytesLimit;
-  if (payload && clock_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
+  if (payload && steady_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
   done_ = !payload || !truncated_by_.empty();
   if (done_) return std::nullopt;
   ++pages_;
@@ -194,7 +195,7 @@ absl::StatusOr<std::unique_ptr<Body>> FileSource::Unpacked(std::shared_ptr<OpenF
 
 absl::Status FileSource::CheckGoesOn() {
   if (cancelled_) return CancelledError();
-  if (clock_.Now() < deadline_) return absl::OkStatus();
+  if (steady_.Now() < deadline_) return absl::OkStatus();
   truncated_by_ = kRunTimeoutLimit;
   done_ = true;
   return Error(absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT", "limits.run_timeout of the profile is over");

@@ -44,6 +44,7 @@ class FileSource final : public Source {
 
   const LimitsConfig limits_;
   Clock& clock_;
+  Clock& steady_;
   const absl::Time deadline_;
   const std::string root_;   // the source folder, without links
   const std::string files_;  // path or pattern, relative to root_

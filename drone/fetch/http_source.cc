@@ -109,11 +109,13 @@ HttpSource::HttpSource(const Profile& profile, const SourceConfig& source, const
       retry_(profile.retry),
       http_(deps.http),
       clock_(deps.clock),
+      steady_(deps.steady_clock()),
       deadline_(deps.deadline),
-      own_gate_(deps.clock),
+      own_gate_(deps.steady_clock()),
       gate_(deps.gate == nullptr ? own_gate_ : *deps.gate),
       quota_(profile.limits.fleet.requests == 0 ? nullptr : deps.quota),
-      credentials_(source_, deps.secrets, deps.http, deps.tokens == nullptr ? own_tokens_ : *deps.tokens, deps.clock),
+      credentials_(source_, deps.secrets, deps.http, deps.tokens == nullptr ? own_tokens_ : *deps.tokens,
+                   deps.steady_clock()),
       paginator_(source_) {}
 
 absl::Status HttpSource::Begin(const SourceDeps& deps) {
@@ -153,7 +155,7 @@ absl::StatusOr<std::optional<Page>> HttpSource::Next(const DecodeResult* previou
   }
   if (!done_ && pages_ >= limits_.max_pages) truncated_by_ = kMaxPagesLimit;
   if (!done_ && pages_ > 0 && bytes_ >= limits_.max_bytes) truncated_by_ = kMaxBytesLimit;
-  if (!done_ && clock_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
+  if (!done_ && steady_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
   done_ = done_ || !truncated_by_.empty();
   if (done_) return std::nullopt;
   return Fetch();
@@ -162,7 +164,7 @@ absl::StatusOr<std::optional<Page>> HttpSource::Next(const DecodeResult* previou
 absl::StatusOr<std::optional<Page>> HttpSource::Fetch() {
   request_.max_bytes = limits_.max_bytes - bytes_;
   absl::StatusOr<Answer> answer = FetchWithRetries();
-  if (!answer.ok() && clock_.Now() >= deadline_ && !cancelled_) truncated_by_ = kRunTimeoutLimit;
+  if (!answer.ok() && steady_.Now() >= deadline_ && !cancelled_) truncated_by_ = kRunTimeoutLimit;
   done_ = unmodified_ || !truncated_by_.empty();
   if (done_) return std::nullopt;
   if (!answer.ok()) return Shown(answer.status());
@@ -184,14 +186,14 @@ const std::string& HttpSource::QuotaOf(const std::string& host) const {
 }
 
 absl::Status HttpSource::AwaitTurn(const std::string& host) {
-  absl::Time asked = clock_.Now();
+  absl::Time asked = steady_.Now();
   absl::Status turn = gate_.Enter(host, RateOf(limits_, quota_ != nullptr), deadline_, stop_);
-  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(clock_.Now() - asked), "rate");
+  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(steady_.Now() - asked), "rate");
   if (!turn.ok() || quota_ == nullptr) return turn;
   // Last, so that the request is made at once.
-  asked = clock_.Now();
-  turn = quota_->Enter(QuotaOf(host), limits_.fleet, clock_, deadline_, stop_);
-  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(clock_.Now() - asked), "quota");
+  asked = steady_.Now();
+  turn = quota_->Enter(QuotaOf(host), limits_.fleet, steady_, deadline_, stop_);
+  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(steady_.Now() - asked), "quota");
   if (!turn.ok()) gate_.Leave(host, HostGate::Outcome::kUnknown);
   return turn;
 }
@@ -218,17 +220,17 @@ absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
     bool again = IsTransient(status) && attempt < retry_.max_attempts && result.retry_after <= kMaxRetryAfter;
     if (!again) return attempt == 1 ? status : Annotate(status, absl::StrCat("after ", attempt, " attempts"));
     absl::Duration wait = std::max(result.retry_after, Backoff(retry_, attempt, random_));
-    wait = std::min(wait, deadline_ - clock_.Now());
-    if (clock_.WaitFor(wait, stop_)) return CancelledError();
+    wait = std::min(wait, deadline_ - steady_.Now());
+    if (steady_.WaitFor(wait, stop_)) return CancelledError();
     Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(wait), "retry");
-    if (clock_.Now() >= deadline_) return status;
+    if (steady_.Now() >= deadline_) return status;
     Count("chartly_fetch_retries_total");
   }
 }
 
 HttpSource::Attempt HttpSource::Try() {
   net::HttpRequest request = request_;
-  request.timeout = std::min(limits_.timeout, deadline_ - clock_.Now());
+  request.timeout = std::min(limits_.timeout, deadline_ - steady_.Now());
   if (pages_ == 0 && conditional_) {
     if (!etag_.empty()) request.headers["If-None-Match"] = etag_;
     if (!last_modified_.empty()) request.headers["If-Modified-Since"] = last_modified_;
@@ -311,7 +313,7 @@ absl::Status HttpSource::BodyError(const absl::Status& status) {
 }
 
 absl::Status HttpSource::CheckDeadline() {
-  if (clock_.Now() < deadline_) return absl::OkStatus();
+  if (steady_.Now() < deadline_) return absl::OkStatus();
   truncated_by_ = kRunTimeoutLimit;
   done_ = true;
   return Error(absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT", "limits.run_timeout of the profile is over");

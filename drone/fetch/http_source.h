@@ -61,6 +61,7 @@ class HttpSource final : public Source {
   const RetryConfig retry_;
   net::HttpClient& http_;
   Clock& clock_;
+  Clock& steady_;
   const absl::Time deadline_;
   HostGate own_gate_;
   HostGate& gate_;

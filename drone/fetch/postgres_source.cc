@@ -125,6 +125,7 @@ PostgresSource::PostgresSource(const Profile& profile, const SourceDeps& deps, s
       retry_(profile.retry),
       http_(deps.http),
       clock_(deps.clock),
+      steady_(deps.steady_clock()),
       deadline_(deps.deadline),
       password_(std::move(password)),
       since_(std::move(since)),
@@ -147,7 +148,7 @@ absl::StatusOr<std::optional<Page>> PostgresSource::Next(const DecodeResult*) {
     if (!done_) RETURN_IF_ERROR(BeginFetch());
   }
   if (!done_ && !row_waits_) End("");
-  if (!done_ && clock_.Now() >= deadline_) End(kRunTimeoutLimit);
+  if (!done_ && steady_.Now() >= deadline_) End(kRunTimeoutLimit);
   if (!done_ && pages_ >= limits_.max_pages) End(kMaxPagesLimit);
   if (!done_ && bytes_ >= limits_.max_bytes) End(kMaxBytesLimit);
   if (done_) return std::nullopt;
@@ -162,7 +163,7 @@ absl::Status PostgresSource::Begin() {
     bool again = absl::IsUnavailable(status) && attempt < retry_.max_attempts;
     if (!again) return attempt == 1 ? status : Annotate(status, absl::StrCat("after ", attempt, " attempts"));
     connection_.reset();
-    if (clock_.WaitFor(Backoff(retry_, attempt, random_), stop_)) return CancelledError();
+    if (steady_.WaitFor(Backoff(retry_, attempt, random_), stop_)) return CancelledError();
   }
 }
 
@@ -225,7 +226,7 @@ absl::Status PostgresSource::FinishFetch() {
 // Appends a row to the body of the current page; false at its end.
 absl::StatusOr<bool> PostgresSource::AppendRow(std::string& out) {
   if (interrupt_.raised()) return CancelledError();
-  if (!done_ && clock_.Now() >= deadline_) End(kRunTimeoutLimit);
+  if (!done_ && steady_.Now() >= deadline_) End(kRunTimeoutLimit);
   if (!row_waits_ && fetching_) {
     ASSIGN_OR_RETURN(row_waits_, NextRow());
   }

@@ -48,6 +48,7 @@ class PostgresSource final : public Source {
   const RetryConfig retry_;
   const net::HttpClient& http_;
   Clock& clock_;
+  Clock& steady_;
   const absl::Time deadline_;
   const std::string password_;
   const std::optional<std::string> since_;

@@ -85,11 +85,15 @@ struct SourceDeps {
   // Shared by all runs of the drone; null: the source has its own.
   HostGate* gate = nullptr;
   TokenCache* tokens = nullptr;
-  absl::Time deadline = absl::InfiniteFuture();  // limits.run_timeout
+  absl::Time deadline = absl::InfiniteFuture();  // limits.run_timeout, by the steady clock
   // What a webhook source gives; must outlive it. Null: nothing.
   const std::vector<Delivery>* deliveries = nullptr;
   // Turns of limits.fleet_rate; null: it holds for this process alone.
   FleetQuota* quota = nullptr;
+  // For what is measured, such as the deadline; null: `clock`.
+  Clock* steady = nullptr;
+
+  Clock& steady_clock() const { return steady == nullptr ? clock : *steady; }
 };
 
 absl::StatusOr<std::unique_ptr<Source>> OpenSource(const Profile& profile, const SourceDeps& deps);

@@ -358,6 +358,32 @@ TEST_CASE("Retry-After may be a date, and limits.rate holds for every request of
   CHECK(world.clock.Now() - before == absl::Milliseconds(1500));
 }
 
+TEST_CASE("a wall clock that jumps cuts no run off, and keeps nobody from asking") {
+  World world;
+  FakeClock steady;
+  HostGate gate(steady);
+  const absl::Duration jump = GENERATE(absl::Hours(2), -absl::Hours(2));
+  world.server.Map("/x?page=1", {.body = "a"});
+  world.server.Map("/x?page=2", {.body = "b"});
+  world.profile.source.pagination.type = PaginationType::kPage;
+  world.profile.limits.rate = 1;
+  SourceDeps deps{*world.http, world.clock, ""};
+  deps.steady = &steady;
+  deps.gate = &gate;
+  deps.deadline = steady.Now() + absl::Seconds(10);
+  auto source = OpenSource(world.At("/x").profile, deps);
+  REQUIRE_OK(source);
+  CHECK(BodyOf((*source)->Next(nullptr)) == "a");
+  world.clock.Advance(jump);
+  const absl::Time before = steady.Now();
+  DecodeResult full = Rows(1, 2);
+  auto page = (*source)->Next(&full);
+  CHECK(BodyOf(page) == "b");
+  CHECK((*page)->fetched_at == world.clock.Now());
+  CHECK(steady.Now() - before == absl::Seconds(1));
+  CHECK((*source)->truncated_by().empty());
+}
+
 TEST_CASE("failures, tries and waits are counted") {
   World world;
   world.server.Script("/x", {{.status = 429, .headers = {{"Retry-After", "7"}}}, {.body = "data"}});

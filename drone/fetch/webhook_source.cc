@@ -31,7 +31,7 @@ class DeliveryBody final : public Body {
 WebhookSource::WebhookSource(const Profile& profile, const SourceDeps& deps)
     : profile_id_(profile.id),
       limits_(profile.limits),
-      clock_(deps.clock),
+      steady_(deps.steady_clock()),
       deadline_(deps.deadline),
       deliveries_(deps.deliveries) {}
 
@@ -49,7 +49,7 @@ absl::StatusOr<std::optional<Page>> WebhookSource::Next(const DecodeResult*) {
   }
   if (static_cast<int64_t>(given_) >= limits_.max_pages) truncated_by_ = kMaxPagesLimit;
   if (bytes_ > limits_.max_bytes) truncated_by_ = kMaxBytesLimit;
-  if (clock_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
+  if (steady_.Now() >= deadline_) truncated_by_ = kRunTimeoutLimit;
   if (!truncated_by_.empty()) return std::nullopt;
   ++given_;
   return Page{static_cast<uint32_t>(given_), absl::StrCat("webhook:", profile_id_, "/", delivery.id),

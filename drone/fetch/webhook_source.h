@@ -22,7 +22,7 @@ class WebhookSource final : public Source {
  private:
   const std::string profile_id_;
   const LimitsConfig limits_;
-  Clock& clock_;
+  Clock& steady_;
   const absl::Time deadline_;
   const std::vector<Delivery>* const deliveries_;  // null: none
   size_t given_ = 0;

@@ -114,9 +114,10 @@ class Pipeline::Impl {
 
   SourceDeps SourceDepsOf() const {
     SourceDeps deps{deps_.http, deps_.clock, deps_.source_dir, deps_.secrets, last_cursor_, deps_.gate, deps_.tokens};
-    deps.deadline = deps_.clock.Now() + spec_.profile.limits.run_timeout;
     deps.deliveries = &spec_.deliveries;
     deps.quota = deps_.quota;
+    deps.steady = deps_.steady;
+    deps.deadline = deps.steady_clock().Now() + spec_.profile.limits.run_timeout;
     return deps;
   }
 

@@ -57,6 +57,7 @@ struct PipelineDeps {
   Governor* governor = nullptr;  // what all runs take together; null: as much as they like
   FleetQuota* quota = nullptr;   // as in SourceDeps
   ShadowRun* shadow = nullptr;   // reads along; null: nobody does
+  Clock* steady = nullptr;       // as in SourceDeps
 };
 
 class Pipeline {

@@ -161,6 +161,7 @@ PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order)
   deps.tokens = deps_.tokens;
   deps.governor = deps_.governor;
   deps.quota = deps_.quota;
+  deps.steady = deps_.steady;
   deps.cursor = deps_.spool.CursorOf(order.profile_id()).value_or(Cursor());
   return deps;
 }

@@ -52,6 +52,7 @@ struct RunExecutorDeps {
   KeptRevisions* good = nullptr;     // the last revision of each profile that ran well; null: none is kept
   FleetQuota* quota = nullptr;       // as in PipelineDeps
   std::string tenant = "default";    // that the drone works for
+  Clock* steady = nullptr;           // as in PipelineDeps
 };
 
 class RunExecutor {
