@@ -480,6 +480,8 @@ class CurlHttpClient final : public HttpClient {
       if (redirects >= request.max_redirects) return TooManyRedirectsError(hop.url, request.max_redirects);
       hop.timeout -= stream->waited();
       ASSIGN_OR_RETURN(hop, FollowRedirect(hop, stream->status(), stream->headers().at("location")));
+      stream.reset();
+      if (hop.before_redirect) RETURN_IF_ERROR(hop.before_redirect(hop.url));
     }
   }
 

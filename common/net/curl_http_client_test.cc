@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "common/net/http_client.h"
 #include "common/status/status.h"
 #include "test/support/http_fixture.h"
@@ -129,6 +130,29 @@ TEST_CASE("loopback is refused in every spelling, without a connection") {
     CHECK(Says(response.status(), "127.0.0.1:" + std::to_string(server.port())));
   }
   CHECK(server.accepted() == 0);
+}
+
+TEST_CASE("who asks hears of each redirect before it is followed, and may end it") {
+  HttpFixture server;
+  server.Map("/ok", {.body = "here"});
+  server.Map("/hop", {.status = 302, .headers = {{"Location", "/again"}}});
+  server.Map("/again", {.status = 302, .headers = {{"Location", "/ok"}}});
+  auto client = LoopbackClient();
+  std::vector<std::string> led;
+  HttpRequest request = Get(server.Url("/hop"));
+  request.timeout = absl::Seconds(1);
+  request.before_redirect = [&](const std::string& url) {
+    led.push_back(url);
+    // Not of the time that the server has.
+    absl::Notification().WaitForNotificationWithTimeout(absl::Milliseconds(600));
+    return absl::OkStatus();
+  };
+  REQUIRE_OK(client->Send(request));
+  CHECK(led == std::vector<std::string>{server.Url("/again"), server.Url("/ok")});
+
+  request.before_redirect = [&](const std::string&) { return absl::CancelledError("no more"); };
+  CHECK(client->Send(request).status().code() == absl::StatusCode::kCancelled);
+  CHECK(server.Count("/again") == 1);
 }
 
 TEST_CASE("a redirect is followed with the same checks as the first address") {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,10 +59,13 @@ struct HttpRequest {
   // Time in which the server may keep the reader waiting, over all hops and pieces. What the reader takes for itself
   // between pieces does not count.
   absl::Duration timeout = absl::Seconds(30);
-  absl::Duration stall = absl::Seconds(10);   // ends a body that comes slower than 1 KiB/s for so long
-  int64_t max_bytes = int64_t{64} << 20;      // of the body after decompression
-  std::vector<std::string> allowed_hosts;     // empty: any
-  int max_redirects = 3;                      // each hop is checked; credentials are dropped when the origin changes
+  absl::Duration stall = absl::Seconds(10);  // ends a body that comes slower than 1 KiB/s for so long
+  int64_t max_bytes = int64_t{64} << 20;     // of the body after decompression
+  std::vector<std::string> allowed_hosts;    // empty: any
+  int max_redirects = 3;                     // each hop is checked; credentials are dropped when the origin changes
+  // Asked before a redirect is followed, with where it leads; an error ends the call. May wait: that counts for no
+  // timeout.
+  std::function<absl::Status(const std::string& url)> before_redirect = nullptr;
   const std::atomic<bool>* cancel = nullptr;  // the call ends with Cancelled soon after it turns true
   // mTLS: PEM texts; none if empty.
   std::string client_certificate;

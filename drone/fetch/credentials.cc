@@ -147,6 +147,7 @@ absl::StatusOr<std::string> Credentials::FetchToken(const net::HttpRequest& requ
   ask.max_bytes = kMaxTokenBytes;
   ask.max_redirects = 0;
   ask.cancel = request.cancel;
+  asked_ = asked_ || OriginOrNothing(ask.url) == origin_;
   absl::StatusOr<net::HttpResponse> response = http_.Send(ask);
   if (!response.ok()) return Annotate(response.status(), "asking for a token (source.auth.token_url)");
   if (response->status != 200) {
@@ -158,6 +159,8 @@ absl::StatusOr<std::string> Credentials::FetchToken(const net::HttpRequest& requ
   tokens_.Put(token_key_, token.text, clock_.Now() + token.life);
   return token.text;
 }
+
+bool Credentials::TakeAsked() { return std::exchange(asked_, false); }
 
 bool Credentials::Renew() {
   if (config_.type != AuthType::kOauth2 || std::exchange(renewed_, true)) return false;

@@ -24,6 +24,8 @@ class Credentials {
   // Adds what the source wants to see, if the request goes to the origin of source.url; to another it goes without.
   // SECRET_NOT_FOUND, SECRET_EXPOSED; SOURCE_AUTH, or a code of HttpClient, if there is no token to be had.
   absl::Status Apply(net::HttpRequest& request);
+  // Whether Apply asked the origin of source.url itself for a token, since this was called last.
+  bool TakeAsked();
   // The source did not take what Apply added: forgets the token. True if another one may help, once a run.
   bool Renew();
   // The text without any secret that was read so far, however a url or header writes it.
@@ -46,6 +48,7 @@ class Credentials {
   std::set<std::string> hidden_;
   std::string token_key_;
   bool renewed_ = false;
+  bool asked_ = false;
 };
 
 }  // namespace chartly::drone

@@ -16,7 +16,6 @@ constexpr size_t kMaxHosts = 1000;
 
 absl::Status HostGate::Enter(const std::string& name, double rate, absl::Time deadline,
                              const absl::Notification& stop) {
-  absl::Duration wait = absl::ZeroDuration();
   {
     absl::MutexLock lock(&mu_);
     absl::Time now = clock_.Now();
@@ -24,17 +23,27 @@ absl::Status HostGate::Enter(const std::string& name, double rate, absl::Time de
     Host& host = hosts_[name];
     if (host.shut && (now < host.shut_until || host.probing)) return ShutError(name, host);
     host.probing = host.shut;
-    if (rate > 0) {
-      absl::Time turn = std::max(now, host.next_turn);
-      // Whoever will not wait for its turn takes none.
-      if (turn < deadline) host.next_turn = turn + absl::Seconds(1 / rate);
-      wait = turn - now;
-    }
+  }
+  absl::Status turn = Again(name, rate, deadline, stop);
+  if (!turn.ok()) Leave(name, Outcome::kUnknown);
+  return turn;
+}
+
+absl::Status HostGate::Again(const std::string& name, double rate, absl::Time deadline,
+                             const absl::Notification& stop) {
+  absl::Duration wait = absl::ZeroDuration();
+  if (rate > 0) {
+    absl::MutexLock lock(&mu_);
+    const absl::Time now = clock_.Now();
+    Host& host = hosts_[name];
+    absl::Time turn = std::max(now, host.next_turn);
+    // Whoever will not wait for its turn takes none.
+    if (turn < deadline) host.next_turn = turn + absl::Seconds(1 / rate);
+    wait = turn - now;
   }
   const absl::Duration left = deadline - clock_.Now();
   const bool stopped = wait > absl::ZeroDuration() && clock_.WaitFor(std::min(wait, left), stop);
   if (!stopped && wait < left) return absl::OkStatus();
-  Leave(name, Outcome::kUnknown);
   if (!stopped) {
     return Error(
         absl::StatusCode::kDeadlineExceeded, "RUN_TIMEOUT",

@@ -35,6 +35,9 @@ class HostGate {
   // failed kBreakerFailures times within kBreakerWindow and kBreakerPause is not over, after which one request at a
   // time may try it. Each OK needs a Leave.
   absl::Status Enter(const std::string& host, double rate, absl::Time deadline, const absl::Notification& stop);
+  // The same for a further request of one that has entered, such as a redirect: waits for its turn alone, and needs no
+  // Leave.
+  absl::Status Again(const std::string& host, double rate, absl::Time deadline, const absl::Notification& stop);
   // How the request went; `why` is told to those who find the gate shut.
   void Leave(const std::string& host, Outcome outcome, absl::string_view why = "");
 

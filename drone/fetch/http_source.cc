@@ -186,15 +186,26 @@ const std::string& HttpSource::QuotaOf(const std::string& host) const {
 }
 
 absl::Status HttpSource::AwaitTurn(const std::string& host) {
-  absl::Time asked = steady_.Now();
+  const absl::Time asked = steady_.Now();
   absl::Status turn = gate_.Enter(host, RateOf(limits_, quota_ != nullptr), deadline_, stop_);
   Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(steady_.Now() - asked), "rate");
-  if (!turn.ok() || quota_ == nullptr) return turn;
+  RETURN_IF_ERROR(turn);
   // Last, so that the request is made at once.
-  asked = steady_.Now();
-  turn = quota_->Enter(QuotaOf(host), limits_.fleet, steady_, deadline_, stop_);
-  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(steady_.Now() - asked), "quota");
+  turn = AwaitQuota(host);
   if (!turn.ok()) gate_.Leave(host, HostGate::Outcome::kUnknown);
+  return turn;
+}
+
+absl::Status HttpSource::AwaitAnotherTurn(const std::string& host) {
+  RETURN_IF_ERROR(gate_.Again(host, RateOf(limits_, quota_ != nullptr), deadline_, stop_));
+  return AwaitQuota(host);
+}
+
+absl::Status HttpSource::AwaitQuota(const std::string& host) {
+  if (quota_ == nullptr) return absl::OkStatus();
+  const absl::Time asked = steady_.Now();
+  absl::Status turn = quota_->Enter(QuotaOf(host), limits_.fleet, steady_, deadline_, stop_);
+  Count("chartly_fetch_wait_seconds_total", absl::ToDoubleSeconds(steady_.Now() - asked), "quota");
   return turn;
 }
 
@@ -204,7 +215,7 @@ absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
     absl::Status turn = AwaitTurn(host);
     if (!turn.ok()) Count("chartly_fetch_failures_total", 1, Reason(turn));
     RETURN_IF_ERROR(turn);
-    Attempt result = Try();
+    Attempt result = Try(host);
     absl::Status status = result.answer.status();
     HostGate::Outcome outcome = cancelled_           ? HostGate::Outcome::kUnknown
                                 : result.host_failed ? HostGate::Outcome::kFailed
@@ -228,7 +239,7 @@ absl::StatusOr<HttpSource::Answer> HttpSource::FetchWithRetries() {
   }
 }
 
-HttpSource::Attempt HttpSource::Try() {
+HttpSource::Attempt HttpSource::Try(const std::string& host) {
   net::HttpRequest request = request_;
   request.timeout = std::min(limits_.timeout, deadline_ - steady_.Now());
   if (pages_ == 0 && conditional_) {
@@ -236,9 +247,18 @@ HttpSource::Attempt HttpSource::Try() {
     if (!last_modified_.empty()) request.headers["If-Modified-Since"] = last_modified_;
   }
   absl::Status applied = credentials_.Apply(request);
+  // What this one waited for went to the request for a token.
+  if (applied.ok() && credentials_.TakeAsked()) applied = AwaitAnotherTurn(host);
   if (!applied.ok()) return {applied};
+  request.timeout = std::min(request.timeout, deadline_ - steady_.Now());
+  request.before_redirect = [this, &host](const std::string& url) {
+    return HostAndPort(url) == host ? AwaitAnotherTurn(host) : absl::OkStatus();
+  };
   absl::StatusOr<std::unique_ptr<net::HttpStream>> stream = http_.Open(request);
-  if (!stream.ok()) return {stream.status(), absl::ZeroDuration(), IsTransient(stream.status())};
+  if (!stream.ok()) {
+    const bool failed = IsTransient(stream.status()) && Reason(stream.status()) != "RUN_TIMEOUT";
+    return {stream.status(), absl::ZeroDuration(), failed};
+  }
   const int status = (*stream)->status();
   unmodified_ = status == 304 && pages_ == 0 && conditional_;
   if ((status >= 200 && status < 300) || unmodified_) {

@@ -48,8 +48,11 @@ class HttpSource final : public Source {
   absl::StatusOr<Answer> FetchWithRetries();
   // Waits until the host may be asked, by this drone and by all of them. Each OK needs a Leave of the gate.
   absl::Status AwaitTurn(const std::string& host);
+  // The same for a further request to the host: a redirect, or one for a token.
+  absl::Status AwaitAnotherTurn(const std::string& host);
+  absl::Status AwaitQuota(const std::string& host);
   const std::string& QuotaOf(const std::string& host) const;
-  Attempt Try();
+  Attempt Try(const std::string& host);
   absl::StatusOr<Answer> Take(std::unique_ptr<net::HttpStream> stream) const;
   absl::Status StatusError(net::HttpStream& stream, const std::string& retry_after) const;
   absl::Status Shown(const absl::Status& status) const;

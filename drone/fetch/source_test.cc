@@ -358,6 +358,23 @@ TEST_CASE("Retry-After may be a date, and limits.rate holds for every request of
   CHECK(world.clock.Now() - before == absl::Milliseconds(1500));
 }
 
+TEST_CASE("limits.rate holds for redirects within the host, and for them alone") {
+  World world;
+  HttpFixture other;
+  other.Map("/far", {.body = "far"});
+  world.server.Map("/near", {.status = 302, .headers = {{"Location", "/hop"}}});
+  world.server.Map("/hop", {.status = 302, .headers = {{"Location", "/x"}}});
+  world.server.Map("/x", {.body = "data"});
+  world.server.Map("/away", {.status = 302, .headers = {{"Location", other.Url("/far")}}});
+  world.profile.limits.rate = 2;
+  const absl::Time before = world.clock.Now();
+  CHECK(BodyOf(world.At("/near").Open()->Next(nullptr)) == "data");
+  CHECK(world.clock.Now() - before == absl::Seconds(1));
+  const absl::Time led_away = world.clock.Now();
+  CHECK(BodyOf(world.At("/away").Open()->Next(nullptr)) == "far");
+  CHECK(world.clock.Now() == led_away);
+}
+
 TEST_CASE("a wall clock that jumps cuts no run off, and keeps nobody from asking") {
   World world;
   FakeClock steady;

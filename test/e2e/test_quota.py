@@ -1,9 +1,12 @@
 """All drones together ask a source no more often than its quota says, and use nearly all of it; one 429 slows them all.
 The source counts."""
 
+import http.server
 import json
 import threading
 import time
+
+import pytest
 
 from harness import wait_until
 
@@ -106,3 +109,87 @@ def test_one_429_slows_all_drones(single, source):
     wait_until(lambda: time.monotonic() > first + 4, "four seconds of slower requests")
     assert len(counting.between(first, first + 4)) <= 4 * RATE / 2 + 1
     assert single.get("/api/quotas")["quotas"][0]["throttled"] == 1
+
+
+class Roundabout:
+    """A publisher that leads every page to another address of its own, and wants a token that is good for a second."""
+
+    def __init__(self):
+        self.times, self.lock = {"page": [], "rows": [], "token": []}, threading.Lock()
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                kind, _, query = self.path.strip("/").partition("?")
+                owner.note(kind)
+                page = int(query.removeprefix("page=") or 1)
+                if kind == "page":
+                    return self.answer(302, {"Location": f"/rows?page={page}"}, b"")
+                self.answer(200, {}, json.dumps({"rows": [{"page": page, "n": 1}], "pages": 100000}).encode())
+
+            def do_POST(self):
+                owner.note("token")
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.answer(200, {}, b'{"access_token":"t","expires_in":31}')  # half a minute of it is left unused
+
+            def answer(self, status, headers, body):
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/json", "Content-Length": len(body), **headers}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass  # of a drone that is ended
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def note(self, kind):
+        with self.lock:
+            self.times[kind].append(time.monotonic())
+
+    def all(self):
+        with self.lock:
+            return sorted(sum(self.times.values(), []))
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def roundabout():
+    made = Roundabout()
+    yield made
+    made.close()
+
+
+def test_redirects_within_the_host_and_requests_for_tokens_count(single, roundabout, tmp_path):
+    secret = tmp_path / "secrets" / "publisher" / "secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("s")
+    secret.chmod(0o600)
+    auth = f'type: oauth2, client_id: us, token_url: "{roundabout.url}/token", ' \
+           "secretRef: {name: publisher, key: secret}"
+    for i in range(2):
+        single.drone(f"d{i}", flags=["--secrets-dir", tmp_path / "secrets"])
+        profile = PROFILE.format(name="page", url=roundabout.url, rate=RATE).replace("id: page", f"id: p{i}")
+        single.create_profile(profile.replace("  pagination", f"  auth: {{{auth}}}\n  pagination"))
+        wait_until(lambda i=i: single.run_now(f"p{i}"), "the parts to find each other")
+    wait_until(lambda: len(roundabout.times["rows"]) > 5, "pages to come")
+    begin = time.monotonic()
+    time.sleep(8)  # the measurement itself
+    asked = [moment for moment in roundabout.all() if begin <= moment < begin + 8]
+    assert most_in_a_second(roundabout.all()) <= RATE
+    assert len(asked) > 0.8 * RATE * 8, f"{len(asked)} requests in 8 s"
+    assert len(roundabout.times["token"]) > 4 and len(roundabout.times["page"]) > 20, roundabout.times
