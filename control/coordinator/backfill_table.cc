@@ -16,6 +16,9 @@ namespace chartly::coordinator {
 namespace {
 
 constexpr int32_t kMostAtOnce = 100;
+// Before a partition runs again: no budget counts over more than an hour. What lies further ahead was written by a
+// clock that was set back since, and nobody waits until it has caught up.
+constexpr absl::Duration kLongestWait = absl::Minutes(65);
 constexpr v1::PartitionState kWaiting = v1::PARTITION_STATE_WAITING;
 constexpr v1::PartitionState kRunning = v1::PARTITION_STATE_RUNNING;
 constexpr v1::PartitionState kSucceeded = v1::PARTITION_STATE_SUCCEEDED;
@@ -295,7 +298,8 @@ std::vector<PartitionAt> BackfillTable::Due(absl::Time now) const {
     auto places = static_cast<int64_t>(table.info.at_most()) - static_cast<int64_t>(table.Count(kRunning));
     for (size_t index : table.by_state.find(kWaiting)->second) {
       if (places <= 0) break;
-      if (table.rows[index].retry_time > now) continue;
+      const absl::Time retry = table.rows[index].retry_time;
+      if (retry > now && retry <= now + kLongestWait) continue;
       due.push_back({id, index});
       --places;
     }

@@ -251,6 +251,48 @@ TEST_CASE("work of a lost drone goes to another, and a late end is the final tru
   CHECK(std::count(asked.begin(), asked.end(), id) == 0);
 }
 
+TEST_CASE("the schedule does not go by the clock of a drone") {
+  Fixture fixture;
+  const int64_t epoch = fixture.Register("d");
+  const std::string id = OrderedRun(fixture, epoch);
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 1)}));
+  const absl::Time begun = fixture.clock.Now();
+  fixture.clock.Advance(absl::Seconds(3));
+  const absl::Duration off = GENERATE(absl::ZeroDuration(), absl::Seconds(20), absl::Minutes(50), absl::Hours(30),
+                                      -absl::Seconds(20), -absl::Hours(2));
+  INFO(off);
+  v1::RunLedger ledger = EndedLedger(id, 1, 1);
+  *ledger.mutable_end()->mutable_started_at() = ToTimestamp(begun + absl::Seconds(1) + off);
+  *ledger.mutable_end()->mutable_finished_at() = ToTimestamp(begun + absl::Seconds(3) + off);
+  fixture.coordinator->TakeLedger(ledger);
+  const v1::Run run = fixture.Get(id);
+  CHECK(FromTimestamp(run.started_at()) == begun + absl::Seconds(1));
+  CHECK(FromTimestamp(run.finished_at()) == begun + absl::Seconds(3));
+  CHECK(run.duration_ms() == 2000);
+  // An hour after the last, as its profile says.
+  REQUIRE_OK(fixture.coordinator->Tick());
+  CHECK(FromTimestamp(fixture.coordinator->GetProfileStatus("p")->next_run_time()) ==
+        FromTimestamp(run.create_time()) + absl::Hours(1));
+}
+
+TEST_CASE("a clock of a drone that jumps in a run makes it neither long nor end before it began") {
+  Fixture fixture;
+  const int64_t epoch = fixture.Register("d");
+  const std::string id = OrderedRun(fixture, epoch);
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 1)}));
+  const absl::Time begun = fixture.clock.Now();
+  fixture.clock.Advance(absl::Seconds(3));
+  const absl::Duration jump = GENERATE(absl::Hours(2), -absl::Hours(2));
+  v1::RunLedger ledger = EndedLedger(id, 1, 1);
+  *ledger.mutable_end()->mutable_started_at() = ToTimestamp(begun);
+  *ledger.mutable_end()->mutable_finished_at() = ToTimestamp(begun + absl::Seconds(3) + jump);
+  fixture.coordinator->TakeLedger(ledger);
+  const v1::Run run = fixture.Get(id);
+  CHECK(FromTimestamp(run.started_at()) >= begun);
+  CHECK(FromTimestamp(run.finished_at()) == begun + absl::Seconds(3));
+  CHECK(run.duration_ms() <= 3000);
+}
+
 TEST_CASE("a run that was never ordered moves, one that may have begun is replaced") {
   Fixture fixture;
   int64_t epoch = fixture.Register("d");

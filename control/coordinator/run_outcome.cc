@@ -69,6 +69,20 @@ void SetTimes(v1::Run& run, absl::Time finished) {
   run.set_duration_ms(std::max<int64_t>(0, absl::ToInt64Milliseconds(finished - started)));
 }
 
+// The times of an end are by its drone's clock. What lies before the run was made, or in the future, is of a clock that
+// is off: the schedule goes on from the end of a run, and must not wait for what that clock shows. How long the run
+// took is the drone's to say, unless its clock jumped meanwhile.
+void TakeTimes(v1::Run& run, const v1::RunEnd& end, absl::Time now) {
+  const absl::Time made = FromTimestamp(run.create_time());
+  const absl::Time told = end.has_finished_at() ? FromTimestamp(end.finished_at()) : now;
+  const absl::Time finished = told < made || told > now ? now : told;
+  if (end.has_started_at()) {
+    const absl::Time started = finished - std::max(absl::ZeroDuration(), told - FromTimestamp(end.started_at()));
+    if (started >= made || !run.has_started_at()) *run.mutable_started_at() = ToTimestamp(std::max(started, made));
+  }
+  SetTimes(run, finished);
+}
+
 }  // namespace
 
 v1::Run Describe(const RunRecord& record) {
@@ -90,8 +104,7 @@ bool ApplyLedger(RunRecord& record, const v1::RunLedger& ledger, absl::Time now)
   *run.mutable_balance() = FinalBalance(ledger);
   run.set_rows_out(run.balance().stored() + run.balance().duplicate());
   run.set_pages(end.pages());
-  if (end.has_started_at()) *run.mutable_started_at() = end.started_at();
-  SetTimes(run, end.has_finished_at() ? FromTimestamp(end.finished_at()) : now);
+  TakeTimes(run, end, now);
   if (run.drone_id().empty()) run.set_drone_id(end.drone_id());
   if (!end.revision().empty()) run.set_revision(end.revision());  // what ran, if it was not what was ordered
   Verdict verdict = Judge(end, run.balance());
