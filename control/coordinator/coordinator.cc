@@ -16,6 +16,12 @@
 namespace chartly::coordinator {
 namespace {
 
+// Between two questions for the ledger of one run: that goes on, that its drone has ended (the first; the next ones are
+// each twice as long), and that was given up before its end came.
+constexpr absl::Duration kLedgerPause = absl::Seconds(1);
+constexpr absl::Duration kEndLedgerPause = absl::Milliseconds(25);
+constexpr absl::Duration kLateLedgerPause = absl::Seconds(5);
+
 bool HasLabels(const v1::Drone& drone, const Labels& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
     auto it = drone.labels().find(label.first);
@@ -285,21 +291,39 @@ void Coordinator::CancelScheduled(const std::set<std::string>& profile_ids) {
   }
 }
 
+bool Coordinator::TakeLedgerTurn(RunRecord& record, absl::Duration first, absl::Duration most, absl::Time steady) {
+  if (steady < record.next_ledger) return false;
+  record.ledger_pause = std::min(most, std::max(first, 2 * record.ledger_pause));
+  record.next_ledger = steady + record.ledger_pause;
+  return true;
+}
+
+bool Coordinator::MayStillEnd(RunRecord& record) const {
+  if (record.last_ledger == absl::InfiniteFuture()) {
+    // After a restart it may have ended long ago, as far as the wall clock can be believed.
+    const absl::Duration ago = clock_.Now() - FromTimestamp(record.run.finished_at());
+    record.last_ledger = steady_.Now() + options_.late_end - std::clamp(ago, absl::ZeroDuration(), options_.late_end);
+  }
+  return steady_.Now() <= record.last_ledger;
+}
+
 std::vector<std::string> Coordinator::RunsAwaitingLedger() {
   absl::MutexLock lock(&mu_);
-  absl::Time now = clock_.Now();
+  const absl::Time now = steady_.Now();
   std::vector<std::string> ids;
   for (int64_t sequence : runs_.open()) {
-    const RunRecord& record = runs_.At(sequence);
-    if (!record.run.drone_id().empty()) ids.push_back(record.run.run_id());
+    RunRecord& record = runs_.At(sequence);
+    // Of what no drone was told of, nothing can have arrived.
+    if (!record.ordered) continue;
+    const absl::Duration first = record.progress.finished() ? kEndLedgerPause : kLedgerPause;
+    if (TakeLedgerTurn(record, first, kLedgerPause, now)) ids.push_back(record.run.run_id());
   }
   RunTable::Sequences unended = runs_.unended();
   for (int64_t sequence : unended) {
     RunRecord& record = runs_.At(sequence);
-    if (now - FromTimestamp(record.run.finished_at()) > options_.late_end) {
+    if (!MayStillEnd(record)) {
       runs_.GiveUpEnd(record);
-    } else if (steady_.Now() >= record.next_ledger) {
-      record.next_ledger = steady_.Now() + absl::Seconds(5);
+    } else if (TakeLedgerTurn(record, kLateLedgerPause, kLateLedgerPause, now)) {
       ids.push_back(record.run.run_id());
     }
   }

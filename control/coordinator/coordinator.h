@@ -151,7 +151,9 @@ class Coordinator {
   void RemoveProfile(absl::string_view profile_id);
   void RetainProfiles(const std::set<std::string>& ids);
 
-  // What the aggregator tells: the runs to ask for now, and what it answered.
+  // What the aggregator tells: the runs to ask for now, and what it answered. A run is asked for when its drone told
+  // something new of it, and else once a second; more often for a moment when its end must be on the way, and every
+  // five seconds when it is final without one.
   std::vector<std::string> RunsAwaitingLedger();
   void TakeLedger(const v1::RunLedger& ledger) { TakeLedgers({ledger}); }
   void TakeLedgers(const std::vector<v1::RunLedger>& ledgers);
@@ -205,6 +207,10 @@ class Coordinator {
   void FlushOrWarn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TellNews(const RunTable::Sequences& written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeOneLedger(const v1::RunLedger& ledger) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the ledger is to be asked for a run now; not again before its next pause is over.
+  static bool TakeLedgerTurn(RunRecord& record, absl::Duration first, absl::Duration most, absl::Time steady);
+  // Whether the end of a final run may still be asked for.
+  bool MayStillEnd(RunRecord& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // When it runs next: by its schedule, or for the deliveries that wait.
   std::optional<NextRun> NextOf(const ProfileEntry& profile, const ProfileHistory& history, absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

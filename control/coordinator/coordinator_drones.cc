@@ -169,7 +169,11 @@ void Coordinator::TakeProgress(const DroneEntry& entry, const v1::RunProgress& p
     changed = true;
   }
   if (record->lease_epoch != entry.drone.epoch()) runs_.Assign(*record, entry.drone.drone_id(), entry.drone.epoch());
-  if (changed) Publish(*record);
+  if (!changed) return;
+  Publish(*record);
+  // Of that something may be in the ledger.
+  record->next_ledger = absl::InfinitePast();
+  record->ledger_pause = absl::ZeroDuration();
 }
 
 // Signatures may come after the run was made; those of another revision than the run's are of no use to it.

@@ -251,6 +251,63 @@ TEST_CASE("work of a lost drone goes to another, and a late end is the final tru
   CHECK(std::count(asked.begin(), asked.end(), id) == 0);
 }
 
+TEST_CASE("the ledger is asked for a run when there may be news of it, and else once a second") {
+  Fixture fixture;
+  const int64_t epoch = fixture.Register("d");
+  fixture.coordinator->SetProfile(ProfileOf("p"));
+  REQUIRE_OK(fixture.coordinator->Tick());
+  const std::string id = fixture.Newest().run_id();
+  // Steps of a quarter of a second, as with a heartbeat a second; says how often they asked.
+  auto steps = [&](int count) {
+    size_t asked = 0;
+    for (int i = 0; i < count; ++i) {
+      asked += fixture.coordinator->RunsAwaitingLedger().size();
+      fixture.clock.Advance(absl::Milliseconds(250));
+    }
+    return asked;
+  };
+  CHECK(steps(4) == 0);  // nobody was told of it
+  REQUIRE(fixture.Beat("d", epoch)->orders_size() == 1);
+  CHECK(steps(8) == 2);
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 5)}));
+  CHECK(steps(1) == 1);
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 5)}));  // nothing new
+  CHECK(steps(3) == 0);
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 8)}));
+  CHECK(steps(4) == 1);
+  // Its end is on the way, and comes soon, or when the drone reaches the aggregator again.
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 9, true)}));
+  CHECK(steps(4) >= 3);
+  steps(4);
+  CHECK(steps(8) == 2);
+  fixture.coordinator->TakeLedger(EndedLedger(id, 9, 9));
+  CHECK(steps(8) == 0);
+}
+
+TEST_CASE("the end of a lost run is asked for over an hour that no clock of the wall cuts short") {
+  FakeClock steady;
+  CoordinatorOptions options;
+  options.steady = &steady;
+  Fixture fixture(options);
+  const int64_t epoch = fixture.Register("d");
+  const std::string id = OrderedRun(fixture, epoch);
+  REQUIRE_OK(fixture.Beat("d", epoch, {Progress(id, 5)}));
+  steady.Advance(absl::Seconds(7));
+  REQUIRE_OK(fixture.coordinator->Tick());
+  CHECK(fixture.Get(id).error_reason() == "DRONE_LOST");
+  auto asked = [&] {
+    const std::vector<std::string> ids = fixture.coordinator->RunsAwaitingLedger();
+    return std::count(ids.begin(), ids.end(), id) > 0;
+  };
+  CHECK(asked());
+  fixture.clock.Advance(absl::Hours(2));
+  steady.Advance(absl::Minutes(50));
+  CHECK(asked());
+  fixture.clock.Advance(-absl::Hours(4));
+  steady.Advance(absl::Minutes(11));
+  CHECK_FALSE(asked());
+}
+
 TEST_CASE("the schedule does not go by the clock of a drone") {
   Fixture fixture;
   const int64_t epoch = fixture.Register("d");

@@ -35,25 +35,29 @@ void LedgerSync::Shutdown() {
 
 void LedgerSync::Loop() {
   while (!clock_.WaitFor(interval_, stop_)) {
-    absl::Status status = Pass();
+    const std::optional<absl::Status> status = Pass();
     if (stop_.HasBeenNotified()) return;
-    bool before = reachable_.exchange(status.ok());
-    if (before && !status.ok()) {
+    if (!status) continue;
+    bool before = reachable_.exchange(status->ok());
+    if (before && !status->ok()) {
       LogWarn("ledger is out of reach",
-              {{"aggregator", peers_.Address(Part::kAggregator)}, {"status", status.ToString()}});
-    } else if (!before && status.ok()) {
+              {{"aggregator", peers_.Address(Part::kAggregator)}, {"status", status->ToString()}});
+    } else if (!before && status->ok()) {
       LogInfo("ledger is within reach again");
     }
   }
 }
 
-absl::Status LedgerSync::Pass() {
+std::optional<absl::Status> LedgerSync::Pass() {
+  for (std::string& run_id : coordinator_.RunsAwaitingLedger()) unasked_.insert(std::move(run_id));
+  if (unasked_.empty()) return std::nullopt;
   absl::Status status;
   std::vector<v1::RunLedger> answered;
-  for (const std::string& run_id : coordinator_.RunsAwaitingLedger()) {
+  while (!unasked_.empty()) {
     if (stop_.HasBeenNotified()) return absl::OkStatus();
-    status = Ask(run_id, answered);
+    status = Ask(*unasked_.begin(), answered);
     if (!status.ok()) break;
+    unasked_.erase(unasked_.begin());
     if (answered.size() == kGroup) coordinator_.TakeLedgers(std::exchange(answered, {}));
   }
   if (!answered.empty()) coordinator_.TakeLedgers(answered);

@@ -4,6 +4,8 @@
 #define CHARTLY_CONTROL_COORDINATOR_LEDGER_SYNC_H_
 
 #include <atomic>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,9 +34,10 @@ class LedgerSync {
 
  private:
   void Loop();
-  // Asks for all runs that wait; stops at the first call that fails otherwise than NotFound. What was answered is taken
-  // over in groups, since each may be a synced write.
-  absl::Status Pass();
+  // Asks for the runs that are to be asked for now; stops at the first call that fails otherwise than NotFound, and
+  // goes on there with the next pass. What was answered is taken over in groups, since each may be a synced write.
+  // Nothing if there was nothing to ask.
+  std::optional<absl::Status> Pass();
   absl::Status Ask(const std::string& run_id, std::vector<v1::RunLedger>& answered);
 
   Coordinator& coordinator_;
@@ -45,6 +48,7 @@ class LedgerSync {
   absl::Notification stop_;
   absl::Mutex mu_;
   grpc::ClientContext* current_ ABSL_GUARDED_BY(mu_) = nullptr;  // of the call under way
+  std::set<std::string> unasked_;                                // runs that the last pass left
   std::thread thread_;
 };
 

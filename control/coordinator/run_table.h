@@ -43,7 +43,9 @@ struct RunRecord {
   // These by a clock that does not jump.
   absl::Time lost_deadline = absl::InfiniteFuture();  // DRONE_LOST if its end is not known by then
   absl::Time reported = absl::InfinitePast();         // when its drone last told that it works on it
-  absl::Time next_ledger = absl::InfinitePast();      // when to ask the aggregator again
+  absl::Time next_ledger = absl::InfinitePast();      // when to ask the aggregator again, and how long after that
+  absl::Duration ledger_pause = absl::ZeroDuration();
+  absl::Time last_ledger = absl::InfiniteFuture();  // of a final run: when to ask no more
 
   v1::RunStatus status() const { return run.status(); }
   bool external() const { return run.trigger() == kTriggerExternal; }
