@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "common/backup/restore.h"
 #include "common/clock/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/config/address.h"
 #include "common/http/admin.h"
 #include "common/net/http_client.h"
@@ -387,9 +388,11 @@ class ControlProcess final : public Control {
 
   const ControlConfig config_;
   SystemClock clock_;
-  rpc::Peers peers_;                                        // calls carry the key of this process
-  rpc::Peers gateway_peers_;                                // calls carry the key of whoever called the gateway
-  rpc::PeerCredentialDirectory directory_{peers_, clock_};  // of a process without the auth part
+  SteadyClock steady_;
+  rpc::Peers peers_;          // calls carry the key of this process
+  rpc::Peers gateway_peers_;  // calls carry the key of whoever called the gateway
+  rpc::PeerCredentialDirectory directory_{
+      peers_, steady_};  // of a process without the auth part; no jump keeps a verdict fresh
   Secret admin_key_;
   rpc::Role anonymous_ = rpc::Role::kNone;
   std::unique_ptr<rpc::KeyAuthenticator> authenticator_;

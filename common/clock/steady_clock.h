@@ -24,6 +24,12 @@ class SteadyClock final : public Clock {
   const std::chrono::steady_clock::time_point steady_start_ = std::chrono::steady_clock::now();
 };
 
+// What such a clock of the whole process shows.
+inline absl::Time SteadyNow() {
+  static const SteadyClock& clock = *new SteadyClock();
+  return clock.Now();
+}
+
 }  // namespace chartly
 
 #endif  // CHARTLY_COMMON_CLOCK_STEADY_CLOCK_H_

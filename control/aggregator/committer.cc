@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -65,7 +66,7 @@ absl::Status Committer::Rebuild() {
   ShareMemory();
   absl::MutexLock lock(&mu_);
   unsealed_.rows = std::move(rows);
-  unsealed_.last_commit = absl::Now();
+  unsealed_.last_commit = SteadyNow();
   damaged_chunks_ = damaged;
   first_damage_ = first_damage;
   return absl::OkStatus();
@@ -261,13 +262,13 @@ void Committer::AwaitRoom(const std::vector<Pending>& pending) {
     if (!sealing_expected_) return;
     unsealed_.needs_room = true;
   }
-  absl::Time deadline = absl::Now() + kMaxWaitForRoom;
+  const absl::Time deadline = SteadyNow() + kMaxWaitForRoom;
   bool room = false;
-  while (!room && absl::Now() < deadline) {
+  while (!room && SteadyNow() < deadline) {
     {
       absl::MutexLock lock(&mu_);
       auto news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !tasks_.empty() || stopping_; };
-      mu_.AwaitWithDeadline(absl::Condition(&news), deadline);
+      mu_.AwaitWithTimeout(absl::Condition(&news), deadline - SteadyNow());
       if (stopping_ && tasks_.empty()) break;
     }
     RunTasks();
@@ -331,7 +332,7 @@ absl::Status Committer::Write(CommitGroup& group) {
   absl::MutexLock lock(&mu_);
   if (status.ok()) {
     for (const auto& [profile_id, added] : rows) unsealed_.rows[profile_id] += added;
-    unsealed_.last_commit = absl::Now();
+    unsealed_.last_commit = SteadyNow();
     SetGauge("chartly_store_unsealed_rows", static_cast<double>(UnsealedRows()));
   }
   bool news = status.code() != last_write_.code();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -99,7 +100,7 @@ absl::StatusOr<bool> Sealer::MergeNext() {
 std::string Sealer::Next() const {
   Committer::Unsealed unsealed = committer_.unsealed();
   uint64_t enough = options_.merge.seal_rows;
-  if (absl::Now() - unsealed.last_commit >= options_.idle_after) enough = std::min(enough, options_.idle_rows);
+  if (SteadyNow() - unsealed.last_commit >= options_.idle_after) enough = std::min(enough, options_.idle_rows);
   if (unsealed.needs_room) enough = 1;
   auto most = std::max_element(unsealed.rows.begin(), unsealed.rows.end(),
                                [](const auto& a, const auto& b) { return a.second < b.second; });

@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
 #include "control/gateway/http_error.h"
@@ -42,7 +42,7 @@ std::string EventText(const Message& message) {
 EventStream::EventStream(std::shared_ptr<http::Reply> reply, std::string request_id)
     : reply_(std::move(reply)),
       request_id_(std::move(request_id)),
-      created_(absl::Now()),
+      created_(SteadyNow()),
       last_write_(absl::InfinitePast()) {}
 
 bool EventStream::WriteLocked(std::string text) {
@@ -58,7 +58,7 @@ bool EventStream::WriteLocked(std::string text) {
                                        ""});
     text = absl::StrCat("retry: 2000\n\n", text);
   }
-  last_write_ = absl::Now();
+  last_write_ = SteadyNow();
   return reply_->Write(std::move(text));
 }
 
@@ -162,7 +162,7 @@ void EventStreams::Run() {
   while (!mu_.AwaitWithTimeout(absl::Condition(&stopping_), step)) {
     std::set<std::shared_ptr<EventStream>> streams = streams_;
     mu_.Unlock();
-    for (const auto& stream : streams) stream->Tick(absl::Now(), heartbeat_interval_);
+    for (const auto& stream : streams) stream->Tick(SteadyNow(), heartbeat_interval_);
     streams.clear();
     mu_.Lock();
   }

@@ -2,7 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/http/error_body.h"
 #include "common/rpc/access.h"
 #include "common/status/status.h"
@@ -66,17 +66,17 @@ absl::StatusOr<Secret> Transcoder::KeyFor(const Route& route, const http::Reques
   use = SessionUseOf(request);
   if (BeginsSession(*route.method)) {
     RETURN_IF_ERROR(CheckSignIn(request));
-    RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
+    RETURN_IF_ERROR(guesses_.Check(request.remote_address, SteadyNow()));
   }
   if (IsSignInStep(*route.method)) {
     RETURN_IF_ERROR(CheckSignInStep(request, *route.method, use));
-    RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
+    RETURN_IF_ERROR(guesses_.Check(request.remote_address, SteadyNow()));
   }
   // Where the request proves itself, an Authorization of another kind is none of ours.
   if (access == v1::ACCESS_SIGNED) return Secret();
   ASSIGN_OR_RETURN(std::string key, ApiKeyOf(request));
   if (!key.empty()) {
-    RETURN_IF_ERROR(guesses_.Check(request.remote_address, absl::Now()));
+    RETURN_IF_ERROR(guesses_.Check(request.remote_address, SteadyNow()));
     return Secret(std::move(key));
   }
   ASSIGN_OR_RETURN(std::string session, SessionOf(request));
@@ -91,7 +91,7 @@ absl::StatusOr<Secret> Transcoder::KeyFor(const Route& route, const http::Reques
 void Transcoder::NoteEnd(const std::string& address, const absl::Status& status) {
   const std::string reason = Reason(status);
   const bool is_wrong = reason == "API_KEY_UNKNOWN" || absl::StartsWith(reason, "SIGN_IN_");
-  if (is_wrong) guesses_.NoteWrong(address, absl::Now());
+  if (is_wrong) guesses_.NoteWrong(address, SteadyNow());
 }
 
 void Transcoder::Handle(const http::Request& request, const std::string& request_id,
