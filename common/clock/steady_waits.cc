@@ -1,9 +1,11 @@
-// Waits with a time limit, of absl::Mutex, CondVar and Notification and so those of gRPC, go by the steady clock.
+// Waits with a time limit, of absl::Mutex, CondVar and Notification and so those of gRPC, go by the steady clock, and
+// absl::Now() shows the wall clock as it is.
 //
 // Until 2023 Abseil made of each limit a moment of the wall clock and handed that to the kernel. Where the wall clock
 // was set back by two hours, a thread that meant to sleep for a quarter of a second slept for two hours: no step of the
-// schedule, no heartbeat. The definition here stands in front of the library's in every program that links this folder;
-// CMakeLists.txt sees to that. See docs/adr/0030.
+// schedule, no heartbeat. And absl::Now() counted cycles and looked at the clock every two seconds: for that long after
+// a jump its moments were not those of gRPC, which took deadlines made of them as past. The definitions here stand in
+// front of the library's in every program that links this folder; CMakeLists.txt sees to that. See docs/adr/0030.
 #include "absl/base/config.h"
 
 extern "C" void ChartlySteadyWaits() {}
@@ -19,12 +21,10 @@ extern "C" void ChartlySteadyWaits() {}
 #include "absl/synchronization/internal/futex.h"
 #include "absl/synchronization/internal/kernel_timeout.h"
 #include "absl/synchronization/internal/waiter.h"
+#include "absl/time/clock.h"
 
 static_assert(ABSL_WAITER_MODE == ABSL_WAITER_MODE_FUTEX, "another form of waiting needs another definition");
 
-namespace absl {
-ABSL_NAMESPACE_BEGIN
-namespace synchronization_internal {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
@@ -38,7 +38,7 @@ int64_t NowOf(clockid_t clock) {
   return Nanos(now);
 }
 
-// The limit was made a moment ago, of the time that the wall clock showed then.
+// The limit was made a moment ago, of the time that absl::Now() showed then.
 timespec SteadyLimit(timespec limit) {
   const int64_t left = Nanos(limit) - NowOf(CLOCK_REALTIME);
   const int64_t end = NowOf(CLOCK_MONOTONIC) + (left > 0 ? left : 0);
@@ -46,6 +46,13 @@ timespec SteadyLimit(timespec limit) {
 }
 
 }  // namespace
+
+namespace absl {
+ABSL_NAMESPACE_BEGIN
+
+int64_t GetCurrentTimeNanos() { return NowOf(CLOCK_REALTIME); }
+
+namespace synchronization_internal {
 
 bool Waiter::Wait(KernelTimeout t) {
   const bool limited = t.has_timeout();
