@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/guard.h"
 #include "common/rpc/rpc_server.h"
@@ -91,7 +92,7 @@ class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCa
       : channel_(std::move(channel)),
         path_(std::move(path)),
         options_(std::move(options)),
-        deadline_(absl::Now() + options_.timeout),
+        deadline_(SteadyNow() + options_.timeout),
         on_end_(std::move(on_end)) {}
 
   void Cancel() override {
@@ -104,7 +105,7 @@ class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCa
   void Try() {
     auto context = std::make_shared<grpc::ClientContext>();
     CallOptions options = options_;
-    options.timeout = deadline_ - absl::Now();
+    options.timeout = deadline_ - SteadyNow();
     Prepare(*context, options);
     {
       absl::MutexLock lock(&mu_);
@@ -122,7 +123,7 @@ class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCa
  private:
   void OnTried(const grpc::Status& status) {
     const absl::Duration pause = kFirstPause * (1 << (tries_ - 1));
-    const bool again = FoundNoThread(status) && tries_ < kMaxTries && absl::Now() + pause < deadline_;
+    const bool again = FoundNoThread(status) && tries_ < kMaxTries && SteadyNow() + pause < deadline_;
     if (!again) return on_end_(status, response_);
     alarm_ = std::make_unique<grpc::Alarm>();
     // An alarm keeps what it calls, and this keeps the alarm: what it calls must not keep this.
