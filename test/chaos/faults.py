@@ -1,4 +1,4 @@
-"""Disks that lose power or fill up, and processes that die or fail at a chosen system call."""
+"""Disks that lose power or fill up, processes that die or fail at a chosen system call, and wall clocks that jump."""
 
 import fcntl
 import os
@@ -81,6 +81,33 @@ class MemoryDisk(Disk):
 
     def free(self):
         (self.mount_point / "ballast").unlink()
+
+
+class WallClock:
+    """The wall clock of one process, which jumps when it is told to; wall_clock.c says what that moves and what not."""
+
+    def __init__(self, folder, name):
+        self.file = Path(folder) / f"{name}.clock"
+        self.library = Path(folder) / "wall_clock.so"
+        if not self.library.exists():
+            run("cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", self.library,
+                Path(__file__).parent / "wall_clock.c")
+        self.off = 0
+        self.file.write_bytes(struct.pack("q", 0))
+
+    @property
+    def prefix(self):
+        """What to put before a command so that it has this clock."""
+        return ["env", f"LD_PRELOAD={self.library}", f"WALL_CLOCK={self.file}"]
+
+    def set(self, off):
+        """So many seconds ahead of the machine's from now on, or behind. Written in place, since it is mapped."""
+        self.off = off
+        with open(self.file, "r+b", buffering=0) as file:
+            file.write(struct.pack("q", int(off * 1e9)))
+
+    def now(self):
+        return time.time() + self.off
 
 
 def run(*command):

@@ -48,7 +48,10 @@ class FleetView:
             self.cluster.post(f"/api/profiles/{profile}:pause")
 
     def state(self, drone):
-        return next(d["state"] for d in self.cluster.get("/api/drones")["drones"] if d["drone_id"] == drone)
+        return self.drone(drone)["state"]
+
+    def drone(self, drone):
+        return next(d for d in self.cluster.get("/api/drones")["drones"] if d["drone_id"] == drone)
 
     def await_active(self):
         wait_until(lambda: self.cluster.get("/api/drones/stats")["active"] == len(DRONES), "the drones to be active")

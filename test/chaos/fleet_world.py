@@ -1,6 +1,7 @@
 """Three drones, each in a network namespace of its own, and the control plane with a source in a fourth one that is joined
-to them by a wire each. One drone, or the control plane, is then done harm to. Runs as root in a network and mount namespace
-of its own (`unshare --net --mount`); ends with 0 if all that is promised held meanwhile, and prints what it saw as JSON.
+to them by a wire each. One drone, or the control plane, is then done harm to, or its wall clock jumps: no namespace has a
+wall clock, so each process has its own (WallClock). Runs as root in a network and mount namespace of its own (`unshare
+--net --mount`); ends with 0 if all that is promised held meanwhile, and prints what it saw as JSON.
 
 usage: fleet_world.py FAULT FOLDER
 """
@@ -8,23 +9,30 @@ usage: fleet_world.py FAULT FOLDER
 import collections
 import http.server
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))
+from faults import WallClock  # noqa: E402
 from fleet_view import DRONES, FleetView  # noqa: E402
 from harness import FINAL, Cluster, wait_until  # noqa: E402
 
 HUB = "10.77.0.1"
 PROFILES = [f"fleet-{number}" for number in range(9)]
 INTERVAL, LEASE = 1.0, 6.0
+FULL = os.environ.get("CHARTLY_CHAOS", "quick") == "full"
+# By which a wall clock is off, one after the other: seconds, minutes and hours, to and fro.
+OF_A_DRONE = [20, 5, 600, 7200, 0, -20, -600, -7200, 0] if FULL else [20, 7200, -600]
+OF_CONTROL = [5, 600, 7200, 0, -5, -600, -7200] if FULL else [5, 7200, -600, -605]
+AT_A_START = [7200, -600, 0] if FULL else [-7200]
 PROFILE = """
 id: {id}
 name: Rows
@@ -115,11 +123,23 @@ class Watcher:
         self.thread.join()
 
 
+class ClockedCluster(Cluster):
+    """The control plane has a wall clock of its own."""
+
+    def make_controls(self):
+        super().make_controls()
+        self.clock = WallClock(self.folder, "control")
+        self.controls[0].prefix = self.clock.prefix
+
+
 class World(FleetView):
-    def __init__(self, folder):
+    def __init__(self, folder, clocked):
         lay_wires()
         self.source = Source()
-        super().__init__(Cluster(folder, host=HUB, flags=["--anonymous-role", "viewer"]), PROFILES)
+        self.jumps = 0
+        kind = ClockedCluster if clocked else Cluster
+        super().__init__(kind(folder, host=HUB, flags=["--anonymous-role", "viewer"]), PROFILES)
+        self.clocks = {drone: WallClock(folder, drone) for drone in DRONES if clocked}
         for drone in DRONES:
             self.start(drone)
         self.await_active()
@@ -131,7 +151,8 @@ class World(FleetView):
     def start(self, drone):
         # As many places as profiles: each run goes to who holds its profile.
         self.cluster.drone(drone, egress=[f"{HUB}/32"], flags=["--capacity", "20"],
-                           prefix=["nsenter", f"--net=/run/netns/{drone}"])
+                           prefix=["nsenter", f"--net=/run/netns/{drone}",
+                                   *(self.clocks[drone].prefix if self.clocks else [])])
 
     def harm_control(self, harm, heal):
         harm()
@@ -139,6 +160,48 @@ class World(FleetView):
         heal()
         self.await_active()
         self.await_runs("every profile to run again")
+
+    def jump(self, clock, off):
+        clock.set(off)
+        self.jumps += 1
+
+    def set_clock_of_a_drone(self, offs):
+        """The drone with the most profiles keeps them whatever its clock shows, and is named while it is wrong."""
+        before = self.whole_plan()
+        victim = max(DRONES, key=lambda drone: len(before[drone]))
+        for off in offs:
+            self.jump(self.clocks[victim], off)
+            wait_until(lambda: abs(int(self.drone(victim).get("clock_skew_ms", 0)) - off * 1000) < 1000,
+                       f"the clock of the drone to be off by {off} s", 10)
+            self.await_runs(f"every profile to run with a drone's clock off by {off} s")
+            named = {drone for drone in DRONES if "CLOCK_SKEWED" in self.drone(drone).get("findings", [])}
+            assert named == ({victim} if abs(off) > 30 else set()), (off, named)
+            assert self.state(victim) == "active" and self.whole_plan() == before, off
+
+    def set_clock_of_control(self, offs):
+        """Nobody is taken as lost and nothing moves."""
+        before = self.whole_plan()
+        for off in offs:
+            self.jump(self.cluster.clock, off)
+            self.await_clock()
+            self.await_runs(f"every profile to run with the coordinator's clock off by {off} s")
+            assert self.cluster.get("/api/drones/stats")["active"] == len(DRONES), off
+            assert self.whole_plan() == before, off
+
+    def await_clock(self):
+        """It shows what it was set to: the process really has that clock. Statuses are of a moment ago."""
+        wait_until(lambda: abs(seconds(self.cluster.get("/api/status")["time"]) - self.cluster.clock.now()) < 3,
+                   "the control plane to have its clock", 10)
+
+    def restart_control(self, offs):
+        """Each time with another clock, which it cannot know to have jumped."""
+        for off in offs:
+            self.cluster.kill_control()
+            self.jump(self.cluster.clock, off)
+            self.cluster.start_control()
+            self.await_clock()
+            self.await_active()
+            self.await_runs(f"every profile to run after a start with the clock off by {off} s")
 
     def settle(self):
         self.watcher.end()
@@ -165,30 +228,34 @@ class World(FleetView):
         other = [r for r in runs if r["status"] != "succeeded" and
                  r["error_reason"] not in ("DRONE_LOST", "DRONE_RESTARTED")]
         assert not other, other
-        gap = 0
         for profile in PROFILES:
-            own = sorted((r for r in runs if r["profile_id"] == profile), key=lambda r: r["create_time"])
-            slots = [r["schedule_time"] for r in own if r.get("schedule_time") and r["run_id"] not in lost]
+            slots = [r["schedule_time"] for r in runs
+                     if r["profile_id"] == profile and r.get("schedule_time") and r["run_id"] not in lost]
             assert len(slots) == len(set(slots)), f"one time of {profile} was done twice: {slots}"
-            made = [seconds(r["create_time"]) for r in own]
-            gap = max([gap, *(later - sooner for sooner, later in zip(made, made[1:]))])
             stored = self.cluster.get("/api/records", profile_id=profile).get("records", [])
             assert len(stored) == 1, f"{profile}: {stored}"
+        # The source's clock is the test's, which nobody sets.
         asked = sorted(self.source.asked, key=lambda entry: entry[2])
+        gap = 0
         for profile in PROFILES:
             own = [entry for entry in asked if entry[0] == profile]
             both = [(a, b) for a, b in zip(own, own[1:]) if b[2] < a[3] and a[1] != b[1]]
             assert not both, f"two drones at one time: {both}"
+            gap = max([gap, *(b[2] - a[2] for a, b in zip(own, own[1:]))])
+            # Once each interval, and once more than else for each jump and each run that was done again.
+            again = sum(r["profile_id"] == profile and (r["status"] != "succeeded" or r["run_id"] in late) for r in runs)
+            most = (own[-1][2] - own[0][2]) / INTERVAL + 2 + self.jumps + again
+            assert len(own) <= most, f"{profile} was done {len(own)} times, not {most:.1f}"
         return {"runs": len(runs), "lost": len(lost), "looks": self.watcher.looks, "longest_gap_s": round(gap, 1)}
 
 
 def seconds(text):
     whole, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(whole).timestamp() + float("0." + (fraction or "0"))
+    return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp() + float("0." + (fraction or "0"))
 
 
 def main(fault, folder):
-    world = World(folder)
+    world = World(folder, clocked=fault.endswith("clock"))
     try:
         began = time.monotonic()
         drones, control = world.cluster.drones, world.cluster.controls[0]
@@ -204,12 +271,18 @@ def main(fault, folder):
                                lambda: control.process.send_signal(signal.SIGCONT))
         elif fault == "coordinator-killed":
             world.harm_control(world.cluster.kill_control, world.cluster.start_control)
+        elif fault == "drone-clock":
+            world.set_clock_of_a_drone(OF_A_DRONE)
+        elif fault == "coordinator-clock":
+            world.set_clock_of_control(OF_CONTROL)
+            world.restart_control(AT_A_START)
         else:
             sys.exit(__doc__)
         harmed = time.monotonic() - began
         seen = world.check(world.settle())
-        # A profile is missed while its drone is not known to be lost, and no longer.
-        if not fault.startswith("coordinator"):
+        # A profile is missed while its drone is not known to be lost, and no longer; also for as long as the coordinator's
+        # clock was set back, if that is less than a minute.
+        if fault not in ("coordinator-killed", "coordinator-paused"):
             assert seen["longest_gap_s"] <= INTERVAL + LEASE + 8, seen
         print(json.dumps({**seen, "s": round(harmed, 1)}))
     except AssertionError:

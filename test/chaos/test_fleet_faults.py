@@ -1,7 +1,7 @@
 """Faults of a fleet of three drones: the coordinator is killed in the middle of its plan, a drone is cut off from the
 coordinator alone; and, with each drone in a network of its own, partition, pause and kill of a drone and of the
-coordinator. Who holds what is then what it was, or goes to the others and stays whole; at no moment has a profile two
-leases; no run is done twice, and none is missed for longer than a lease."""
+coordinator, and jumps of their clocks. Who holds what is then what it was, or goes to the others and stays whole; at no
+moment has a profile two leases; no run is done twice, and none is missed for longer than a lease."""
 
 import json
 import select
@@ -163,3 +163,11 @@ def test_a_coordinator_that_is_paused_for_longer_than_a_lease_gives_no_second_on
 
 def test_a_coordinator_that_is_killed_for_longer_than_a_lease_gives_no_second_one(tmp_path):
     survive("coordinator-killed", tmp_path)
+
+
+def test_a_drone_whose_clock_jumps_is_named_and_keeps_its_profiles(tmp_path):
+    survive("drone-clock", tmp_path)
+
+
+def test_a_coordinator_whose_clock_jumps_loses_nobody_and_runs_each_profile_at_most_once_more(tmp_path):
+    survive("coordinator-clock", tmp_path)  # also over a start with another clock
