@@ -3,6 +3,7 @@ coordinator alone; and, with each drone in a network of its own, partition, paus
 coordinator, and jumps of their clocks. Who holds what is then what it was, or goes to the others and stays whole; at no
 moment has a profile two leases; no run is done twice, and none is missed for longer than a lease."""
 
+import datetime
 import json
 import select
 import socket
@@ -15,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from fleet_view import DRONES, FleetView
-from harness import wait_until
+from harness import ApiError, wait_until
+from test_backfill import Days, ended, start, text
 from test_ssrf import UNSHARE, why_not
 
 HERE = Path(__file__).parent
@@ -123,6 +125,37 @@ def test_a_coordinator_that_is_killed_comes_back_to_the_same_plan(fleet_of, scal
     fleet.await_active()
     assert fleet.plan() == plan
     assert len(fleet.runs()) == 30  # nothing is due again
+
+
+def test_a_coordinator_that_is_killed_in_mid_backfill_has_no_part_done_twice_and_loses_none(single, source, scale):
+    kills = scale(4, 200)
+    parts = 15 * kills
+    days = Days(source)
+    days.pause = 0.5
+    for drone in DRONES:
+        single.drone(drone)
+    single.create_profile(text(source))
+    first = datetime.date(2010, 1, 1)
+    backfill = start(single, first, first + datetime.timedelta(days=parts), at_most=6)
+
+    def state():
+        try:
+            return single.get(f"/api/backfills/{backfill}")
+        except (ApiError, OSError):
+            return {"succeeded": 0}
+    for _ in range(kills):
+        done = wait_until(state, "the backfill")["succeeded"]
+        wait_until(lambda least=done: state()["succeeded"] > least, "the backfill to go on")
+        single.kill_control()
+        single.start_control()
+    wait_until(lambda: state().get("state") == "running", "the backfill to go on")
+    days.pause = 0
+    done = ended(single, backfill)
+    assert done["state"] == "succeeded" and done["succeeded"] == parts, done
+    assert len(days.asked) == parts and set(days.asked.values()) == {1}, {d: n for d, n in days.asked.items() if n != 1}
+    runs = FleetView(single, ["figures"]).runs()
+    assert len(runs) == parts and {run["status"] for run in runs} == {"succeeded"}
+    assert {run["drone_id"] for run in runs} == set(DRONES)
 
 
 def test_what_a_drone_held_that_is_cut_off_from_the_coordinator_alone_goes_to_the_others(fleet_of):
