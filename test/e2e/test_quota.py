@@ -64,6 +64,7 @@ def start(cluster, source, drones):
     counting = CountingSource(source, names)
     for i in range(drones):
         cluster.drone(f"d{i}")
+    wait_until(lambda: cluster.get("/api/drones/stats")["active"] == drones, "the drones to be active")
     for name in names:
         cluster.create_profile(PROFILE.format(name=name, url=source.url, rate=RATE))
     runs = [wait_until(lambda name=name: cluster.run_now(name), "the parts to find each other") for name in names]
