@@ -6,6 +6,7 @@
 #include "common/config/signals.h"
 #include "common/net/http_client.h"
 #include "common/rpc/connect_polling.h"
+#include "common/rpc/refusal_ledger.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "control/control.h"
@@ -23,6 +24,7 @@ struct Flags {
   int session_idle_seconds = 3600;
   int session_seconds = 43200;
   int retention_seconds = 3600;
+  size_t audit_refusals = rpc::RefusalLedger::kMaxKinds;
   std::string restore;
   ControlConfig config;
 };
@@ -139,6 +141,11 @@ void Declare(CLI::App& app, Flags& flags) {
                  "Days after which events leave the audit log; their hashes stay. 0 keeps them for good")
       ->check(CLI::Range(0, 36500))
       ->capture_default_str();
+  app.add_option("--audit-refusals", flags.audit_refusals,
+                 "Refusals of different kinds (address, caller, method, outcome) that each process writes to the audit "
+                 "log one by one within a minute; of the others it writes how many there were")
+      ->check(CLI::Range(16, 1000000))
+      ->capture_default_str();
   app.add_option("--backup-dir", flags.config.backup_dir,
                  "Folder for backups, best on another disk; all processes of a control plane share it")
       ->envname("CHARTLY_BACKUP_DIR");
@@ -230,6 +237,7 @@ int RunControl(int argc, char** argv) {
   absl::Status complete = Complete(flags);
   if (!complete.ok()) return Fail(complete, 2);
   InitLog("chartly-control", flags.log_level);
+  rpc::RecordRefusals(flags.audit_refusals);
   if (!flags.restore.empty()) {
     const absl::Status restored = RestoreControl(flags.config, flags.restore);
     return restored.ok() ? 0 : Fail(restored, 1);

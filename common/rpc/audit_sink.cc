@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/time/clock.h"
 #include "chartly/v1/audit.grpc.pb.h"
 #include "common/rpc/peers.h"
@@ -54,10 +55,17 @@ absl::Status Recorded(const AuditEntry& entry, const grpc::Status& status) {
                "the audit log takes nothing now, and what cannot be recorded is not done; try again soon");
 }
 
+// Many at once, so that the log writes them together; all have arrived, or failed, when it returns.
+void RecordAll(AuditSink& sink, const std::deque<AuditEntry>& entries) {
+  absl::BlockingCounter left(static_cast<int>(entries.size()));
+  for (const AuditEntry& entry : entries) sink.RecordLater(entry, [&left] { left.DecrementCount(); });
+  left.Wait();
+}
+
 }  // namespace
 
 RpcAuditSink::RpcAuditSink(const Peers& peers)
-    : peers_(peers), refusals_(std::make_unique<RefusalLedger>()), thread_([this] { Run(); }) {}
+    : peers_(peers), refusals_(std::make_unique<RefusalLedger>(RecordedRefusals())), thread_([this] { Run(); }) {}
 
 RpcAuditSink::~RpcAuditSink() {
   Shutdown();
@@ -119,7 +127,7 @@ void RpcAuditSink::Send(Later later) {
 void RpcAuditSink::Refused(const AuditEntry& entry) {
   if (!refusals_->Take(entry, absl::Now())) return;
   absl::MutexLock lock(&mu_);
-  if (!stopped_ && refused_.size() < 2 * RefusalLedger::kMaxKinds) refused_.push_back(entry);
+  if (!stopped_ && refused_.size() < 2 * refusals_->max_kinds()) refused_.push_back(entry);
 }
 
 void RpcAuditSink::Run() {
@@ -133,9 +141,14 @@ void RpcAuditSink::Run() {
       entries.swap(refused_);
     }
     for (AuditEntry& counted : refusals_->Due(absl::Now(), last)) entries.push_back(std::move(counted));
+    // One that fails is counted and logged; the next of its kind comes within a minute.
+    if (!last) {
+      RecordAll(*this, entries);
+      continue;
+    }
+    // At the end a log that is gone must not hold up the process for each of them.
     for (const AuditEntry& entry : entries) {
-      // One that fails is counted and logged; the next of its kind comes within a minute.
-      if (!Record(entry).ok() && last) break;
+      if (!Record(entry).ok()) break;
     }
   }
 }

@@ -10,6 +10,8 @@ namespace {
 constexpr absl::Duration kPeriod = absl::Minutes(1);
 constexpr char kOthers[] = "others";
 
+size_t recorded_refusals = RefusalLedger::kMaxKinds;
+
 std::string KindOf(const AuditEntry& entry) {
   return absl::StrCat(entry.address, "\n", entry.actor, "\n", entry.action, "\n", entry.outcome);
 }
@@ -22,7 +24,7 @@ void RefusalLedger::EndMinute() {
     kind.first.request_id.clear();
     kind.first.detail = absl::StrCat(kind.more, " more within a minute");
     // A round that nobody fetched is not kept for ever.
-    if (due_.size() < 2 * kMaxKinds) due_.push_back(std::move(kind.first));
+    if (due_.size() < 2 * max_kinds_) due_.push_back(std::move(kind.first));
   }
   kinds_.clear();
 }
@@ -38,7 +40,7 @@ bool RefusalLedger::Take(const AuditEntry& entry, absl::Time now) {
     ++found->second.more;
     return false;
   }
-  if (kinds_.size() < kMaxKinds) {
+  if (kinds_.size() < max_kinds_) {
     kinds_[KindOf(entry)].first = entry;
     return true;
   }
@@ -57,5 +59,9 @@ std::vector<AuditEntry> RefusalLedger::Due(absl::Time now, bool all) {
   if (all || now - since_ >= kPeriod) EndMinute();
   return std::exchange(due_, {});
 }
+
+void RecordRefusals(size_t max_kinds) { recorded_refusals = max_kinds; }
+
+size_t RecordedRefusals() { return recorded_refusals; }
 
 }  // namespace chartly::rpc

@@ -4,6 +4,7 @@
 #ifndef CHARTLY_COMMON_RPC_REFUSAL_LEDGER_H_
 #define CHARTLY_COMMON_RPC_REFUSAL_LEDGER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -18,8 +19,11 @@ namespace chartly::rpc {
 
 class RefusalLedger {
  public:
-  // Kinds a minute; what does not fit is counted together.
   static constexpr size_t kMaxKinds = 128;
+
+  // At most so many kinds a minute; what does not fit is counted together.
+  explicit RefusalLedger(size_t max_kinds = kMaxKinds) : max_kinds_(max_kinds) {}
+  size_t max_kinds() const { return max_kinds_; }
 
   // Whether this one is to be recorded; else it is counted.
   bool Take(const AuditEntry& entry, absl::Time now);
@@ -32,6 +36,7 @@ class RefusalLedger {
     int64_t more = 0;
   };
 
+  const size_t max_kinds_;
   absl::Mutex mu_;
   absl::Time since_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   std::map<std::string, Kind> kinds_ ABSL_GUARDED_BY(mu_);
@@ -39,6 +44,12 @@ class RefusalLedger {
 
   void EndMinute() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 };
+
+// How many kinds the ledgers of this process take, in place of kMaxKinds: more disk that strangers can fill, for those
+// who must have every refusal by itself. Requires: called before there are threads.
+void RecordRefusals(size_t max_kinds);
+// What RecordRefusals said.
+size_t RecordedRefusals();
 
 }  // namespace chartly::rpc
 

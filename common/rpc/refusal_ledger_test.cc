@@ -47,4 +47,14 @@ TEST_CASE("a million refusals from as many addresses are a bounded number of ent
   CHECK(due[0].detail == absl::StrCat(1000000 - recorded, " more within a minute"));
 }
 
+TEST_CASE("who asks for more kinds gets so many, one by one") {
+  CHECK(RecordedRefusals() == RefusalLedger::kMaxKinds);
+  RefusalLedger ledger(1000);
+  CHECK(ledger.max_kinds() == 1000);
+  const absl::Time start = absl::FromUnixSeconds(1000);
+  for (int i = 0; i < 1000; ++i) CHECK(ledger.Take(Refusal(absl::StrCat("2001:db8::", i)), start));
+  CHECK_FALSE(ledger.Take(Refusal("192.0.2.1"), start));
+  CHECK(ledger.Due(start, true)[0].detail == "1 more within a minute");
+}
+
 }  // namespace chartly::rpc
