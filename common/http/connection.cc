@@ -141,7 +141,7 @@ void Connection::PostClose() {
 
 void Connection::Begin() {
   if (core_->tls == nullptr) return WaitForRequest();
-  Deadline(kHandshakeTime, &Connection::Close);
+  Deadline(kHandshakeTime, &Connection::OnHandshakeTimeout);
   stream_.socket().async_wait(asio::socket_base::wait_read, [this, self = shared_from_this()](ErrorCode error) {
     if (closed_) return;
     if (error) return Close();
@@ -159,13 +159,17 @@ void Connection::Greet() {
   if (first != kHandshakeRecord) return RefusePlaintext();
   stream_.AsyncHandshake(core_->tls->Current(), [this, self = shared_from_this()](ErrorCode handshake_error) {
     if (closed_) return;
-    if (handshake_error) return Close();
+    if (handshake_error) {
+      Count("chartly_tls_refusals_total", 1, "gateway");
+      return Close();
+    }
     NoDeadline();
     WaitForRequest();
   });
 }
 
 void Connection::RefusePlaintext() {
+  Count("chartly_tls_refusals_total", 1, "plaintext");
   NoDeadline();
   SendError(400, "FAILED_PRECONDITION", "TLS_REQUIRED", "this port speaks TLS only; use https://");
 }
@@ -408,6 +412,11 @@ void Connection::Deadline(absl::Duration limit, void (Connection::*on_expiry)())
 void Connection::NoDeadline() {
   ++deadline_;
   timer_.cancel();
+}
+
+void Connection::OnHandshakeTimeout() {
+  Count("chartly_tls_refusals_total", 1, "timeout");
+  Close();
 }
 
 void Connection::OnRequestTimeout() {

@@ -78,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Deadline(absl::Duration limit, void (Connection::*on_expiry)());
   void NoDeadline();
   void OnRequestTimeout();
+  void OnHandshakeTimeout();
 
   const std::shared_ptr<ServerCore> core_;  // first: it owns the io_context of what follows
   Transport stream_;

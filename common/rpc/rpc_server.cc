@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/access.h"
@@ -14,6 +15,7 @@
 #include "common/rpc/service_names.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 
 namespace chartly::rpc {
 namespace {
@@ -21,6 +23,20 @@ namespace {
 // The message limit alone does not bound memory: gRPC buffers and inflates before it looks at the size.
 constexpr size_t kQuotaBytes = size_t{512} << 20;
 constexpr int kMaxThreads = 512;
+
+// A handshake that fails reaches nothing of ours: gRPC tells of it by a line of its log alone.
+constexpr absl::string_view kHandshakeFailed = "Handshake failed with fatal error";
+
+void CountHandshakes(gpr_log_func_args* line) {
+  if (absl::StartsWith(line->message, kHandshakeFailed)) Count("chartly_tls_refusals_total", 1, "rpc");
+}
+
+// gRPC's own lines repeat, at length, what the statuses here say; GRPC_VERBOSITY brings them back.
+void TakeLogOfGrpc() {
+  if (std::getenv("GRPC_VERBOSITY") != nullptr) return;
+  gpr_set_log_function(CountHandshakes);
+  gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
+}
 
 void SetLimits(grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("server");
@@ -45,8 +61,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
 
 RpcServer::RpcServer() {
   static const bool kPlugins = [] {
-    // gRPC's own lines repeat, at length, what the statuses here say; GRPC_VERBOSITY brings them back.
-    if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_verbosity(static_cast<gpr_log_severity>(3));
+    TakeLogOfGrpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     InstallServiceNames();

@@ -111,6 +111,10 @@ const std::vector<MetricInfo>& Metrics() {
        "Times the keys of the issuer of tokens could not be fetched, by reason."},
       {"chartly_tls_reloads_total", kCounter, "outcome",
        "Times the certificate of the gateway was read again: loaded, refused."},
+      {"chartly_tls_refusals_total", kCounter, "where",
+       "Connections that were refused before TLS was agreed upon: gateway (handshake failed), plaintext (to the "
+       "gateway), timeout (of the gateway), rpc (gRPC: no certificate of the authority, no TLS, or a peer that is "
+       "none)."},
       {"chartly_join_refusals_total", kCounter, "reason",
        "Drones that were not let in, by reason; JOIN_TOKEN_USED is a token that somebody has copied."},
       {"chartly_audit_failures_total", kCounter, "", "Changes that could not be written to the audit log."},
