@@ -348,7 +348,8 @@ class ControlProcess final : public Control {
       config.api_key = admin_key_;
       config.trusted_proxies = config_.trusted_proxies;
       config.http.tls = {config_.tls_certificate, config_.tls_key};
-      ASSIGN_OR_RETURN(gateway_, gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps()));
+      ASSIGN_OR_RETURN(gateway_,
+                       gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps(), audit_sink_.get()));
     }
     std::string admin_listen = config_.admin_listen;
     if (admin_listen.empty()) {

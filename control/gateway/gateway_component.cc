@@ -21,14 +21,14 @@ namespace {
 class HttpGateway final : public GatewayComponent {
  public:
   HttpGateway(const GatewayConfig& config, RouteTable routes, TrustedProxies proxies, const rpc::Peers& peers,
-              http::AdminDeps admin)
+              http::AdminDeps admin, rpc::AuditSink* audit)
       : routes_(std::move(routes)),
         proxies_(std::move(proxies)),
         admin_(std::move(admin)),
         api_key_(config.api_key),
         openapi_(OpenApiDocument(routes_)),
         caller_(peers),
-        transcoder_(routes_, caller_,
+        transcoder_(routes_, caller_, audit,
                     {config.call_timeout, config.heartbeat_interval, config.max_event_streams, config.anonymous}),
         server_(http::HttpServer::Create(
             [this](http::Request request, std::shared_ptr<http::Reply> reply) {
@@ -86,11 +86,12 @@ class HttpGateway final : public GatewayComponent {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GatewayComponent>> GatewayComponent::Open(const GatewayConfig& config,
-                                                                         const rpc::Peers& peers,
-                                                                         http::AdminDeps admin) {
+                                                                         const rpc::Peers& peers, http::AdminDeps admin,
+                                                                         rpc::AuditSink* audit) {
   ASSIGN_OR_RETURN(RouteTable routes, RouteTable::Build());
   ASSIGN_OR_RETURN(TrustedProxies proxies, TrustedProxies::Create(config.trusted_proxies));
-  auto gateway = std::make_unique<HttpGateway>(config, std::move(routes), std::move(proxies), peers, std::move(admin));
+  auto gateway =
+      std::make_unique<HttpGateway>(config, std::move(routes), std::move(proxies), peers, std::move(admin), audit);
   RETURN_IF_ERROR(gateway->Start(config.listen));
   return absl::StatusOr<std::unique_ptr<GatewayComponent>>(std::move(gateway));
 }

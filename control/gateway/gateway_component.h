@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/http/admin.h"
 #include "common/http/http_server.h"
+#include "common/rpc/audit_sink.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/peers.h"
 #include "common/text/secret.h"
@@ -33,10 +34,11 @@ struct GatewayConfig {
 class GatewayComponent {
  public:
   // `peers` must outlive the component and carry no key of their own: the gateway hands on the key of each caller, and
-  // the parts judge it. Unavailable (PORT_IN_USE) naming the address; InvalidArgument (CIDR_INVALID) naming the proxy;
-  // Internal (ROUTES_INVALID) if the annotations of the protos contradict each other.
+  // the parts judge it. What the gateway refuses by itself goes to `audit`, which must outlive it; without one,
+  // nowhere. Unavailable (PORT_IN_USE) naming the address; InvalidArgument (CIDR_INVALID) naming the proxy; Internal
+  // (ROUTES_INVALID) if the annotations of the protos contradict each other.
   static absl::StatusOr<std::unique_ptr<GatewayComponent>> Open(const GatewayConfig& config, const rpc::Peers& peers,
-                                                                http::AdminDeps admin);
+                                                                http::AdminDeps admin, rpc::AuditSink* audit = nullptr);
   virtual ~GatewayComponent() = default;
   virtual int port() const = 0;
   // Empty if it serves, else what is wrong.

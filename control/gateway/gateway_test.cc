@@ -1,9 +1,12 @@
 #include <atomic>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "chartly/v1/aggregator.grpc.pb.h"
 #include "chartly/v1/coordinator.grpc.pb.h"
@@ -165,6 +168,23 @@ class TestObserver final : public v1::ObserverService::Service {
   std::atomic<bool> failing = false;
 };
 
+class RecordingSink final : public rpc::AuditSink {
+ public:
+  absl::Status Record(const rpc::AuditEntry&) override { return absl::OkStatus(); }
+  void Refused(const rpc::AuditEntry& entry) override {
+    absl::MutexLock lock(&mu_);
+    refusals_.push_back(entry);
+  }
+  std::vector<rpc::AuditEntry> Take() {
+    absl::MutexLock lock(&mu_);
+    return std::exchange(refusals_, {});
+  }
+
+ private:
+  absl::Mutex mu_;
+  std::vector<rpc::AuditEntry> refusals_ ABSL_GUARDED_BY(mu_);
+};
+
 struct Answer {
   int status = 0;
   std::string head;
@@ -186,7 +206,7 @@ class Stack {
     config.listen = "127.0.0.1:0";
     config.heartbeat_interval = absl::Milliseconds(100);
     config.max_event_streams = 2;
-    auto opened = GatewayComponent::Open(config, peers_, {"test", "1", nullptr, [] { return true; }});
+    auto opened = GatewayComponent::Open(config, peers_, {"test", "1", nullptr, [] { return true; }}, &sink);
     REQUIRE_OK(opened);
     gateway = *std::move(opened);
   }
@@ -210,6 +230,7 @@ class Stack {
   TestCoordinator coordinator;
   TestRecords records;
   TestObserver observer;
+  RecordingSink sink;
   std::unique_ptr<GatewayComponent> gateway;
 
  private:
@@ -318,6 +339,34 @@ TEST_CASE("an address that shows wrong keys waits before another one is looked a
   CHECK(slowed.status == 429);
   Has(slowed.head, "Retry-After: ");
   CHECK(stack.Ask("GET /api/profiles/x").status == 200);
+}
+
+TEST_CASE("what the gateway refuses by itself is recorded, what it hands on is left to the part") {
+  Stack stack;
+  const auto refused = [&](const std::string& line, const std::string& headers, const std::string& action,
+                           const std::string& outcome) {
+    stack.Ask(line, "X-Request-Id: r-1\r\n" + headers, "{}");
+    const std::vector<rpc::AuditEntry> entries = stack.sink.Take();
+    REQUIRE(entries.size() == 1);
+    CHECK(entries[0].action == action);
+    CHECK(entries[0].outcome == outcome);
+    CHECK(entries[0].actor == "anonymous");
+    CHECK(entries[0].tenant == "default");
+    CHECK(entries[0].request_id == "r-1");
+    CHECK(entries[0].address == "127.0.0.1");
+  };
+  const std::string session = absl::StrCat("Cookie: chartly_session=chs_", std::string(64, '0'), "\r\n");
+  refused("DELETE /api/profiles/x", "", "RegistryService.DeleteProfile", "UNAUTHENTICATED");
+  refused("GET /api/profiles", absl::StrCat(kWithKey, kWithKey), "RegistryService.ListProfiles", "UNAUTHENTICATED");
+  refused("POST /api/profiles", session, "RegistryService.CreateProfile", "PERMISSION_DENIED");
+  refused("POST /api/session", "Content-Type: application/json\r\nSec-Fetch-Site: cross-site\r\n", "AuthService.SignIn",
+          "PERMISSION_DENIED");
+  // A mistake, a route that is none, a key that the part refuses.
+  CHECK(stack.Ask("POST /api/session", "Content-Type: text/plain\r\n", "x").status == 400);
+  CHECK(stack.Ask("GET /api/none").status == 404);
+  CHECK(stack.Ask("POST /api/profiles", "X-API-Key: wrong\r\n", "{}").status == 401);
+  CHECK(stack.Ask("GET /api/profiles").status == 200);
+  CHECK(stack.sink.Take().empty());
 }
 
 TEST_CASE("a raw body is taken as text whatever its type says") {

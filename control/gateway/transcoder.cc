@@ -6,6 +6,7 @@
 #include "common/http/error_body.h"
 #include "common/rpc/access.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "control/gateway/body_stream.h"
 #include "control/gateway/browser_sign_in.h"
 #include "control/gateway/http_error.h"
@@ -54,9 +55,10 @@ http::Response WithApiHeaders(http::Response response, const std::string& reques
   return response;
 }
 
-Transcoder::Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOptions options)
+Transcoder::Transcoder(const RouteTable& routes, RpcCaller& caller, rpc::AuditSink* audit, TranscoderOptions options)
     : routes_(routes),
       caller_(caller),
+      audit_(audit),
       options_(options),
       streams_(options.heartbeat_interval, options.max_event_streams) {}
 
@@ -88,6 +90,22 @@ absl::StatusOr<Secret> Transcoder::KeyFor(const Route& route, const http::Reques
   return Secret();
 }
 
+void Transcoder::RecordRefusal(const Route& route, const http::Request& request, const std::string& request_id,
+                               const absl::Status& status) {
+  if (absl::IsInvalidArgument(status)) return;  // a mistake, whoever made it
+  Count("chartly_auth_refusals_total", 1, Reason(status));
+  if (audit_ == nullptr) return;
+  const rpc::Caller nobody;
+  rpc::AuditEntry entry;
+  entry.actor = nobody.principal;
+  entry.tenant = nobody.tenant;
+  entry.action = absl::StrCat(route.method->service()->name(), ".", route.method->name());
+  entry.outcome = absl::StatusCodeToString(status.code());
+  entry.request_id = request_id;
+  entry.address = request.remote_address;
+  audit_->Refused(entry);
+}
+
 void Transcoder::NoteEnd(const std::string& address, const absl::Status& status) {
   const std::string reason = Reason(status);
   const bool is_wrong = reason == "API_KEY_UNKNOWN" || absl::StartsWith(reason, "SIGN_IN_");
@@ -101,7 +119,10 @@ void Transcoder::Handle(const http::Request& request, const std::string& request
   const Route& route = *match.route;
   SessionUse use;
   absl::StatusOr<Secret> api_key = KeyFor(route, request, use);
-  if (!api_key.ok()) return SendError(*reply, api_key.status(), request_id, use);
+  if (!api_key.ok()) {
+    RecordRefusal(route, request, request_id, api_key.status());
+    return SendError(*reply, api_key.status(), request_id, use);
+  }
   absl::StatusOr<std::unique_ptr<Message>> message =
       use.step ? BuildRequest(OnlyKnownParameters(request, *route.method->input_type()), match)
                : BuildRequest(request, match);

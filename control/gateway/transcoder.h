@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "common/http/http_server.h"
+#include "common/rpc/audit_sink.h"
 #include "common/rpc/caller.h"
 #include "control/gateway/event_stream.h"
 #include "control/gateway/guess_limiter.h"
@@ -29,8 +30,8 @@ struct TranscoderOptions {
 
 class Transcoder {
  public:
-  // Both references must outlive the transcoder.
-  Transcoder(const RouteTable& routes, RpcCaller& caller, TranscoderOptions options);
+  // All of them must outlive the transcoder; without a sink, what is refused here is recorded nowhere.
+  Transcoder(const RouteTable& routes, RpcCaller& caller, rpc::AuditSink* audit, TranscoderOptions options);
 
   // 404 ROUTE_UNKNOWN, 405 METHOD_NOT_ALLOWED with Allow, 401 API_KEY_REQUIRED if the route is not open to callers
   // without a key, 403 CSRF_TOKEN_WRONG, 429 GUESSES_TOO_MANY for an address that shows wrong keys, else what the part
@@ -42,6 +43,9 @@ class Transcoder {
  private:
   // What the call shows of its maker. Takes note in `use` if that is a session.
   absl::StatusOr<Secret> KeyFor(const Route& route, const http::Request& request, SessionUse& use);
+  // What the gateway refuses by itself is in the audit log like what the parts refuse. Nothing is known of the caller.
+  void RecordRefusal(const Route& route, const http::Request& request, const std::string& request_id,
+                     const absl::Status& status);
   // Counts the wrong keys and sign-ins of an address.
   void NoteEnd(const std::string& address, const absl::Status& status);
   void CallUnary(const Route& route, const google::protobuf::Message& message, const CallOptions& options,
@@ -53,6 +57,7 @@ class Transcoder {
 
   const RouteTable& routes_;
   RpcCaller& caller_;
+  rpc::AuditSink* const audit_;
   const TranscoderOptions options_;
   EventStreams streams_;
   GuessLimiter guesses_;
