@@ -195,10 +195,10 @@ class ControlProcess final : public Control {
                                         {"registry-key", config_.registry_api_key, rpc::Role::kPublisher}},
         anonymous_);
     authenticator_->SetDirectory(directory_);
-    backups_ = std::make_unique<backup::PartBackupService>(config_.backup_dir, *authenticator_);
-    server_.AddService(backups_.get());
     peers_.SetApiKey(admin_key_.Reveal());
     audit_sink_ = std::make_unique<rpc::RpcAuditSink>(peers_);
+    backups_ = std::make_unique<backup::PartBackupService>(config_.backup_dir, *authenticator_, audit_sink_.get());
+    server_.AddService(backups_.get());
     return absl::OkStatus();
   }
 

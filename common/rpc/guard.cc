@@ -73,6 +73,9 @@ absl::Status TakeTenant(const grpc::ServerContextBase& context, Caller& caller) 
                absl::StrCat(caller.principal, " works in its own tenant only; leave ", kTenantMetadata, " out"));
 }
 
+// A drone that was let in and then spoke for another one is refused like any other, whatever the method records.
+bool SpokeForAnother(const absl::Status& status) { return Reason(status) == "NOT_YOUR_DRONE"; }
+
 std::string CodeName(const absl::Status& status) { return absl::StatusCodeToString(status.code()); }
 
 }  // namespace
@@ -149,9 +152,13 @@ absl::Status Guard::RecordStart(absl::string_view method, const Caller& caller,
 std::optional<AuditEntry> Guard::EndOf(absl::string_view method, const Caller& caller,
                                        const google::protobuf::Message& request, const absl::Status& status) const {
   auto rule = rules_.find(method);
-  if (audit_ == nullptr || rule == rules_.end() || !rule->second.audited) return std::nullopt;
+  if (audit_ == nullptr || rule == rules_.end()) return std::nullopt;
+  const bool spoke_for_another = SpokeForAnother(status);
+  if (!rule->second.audited && !spoke_for_another) return std::nullopt;
   AuditEntry entry = EntryOf(method, caller, &request, CodeName(status));
-  if (status.ok() || !NeedsNoCredential(rule->second.access)) return entry;
+  // What can be said again and again at no cost is counted, and does not fill the disk.
+  const bool is_refusal = spoke_for_another || (!status.ok() && NeedsNoCredential(rule->second.access));
+  if (!is_refusal) return entry;
   audit_->Refused(entry);
   return std::nullopt;
 }
@@ -172,7 +179,12 @@ void Guard::NoteEnd(absl::string_view method, absl::Time start, const Caller& ca
 grpc::Status Guard::Finish(absl::string_view method, absl::Time start, const Caller& caller,
                            const google::protobuf::Message* request, const absl::Status& status) const {
   NoteEnd(method, start, caller, status);
-  if (request == nullptr) return ToGrpcStatus(status);
+  if (request == nullptr) {
+    if (audit_ != nullptr && SpokeForAnother(status)) {
+      audit_->Refused(EntryOf(method, caller, nullptr, CodeName(status)));
+    }
+    return ToGrpcStatus(status);
+  }
   // The start is recorded: that the end is not can be seen there.
   if (std::optional<AuditEntry> entry = EndOf(method, caller, *request, status)) audit_->Record(*entry).IgnoreError();
   return ToGrpcStatus(status);

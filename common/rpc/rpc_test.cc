@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "chartly/v1/coordinator.pb.h"
 #include "chartly/v1/releases.grpc.pb.h"
 #include "common/rpc/access.h"
 #include "common/rpc/guard.h"
@@ -242,6 +243,31 @@ TEST_CASE("a drone may do what is for drones, as itself alone, and nothing of th
   CHECK_OK(CheckOwnDrone(drone, "d1"));
   CHECK(Reason(CheckOwnDrone(drone, "d2")) == "NOT_YOUR_DRONE");
   CHECK_OK(CheckOwnDrone(Caller{}, "d2"));
+}
+
+TEST_CASE("a drone that is let in and speaks for another is recorded as refused, however the method is called") {
+  const KeyAuthenticator authenticator({});
+  RecordingSink sink;
+  const Guard guard("chartly.v1.CoordinatorService", authenticator, &sink);
+  Caller drone;
+  drone.kind = CallerKind::kDrone;
+  drone.principal = "drones/d1";
+  drone.drone_id = "d1";
+  v1::HeartbeatRequest beat;
+  beat.set_drone_id("d2");
+  const absl::Time now = absl::Now();
+  for (const char* method : {"Heartbeat", "Attend"}) {
+    const auto* request = std::string(method) == "Attend" ? nullptr : &beat;
+    CHECK(guard.Finish(method, now, drone, request, absl::OkStatus()).ok());
+    CHECK_FALSE(guard.Finish(method, now, drone, request, absl::AbortedError("fenced")).ok());
+    CHECK(sink.refusals.empty());
+    CHECK_FALSE(guard.Finish(method, now, drone, request, CheckOwnDrone(drone, "d2")).ok());
+    REQUIRE(sink.refusals.size() == 1);
+    CHECK(sink.refusals[0].actor == "drones/d1");
+    CHECK(sink.refusals[0].outcome == "PERMISSION_DENIED");
+    sink.refusals.clear();
+  }
+  CHECK(sink.entries.empty());
 }
 
 TEST_CASE("without a role for callers without a key, nothing of the ladder is open to them") {

@@ -10,8 +10,8 @@
 
 namespace chartly::backup {
 
-PartBackupService::PartBackupService(std::string folder, const rpc::Authenticator& authenticator)
-    : folder_(std::move(folder)), guard_("chartly.v1.PartBackupService", authenticator, nullptr) {}
+PartBackupService::PartBackupService(std::string folder, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
+    : folder_(std::move(folder)), guard_("chartly.v1.PartBackupService", authenticator, audit) {}
 
 absl::StatusOr<const PartStore*> PartBackupService::Find(const std::string& part) const {
   if (folder_.empty()) {

@@ -26,9 +26,9 @@ struct PartStore {
 
 class PartBackupService final : public v1::PartBackupService::Service {
  public:
-  // `folder` may be empty: then every call fails with FailedPrecondition (BACKUP_DIR_NOT_SET). The authenticator must
-  // outlive the service.
-  PartBackupService(std::string folder, const rpc::Authenticator& authenticator);
+  // `folder` may be empty: then every call fails with FailedPrecondition (BACKUP_DIR_NOT_SET). Authenticator
+  // and sink must outlive the service; the sink hears of refusals, and may be null.
+  PartBackupService(std::string folder, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
   // Before the server starts. What the part gives must outlive the server.
   void AddPart(const std::string& part, PartStore store) { parts_[part] = std::move(store); }
 

@@ -17,7 +17,7 @@ namespace chartly::coordinator {
 
 CoordinatorService::CoordinatorService(rpc::Tenants<CoordinatorTenant>& tenants,
                                        const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-    : tenants_(tenants), guard_("chartly.v1.CoordinatorService", authenticator, audit, &tenants) {}
+    : tenants_(tenants), guard_("chartly.v1.CoordinatorService", authenticator, audit, &tenants), audit_(audit) {}
 
 // A call of a drone: it goes to the intake, which calls back.
 template <typename Request, typename Response, typename Submit>
@@ -27,7 +27,11 @@ grpc::ServerUnaryReactor* CoordinatorService::CallOfDrone(grpc::CallbackServerCo
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   rpc::Caller caller;
   absl::Status admitted = guard_.Admit(context, method, caller);
-  if (admitted.ok()) admitted = rpc::CheckOwnDrone(caller, request.drone_id());
+  if (!admitted.ok()) {
+    reactor->Finish(guard_.Finish(method, start, caller, nullptr, admitted));
+    return reactor;
+  }
+  admitted = rpc::CheckOwnDrone(caller, request.drone_id());
   // Request and response live until the reactor is finished.
   auto end = [this, start, caller, method, &request, response, reactor](absl::StatusOr<Response> result) {
     if (result.ok()) *response = *std::move(result);
@@ -283,17 +287,37 @@ grpc::Status CoordinatorService::GetShadow(grpc::ServerContext* context, const v
                       });
 }
 
+// What is posted is data and not recorded; that somebody posts what is not signed as it has to be, is.
+void CoordinatorService::RecordRefusal(const rpc::Caller& caller, const v1::ReceiveWebhookRequest& request,
+                                       const absl::Status& status) const {
+  Count("chartly_auth_refusals_total", 1, Reason(status));
+  if (audit_ == nullptr) return;
+  rpc::AuditEntry entry;
+  entry.actor = caller.principal;
+  entry.action = "CoordinatorService.ReceiveWebhook";
+  entry.subject = absl::StrCat("profiles/", request.profile());
+  entry.outcome = absl::StatusCodeToString(status.code());
+  entry.request_id = caller.request_id;
+  entry.tenant = request.tenant().empty() ? caller.tenant : request.tenant();
+  entry.address = caller.address;
+  audit_->Refused(entry);
+}
+
 grpc::Status CoordinatorService::ReceiveWebhook(grpc::ServerContext* context, const v1::ReceiveWebhookRequest* request,
                                                 v1::ReceiveWebhookResponse* response) {
   return guard_.Unary(context, "ReceiveWebhook", *request, response,
-                      [&](const rpc::Caller&) -> absl::StatusOr<v1::ReceiveWebhookResponse> {
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ReceiveWebhookResponse> {
                         // Whoever posts has no key: the tenant is in the address, and one that nobody has made has no
                         // webhooks.
                         const std::string& name = request->tenant();
                         CoordinatorTenant* tenant = tenants_.Find(name.empty() ? rpc::kDefaultTenant : name);
                         if (tenant == nullptr) return Coordinator::NoWebhook(request->profile());
                         const MetricTenant metrics(name);
-                        return tenant->webhooks.Receive(*request);
+                        auto received = tenant->webhooks.Receive(*request);
+                        if (absl::IsUnauthenticated(received.status())) {
+                          RecordRefusal(caller, *request, received.status());
+                        }
+                        return received;
                       });
 }
 

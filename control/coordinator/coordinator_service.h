@@ -84,12 +84,16 @@ class CoordinatorService final : public CoordinatorServiceBase {
  private:
   // Schedules a run with the profile as the registry has it now, or as it was last known if the registry is away.
   absl::StatusOr<v1::Run> ScheduleFresh(const std::string& profile_id, const rpc::Caller& caller);
+  // Of a payload whose signature, time or headers are wrong.
+  void RecordRefusal(const rpc::Caller& caller, const v1::ReceiveWebhookRequest& request,
+                     const absl::Status& status) const;
   template <typename Request, typename Response, typename Submit>
   grpc::ServerUnaryReactor* CallOfDrone(grpc::CallbackServerContext* context, const char* method,
                                         const Request& request, Response* response, Submit submit);
 
   rpc::Tenants<CoordinatorTenant>& tenants_;
   const rpc::Guard guard_;
+  rpc::AuditSink* const audit_;
 };
 
 }  // namespace chartly::coordinator
