@@ -20,7 +20,9 @@ namespace chartly::releases {
 struct ReleasesTenant {
   // Both must outlive it.
   ReleasesTenant(const std::string& tenant, StateStore& shared, Clock& clock)
-      : store(MakeTenantState(shared, tenant)), ledger(*store, clock) {}
+      : store(MakeTenantState(shared, tenant)), ledger(*store, clock) {
+    ledger.ShowDrift();
+  }
   // Empty if all is well; else what is wrong.
   std::string Health() {
     const absl::Status status = ledger.Health();
@@ -35,7 +37,7 @@ class ReleasesService final : public v1::ReleasesService::Service {
  public:
   // Everything must outlive the service.
   ReleasesService(rpc::Tenants<ReleasesTenant>& tenants, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-      : tenants_(tenants), guard_("chartly.v1.ReleasesService", authenticator, audit, &tenants) {}
+      : tenants_(tenants), guard_("chartly.v1.ReleasesService", authenticator, audit, &tenants), audit_(audit) {}
 
   grpc::Status OpenDeployment(grpc::ServerContext* context, const v1::OpenDeploymentRequest* request,
                               v1::Deployment* response) override;
@@ -49,10 +51,17 @@ class ReleasesService final : public v1::ReleasesService::Service {
                                 v1::Deployment* response) override;
   grpc::Status ConcludeDeployment(grpc::ServerContext* context, const v1::ConcludeDeploymentRequest* request,
                                   v1::Deployment* response) override;
+  grpc::Status ApproveDeployment(grpc::ServerContext* context, const v1::ApproveDeploymentRequest* request,
+                                 v1::Deployment* response) override;
+  grpc::Status ListEnvironments(grpc::ServerContext* context, const v1::ListEnvironmentsRequest* request,
+                                v1::ListEnvironmentsResponse* response) override;
+  grpc::Status ReportDrift(grpc::ServerContext* context, const v1::ReportDriftRequest* request,
+                           v1::Environment* response) override;
 
  private:
   rpc::Tenants<ReleasesTenant>& tenants_;
   const rpc::Guard guard_;
+  rpc::AuditSink* const audit_;
 };
 
 }  // namespace chartly::releases

@@ -20,7 +20,9 @@ TEST_CASE("a deployment is opened and concluded over the wire, with a key only")
       grpc::CreateChannel(absl::StrCat("127.0.0.1:", server.ports()[0]), grpc::InsecureChannelCredentials()));
   v1::OpenDeploymentRequest open;
   open.set_release_version("1.0.0");
-  open.set_environment("prod");
+  open.set_environment("dev");
+  open.set_commit(std::string(40, 'a'));
+  open.set_image_digest("sha256:" + std::string(64, 'b'));
   v1::Deployment deployment;
   {
     grpc::ClientContext context;
@@ -34,6 +36,8 @@ TEST_CASE("a deployment is opened and concluded over the wire, with a key only")
   }
   v1::ConcludeDeploymentRequest conclude;
   conclude.set_name(deployment.name());
+  conclude.set_smoke_evidence("run 7");
+  conclude.set_handed_to("the watch");
   {
     grpc::ClientContext context;
     context.AddMetadata(rpc::kApiKeyMetadata, "test-key");

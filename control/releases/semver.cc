@@ -30,7 +30,49 @@ bool AreIdentifiers(absl::string_view text, bool zeros_allowed) {
   return true;
 }
 
+// Numbers without leading zeros, of any length.
+int CompareNumbers(absl::string_view a, absl::string_view b) {
+  if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
+  return a.compare(b);
+}
+
+int CompareIdentifiers(absl::string_view a, absl::string_view b) {
+  const bool a_number = IsNumber(a), b_number = IsNumber(b);
+  if (a_number && b_number) return CompareNumbers(a, b);
+  if (a_number != b_number) return a_number ? -1 : 1;
+  return a.compare(b);
+}
+
+struct Version {
+  std::vector<absl::string_view> numbers;
+  std::vector<absl::string_view> before;  // of a version before the release; empty for the release itself
+};
+
+Version Split(absl::string_view text) {
+  text = text.substr(0, text.find('+'));
+  const size_t dash = text.find('-');
+  Version version{absl::StrSplit(text.substr(0, dash), '.'), {}};
+  if (dash != absl::string_view::npos) version.before = absl::StrSplit(text.substr(dash + 1), '.');
+  return version;
+}
+
 }  // namespace
+
+int CompareSemver(absl::string_view a, absl::string_view b) {
+  const Version left = Split(a), right = Split(b);
+  for (size_t i = 0; i < left.numbers.size(); ++i) {
+    const int order = CompareNumbers(left.numbers[i], right.numbers[i]);
+    if (order != 0) return order;
+  }
+  if (left.before.empty() || right.before.empty()) {
+    return static_cast<int>(left.before.empty()) - static_cast<int>(right.before.empty());
+  }
+  for (size_t i = 0; i < std::min(left.before.size(), right.before.size()); ++i) {
+    const int order = CompareIdentifiers(left.before[i], right.before[i]);
+    if (order != 0) return order;
+  }
+  return left.before.size() == right.before.size() ? 0 : left.before.size() < right.before.size() ? -1 : 1;
+}
 
 bool IsSemver(absl::string_view text) {
   if (text.size() > kMaxBytes) return false;

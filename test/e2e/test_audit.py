@@ -32,8 +32,8 @@ def audited(tmp_path):
 
 def change(cluster, times):
     for number in range(times):
-        cluster.post("/api/deployments", {"release_version": f"1.0.{number}", "environment": "staging",
-                                          "request_id": f"r-{number}"})
+        cluster.post("/api/deployments", {"release_version": f"1.0.{number}", "environment": "dev", "commit": "a" * 40,
+                                          "image_digest": "sha256:" + "b" * 64, "request_id": f"r-{number}"})
 
 
 def events(cluster):

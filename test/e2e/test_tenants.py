@@ -137,7 +137,8 @@ class World(Cluster):
         ran = self.as_(tenant, "POST", "/api/reports/top:run", {})
         for number in range(13):  # so that its id is not one that stands everywhere
             opened = self.as_(tenant, "POST", "/api/deployments", {
-                "release_version": f"1.2.{number}", "environment": "staging", "request_id": f"{marker}-{number}"})
+                "release_version": f"1.2.{number}", "environment": "dev", "commit": "a" * 40,
+                "image_digest": "sha256:" + "b" * 64, "request_id": f"{marker}-{number}"})
         self.as_(tenant, "POST", "/api/legalHolds/spare:set", {"reason": marker})
         plan = self.as_(tenant, "POST", "/api/profiles:plan", {
             "profiles": [{"filename": "new.yaml", "content": PROFILE.format(id="new", marker=marker, patch=patch)}]})
@@ -152,7 +153,8 @@ class World(Cluster):
                 "joinTokens": token["join_token"]["name"].split("/")[1],
                 "backfills": backfill["backfill_id"],
                 "rollouts": "orders", "shadows": "run-1", "backups": "20260131t090000z",
-                "report runs": ran["name"].split("/")[-1]}
+                "report runs": ran["name"].split("/")[-1],
+                "environments": "nowhere"}  # there are three, of the same names for everyone
 
     def register(self, drone_id, tenant):
         request = self.calls["CoordinatorService", "RegisterDrone"][0](drone_id=drone_id, capacity=1)
@@ -209,7 +211,8 @@ COMPANIONS = {
     "RollBackProfile": lambda ids: {"channel": "prod", "reason": "it was better"},
     "ShadowProfile": lambda ids: {"content": PROFILE.format(id=ids["profiles"], marker="shadow", patch=9)},
     "ShelveDeployment": lambda ids: {"shelve_reason": "later"},
-    "ConcludeDeployment": lambda ids: {"outcome": 1},
+    "ApproveDeployment": lambda ids: {"image_digest": "sha256:" + "b" * 64},
+    "ConcludeDeployment": lambda ids: {"smoke_evidence": "run 7", "handed_to": "the watch"},
     "DiffProfile": lambda ids: {},
 }
 PLAIN = {"profile_id": "profiles", "profile": "profiles", "run_id": "runs", "drone_id": "drones", "report": "reports"}
@@ -218,7 +221,7 @@ MAKERS = re.compile(r"^(Create|Update|Save|SetLegalHold|Open|Register|Heartbeat|
 # Their ids are of others than people: parts ask parts.
 INTERNAL = {service_method[:2] for service_method in methods() if service_method[2] in ("internal", "signed")}
 # They look for nothing by the id, or say the same without looking: a stand-in is all that they can be asked for.
-MAKE_OR_LIST = {"SaveReport", "UpdateProfile", "SetLegalHold", "ListChannelMoves"}
+MAKE_OR_LIST = {"SaveReport", "UpdateProfile", "SetLegalHold", "ListChannelMoves", "ReportDrift"}
 NOT_BY_ID = {"CreateBackup", "ListBackups", "GetBackup", "VerifyBackup"}
 
 
