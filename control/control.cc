@@ -25,6 +25,7 @@
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 #include "common/text/secret.h"
 #include "common/x509/authority.h"
 #include "common/x509/certificate.h"
@@ -161,6 +162,7 @@ class ControlProcess final : public Control {
     RETURN_IF_ERROR(StartHttp());
     RETURN_IF_ERROR(WritePortsFile());
     ready_ = true;
+    SetGauge("chartly_build_info", 1, kVersion);
     LogInfo("serving", {{"version", kVersion},
                         {"without_key", std::string(rpc::RoleName(anonymous_))},
                         {"gateway", gateway_ ? GatewayAddress() : "elsewhere"}});

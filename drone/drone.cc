@@ -17,6 +17,7 @@
 #include "common/rpc/peers.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 #include "drone/footprint.h"
 #include "drone/identity/identity_keeper.h"
 #include "drone/session/run_executor.h"
@@ -88,6 +89,7 @@ class ComposedDrone final : public Drone {
     if (config_.witness) RETURN_IF_ERROR(Annotate(StartWitness(), "--witness"));
     uplink_.Start();
     session_.Start();
+    SetGauge("chartly_build_info", 1, kVersion);
     LogInfo("drone started", {{"drone", config_.id},
                               {"data", config_.data_dir},
                               {"coordinator", config_.coordinator},

@@ -180,6 +180,7 @@ const std::vector<MetricInfo>& Metrics() {
        "What is open of an environment that is not as its commit declares it."},
       {"chartly_drift_checked_seconds", kGauge, "environment",
        "When an environment was last compared with its commit, in seconds since 1970; 0 if never."},
+      {"chartly_build_info", kGauge, "version", "1, for the version of the program."},
       {"chartly_reports_total", kCounter, "outcome", "Reports answered, by canonical status code."},
       {"chartly_report_seconds", kHistogram, "", "Time to answer a report, in seconds."},
       {"chartly_report_rows_total", kCounter, "", "Rows of the tables that reports made."},
