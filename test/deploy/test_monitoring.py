@@ -13,6 +13,9 @@ ALERTS = CHART / "files/alerts.yml"
 DASHBOARDS = sorted((CHART / "files/dashboards").glob("*.json"))
 # What Prometheus makes itself.
 BUILT_IN = {"up"}
+# What Argo CD tells at its own /metrics (operator-manual/metrics of its documentation), and the labels that are asked for.
+ARGO_CD = {"argocd_app_info": {"project", "name", "sync_status", "health_status"},
+           "argocd_app_sync_total": {"project", "name", "phase"}, "argocd_app_sync_duration_seconds_total": {"project", "name"}}
 
 
 def config_maps(variant="default"):
@@ -27,7 +30,14 @@ def panels():
     return [(path.stem, panel) for path in DASHBOARDS for panel in json.loads(path.read_text())["panels"]]
 
 
+def analyses():
+    """What a canary is judged by."""
+    return [(metric["name"], metric["provider"]["prometheus"]["query"]) for each in yaml.safe_load_all((ROOT / "deploy/rollouts/canary.yaml").read_text())
+            if each["kind"] == "AnalysisTemplate" for metric in each["spec"]["metrics"]]
+
+
 def expressions():
+    yield from (("canary: " + name, query) for name, query in analyses())
     for rule in rules():
         yield rule["alert"], rule["expr"]
     for name, panel in panels():
@@ -37,7 +47,7 @@ def expressions():
 
 def metrics_of(expression):
     """Names of metrics, without the endings that histograms add."""
-    for word in re.findall(r"(?<![\w\"])(chartly_\w+|up)(?=[\s{\[)=]|$)", expression):
+    for word in re.findall(r"(?<![\w\"])(chartly_\w+|argocd_\w+|up)(?=[\s{\[)=]|$)", expression):
         yield re.sub(r"_(bucket|sum|count)$", "", word)
 
 
@@ -78,6 +88,22 @@ def test_Q240_what_is_left_out_is_not_scraped():
     assert "chartly-drone" not in config
 
 
+def test_L160_the_sample_of_a_canary_goes_in_steps_and_is_judged_by_metrics_that_exist():
+    rollout, template = yaml.safe_load_all((ROOT / "deploy/rollouts/canary.yaml").read_text())
+    [deployment] = [each for each in workloads(chart("default")) if each["metadata"]["name"] == rollout["spec"]["workloadRef"]["name"]]
+    assert deployment["kind"] == rollout["spec"]["workloadRef"]["kind"]
+    assert rollout["spec"]["selector"] == deployment["spec"]["selector"]
+    canary = rollout["spec"]["strategy"]["canary"]
+    weights = [step["setWeight"] for step in canary["steps"] if "setWeight" in step]
+    assert weights == sorted(set(weights)) and 0 < weights[0] <= 25 and weights[-1] < 100
+    # After every weight there is time to look, and looking begins with the first.
+    assert ["pause" in step for step in canary["steps"]] == [False, True] * len(weights) and canary["analysis"]["startingStep"] == 1
+    assert [each["templateName"] for each in canary["analysis"]["templates"]] == [template["metadata"]["name"]]
+    assert {name for name, _ in analyses()} == {"errors", "latency", "parts"}
+    jobs = {job["job_name"] for job in yaml.safe_load(config_maps()["chartly-prometheus"]["prometheus.yml"])["scrape_configs"]}
+    assert "chartly-gateway" in jobs
+
+
 def test_Q248_alerts_fire_on_what_they_are_for_and_only_then():
     run(need("promtool"), "test", "rules", ROOT / "test/deploy/alerts_test.yml")
 
@@ -91,7 +117,7 @@ def test_Q248_every_alert_is_tested_both_ways():
 
 def test_Q233_Q234_Q235_Q236_every_signal_has_an_alert_that_says_what_to_do():
     signals = {rule["labels"]["signal"] for rule in rules()}
-    assert {"readiness", "errors", "latency", "backpressure", "audit", "data", "fleet", "freshness"} == signals
+    assert {"readiness", "errors", "latency", "backpressure", "audit", "data", "fleet", "freshness", "drift", "sync"} == signals
     for rule in rules():
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"] and rule["annotations"]["action"], rule["alert"]
@@ -112,14 +138,14 @@ def test_Q242_every_metric_exists():
     for where, expression in expressions():
         used = list(metrics_of(expression))
         assert used, f"{where} asks for nothing"
-        faults += [f"{where}: {name}" for name in used if name not in known and name not in BUILT_IN]
+        faults += [f"{where}: {name}" for name in used if name not in known and name not in BUILT_IN | set(ARGO_CD)]
     assert faults == []
 
 
 def test_Q242_every_metric_that_is_shown_is_set_by_a_program():
     code = "".join(path.read_text() for folder in ("common", "control", "drone") for path in (ROOT / folder).rglob("*.cc")
                    if not path.name.endswith("_test.cc") and path.name != "metrics.cc")
-    shown = {name for _, expression in expressions() for name in metrics_of(expression)} - BUILT_IN
+    shown = {name for _, expression in expressions() for name in metrics_of(expression)} - BUILT_IN - set(ARGO_CD)
     assert {name for name in shown if f'"{name}"' not in code} == set()
 
 
@@ -131,6 +157,30 @@ def test_Q242_every_label_is_one_that_the_metric_has():
             base = re.sub(r"_(bucket|sum|count)$", "", name)
             for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers):
                 assert label in given or label == own[base], f"{where}: {name} has no label {label}"
+        for name, matchers in re.findall(r"(argocd_\w+)\{([^}]*)\}", expression):
+            assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)) <= ARGO_CD[name], f"{where}: {name}"
+
+
+def test_Q243_argo_cd_is_scraped_where_its_address_is_given(tmp_path):
+    from rendering import load, template
+    made = load(template("--set", "monitoring.argocdMetrics=argocd-metrics.argocd:8082").stdout)
+    [data] = [each["data"] for each in of_kind(made, "ConfigMap") if each["metadata"]["name"] == "chartly-prometheus"]
+    for name, text in data.items():
+        (tmp_path / name).write_text(text)
+    run(need("promtool"), "check", "config", "--syntax-only", tmp_path / "prometheus.yml")
+    [job] = [each for each in yaml.safe_load(data["prometheus.yml"])["scrape_configs"] if each["job_name"] == "argocd"]
+    assert job["static_configs"] == [{"targets": ["argocd-metrics.argocd:8082"]}]
+    assert "argocd" not in config_maps()["chartly-prometheus"]["prometheus.yml"]
+
+
+def test_Q243_synchronisation_health_drift_duration_and_failures_are_shown_and_raise_alerts():
+    shown = [target["expr"] for name, panel in panels() if name == "deployment" for target in panel["targets"]]
+    for metric in (*ARGO_CD, "chartly_drift_findings", "chartly_drift_checked_seconds", "chartly_build_info"):
+        assert any(re.search(rf"\b{metric}\b", each) for each in shown), metric
+    for label in ("sync_status", "health_status"):
+        assert any(f"by (project, {label}) (argocd_app_info" in each for each in shown)
+    raised = " ".join(rule["expr"] for rule in rules())
+    assert all(word in raised for word in ("argocd_app_sync_total", 'health_status=~"', 'sync_status="OutOfSync"', 'environment="prod"'))
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
