@@ -9,15 +9,16 @@ import subprocess
 import pytest
 import yaml
 
-from rendering import VARIANTS, chart_text, overlay_text, overlays, raw
+from rendering import ENVIRONMENTS, VARIANTS, chart_text, overlay_text, overlays, raw
 from test_linters import scores
 from test_mutations import MUTATIONS
-from tools import ROOT
+from tools import ROOT, need, run
 
 CHARTLY = os.path.join(os.environ.get("CHARTLY_BIN", ROOT / "build/bin"), "chartly")
 TEXTS = {f"chart:{name}": lambda name=name: chart_text(name) for name in VARIANTS}
 TEXTS |= {f"overlay:{name}": lambda name=name: overlay_text(name) for name in overlays()}
 TEXTS["raw"] = lambda: yaml.safe_dump_all(raw())
+TEXTS |= {f"drift:{name}": lambda name=name: run(need("kubectl"), "kustomize", ROOT / f"deploy/argocd/{name}/drift").stdout for name in ENVIRONMENTS}
 
 # What the linter must say of a fault that test_mutations.py plants. Rules of other parts of the contract (how parts of
 # Chartly must be deployed, not what is forbidden) have tests and no rule of the linter.
