@@ -391,8 +391,11 @@ TEST_CASE("status exits with 1 when a part does not serve, and verbs of the ledg
   CHECK(Contains(Chartly({"deployment", "shelve", "d1", "--reason", "later"}, url).out, "paused"));
   CHECK(server.requests().back().body == R"({"shelve_reason":"later"})");
   server.Map("/api/deployments", JsonAnswer(R"({"name":"deployments/d1","state":"active"})"));
-  CHECK(Chartly({"deployment", "open", "--release", "1.0.0", "--env", "dev"}, url).code == 0);
-  CHECK(server.requests().back().body == R"({"release_version":"1.0.0","environment":"dev"})");
+  CHECK(
+      Chartly({"deployment", "open", "--release", "1.0.0", "--env", "dev", "--commit", "c", "--image-digest", "d"}, url)
+          .code == 0);
+  CHECK(server.requests().back().body ==
+        R"({"release_version":"1.0.0","environment":"dev","commit":"c","image_digest":"d"})");
 }
 
 }  // namespace chartly::cli
