@@ -136,12 +136,12 @@ void BatchBuilder::AddRows(uint32_t page, uint32_t row, size_t count, const std:
   for (size_t i = 0; i < columns.size(); ++i) {
     const ColumnValue* const first = values + i * stride;
     for (size_t at = 0; at < count;) {
-      const ValueType type = first[at].type;
-      const size_t begin = at;
-      while (at < count && first[at].type == type) ++at;
-      if (type == ValueType::kNull) continue;
-      ColumnBuilder& builder = OfType(columns_[columns[i]], type);
-      bytes_ += builder.AppendRun(rows_ + static_cast<uint32_t>(begin), first + begin, at - begin);
+      if (first[at].is_null()) {
+        ++at;
+        continue;
+      }
+      ColumnBuilder& builder = OfType(columns_[columns[i]], first[at].type);
+      at += builder.AppendRun(rows_ + static_cast<uint32_t>(at), first + at, count - at, bytes_);
     }
   }
   source_pages_->AppendSeries(page, 0, count);

@@ -216,6 +216,54 @@ TEST_CASE("texts that are all new at first and repeat later come back, batch aft
   }
 }
 
+TEST_CASE("rows that come many at once give the batch that they give one by one") {
+  const std::vector<std::string> few = {"north", "south", "", "caf\xE9", "the name of a station that is long"};
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    Random random(seed);
+    BatchBuilder at_once, one_by_one;
+    std::vector<size_t> columns;
+    for (BatchBuilder* builder : {&at_once, &one_by_one}) {
+      builder->SetOrigin(Origin());
+      columns.clear();
+      for (const char* name : {"new", "turns", "repeats", "any", "figure", "mixed"}) {
+        columns.push_back(builder->AddColumn(Role::kAttr, name));
+      }
+    }
+    std::vector<std::string> texts;  // of the rows that come at once
+    for (uint32_t row = 0; row < 5000;) {
+      const auto count = static_cast<uint32_t>(random.Pick(1, 128));
+      std::vector<ColumnValue> values(columns.size() * count);
+      texts.clear();
+      texts.reserve(values.size());
+      auto text = [&](std::string value) { return ColumnValue::Text(texts.emplace_back(std::move(value))); };
+      for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t at = row + i;
+        const auto value = [&](size_t column) -> ColumnValue& { return values[column * count + i]; };
+        // Now and then one that was there before, one that must be mended, or none.
+        value(0) = text(random.OneIn(40) ? few[at % few.size()] : "id " + std::to_string(at / (seed % 3 + 1)));
+        value(1) = text("station " + std::to_string(at % 300));
+        value(2) = text(few[at / 400 % few.size()]);
+        if (!random.OneIn(seed % 2 == 0 ? 5 : 100000)) value(3) = text(few[random.Bits() % few.size()]);
+        value(4) =
+            ColumnValue::Of(Decimal{random.Pick(-900, 900), static_cast<uint8_t>(seed % 4 == 0 ? at / 2000 : 2)});
+        value(5) = at < 3000 || random.OneIn(2) ? ColumnValue::Integer(at) : text("n/a");
+      }
+      at_once.AddRows(1, row + 1, count, columns, values.data(), count);
+      for (uint32_t i = 0; i < count; ++i) {
+        std::vector<ColumnValue> one;
+        for (size_t column = 0; column < columns.size(); ++column) one.push_back(values[column * count + i]);
+        one_by_one.AddRow(1, row + 1 + i, columns, one);
+      }
+      row += count;
+      REQUIRE(at_once.bytes() == one_by_one.bytes());
+    }
+    auto bytes = at_once.Finish();
+    REQUIRE_OK(bytes);
+    REQUIRE(*bytes == *one_by_one.Finish());
+    REQUIRE_OK(Batch::Parse(*bytes));
+  }
+}
+
 TEST_CASE("the header tells where rows came from and holds what was quarantined") {
   std::string bytes = SampleBatch(100);
   auto header = Batch::ParseHeader(bytes);

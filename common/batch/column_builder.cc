@@ -25,6 +25,7 @@ constexpr uint32_t kSampleRows = 1024;
 constexpr uint32_t kMostDistinctOfSample = kSampleRows * 3 / 4;
 // Where values lie this close together, a table by value takes the place of one by hash.
 constexpr uint64_t kMostPlacesByValue = 8;
+constexpr uint32_t kMostShortIndexes = 256;
 
 }  // namespace
 
@@ -44,33 +45,81 @@ size_t ColumnBuilder::MaxRowBytes(ValueType type) {
   }
 }
 
-size_t ColumnBuilder::AppendRun(uint32_t row, const ColumnValue* values, size_t count) {
+size_t ColumnBuilder::AppendRun(uint32_t row, const ColumnValue* values, size_t count, size_t& bytes) {
   if (row != slots()) SkipTo(row);
-  size_t bytes = 0;
+  if (type_ != ValueType::kText && AppendEven(values, count)) return count;
+  size_t run = 0;
+  while (run < count && values[run].type == type_) ++run;
   if (type_ == ValueType::kText) {
-    for (size_t i = 0; i < count; ++i) bytes += AppendText(values[i].text());
-    return bytes;
+    for (size_t i = 0; i < run;) {
+      if (!looks_up_) {
+        bytes += AppendUnseen(values + i, run - i);
+        break;
+      }
+      i += AppendExpected(values + i, run - i);
+      if (i < run) bytes += AppendOtherText(values[i++].text());
+    }
+  } else if (run == count || !AppendEven(values, run)) {
+    for (size_t i = 0; i < run; ++i) bytes += Append(row + static_cast<uint32_t>(i), values[i]);
   }
-  if (IsEven(values, count)) {
-    const size_t begin = low_.size();
-    low_.resize(begin + count);
-    for (size_t i = 0; i < count; ++i) low_[begin + i] = values[i].low;
-    return 0;
-  }
-  for (size_t i = 0; i < count; ++i) bytes += Append(row + static_cast<uint32_t>(i), values[i]);
-  return bytes;
+  return run;
 }
 
-// Whether high_ and extra_ have nothing to say of the values either.
-bool ColumnBuilder::IsEven(const ColumnValue* values, size_t count) const {
+// Takes them if all are of the type, and low_ says all of them: high_ and extra_ have nothing to add.
+bool ColumnBuilder::AppendEven(const ColumnValue* values, size_t count) {
   if (!high_.empty() || !extra_.empty()) return false;
-  const bool has_high = type_ == ValueType::kDecimal;
+  if (empty()) one_extra_ = values[0].extra;
+  const size_t begin = low_.size();
+  low_.resize(begin + count);
+  uint64_t* const low = low_.data() + begin;
   uint64_t difference = 0;
   for (size_t i = 0; i < count; ++i) {
+    low[i] = values[i].low;
+    difference |= static_cast<uint64_t>(values[i].type != type_);
     difference |= static_cast<uint64_t>(values[i].extra ^ one_extra_);
-    if (has_high) difference |= values[i].high ^ SignOf(values[i].low);
+    if (type_ == ValueType::kDecimal) difference |= values[i].high ^ SignOf(values[i].low);
   }
+  if (difference != 0) low_.resize(begin);
   return difference == 0;
+}
+
+// Texts often come in the order in which they came before, equal neighbours first of all, and comparing is cheaper than
+// hashing. Takes those from the first on that do, and returns how many.
+size_t ColumnBuilder::AppendExpected(const ColumnValue* values, size_t count) {
+  if (low_.empty() || texts_.size() == 0) return 0;
+  auto index = static_cast<uint32_t>(low_.back());  // that of a null is that of the first text
+  size_t taken = 0;
+  for (; taken < count; ++taken) {
+    const absl::string_view text = values[taken].text();
+    const uint32_t after = texts_.After(index);
+    const uint32_t likely = repeats_ ? index : after;
+    if (IsSameText(texts_.At(likely), text)) {
+      index = likely;
+    } else {
+      const uint32_t other = repeats_ ? after : index;
+      if (!IsSameText(texts_.At(other), text)) break;
+      repeats_ = !repeats_;
+      index = other;
+    }
+    low_.push_back(index);
+    text_bytes_ += text.size();
+  }
+  return taken;
+}
+
+// Where most texts are new, only the same one twice in a row is kept once.
+size_t ColumnBuilder::AppendUnseen(const ColumnValue* values, size_t count) {
+  const size_t bytes_before = texts_.bytes();
+  auto index = static_cast<uint32_t>(low_.back());
+  for (size_t i = 0; i < count; ++i) {
+    const absl::string_view text = values[i].text();
+    const bool same = IsSameText(texts_.At(index), text);
+    if (!same) index = texts_.AddUnseen(text);
+    low_.push_back(index);
+    if (!same) last_new_text_row_ = slots();
+    text_bytes_ += texts_.At(index).size();  // mended, it may be longer
+  }
+  return texts_.bytes() - bytes_before;
 }
 
 void ColumnBuilder::AppendSeries(uint64_t first, uint64_t step, size_t count) {
@@ -106,28 +155,19 @@ void ColumnBuilder::AddHigh(uint64_t high) {
 }
 
 size_t ColumnBuilder::AppendText(absl::string_view text) {
-  text_bytes_ += text.size();
-  if (texts_.size() == 0) return AppendOtherText(text);
-  // Texts often come in the order in which they came before, equal neighbours first of all, and comparing is cheaper
-  // than hashing. The index of a null is that of the first text.
-  const auto before = static_cast<uint32_t>(low_.back());
-  uint32_t index = before;
-  if (!IsSameText(texts_.At(index), text)) {
-    index = texts_.After(before);
-    if (!looks_up_ || !IsSameText(texts_.At(index), text)) return AppendOtherText(text);
-  }
-  low_.push_back(index);
-  return 0;
+  const ColumnValue value = ColumnValue::Text(text);
+  if (!looks_up_) return AppendUnseen(&value, 1);
+  return AppendExpected(&value, 1) == 1 ? 0 : AppendOtherText(text);
 }
 
 size_t ColumnBuilder::AppendOtherText(absl::string_view text) {
   const uint32_t size_before = texts_.size();
-  const uint32_t index = looks_up_ ? texts_.Add(text) : texts_.AddUnseen(text);
+  const uint32_t index = texts_.Add(text);
   if (slots() == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample;
   if (looks_up_ && !low_.empty()) texts_.SetAfter(static_cast<uint32_t>(low_.back()), index);
   low_.push_back(index);
   const size_t size = texts_.At(index).size();
-  text_bytes_ += size - text.size();  // mended, it may be longer
+  text_bytes_ += size;  // mended, it may be longer
   if (texts_.size() == size_before) return 0;
   last_new_text_row_ = slots();
   return size + sizeof(uint32_t);
@@ -158,6 +198,7 @@ void ColumnBuilder::Clear() {
   text_bytes_ = 0;
   last_new_text_row_ = 0;
   looks_up_ = true;
+  repeats_ = false;
 }
 
 Value ColumnBuilder::ValueAt(uint32_t row) const {
@@ -308,17 +349,19 @@ bool ColumnBuilder::HasMixedExtras() const {
 bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, const Range& range, Scratch& scratch) const {
   // Past a quarter of the rows, the smaller indexes do not make up for looking at every value.
   if (value_bytes < 2 || rows < 8) return false;
+  // Of values of two bytes, only indexes of one byte make less.
+  const size_t most = std::min<size_t>(rows / 4, value_bytes == 2 ? kMostShortIndexes : kMaxBatchRows);
   const bool by_low = high_.empty() && extra_.empty();
   const auto span = static_cast<uint64_t>(range.largest) - static_cast<uint64_t>(range.smallest);
   bool few = false;
   if (by_low && span > 0 && span < kMostPlacesByValue * uint64_t{rows}) {
     scratch.places.assign(span + 1, 0);
     const auto smallest = static_cast<uint64_t>(range.smallest);
-    few = CollectDistinct(rows, scratch, [&](uint32_t row) { return low_[row] - smallest; });
+    few = CollectDistinct(rows, most, scratch, [&](uint32_t row) { return low_[row] - smallest; });
   } else {
     const size_t mask = std::bit_ceil(2 * (size_t{rows} / 4 + 2)) - 1;
     scratch.places.assign(mask + 1, 0);
-    few = CollectDistinct(rows, scratch, [&](uint32_t row) {
+    few = CollectDistinct(rows, most, scratch, [&](uint32_t row) {
       size_t at = SlotHash(row) & mask;
       for (; scratch.places[at] != 0; at = (at + 1) & mask) {
         const uint32_t first = scratch.firsts[scratch.places[at] - 1];
@@ -332,11 +375,10 @@ bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, const Rang
   return entries * value_bytes + size_t{rows} * IndexWidth(static_cast<uint32_t>(entries)) < rows * value_bytes;
 }
 
-// False as soon as there are too many for a dictionary. place_of(row) is where scratch.places has, or will have, the
+// False as soon as there are more than `most`. place_of(row) is where scratch.places has, or will have, the
 // index of the row's value + 1.
 template <typename PlaceOf>
-bool ColumnBuilder::CollectDistinct(uint32_t rows, Scratch& scratch, const PlaceOf& place_of) const {
-  const size_t most = rows / 4;
+bool ColumnBuilder::CollectDistinct(uint32_t rows, size_t most, Scratch& scratch, const PlaceOf& place_of) const {
   scratch.firsts.clear();
   scratch.indexes.assign(rows, 0);
   const bool by_low = high_.empty() && extra_.empty();

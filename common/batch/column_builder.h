@@ -37,8 +37,9 @@ class ColumnBuilder {
     low_.push_back(value.low);
     return 0;
   }
-  // The same for `count` rows from `row` on. Requires: no value is null.
-  size_t AppendRun(uint32_t row, const ColumnValue* values, size_t count);
+  // The same for the rows from `row` on, as long as their values are of type(); returns for how many of the `count`
+  // that was, and adds the bytes to `bytes`. Requires: the first one is.
+  size_t AppendRun(uint32_t row, const ColumnValue* values, size_t count, size_t& bytes);
   // The integers first, first + step, ... for `count` rows from the next one on.
   void AppendSeries(uint64_t first, uint64_t step, size_t count);
   // Forgets the value of `row`, if it was the last one set.
@@ -84,7 +85,9 @@ class ColumnBuilder {
   Slot At(uint32_t row) const;
   Value ValueAt(uint32_t row) const;
   void SkipTo(uint32_t row);
-  bool IsEven(const ColumnValue* values, size_t count) const;
+  bool AppendEven(const ColumnValue* values, size_t count);
+  size_t AppendExpected(const ColumnValue* values, size_t count);
+  size_t AppendUnseen(const ColumnValue* values, size_t count);
   size_t AppendText(absl::string_view text);
   size_t AppendOtherText(absl::string_view text);
   // Of the value that comes next.
@@ -101,7 +104,7 @@ class ColumnBuilder {
   // Distinct values and the index of each row; false if that would take more room than the plain values.
   bool MakeDictionary(uint32_t rows, size_t value_bytes, const Range& range, Scratch& scratch) const;
   template <typename PlaceOf>
-  bool CollectDistinct(uint32_t rows, Scratch& scratch, const PlaceOf& place_of) const;
+  bool CollectDistinct(uint32_t rows, size_t most, Scratch& scratch, const PlaceOf& place_of) const;
   size_t SlotHash(uint32_t row) const;
   // The parts of `count` values, and zeros for `padding` rows that have none.
   void AppendPadded(const uint64_t* low, const uint64_t* high, const int16_t* extra, size_t count, size_t padding,
@@ -118,6 +121,7 @@ class ColumnBuilder {
   std::vector<int16_t> extra_;
   TextDictionary texts_;
   bool looks_up_ = true;            // whether a text is looked for in texts_ before it is added
+  bool repeats_ = false;            // whether the last text that was expected was the same as the one before it
   size_t text_bytes_ = 0;           // of all rows together
   uint32_t last_new_text_row_ = 0;  // row + 1 that brought the newest entry of texts_
 };

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "common/text/short_text.h"
 #include "common/text/utf8.h"
 
 namespace chartly {
@@ -49,13 +48,14 @@ uint32_t TextDictionary::Add(absl::string_view text) {
   if (place.index_plus_one > 0) return place.index_plus_one - 1;
   // Only a new text can be bad: what is here was checked.
   if (!IsWhole(text)) return Add(ToUtf8(text));
-  uint32_t index = Keep(text);
+  const uint32_t index = Keep(text);
+  after_.resize(size(), 0);
   place = {index + 1, TagOf(hash)};
   ++placed_;
   return index;
 }
 
-uint32_t TextDictionary::AddUnseen(absl::string_view text) { return IsWhole(text) ? Keep(text) : Keep(ToUtf8(text)); }
+uint32_t TextDictionary::AddOther(absl::string_view text) { return IsWhole(text) ? Keep(text) : Keep(ToUtf8(text)); }
 
 void TextDictionary::RemoveLast() {
   const absl::string_view last = At(size() - 1);
@@ -68,7 +68,7 @@ void TextDictionary::RemoveLast() {
     }
   }
   offsets_.pop_back();
-  after_.pop_back();
+  if (after_.size() > size()) after_.pop_back();
 }
 
 void TextDictionary::Clear() {
@@ -85,15 +85,6 @@ inline TextDictionary::Place& TextDictionary::PlaceOf(absl::string_view text, ui
     Place& place = places_[at];
     if (place.index_plus_one == 0 || (place.tag == tag && IsSameText(At(place.index_plus_one - 1), text))) return place;
   }
-}
-
-inline uint32_t TextDictionary::Keep(absl::string_view text) {
-  const size_t begin = offsets_.back();
-  if (heap_capacity_ - begin < text.size()) GrowHeap(text.size());
-  CopyText(text, heap_.get() + begin);
-  offsets_.push_back(static_cast<uint32_t>(begin + text.size()));
-  after_.push_back(0);
-  return size() - 1;
 }
 
 void TextDictionary::GrowHeap(size_t more) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "common/text/short_text.h"
 
 namespace chartly {
 
@@ -21,7 +22,7 @@ class TextDictionary {
   uint32_t Add(absl::string_view text);
   // Adds the text whether it is there or not, and Add will not find it. Where most texts are new, looking costs more
   // than it saves.
-  uint32_t AddUnseen(absl::string_view text);
+  uint32_t AddUnseen(absl::string_view text) { return IsShortAscii(text) ? Keep(text) : AddOther(text); }
   // Forgets the text added last. Requires: size() > 0.
   void RemoveLast();
   void Clear();
@@ -31,7 +32,11 @@ class TextDictionary {
     return absl::string_view(heap_.get() + offsets_[index], offsets_[index + 1] - offsets_[index]);
   }
   // A text that may come after the one at `index`: that which did so last, if somebody said so.
-  uint32_t After(uint32_t index) const { return after_[index] < size() ? after_[index] : index; }
+  uint32_t After(uint32_t index) const {
+    const uint32_t after = index < after_.size() ? after_[index] : index;
+    return after < size() ? after : index;
+  }
+  // Requires: the text at `index` came through Add.
   void SetAfter(uint32_t index, uint32_t after) { after_[index] = after; }
   // size() + 1 offsets into the bytes.
   const std::vector<uint32_t>& offsets() const { return offsets_; }
@@ -46,14 +51,21 @@ class TextDictionary {
     uint32_t tag = 0;
   };
   Place& PlaceOf(absl::string_view text, uint64_t hash);
-  uint32_t Keep(absl::string_view text);
+  uint32_t AddOther(absl::string_view text);
+  uint32_t Keep(absl::string_view text) {
+    const size_t begin = offsets_.back();
+    if (heap_capacity_ - begin < text.size()) GrowHeap(text.size());
+    CopyText(text, heap_.get() + begin);
+    offsets_.push_back(static_cast<uint32_t>(begin + text.size()));
+    return size() - 1;
+  }
   void GrowPlaces();
   void GrowHeap(size_t more);
 
   std::unique_ptr<char[]> heap_;
   size_t heap_capacity_ = 0;
   std::vector<uint32_t> offsets_ = {0};
-  std::vector<uint32_t> after_;  // one a text
+  std::vector<uint32_t> after_;  // one a text, up to the last that came through Add
   std::vector<Place> places_;    // a power of two; open addressing
   uint32_t placed_ = 0;
 };
