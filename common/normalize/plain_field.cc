@@ -74,23 +74,41 @@ bool PlainField::IsWithinBounds(const ColumnValue& value) const {
          (!max_.is || ComparePlain(unscaled, value.extra, max_.unscaled, max_.scale) <= 0);
 }
 
+// Each form that is frequent has a loop of its own, which does for most fields; Read does for the others.
 void PlainField::ReadAll(const Field* fields, size_t count, ColumnValue* values, bool* plain) {
-  if (form_ == Form::kText || form_ == Form::kUntyped) {
-    for (size_t i = 0; i < count; ++i) {
-      if (fields[i].kind == Field::Kind::kText && !fields[i].text.empty()) {
-        values[i].SetText(fields[i].text);
-      } else {
-        plain[i] = Read(fields[i], values[i]) && plain[i];
-      }
+  if (form_ == Form::kText || form_ == Form::kUntyped) return ReadTexts(fields, count, values, plain);
+  if (form_ == Form::kDecimal && !bounded_) return ReadDecimals(fields, count, values, plain);
+  if (form_ >= Form::kTimestamp && !bounded_) return ReadTimes(fields, count, values, plain);
+  for (size_t i = 0; i < count; ++i) plain[i] = Read(fields[i], values[i]) && plain[i];
+}
+
+void PlainField::ReadTexts(const Field* fields, size_t count, ColumnValue* values, bool* plain) {
+  for (size_t i = 0; i < count; ++i) {
+    if (fields[i].kind == Field::Kind::kText && !fields[i].text.empty()) {
+      values[i].SetText(fields[i].text);
+    } else {
+      plain[i] = Read(fields[i], values[i]) && plain[i];
     }
-    return;
   }
-  const bool decimal = form_ == Form::kDecimal && !bounded_;
+}
+
+void PlainField::ReadDecimals(const Field* fields, size_t count, ColumnValue* values, bool* plain) {
   for (size_t i = 0; i < count; ++i) {
     const bool is_text = fields[i].kind == Field::Kind::kText || fields[i].kind == Field::Kind::kNumber;
     PlainNumber number;
-    if (decimal && is_text && ReadPlainNumber(fields[i].text, number)) {
+    if (is_text && ReadPlainNumber(fields[i].text, number)) {
       values[i].SetDecimal(number.unscaled, number.scale);
+    } else {
+      plain[i] = Read(fields[i], values[i]) && plain[i];
+    }
+  }
+}
+
+void PlainField::ReadTimes(const Field* fields, size_t count, ColumnValue* values, bool* plain) {
+  for (size_t i = 0; i < count; ++i) {
+    const bool is_text = fields[i].kind == Field::Kind::kText && last_.size > 0;
+    if (is_text && IsSameText(fields[i].text, {last_.text, last_.size})) {
+      values[i] = last_.value;
     } else {
       plain[i] = Read(fields[i], values[i]) && plain[i];
     }

@@ -68,6 +68,9 @@ class PlainField {
   static Form FormOf(const CompiledField& field);
   bool SetBound(const std::optional<Value>& value, Bound& bound);
   bool IsWithinBounds(const ColumnValue& value) const;
+  void ReadTexts(const Field* fields, size_t count, ColumnValue* values, bool* plain);
+  void ReadDecimals(const Field* fields, size_t count, ColumnValue* values, bool* plain);
+  void ReadTimes(const Field* fields, size_t count, ColumnValue* values, bool* plain);
   bool ReadTime(absl::string_view text, ColumnValue& value);
 
   bool ReadForm(const Field& field, ColumnValue& value) {
