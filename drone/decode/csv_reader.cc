@@ -15,6 +15,9 @@ namespace {
 constexpr size_t kWindowBytes = size_t{256} << 10;
 constexpr size_t kMaxRowBytes = size_t{16} << 20;
 constexpr size_t kMaxFieldBytes = size_t{1} << 20;
+// How far ahead special bytes are found: what is found of it stays in the nearest cache.
+constexpr size_t kSearchedBlocks = 32;
+constexpr size_t kSearchedBytes = kSearchedBlocks * ByteFinder::kBlockBytes;
 
 }  // namespace
 
@@ -23,9 +26,10 @@ CsvReader::CsvReader(Body& body, const CsvDialect& dialect, BeforeMove before_mo
       dialect_(dialect),
       before_move_(std::move(before_move)),
       quote_(dialect.quote.value_or(dialect.delimiter)),
-      buffer_(new char[kWindowBytes + ByteMask::kBlockBytes]),
+      buffer_(new char[kWindowBytes + ByteFinder::kBlockBytes]),
       capacity_(kWindowBytes),
-      mask_(dialect.delimiter, quote_, line_end_),
+      finder_(dialect.delimiter, quote_, line_end_),
+      found_(new uint32_t[kSearchedBytes + ByteFinder::kBlockBytes]),
       // A row of a hundred million delimiters must not cost a cell each; it can match no header anyway.
       cells_(kMaxColumns + 1) {}
 
@@ -49,17 +53,15 @@ absl::Status CsvReader::Fill() {
     end_ += taken;
   }
   // The last block is read whole.
-  std::memset(buffer_.get() + end_, 0, ByteMask::kBlockBytes);
+  std::memset(buffer_.get() + end_, 0, ByteFinder::kBlockBytes);
   if (first) ChooseLineEnd();
-  const size_t blocks = end_ / ByteMask::kBlockBytes + 1;
-  masks_.resize(std::max(masks_.size(), blocks));
-  mask_.Of(buffer_.get(), blocks, masks_.data());
+  RestartSpecials();
   return absl::OkStatus();
 }
 
 void CsvReader::Grow() {
   capacity_ *= 2;
-  std::unique_ptr<char[]> larger(new char[capacity_ + ByteMask::kBlockBytes]);
+  std::unique_ptr<char[]> larger(new char[capacity_ + ByteFinder::kBlockBytes]);
   std::memcpy(larger.get(), buffer_.get(), end_);
   buffer_ = std::move(larger);
 }
@@ -67,7 +69,7 @@ void CsvReader::Grow() {
 void CsvReader::ChooseLineEnd() {
   bool only_cr = std::memchr(buffer_.get(), '\n', end_) == nullptr && std::memchr(buffer_.get(), '\r', end_) != nullptr;
   line_end_ = only_cr ? '\r' : '\n';
-  mask_ = ByteMask(dialect_.delimiter, quote_, line_end_);
+  finder_ = ByteFinder(dialect_.delimiter, quote_, line_end_);
 }
 
 absl::Status CsvReader::SkipLines(int64_t lines) {
@@ -85,12 +87,12 @@ absl::StatusOr<bool> CsvReader::SkipLine() {
       RETURN_IF_ERROR(Fill());
     }
     const void* found = std::memchr(buffer_.get() + next_, line_end_, end_ - next_);
+    next_ = found == nullptr ? end_ : static_cast<size_t>(static_cast<const char*>(found) - buffer_.get()) + 1;
+    RestartSpecials();
     if (found != nullptr) {
-      next_ = static_cast<size_t>(static_cast<const char*>(found) - buffer_.get()) + 1;
       ++line_;
       return true;
     }
-    next_ = end_;
   }
 }
 
@@ -107,9 +109,11 @@ absl::StatusOr<bool> CsvReader::BeginRow() {
 }
 
 absl::StatusOr<bool> CsvReader::Next() {
-  ASSIGN_OR_RETURN(bool more, BeginRow());
-  count_ = 0;
-  if (!more) return false;
+  if (next_ == end_ || dialect_.comment.has_value()) {
+    count_ = 0;
+    ASSIGN_OR_RETURN(bool more, BeginRow());
+    if (!more) return false;
+  }
   row_line_ = line_;
   while (!Scan()) {
     line_ = row_line_;
@@ -137,33 +141,33 @@ absl::Status CsvReader::TooLarge() const {
                absl::StrCat("the row at line ", row_line_, " is larger than 16 MiB"));
 }
 
-// Where the next delimiter, quote or line end stands; end_ if there is none.
-inline size_t CsvReader::NextSpecial(Specials& specials) const {
-  while (specials.bits == 0) {
-    specials.block += ByteMask::kBlockBytes;
-    if (specials.block >= end_) return end_;
-    specials.bits = masks_[specials.block / ByteMask::kBlockBytes];
+// Special bytes before next_ are of no more use.
+void CsvReader::RestartSpecials() {
+  special_ = found_end_ = found_.get();
+  searched_ = next_;
+}
+
+// Finds further delimiters, quotes and line ends, and gives the first of them; end_ if there is none.
+const uint32_t* CsvReader::FindSpecials() {
+  size_t found = 0;
+  while (found == 0 && searched_ < end_) {
+    const size_t left = end_ - searched_;
+    const size_t blocks = std::min(kSearchedBlocks, (left + ByteFinder::kBlockBytes - 1) / ByteFinder::kBlockBytes);
+    found = finder_.Find(buffer_.get() + searched_, blocks, static_cast<uint32_t>(searched_), found_.get());
+    searched_ += blocks * ByteFinder::kBlockBytes;
+    // What stands behind the text may look like one.
+    while (found > 0 && found_[found - 1] >= end_) --found;
   }
-  const size_t position = specials.block + static_cast<size_t>(std::countr_zero(specials.bits));
-  specials.bits &= specials.bits - 1;
-  return std::min(position, end_);
+  if (found == 0) found_[found++] = static_cast<uint32_t>(end_);
+  found_end_ = found_.get() + found;
+  return found_.get();
 }
 
-inline void CsvReader::AddField(absl::string_view text) {
-  largest_ = std::max(largest_, text.size());
-  if (count_ > kMaxColumns) return;
-  Field& cell = cells_[count_++];
-  cell.kind = text.empty() ? Field::Kind::kNull : Field::Kind::kText;
-  cell.text = text;
-}
-
-inline void CsvReader::EndField(size_t begin, size_t end) { AddField({buffer_.get() + begin, end - begin}); }
-
-void CsvReader::EndQuotedField(size_t end, const Quoted& quoted) {
-  if (quoted.end + 1 != end) fault_ = absl::StrCat("field ", count_ + 1, " goes on after its closing quote");
+// What a quoted field that ends at `end`, the number of which it is, holds.
+absl::string_view CsvReader::TextOf(const Quoted& quoted, size_t end, size_t number) {
+  if (quoted.end + 1 != end) fault_ = absl::StrCat("field ", number, " goes on after its closing quote");
   const absl::string_view text(buffer_.get() + quoted.begin, quoted.end - quoted.begin);
-  largest_ = std::max(largest_, text.size());
-  AddField(quoted.doubled ? Unescaped(text) : text);
+  return quoted.doubled ? Unescaped(text) : text;
 }
 
 // Puts the text into scratch_ with one quote for two.
@@ -188,56 +192,66 @@ inline size_t CsvReader::LineEndAt(size_t position) const {
 
 // Scans the row at next_; false if the text in the buffer ends before it.
 bool CsvReader::Scan() {
-  count_ = 0;
-  largest_ = 0;
   fault_.clear();
   row_begin_ = next_;
-  size_t field = next_;
-  const size_t block = next_ / ByteMask::kBlockBytes;
-  const uint64_t before = (uint64_t{1} << (next_ % ByteMask::kBlockBytes)) - 1;
-  Specials specials{block * ByteMask::kBlockBytes, masks_[block] & ~before};
+  const char* const text = buffer_.get();
+  const uint32_t* special = special_;
+  size_t count = 0, largest = 0, field = next_;
   Quoted quoted;
   while (true) {
-    const size_t at = NextSpecial(specials);
+    special = Ready(special);
+    const size_t at = *special++;
     if (at == end_ && !at_end_) break;
-    const char special = at < end_ ? buffer_[at] : line_end_;
-    if (special == dialect_.delimiter || special == line_end_) {
-      const bool last = special != dialect_.delimiter;
-      const size_t end = last ? std::max(field, LineEndAt(at)) : at;
-      if (quoted.is) {
-        EndQuotedField(end, quoted);
-        quoted.is = false;
-      } else {
-        EndField(field, end);
-      }
-      field = at + 1;
-      if (!last) continue;
-      row_end_ = end;
-      next_ = std::min(at + 1, end_);
-      ++line_;
-      return true;
+    const char c = at < end_ ? text[at] : line_end_;
+    const bool last = c != dialect_.delimiter;
+    if (last && c != line_end_) {
+      if (at != field) continue;  // a quote inside a field
+      quoted = ScanQuoted(at + 1, special);
+      if (!quoted.is) break;
+      special = quoted.after;
+      continue;
     }
-    if (at != field) continue;  // a quote inside a field
-    quoted = ScanQuoted(at + 1, specials);
-    if (!quoted.is) break;
-    specials = quoted.after;
+    const size_t end = last ? std::max(field, LineEndAt(at)) : at;
+    absl::string_view inside(text + field, end - field);
+    if (quoted.is) {
+      largest = std::max(largest, quoted.end - quoted.begin);
+      inside = TextOf(quoted, end, count + 1);
+      quoted.is = false;
+    }
+    largest = std::max(largest, inside.size());
+    if (count <= kMaxColumns) {
+      // Members are written one by one: a copy of a whole text would wait for them.
+      Field& cell = cells_[count++];
+      cell.kind = inside.empty() ? Field::Kind::kNull : Field::Kind::kText;
+      cell.text = absl::string_view(inside.data(), inside.size());
+    }
+    field = at + 1;
+    if (!last) continue;
+    count_ = count;
+    largest_ = largest;
+    row_end_ = end;
+    next_ = std::min(field, end_);
+    special_ = special;
+    ++line_;
+    return true;
   }
   open_field_ = field;
   return false;
 }
 
 // Goes behind the closing quote; no quoted text if the text in the buffer ends before it.
-CsvReader::Quoted CsvReader::ScanQuoted(size_t begin, Specials specials) {
+CsvReader::Quoted CsvReader::ScanQuoted(size_t begin, const uint32_t* special) {
   quote_line_ = line_;
   bool doubled = false;
   while (true) {
-    const size_t at = NextSpecial(specials);
+    special = Ready(special);
+    const size_t at = *special++;
     if (at == end_ || (at + 1 == end_ && !at_end_)) return {};
     if (buffer_[at] == line_end_) ++line_;
     if (buffer_[at] != quote_) continue;
-    if (at + 1 == end_ || buffer_[at + 1] != quote_) return {true, doubled, begin, at, specials};
+    if (at + 1 == end_ || buffer_[at + 1] != quote_) return {true, doubled, begin, at, special};
     doubled = true;
-    NextSpecial(specials);
+    special = Ready(special) + 1;
   }
 }
 

@@ -18,7 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "common/normalize/row.h"
 #include "drone/decode/body.h"
-#include "drone/decode/byte_mask.h"
+#include "drone/decode/byte_finder.h"
 
 namespace chartly::drone {
 
@@ -57,18 +57,13 @@ class CsvReader {
   int64_t line() const { return row_line_; }  // where it began, one-based
 
  private:
-  // Goes from one special byte to the next. Passed by value, so that it stays out of memory.
-  struct Specials {
-    size_t block = 0;   // of the buffer
-    uint64_t bits = 0;  // those of it that are still to come
-  };
   // The text between the quotes of a field.
   struct Quoted {
     bool is = false;
     bool doubled = false;  // holds doubled quotes
     size_t begin = 0;
     size_t end = 0;
-    Specials after;
+    const uint32_t* after = nullptr;  // of the special bytes
   };
 
   absl::Status Fill();
@@ -80,11 +75,12 @@ class CsvReader {
   absl::Status FieldTooLarge() const;
 
   bool Scan();
-  Quoted ScanQuoted(size_t begin, Specials specials);
-  size_t NextSpecial(Specials& specials) const;
-  void EndField(size_t begin, size_t end);
-  void EndQuotedField(size_t end, const Quoted& quoted);
-  void AddField(absl::string_view text);
+  Quoted ScanQuoted(size_t begin, const uint32_t* special);
+  // `special` itself if it can be read: where a delimiter, quote or line end stands; end_ behind the last one.
+  const uint32_t* Ready(const uint32_t* special) { return special == found_end_ ? FindSpecials() : special; }
+  const uint32_t* FindSpecials();
+  void RestartSpecials();
+  absl::string_view TextOf(const Quoted& quoted, size_t end, size_t number);
   absl::string_view Unescaped(absl::string_view text);
   size_t LineEndAt(size_t position) const;
 
@@ -104,8 +100,12 @@ class CsvReader {
   size_t row_end_ = 0;
   size_t open_field_ = 0;  // of a row that is not whole: where its last field begins
 
-  ByteMask mask_;
-  std::vector<uint64_t> masks_;  // delimiters, quotes and line ends, by block of the buffer
+  // Delimiters, quotes and line ends of the text, found some blocks ahead of the row.
+  ByteFinder finder_;
+  std::unique_ptr<uint32_t[]> found_;
+  const uint32_t* found_end_ = nullptr;
+  const uint32_t* special_ = nullptr;  // the first one that is not before next_
+  size_t searched_ = 0;                // up to where in the buffer
 
   int64_t line_ = 1;
   int64_t row_line_ = 1;
