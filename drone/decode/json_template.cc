@@ -8,9 +8,20 @@ namespace chartly::drone {
 namespace {
 
 constexpr size_t kMaxTokens = 4096;
-constexpr size_t kMaxLiteralBytes = size_t{32} << 10;
+constexpr size_t kMaxLiteralBytes = size_t{64} << 10;
+constexpr size_t kWordBytes = 8;
 
 bool IsPunctuation(char c) { return c == '{' || c == '}' || c == '[' || c == ']' || c == ':' || c == ','; }
+
+// Puts the text at `arena`, if there is an escape in it, and moves that past it. False if an escape is wrong.
+bool Unescape(char*& arena, absl::string_view& text) {
+  if (text.find('\\') == absl::string_view::npos) return true;
+  char* const end = UnescapeJson(text, arena);
+  if (end == nullptr) return false;
+  text = absl::string_view(arena, static_cast<size_t>(end - arena));
+  arena = end;
+  return true;
+}
 
 }  // namespace
 
@@ -50,26 +61,39 @@ bool JsonTemplate::LearnScalars(const JsonIndex& index, size_t first, size_t nex
     const bool is_name = index.At(token) == '"' && index.At(token + 1) == ':';
     if (is_name || IsPunctuation(index.At(token))) continue;
     if (IsJsonBlank(index.text()[tokens[token + 1] - 1])) return false;
-    Piece& piece = pieces_.emplace_back();
-    piece.size = tokens[token] - tokens[behind];
-    piece.tokens = static_cast<uint32_t>(token - behind);
-    literals_.append(index.text() + tokens[behind], piece.size);
-    piece.cell = by_token_[token - first];
+    AddPiece(index, tokens[behind], tokens[token], token - behind, by_token_[token - first]);
     behind = token + 1;
   }
-  literals_.append(index.text() + tokens[behind], tokens[next - 1] + 1 - tokens[behind]);
+  AddPiece(index, tokens[behind], tokens[next - 1] + 1, next - behind, kNoCell);
   return literals_.size() <= kMaxLiteralBytes;
 }
 
-// Members are written one by one: a copy of a whole field would wait for them.
-inline bool JsonTemplate::ReadScalar(const JsonIndex& index, size_t begin, size_t end, char*& arena, Field& field) {
-  const char* const from = index.text() + begin;
-  const char* const to = index.text() + end;
+void JsonTemplate::AddPiece(const JsonIndex& index, size_t begin, size_t end, size_t tokens, uint32_t cell) {
+  pieces_.push_back({static_cast<uint32_t>(end - begin), static_cast<uint32_t>(tokens), cell,
+                     static_cast<uint32_t>(literals_.size())});
+  literals_.append(index.text() + begin, end - begin);
+  literals_.resize((literals_.size() / kWordBytes + 2) * kWordBytes, '\0');
+}
+
+// Zero if the text begins with what the piece says. Looks at up to eight bytes behind it.
+inline uint64_t JsonTemplate::Difference(const char* text, const Piece& piece) const {
+  const char* const literal = literals_.data() + piece.literal;
+  uint64_t difference = 0;
+  size_t at = 0;
+  for (; at + kWordBytes <= piece.size; at += kWordBytes) {
+    difference |= LoadWord<uint64_t>(text + at) ^ LoadWord<uint64_t>(literal + at);
+  }
+  const uint64_t rest = (uint64_t{1} << (8 * (piece.size - at))) - 1;
+  return difference | ((LoadWord<uint64_t>(text + at) ^ LoadWord<uint64_t>(literal + at)) & rest);
+}
+
+// Without its escapes, if it is a text. Members are written one by one: a copy of a whole field would wait for them.
+inline bool JsonTemplate::ReadScalar(const char* from, const char* to, Field& field) {
   if (*from == '"') {
     if (to - from < 2 || to[-1] != '"') return false;
     field.kind = Field::Kind::kText;
     field.text = absl::string_view(from + 1, static_cast<size_t>(to - from) - 2);
-    return index.FirstBackslash(begin) >= end || Unescape(arena, field.text);
+    return true;
   }
   field.kind = Field::Kind::kNumber;
   field.text = absl::string_view(from, static_cast<size_t>(to - from));
@@ -78,37 +102,33 @@ inline bool JsonTemplate::ReadScalar(const JsonIndex& index, size_t begin, size_
   return field.text == "null" || field.text == "true" || field.text == "false";
 }
 
-bool JsonTemplate::Unescape(char*& arena, absl::string_view& text) {
-  char* const end = UnescapeJson(text, arena);
-  if (end == nullptr) return false;
-  text = absl::string_view(arena, static_cast<size_t>(end - arena));
-  arena = end;
-  return true;
-}
-
+// Names, brackets and blanks are compared without a look at what came out of it before the end of the row: nearly all
+// rows that are tried are of the shape, and tokens lie within the text whether they fit or not.
 bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool all, char*& arena,
                          std::vector<JsonCell>& cells) const {
   if (tokens_ == 0 || depth != depth_ || token + tokens_ > index.size()) return false;
   const char* const text = index.text();
   const uint32_t* at = index.tokens() + token;
-  const char* literal = literals_.data();
+  const bool has_escapes = index.FirstBackslash(*at) < at[tokens_ - 1];
   size_t begin = *at;
+  uint64_t difference = 0;
   JsonCell ignored;
-  for (const Piece& piece : pieces_) {
-    if (begin + piece.size > index.text_size()) return false;
-    if (!IsSameText({text + begin, piece.size}, {literal, piece.size})) return false;
-    literal += piece.size;
-    begin += piece.size;
+  for (size_t i = 0; i + 1 < pieces_.size(); ++i) {
+    const Piece& piece = pieces_[i];
+    if (piece.size > kJsonPadding - kWordBytes && begin + piece.size > index.text_size()) return false;
+    difference |= Difference(text + begin, piece);
     at += piece.tokens;
-    const size_t end = at[1];
+    difference |= (*at - begin) ^ piece.size;
     JsonCell& cell = piece.cell == kNoCell ? ignored : cells[piece.cell];
-    if (*at != begin || !ReadScalar(index, begin, end, arena, cell.field)) return false;
+    if (!ReadScalar(text + *at, text + at[1], cell.field)) return false;
+    if (has_escapes && cell.field.kind == Field::Kind::kText && !Unescape(arena, cell.field.text)) return false;
     cell.token = static_cast<size_t>(at - index.tokens());
     ++at;
-    begin = end;
+    begin = *at;
   }
-  const size_t last = static_cast<size_t>(literals_.data() + literals_.size() - literal);
-  if (begin + last > index.text_size() || !IsSameText({text + begin, last}, {literal, last})) return false;
+  const Piece& last = pieces_.back();
+  if (last.size > kJsonPadding - kWordBytes && begin + last.size > index.text_size()) return false;
+  if ((difference | Difference(text + begin, last)) != 0) return false;
   for (const Composite& composite : composites_) {
     const uint32_t* const open = index.tokens() + token + composite.open;
     const uint32_t* const close = index.tokens() + token + composite.close;

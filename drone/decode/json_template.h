@@ -41,11 +41,12 @@ class JsonTemplate {
 
  private:
   static constexpr uint32_t kNoCell = ~uint32_t{0};
-  // A scalar and what stands before it.
+  // A scalar and what stands before it; for the last piece, what stands behind all scalars.
   struct Piece {
     uint32_t size = 0;    // bytes of literals_
     uint32_t tokens = 0;  // in these
     uint32_t cell = kNoCell;
+    uint32_t literal = 0;  // where they begin in literals_
   };
   // A list or an object that a path leads to; tokens count from the first of the row.
   struct Composite {
@@ -55,11 +56,12 @@ class JsonTemplate {
   };
 
   bool LearnScalars(const JsonIndex& index, size_t first, size_t next, const std::vector<JsonCell>& cells);
-  static bool Unescape(char*& arena, absl::string_view& text);
-  static bool ReadScalar(const JsonIndex& index, size_t begin, size_t end, char*& arena, Field& field);
+  void AddPiece(const JsonIndex& index, size_t begin, size_t end, size_t tokens, uint32_t cell);
+  uint64_t Difference(const char* text, const Piece& piece) const;
+  static bool ReadScalar(const char* from, const char* to, Field& field);
 
   std::vector<Piece> pieces_;
-  std::string literals_;  // one after the other, then what stands behind the last scalar
+  std::string literals_;  // one after the other, with zeros up to the next multiple of 8 bytes and 8 bytes more
   std::vector<Composite> composites_;
   std::vector<uint32_t> missing_;   // cells without a field
   std::vector<uint32_t> by_token_;  // for Learn: the cell that begins with a token
