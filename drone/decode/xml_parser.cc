@@ -58,10 +58,10 @@ void Free(void* memory) {
 
 // "uri SEPARATOR local" or "local".
 XmlName Split(const char* full, XmlUris& uris) {
-  absl::string_view text(full);
-  size_t separator = text.find(kSeparator);
-  if (separator == absl::string_view::npos) return {text, kNoUri};
-  return {text.substr(separator + 1), uris.Number(text.substr(0, separator))};
+  const char* const end = ::strchrnul(full, kSeparator);
+  const absl::string_view first(full, static_cast<size_t>(end - full));
+  if (*end != kSeparator) return {first, kNoUri};
+  return {absl::string_view(end + 1), uris.Number(first)};
 }
 
 bool EndsEarly(XML_Error code) {
@@ -71,7 +71,7 @@ bool EndsEarly(XML_Error code) {
 
 }  // namespace
 
-XmlName XmlAttributes::name() const { return Split(*pairs_, uris_); }
+XmlName XmlAttributes::name() const { return Split(at_->full_name, uris_); }
 
 struct XmlParser::Expat {
   Expat(XmlHandler& handler_arg, XmlUris& uris_arg) : handler(handler_arg), uris(uris_arg) {
@@ -92,11 +92,14 @@ struct XmlParser::Expat {
     if (++self.depth > kMaxDepth) {
       self.Stop(self.Wrong("PAYLOAD_TOO_DEEP", absl::StrCat("elements are nested more than ", kMaxDepth, " deep")));
     }
-    for (const XML_Char** text = attributes; *text != nullptr && self.produced >= 0; text += 2) {
-      self.produced += static_cast<int64_t>(std::strlen(text[1]));
+    self.attributes.clear();
+    for (const XML_Char** pair = attributes; *pair != nullptr; pair += 2) {
+      const absl::string_view value(pair[1]);
+      self.produced += static_cast<int64_t>(value.size());
+      self.attributes.push_back({pair[0], value});
     }
     if (self.stopped) return;
-    self.Stop(self.handler.OnStart(Split(name, self.uris), XmlAttributes(attributes, self.uris)));
+    self.Stop(self.handler.OnStart(Split(name, self.uris), XmlAttributes(self.attributes, self.uris)));
     self.CheckExpansion();
   }
 
@@ -220,10 +223,11 @@ struct XmlParser::Expat {
   absl::Status status;
   int depth = 0;
   int64_t fed = 0;
-  int64_t produced = 0;      // texts and values of attributes
-  int64_t mark = -1;         // offset in the document; none: negative
-  std::string before_slice;  // from the mark to the begin of the slice
-  std::string tail;          // of what was fed before the slice, from the last event on
+  int64_t produced = 0;                  // texts and values of attributes
+  std::vector<XmlAttribute> attributes;  // of the last start tag
+  int64_t mark = -1;                     // offset in the document; none: negative
+  std::string before_slice;              // from the mark to the begin of the slice
+  std::string tail;                      // of what was fed before the slice, from the last event on
   absl::string_view slice_text;
   int64_t slice_begin = 0;
 };

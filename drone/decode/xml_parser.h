@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -19,18 +20,26 @@
 
 namespace chartly::drone {
 
+// One of a start tag. The name is as the parser has it, with its namespace.
+struct XmlAttribute {
+  const char* full_name;
+  absl::string_view value;
+};
+
 // The attributes of a start tag, those that declare namespaces left out.
 class XmlAttributes {
  public:
-  XmlAttributes(const char* const* pairs, XmlUris& uris) : pairs_(pairs), uris_(uris) {}
+  XmlAttributes(const std::vector<XmlAttribute>& all, XmlUris& uris)
+      : at_(all.data()), end_(all.data() + all.size()), uris_(uris) {}
 
-  bool AtEnd() const { return *pairs_ == nullptr; }
-  void Next() { pairs_ += 2; }
+  bool AtEnd() const { return at_ == end_; }
+  void Next() { ++at_; }
   XmlName name() const;
-  absl::string_view value() const { return pairs_[1]; }
+  absl::string_view value() const { return at_->value; }
 
  private:
-  const char* const* pairs_;
+  const XmlAttribute* at_;
+  const XmlAttribute* end_;
   XmlUris& uris_;
 };
 

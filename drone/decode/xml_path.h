@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/text/short_text.h"
 #include "drone/decode/xml_name.h"
 
 namespace chartly::drone {
@@ -18,7 +19,7 @@ namespace chartly::drone {
 struct XmlNameTest {
   std::string local;
   XmlUri uri = kAnyUri;
-  bool Fits(const XmlName& name) const { return local == name.local && (uri == kAnyUri || uri == name.uri); }
+  bool Fits(const XmlName& name) const { return (uri == kAnyUri || uri == name.uri) && IsSameText(local, name.local); }
 };
 
 struct XmlStep {

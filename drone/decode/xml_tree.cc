@@ -1,8 +1,18 @@
 #include "drone/decode/xml_tree.h"
 
 #include "absl/strings/ascii.h"
+#include "common/text/short_text.h"
 
 namespace chartly::drone {
+namespace {
+
+// Most texts have no blanks around them, which one look at both ends shows.
+absl::string_view Stripped(absl::string_view text) {
+  const bool bare = !text.empty() && text.front() > ' ' && text.back() > ' ';
+  return bare ? text : absl::StripAsciiWhitespace(text);
+}
+
+}  // namespace
 
 void XmlTree::Clear() {
   nodes_.clear();
@@ -18,28 +28,40 @@ uint32_t XmlTree::Keep(absl::string_view text) {
   return offset;
 }
 
+// Members of a node are then written one by one: a copy of a whole one would wait for them.
+inline XmlTree::Node& XmlTree::Add(Kind kind) {
+  Node& node = nodes_.emplace_back();
+  node.kind = kind;
+  if (kind != Kind::kElement) node.end = static_cast<Index>(nodes_.size());
+  return node;
+}
+
 void XmlTree::Open(const XmlName& name, XmlAttributes attributes) {
   in_text_ = false;
   open_.push_back(static_cast<Index>(nodes_.size()));
-  nodes_.push_back({Keep(name.local), static_cast<uint32_t>(name.local.size()), 0, 0, kNone, Kind::kElement, name.uri});
+  Node& element = Add(Kind::kElement);
+  element.name = Keep(name.local);
+  element.name_size = static_cast<uint32_t>(name.local.size());
+  element.uri = name.uri;
   for (; !attributes.AtEnd(); attributes.Next()) {
-    XmlName attribute = attributes.name();
-    absl::string_view value = attributes.value();
-    nodes_.push_back({Keep(attribute.local), static_cast<uint32_t>(attribute.local.size()), Keep(value),
-                      static_cast<uint32_t>(value.size()), static_cast<Index>(nodes_.size() + 1), Kind::kAttribute,
-                      attribute.uri});
+    const XmlName attribute_name = attributes.name();
+    const absl::string_view value = attributes.value();
+    Node& attribute = Add(Kind::kAttribute);
+    attribute.name = Keep(attribute_name.local);
+    attribute.name_size = static_cast<uint32_t>(attribute_name.local.size());
+    attribute.text = Keep(value);
+    attribute.text_size = static_cast<uint32_t>(value.size());
+    attribute.uri = attribute_name.uri;
   }
 }
 
 void XmlTree::AddText(absl::string_view text) {
-  if (in_text_) {
-    Keep(text);
-    nodes_.back().text_size += static_cast<uint32_t>(text.size());
-    return;
+  if (!in_text_) {
+    in_text_ = true;
+    Add(Kind::kText).text = static_cast<uint32_t>(text_.size());
   }
-  in_text_ = true;
-  nodes_.push_back({0, 0, Keep(text), static_cast<uint32_t>(text.size()), static_cast<Index>(nodes_.size() + 1),
-                    Kind::kText, kNoUri});
+  Keep(text);
+  nodes_.back().text_size += static_cast<uint32_t>(text.size());
 }
 
 void XmlTree::Close() {
@@ -60,7 +82,7 @@ bool XmlTree::Fits(Index element, const XmlStep& step) const {
   if (!step.name.Fits(name(element))) return false;
   return std::all_of(step.where.begin(), step.where.end(), [&](const auto& where) {
     Index attribute = Attribute(element, where.first);
-    return attribute != kNone && OwnText(attribute) == where.second;
+    return attribute != kNone && IsSameText(OwnText(attribute), where.second);
   });
 }
 
@@ -88,12 +110,12 @@ XmlTree::Index XmlTree::Find(Index node, const XmlPath& path) const {
 }
 
 absl::string_view XmlTree::TextOf(Index node) const {
-  if (!IsElement(node)) return absl::StripAsciiWhitespace(OwnText(node));
+  if (!IsElement(node)) return Stripped(OwnText(node));
   Index inside = FirstChild(node);
   while (inside != End(node) && nodes_[inside].kind == Kind::kAttribute) ++inside;
   if (inside == End(node)) return {};
   bool alone = nodes_[inside].kind == Kind::kText && inside + 1 == End(node);
-  return absl::StripAsciiWhitespace(alone ? OwnText(inside) : Joined(node));
+  return Stripped(alone ? OwnText(inside) : Joined(node));
 }
 
 absl::string_view XmlTree::Joined(Index element) const {
@@ -115,7 +137,7 @@ Field XmlTree::FieldOf(Index node) const {
   bool has_elements = false, has_text = false;
   for (Index child = FirstChild(node); child != End(node); child = End(child)) {
     has_elements |= IsElement(child);
-    has_text |= nodes_[child].kind == Kind::kText && !absl::StripAsciiWhitespace(OwnText(child)).empty();
+    has_text |= nodes_[child].kind == Kind::kText && !Stripped(OwnText(child)).empty();
   }
   if (has_elements && !has_text) return {Field::Kind::kComposite, text};
   return {text.empty() ? Field::Kind::kNull : Field::Kind::kText, text};

@@ -63,6 +63,7 @@ class XmlTree {
   };
 
   uint32_t Keep(absl::string_view text);
+  Node& Add(Kind kind);
   absl::string_view Text(uint32_t offset, uint32_t size) const { return {text_.data() + offset, size}; }
   absl::string_view OwnText(Index node) const { return Text(nodes_[node].text, nodes_[node].text_size); }
   Index Child(Index node, const XmlStep& step) const;
