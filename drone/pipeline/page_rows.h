@@ -19,8 +19,9 @@
 
 namespace chartly::drone {
 
-inline constexpr uint32_t kBatchRowsTarget = 8192;
-inline constexpr size_t kBatchBytesTarget = size_t{1} << 20;
+// A batch costs a sync of the disk, however large it is.
+inline constexpr uint32_t kBatchRowsTarget = 16384;
+inline constexpr size_t kBatchBytesTarget = size_t{2} << 20;
 
 class PageRows final : public RowSink {
  public:

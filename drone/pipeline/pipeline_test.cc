@@ -108,13 +108,13 @@ TEST_CASE("pages become batches that know where every row came from") {
 
 TEST_CASE("a large page becomes several batches and no row is lost between them") {
   World world;
-  world.server.Map("/data", Json(Rows(0, 20000)));
+  world.server.Map("/data", Json(Rows(0, 40000)));
   v1::RunEnd end = world.Run("");
   CHECK(end.error() == "");
-  CHECK(end.fetched() == 20000);
+  CHECK(end.fetched() == 40000);
   CHECK(world.sink.batches.size() >= 3);
-  CHECK(world.sink.Rows() == 20000);
-  CHECK(world.sink.total == 20000);
+  CHECK(world.sink.Rows() == 40000);
+  CHECK(world.sink.total == 40000);
 }
 
 TEST_CASE("limits.max_records cuts off and says so, exactly as many rows are no cut") {
