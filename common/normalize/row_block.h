@@ -33,6 +33,13 @@ class RowBlock {
       to->kind = fields[slot]->kind;
       to->text = absl::string_view(fields[slot]->text.data(), fields[slot]->text.size());
     }
+    Take(raw);
+  }
+  // The same without a copy: fields of the rows that come next are written where they will stand, from next(slot) on,
+  // then each row is taken. Requires: at most room() rows; !full() before each.
+  Field* next(size_t slot) { return fields_.data() + slot * capacity_ + rows_; }
+  size_t room() const { return capacity_ - rows_; }
+  void Take(absl::string_view raw) {
     raws_[rows_++] = raw;
     raw_bytes_ += raw.size();
   }

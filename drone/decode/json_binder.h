@@ -44,6 +44,11 @@ class JsonBinder {
   void ForgetTexts() { arena_used_ = 0; }
   // The field at a path, valid until the next Read; its address is the same for ever.
   const Field& field(size_t path) const { return cells_[tree_.CellOf(path)].field; }
+  // Where the paths lead to: those that are the same lead to one cell.
+  size_t cells() const { return cells_.size(); }
+  size_t cell(size_t path) const { return tree_.CellOf(path); }
+  // The shape by which the last row was read; null if it was of none known.
+  const JsonTemplate* shape() const { return filled_by_; }
   // The token it begins with. Requires: the field is not missing.
   size_t token(size_t path) const { return cells_[tree_.CellOf(path)].token; }
 

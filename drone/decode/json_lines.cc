@@ -63,6 +63,11 @@ absl::string_view JsonLines::LineAt(size_t token) const {
 absl::Status JsonLines::Indexed(bool last) {
   size_t token = 0;
   while (token < index_.size()) {
+    if (one_row_) {
+      const size_t before = token;
+      ASSIGN_OR_RETURN(token, reader_.GiveLines(index_, token));
+      if (token > before) continue;
+    }
     if (one_row_ && index_.At(token) == '{') {
       if (reader_.Read(index_, token, 0) && IsOneLine(token, reader_.next(), reader_.on_one_line())) {
         token = reader_.next();

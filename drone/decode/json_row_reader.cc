@@ -12,6 +12,11 @@
 #include "drone/decode/json_zip.h"
 
 namespace chartly::drone {
+namespace {
+
+constexpr size_t kFewAlike = 8;  // of which it does not pay to read many at a time
+
+}  // namespace
 
 JsonRowReader::JsonRowReader(const JsonPlan& plan)
     : plan_(plan), binder_(std::make_unique<JsonBinder>(plan.levels.back())), fields_(plan.names.size()) {}
@@ -34,6 +39,8 @@ void JsonRowReader::Begin(RowSink& sink, absl::FunctionRef<const Field*(size_t l
   }
   blocks_.Begin(sink, fields_.size());
   in_blocks_ = CanGiveBlocks();
+  in_lines_ = in_blocks_ && HasCellsOfTheirOwn();
+  alike_ = 0;
   if (in_blocks_) binder_->KeepTexts();
 }
 
@@ -45,6 +52,39 @@ bool JsonRowReader::CanGiveBlocks() const {
   };
   return blocks_.wanted() && plan_.shape == RowShape::kObjects &&
          std::all_of(plan_.slots.begin(), plan_.slots.end(), stays);
+}
+
+// Of two slots with the same path, the template would fill only one.
+bool JsonRowReader::HasCellsOfTheirOwn() const {
+  std::vector<size_t> cells;
+  for (const JsonPlan::Slot& slot : plan_.slots) {
+    if (slot.where == JsonPlan::Where::kLevel) cells.push_back(binder_->cell(slot.path));
+  }
+  std::sort(cells.begin(), cells.end());
+  return std::adjacent_find(cells.begin(), cells.end()) == cells.end();
+}
+
+absl::StatusOr<size_t> JsonRowReader::GiveLines(const JsonIndex& index, size_t token) {
+  const JsonTemplate* const shape = binder_->shape();
+  if (!in_lines_ || alike_ < kFewAlike || shape == nullptr) return token;
+  RowBlock& block = blocks_.block();
+  columns_.assign(binder_->cells(), nullptr);
+  for (size_t i = 0; i < plan_.slots.size(); ++i) {
+    if (plan_.slots[i].where == JsonPlan::Where::kLevel) columns_[binder_->cell(plan_.slots[i].path)] = block.next(i);
+  }
+  // As many are tried as were alike, so that what is tried in vain is no more than what was gained before.
+  const size_t tried = std::min(alike_, block.room());
+  const size_t rows = shape->MatchLines(index, token, tried, columns_);
+  for (size_t i = 0; i < plan_.slots.size(); ++i) {
+    if (plan_.slots[i].where == JsonPlan::Where::kNowhere) std::fill_n(block.next(i), rows, nowhere_);
+  }
+  alike_ = rows < tried ? rows / 2 : alike_ + rows;
+  for (size_t row = 0; row < rows && !block.full(); ++row, token += shape->tokens()) {
+    const size_t begin = index.Position(token), last = index.Position(token + shape->tokens() - 1);
+    blocks_.Take(absl::string_view(index.text() + begin, last + 1 - begin), static_cast<uint32_t>(++rows_));
+  }
+  if (block.full()) RETURN_IF_ERROR(blocks_.Flush());
+  return token;
 }
 
 absl::Status JsonRowReader::Flush() {
@@ -95,6 +135,7 @@ absl::Status JsonRowReader::Give() {
 }
 
 absl::Status JsonRowReader::GiveInBlock() {
+  alike_ = binder_->shape() == nullptr ? 0 : alike_ + 1;
   const size_t begin = index_->Position(token_);
   const size_t last = index_->Position(next() - 1);
   const bool container = next() > token_ + 1;  // which ends with the byte of its last token

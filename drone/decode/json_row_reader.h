@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "drone/decode/decoder.h"
 #include "drone/decode/json_binder.h"
@@ -35,6 +35,10 @@ class JsonRowReader final : private Row {
   absl::Status status() const { return binder_->status(); }
   absl::Status Give();
 
+  // Gives rows that are objects on lines of their own, from the one at `token` on, as far as they are of the shape of
+  // the last one; returns the token behind them. None is given where that would not pay.
+  absl::StatusOr<size_t> GiveLines(const JsonIndex& index, size_t token);
+
   // The name of the member that is read next, for shape keyed.
   void SetKey(absl::string_view key);
   absl::Status GiveBad(absl::string_view why, absl::string_view raw);
@@ -52,6 +56,7 @@ class JsonRowReader final : private Row {
   absl::Status Give(const Row& row);
   absl::string_view Source() const;
   bool CanGiveBlocks() const;
+  bool HasCellsOfTheirOwn() const;
   absl::Status GiveInBlock();
   absl::Status GiveHeader();
   absl::Status GiveCells();
@@ -64,6 +69,9 @@ class JsonRowReader final : private Row {
   RowSink* sink_ = nullptr;
   RowBlocks blocks_;
   bool in_blocks_ = false;
+  bool in_lines_ = false;        // whether rows may be read many at a time
+  size_t alike_ = 0;             // rows of one shape that came one behind the other
+  std::vector<Field*> columns_;  // by cell
   int64_t rows_ = 0;
   const JsonIndex* index_ = nullptr;
   size_t token_ = 0;

@@ -1,5 +1,9 @@
 #include "drone/decode/json_template.h"
 
+#include <algorithm>
+#include <array>
+
+#include "common/normalize/row_block.h"
 #include "common/text/short_text.h"
 #include "drone/decode/json_document.h"
 #include "drone/decode/json_lexer.h"
@@ -139,6 +143,72 @@ bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool a
     for (uint32_t cell : missing_) cells[cell].field = Field();
   }
   return true;
+}
+
+// Whether what stands behind the last scalar is at `begin`, and behind it the end of the line.
+bool JsonTemplate::EndsLine(const JsonIndex& index, size_t begin) const {
+  const Piece& last = pieces_.back();
+  const size_t end = begin + last.size;
+  if (end >= index.text_size() || Difference(index.text() + begin, last) != 0) return false;
+  const char* const behind = index.text() + end;
+  return *behind == '\n' || (*behind == '\r' && behind[1] == '\n');
+}
+
+// One piece of `count` rows; the first begins at *at.
+void JsonTemplate::MatchPiece(const JsonIndex& index, const uint32_t* at, size_t count, const Piece& piece,
+                              Field* fields, uint64_t* differences) const {
+  constexpr size_t kWords = 3;
+  const char* const text = index.text();
+  const char* const literal = literals_.data() + piece.literal;
+  uint64_t words[kWords], masks[kWords];  // of most pieces all
+  for (size_t i = 0; i < kWords; ++i) {
+    const size_t begin = i * kWordBytes;
+    const size_t bytes = piece.size < begin ? 0 : std::min(piece.size - begin, kWordBytes);
+    masks[i] = bytes == kWordBytes ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes)) - 1;
+    words[i] = bytes == 0 ? 0 : LoadWord<uint64_t>(literal + begin) & masks[i];
+  }
+  const bool all = piece.size <= kWords * kWordBytes;
+  Field ignored;
+  for (size_t row = 0; row < count; ++row, at += tokens_) {
+    const size_t begin = *at, scalar = at[piece.tokens], end = at[piece.tokens + 1];
+    uint64_t difference = (scalar - begin) ^ piece.size;
+    for (size_t i = 0; i < kWords; ++i) {
+      difference |= (LoadWord<uint64_t>(text + begin + i * kWordBytes) & masks[i]) ^ words[i];
+    }
+    // Where the scalar is not where it should be, the text may end.
+    if (!all && difference == 0) difference = Difference(text + begin, piece);
+    const bool good = ReadScalar(text + scalar, text + end, fields == nullptr ? ignored : fields[row]);
+    differences[row] |= difference | (good ? 0 : 1);
+  }
+}
+
+size_t JsonTemplate::MatchLines(const JsonIndex& index, size_t token, size_t count,
+                                const std::vector<Field*>& columns) const {
+  if (tokens_ == 0 || depth_ != 0 || !on_one_line_) return 0;
+  const uint32_t* const first = index.tokens() + token;
+  count = std::min(count, (index.size() - token) / tokens_);
+  const size_t backslash = index.FirstBackslash(*first);
+  while (count > 0 && first[count * tokens_ - 1] > backslash) --count;
+  std::array<uint64_t, RowBlock::kMaxRows> differences{};
+  const uint32_t* at = first;
+  for (size_t i = 0; i + 1 < pieces_.size(); ++i) {
+    const Piece& piece = pieces_[i];
+    MatchPiece(index, at, count, piece, piece.cell == kNoCell ? nullptr : columns[piece.cell], differences.data());
+    at += piece.tokens + 1;
+  }
+  size_t rows = 0;
+  while (rows < count && differences[rows] == 0 && EndsLine(index, at[rows * tokens_])) ++rows;
+  for (const Composite& composite : composites_) {
+    Field* const fields = columns[composite.cell];
+    for (size_t row = 0; fields != nullptr && row < rows; ++row) {
+      const uint32_t open = first[row * tokens_ + composite.open], close = first[row * tokens_ + composite.close];
+      fields[row] = {Field::Kind::kComposite, absl::string_view(index.text() + open, close + 1 - open)};
+    }
+  }
+  for (uint32_t cell : missing_) {
+    if (columns[cell] != nullptr) std::fill_n(columns[cell], rows, Field());
+  }
+  return rows;
 }
 
 }  // namespace chartly::drone

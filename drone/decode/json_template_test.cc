@@ -129,4 +129,56 @@ TEST_CASE("rows of a shape that was seen before are what they would be on their 
   CHECK(bad > 200);
 }
 
+// Long runs of one shape are read side by side; what ends them stands among them.
+TEST_CASE("rows of long runs of a shape are what they would be on their own") {
+  const std::vector<std::string> paths = {"id", "v", "v.x", "list[1]", "last", "nowhere"};
+  const std::vector<std::string> ends = {"\n", "\n", "\r\n", " \n", "\n\n", "\t\r\n \n", " ", ""};
+  const std::string first = "{\"id\":0}\n";
+  size_t rows = 0;
+  for (unsigned seed = 1; seed <= 25; ++seed) {
+    INFO(seed);
+    std::mt19937 random(seed);
+    SourceConfig source;
+    source.format = Format::kNdjson;
+    std::string payload = first;
+    std::vector<std::string> expected = Unnumbered(Decode(source, paths, first));
+    while (rows < seed * 500) {
+      const std::string& shape = Shapes()[random() % Shapes().size()];
+      const std::string& usual_end = ends[random() % 3];
+      const bool odd = random() % 4 != 0;  // whether anything ends the run before
+      for (size_t left = 1 + random() % 300; left > 0; --left) {
+        std::string line;
+        for (char c : shape) {
+          if (c != '$') {
+            line += c;
+          } else if (odd && random() % 500 == 0) {
+            line += Others()[random() % (Others().size() - 1)];  // not the one that is left open
+          } else {
+            line += Scalars()[random() % (odd && random() % 100 == 0 ? Scalars().size() : 16)];  // few with escapes
+          }
+        }
+        line += odd && random() % 100 == 0 ? ends[random() % ends.size()] : usual_end;
+        payload += line;
+        // Two values on a line are one bad row, wherever they stand.
+        if (line.back() != '\n') {
+          line += "{}\n";
+          payload += "{}\n";
+        }
+        const Decoded alone = Decode(source, paths, first + line);
+        REQUIRE_OK(alone.status);
+        const std::vector<std::string> given = Unnumbered(alone);
+        expected.insert(expected.end(), given.begin() + 1, given.end());
+        ++rows;
+      }
+    }
+    const Decoded all = Decode(source, paths, payload);
+    REQUIRE_OK(all.status);
+    REQUIRE(Unnumbered(all) == expected);
+    // The last line needs no end.
+    const Decoded without_end = Decode(source, paths, payload + "{\"id\":0}");
+    REQUIRE_OK(without_end.status);
+    REQUIRE(without_end.rows.size() == expected.size() + 1);
+  }
+}
+
 }  // namespace chartly::drone

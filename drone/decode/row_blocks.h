@@ -31,6 +31,13 @@ class RowBlocks {
     block_->Add(fields, raw);
     return block_->full() ? Flush() : absl::OkStatus();
   }
+  // For rows whose fields are written where they will stand, as RowBlock says; after one of them made the block full,
+  // what was written of the others is forgotten.
+  RowBlock& block() { return *block_; }
+  void Take(absl::string_view raw, uint32_t number) {
+    if (block_->rows() == 0) first_number_ = number;
+    block_->Take(raw);
+  }
   // To be called before anything else is given to the sink, and before texts move.
   absl::Status Flush() {
     if (block_->rows() == 0) return absl::OkStatus();
