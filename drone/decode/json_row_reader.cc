@@ -73,7 +73,7 @@ absl::StatusOr<size_t> JsonRowReader::GiveLines(const JsonIndex& index, size_t t
     if (plan_.slots[i].where == JsonPlan::Where::kLevel) columns_[binder_->cell(plan_.slots[i].path)] = block.next(i);
   }
   // As many are tried as were alike, so that what is tried in vain is no more than what was gained before.
-  const size_t tried = std::min(alike_, block.room());
+  const size_t tried = std::min({alike_, block.room(), JsonTemplate::kMaxLines});
   const size_t rows = shape->MatchLines(index, token, tried, columns_);
   for (size_t i = 0; i < plan_.slots.size(); ++i) {
     if (plan_.slots[i].where == JsonPlan::Where::kNowhere) std::fill_n(block.next(i), rows, nowhere_);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
+#include "absl/base/attributes.h"
 #include "common/normalize/row_block.h"
 #include "common/text/short_text.h"
 #include "drone/decode/json_document.h"
@@ -14,6 +17,7 @@ namespace {
 constexpr size_t kMaxTokens = 4096;
 constexpr size_t kMaxLiteralBytes = size_t{64} << 10;
 constexpr size_t kWordBytes = 8;
+constexpr size_t kFirstBytes = 3 * kWordBytes;  // of a literal
 
 bool IsPunctuation(char c) { return c == '{' || c == '}' || c == '[' || c == ']' || c == ':' || c == ','; }
 
@@ -73,26 +77,35 @@ bool JsonTemplate::LearnScalars(const JsonIndex& index, size_t first, size_t nex
 }
 
 void JsonTemplate::AddPiece(const JsonIndex& index, size_t begin, size_t end, size_t tokens, uint32_t cell) {
-  pieces_.push_back({static_cast<uint32_t>(end - begin), static_cast<uint32_t>(tokens), cell,
-                     static_cast<uint32_t>(literals_.size())});
-  literals_.append(index.text() + begin, end - begin);
-  literals_.resize((literals_.size() / kWordBytes + 2) * kWordBytes, '\0');
+  Piece& piece = pieces_.emplace_back();
+  piece.size = static_cast<uint32_t>(end - begin);
+  piece.tokens = static_cast<uint32_t>(tokens);
+  piece.cell = cell;
+  piece.literal = static_cast<uint32_t>(literals_.size());
+  literals_.append(index.text() + begin, piece.size);
+  for (size_t i = 0; i < std::min(end - begin, kFirstBytes); ++i) {
+    const size_t shift = 8 * (i % kWordBytes);
+    piece.words[i / kWordBytes] |= uint64_t{static_cast<unsigned char>(index.text()[begin + i])} << shift;
+    piece.masks[i / kWordBytes] |= uint64_t{0xFF} << shift;
+  }
 }
 
-// Zero if the text begins with what the piece says. Looks at up to eight bytes behind it.
-inline uint64_t JsonTemplate::Difference(const char* text, const Piece& piece) const {
-  const char* const literal = literals_.data() + piece.literal;
-  uint64_t difference = 0;
-  size_t at = 0;
-  for (; at + kWordBytes <= piece.size; at += kWordBytes) {
-    difference |= LoadWord<uint64_t>(text + at) ^ LoadWord<uint64_t>(literal + at);
-  }
-  const uint64_t rest = (uint64_t{1} << (8 * (piece.size - at))) - 1;
-  return difference | ((LoadWord<uint64_t>(text + at) ^ LoadWord<uint64_t>(literal + at)) & rest);
+// Zero if the text begins with what the piece says. Looks at kFirstBytes of it in any case.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline uint64_t JsonTemplate::Difference(const char* text, const Piece& piece) const {
+  static_assert(std::endian::native == std::endian::little, "the first byte is the lowest one of a word");
+  return ((LoadWord<uint64_t>(text) & piece.masks[0]) ^ piece.words[0]) |
+         ((LoadWord<uint64_t>(text + kWordBytes) & piece.masks[1]) ^ piece.words[1]) |
+         ((LoadWord<uint64_t>(text + 2 * kWordBytes) & piece.masks[2]) ^ piece.words[2]);
+}
+
+// The same of what the words do not hold.
+bool JsonTemplate::DiffersBehind(const char* text, const Piece& piece) const {
+  return piece.size > kFirstBytes &&
+         std::memcmp(text + kFirstBytes, literals_.data() + piece.literal + kFirstBytes, piece.size - kFirstBytes) != 0;
 }
 
 // Without its escapes, if it is a text. Members are written one by one: a copy of a whole field would wait for them.
-inline bool JsonTemplate::ReadScalar(const char* from, const char* to, Field& field) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool JsonTemplate::ReadScalar(const char* from, const char* to, Field& field) {
   if (*from == '"') {
     if (to - from < 2 || to[-1] != '"') return false;
     field.kind = Field::Kind::kText;
@@ -119,10 +132,10 @@ bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool a
   JsonCell ignored;
   for (size_t i = 0; i + 1 < pieces_.size(); ++i) {
     const Piece& piece = pieces_[i];
-    if (piece.size > kJsonPadding - kWordBytes && begin + piece.size > index.text_size()) return false;
     difference |= Difference(text + begin, piece);
     at += piece.tokens;
     difference |= (*at - begin) ^ piece.size;
+    if (piece.size > kFirstBytes && (difference != 0 || DiffersBehind(text + begin, piece))) return false;
     JsonCell& cell = piece.cell == kNoCell ? ignored : cells[piece.cell];
     if (!ReadScalar(text + *at, text + at[1], cell.field)) return false;
     if (has_escapes && cell.field.kind == Field::Kind::kText && !Unescape(arena, cell.field.text)) return false;
@@ -131,8 +144,8 @@ bool JsonTemplate::Match(const JsonIndex& index, size_t token, int depth, bool a
     begin = *at;
   }
   const Piece& last = pieces_.back();
-  if (last.size > kJsonPadding - kWordBytes && begin + last.size > index.text_size()) return false;
-  if ((difference | Difference(text + begin, last)) != 0) return false;
+  if (begin + last.size > index.text_size() || (difference | Difference(text + begin, last)) != 0) return false;
+  if (DiffersBehind(text + begin, last)) return false;
   for (const Composite& composite : composites_) {
     const uint32_t* const open = index.tokens() + token + composite.open;
     const uint32_t* const close = index.tokens() + token + composite.close;
@@ -150,6 +163,7 @@ bool JsonTemplate::EndsLine(const JsonIndex& index, size_t begin) const {
   const Piece& last = pieces_.back();
   const size_t end = begin + last.size;
   if (end >= index.text_size() || Difference(index.text() + begin, last) != 0) return false;
+  if (DiffersBehind(index.text() + begin, last)) return false;
   const char* const behind = index.text() + end;
   return *behind == '\n' || (*behind == '\r' && behind[1] == '\n');
 }
@@ -157,26 +171,15 @@ bool JsonTemplate::EndsLine(const JsonIndex& index, size_t begin) const {
 // One piece of `count` rows; the first begins at *at.
 void JsonTemplate::MatchPiece(const JsonIndex& index, const uint32_t* at, size_t count, const Piece& piece,
                               Field* fields, uint64_t* differences) const {
-  constexpr size_t kWords = 3;
   const char* const text = index.text();
-  const char* const literal = literals_.data() + piece.literal;
-  uint64_t words[kWords], masks[kWords];  // of most pieces all
-  for (size_t i = 0; i < kWords; ++i) {
-    const size_t begin = i * kWordBytes;
-    const size_t bytes = piece.size < begin ? 0 : std::min(piece.size - begin, kWordBytes);
-    masks[i] = bytes == kWordBytes ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes)) - 1;
-    words[i] = bytes == 0 ? 0 : LoadWord<uint64_t>(literal + begin) & masks[i];
-  }
-  const bool all = piece.size <= kWords * kWordBytes;
+  const size_t tokens = tokens_;
+  const Piece literal = piece;  // which nothing that is written can change
   Field ignored;
-  for (size_t row = 0; row < count; ++row, at += tokens_) {
-    const size_t begin = *at, scalar = at[piece.tokens], end = at[piece.tokens + 1];
-    uint64_t difference = (scalar - begin) ^ piece.size;
-    for (size_t i = 0; i < kWords; ++i) {
-      difference |= (LoadWord<uint64_t>(text + begin + i * kWordBytes) & masks[i]) ^ words[i];
-    }
+  for (size_t row = 0; row < count; ++row, at += tokens) {
+    const size_t begin = *at, scalar = at[literal.tokens], end = at[literal.tokens + 1];
+    uint64_t difference = ((scalar - begin) ^ literal.size) | Difference(text + begin, literal);
     // Where the scalar is not where it should be, the text may end.
-    if (!all && difference == 0) difference = Difference(text + begin, piece);
+    if (literal.size > kFirstBytes && difference == 0) difference = DiffersBehind(text + begin, literal) ? 1 : 0;
     const bool good = ReadScalar(text + scalar, text + end, fields == nullptr ? ignored : fields[row]);
     differences[row] |= difference | (good ? 0 : 1);
   }
@@ -186,10 +189,10 @@ size_t JsonTemplate::MatchLines(const JsonIndex& index, size_t token, size_t cou
                                 const std::vector<Field*>& columns) const {
   if (tokens_ == 0 || depth_ != 0 || !on_one_line_) return 0;
   const uint32_t* const first = index.tokens() + token;
-  count = std::min(count, (index.size() - token) / tokens_);
+  count = std::min({count, kMaxLines, (index.size() - token) / tokens_});
   const size_t backslash = index.FirstBackslash(*first);
   while (count > 0 && first[count * tokens_ - 1] > backslash) --count;
-  std::array<uint64_t, RowBlock::kMaxRows> differences{};
+  std::array<uint64_t, kMaxLines> differences{};
   const uint32_t* at = first;
   for (size_t i = 0; i + 1 < pieces_.size(); ++i) {
     const Piece& piece = pieces_[i];

@@ -4,6 +4,7 @@
 #ifndef CHARTLY_DRONE_DECODE_JSON_TEMPLATE_H_
 #define CHARTLY_DRONE_DECODE_JSON_TEMPLATE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -23,6 +24,9 @@ struct JsonCell {
 
 class JsonTemplate {
  public:
+  // As many as stay in the nearest cache, with their tokens, from one scalar to the next.
+  static constexpr size_t kMaxLines = 32;
+
   // Makes this the shape of the row whose tokens are `first` to `next` - 1, `depth` levels deep, with `width` members.
   // Requires: the row was checked, and `cells` are its fields. False if it is of no use: too large, or with a blank
   // behind a scalar.
@@ -36,10 +40,9 @@ class JsonTemplate {
              std::vector<JsonCell>& cells) const;
 
   // The same for rows that are objects on lines of their own, one behind the other from `token` on, `count` at most and
-  // no more than RowBlock::kMaxRows: how many of them, from the first on, are right, of this shape, and without
-  // escapes. Their fields are in columns[cell][row]; no column: they are not wanted. What the columns hold behind them
-  // is undefined. Goes through one scalar of the shape after the other, for all rows, which costs half as much as row
-  // by row. Requires: a column for each cell.
+  // no more than kMaxLines: how many of them, from the first on, are right, of this shape, and without escapes. Their
+  // fields are in columns[cell][row]; no column: they are not wanted. What the columns hold behind them is undefined.
+  // Goes through one scalar of the shape after the other, for all rows. Requires: a column for each cell, or null.
   size_t MatchLines(const JsonIndex& index, size_t token, size_t count, const std::vector<Field*>& columns) const;
 
   size_t tokens() const { return tokens_; }
@@ -53,7 +56,9 @@ class JsonTemplate {
     uint32_t size = 0;    // bytes of literals_
     uint32_t tokens = 0;  // in these
     uint32_t cell = kNoCell;
-    uint32_t literal = 0;  // where they begin in literals_
+    uint32_t literal = 0;                // where they begin in literals_
+    std::array<uint64_t, 3> words = {};  // the first 24 of them; nothing is where masks are zero
+    std::array<uint64_t, 3> masks = {};
   };
   // A list or an object that a path leads to; tokens count from the first of the row.
   struct Composite {
@@ -65,13 +70,14 @@ class JsonTemplate {
   bool LearnScalars(const JsonIndex& index, size_t first, size_t next, const std::vector<JsonCell>& cells);
   void AddPiece(const JsonIndex& index, size_t begin, size_t end, size_t tokens, uint32_t cell);
   uint64_t Difference(const char* text, const Piece& piece) const;
+  bool DiffersBehind(const char* text, const Piece& piece) const;
   static bool ReadScalar(const char* from, const char* to, Field& field);
   void MatchPiece(const JsonIndex& index, const uint32_t* at, size_t count, const Piece& piece, Field* fields,
                   uint64_t* differences) const;
   bool EndsLine(const JsonIndex& index, size_t begin) const;
 
   std::vector<Piece> pieces_;
-  std::string literals_;  // one after the other, with zeros up to the next multiple of 8 bytes and 8 bytes more
+  std::string literals_;  // one after the other
   std::vector<Composite> composites_;
   std::vector<uint32_t> missing_;   // cells without a field
   std::vector<uint32_t> by_token_;  // for Learn: the cell that begins with a token
