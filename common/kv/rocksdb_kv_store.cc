@@ -10,12 +10,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/kv/kv_store.h"
+#include "common/kv/log_check.h"
 #include "common/kv/rocksdb_backup.h"
 #include "common/kv/rocksdb_reads.h"
 #include "common/status/status.h"
@@ -175,6 +177,25 @@ rocksdb::Options MakeOptions(const KvOptions& options) {
   return result;
 }
 
+// Looks for what RocksDB would take for the end of a log (log_check.h), in the logs that it is about to read: the
+// manifest in use, and all of writes. Nothing is changed.
+absl::Status CheckLogs(const std::string& path) {
+  std::string manifest;
+  std::ifstream(path + "/CURRENT") >> manifest;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (it->path().extension() != ".log" && name != manifest) continue;
+    absl::StatusOr<std::optional<LogDamage>> damage = FindLogDamage(it->path().string());
+    if (!damage.ok() && !std::filesystem::exists(it->path())) continue;  // whoever has the store open deleted it
+    if (!damage.ok()) return ConvertStatus(rocksdb::Status::IOError(std::string(damage.status().message())), path);
+    if (damage->has_value()) {
+      return StoreCorrupt(path, absl::StrCat(name, ": ", (*damage)->what, ", at byte ", (*damage)->at));
+    }
+  }
+  return absl::OkStatus();
+}
+
 rocksdb::Status OpenWith(rocksdb::Options options, rocksdb::WALRecoveryMode mode, const std::string& path,
                          std::unique_ptr<rocksdb::DB>& db) {
   options.wal_recovery_mode = mode;
@@ -204,6 +225,7 @@ absl::StatusOr<std::unique_ptr<KvStore>> OpenKvStore(const std::string& path, co
                  absl::StrCat("cannot make the folder ", path, ": ", error.message(), "; choose another --data"),
                  {{"path", path}});
   }
+  RETURN_IF_ERROR(CheckLogs(path));
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::Options made = MakeOptions(options);
   rocksdb::Status status = OpenStrictThenTorn(made, path, db);

@@ -15,14 +15,6 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-absl::Status StoreCorrupt(const std::string& path, const std::string& cause) {
-  return Error(absl::StatusCode::kDataLoss, "STORE_CORRUPT",
-               absl::StrCat("the store in ", path, " is damaged (", cause,
-                            "); nothing was changed. Keep a copy of the folder, then restore it from a backup or "
-                            "start with an empty one: drones send again what they still hold"),
-               {{"path", path}});
-}
-
 class RocksDbIterator final : public KvIterator {
  public:
   RocksDbIterator(std::unique_ptr<rocksdb::Iterator> iterator, const std::string& path)
@@ -48,6 +40,14 @@ absl::Status StoreFull(const std::string& path, const std::string& cause) {
       absl::StatusCode::kResourceExhausted, "STORE_FULL",
       absl::StrCat("the disk of ", path, " is full; free some space, writes then go on by themselves (", cause, ")"),
       {{"path", path}});
+}
+
+absl::Status StoreCorrupt(const std::string& path, const std::string& cause) {
+  return Error(absl::StatusCode::kDataLoss, "STORE_CORRUPT",
+               absl::StrCat("the store in ", path, " is damaged (", cause,
+                            "); nothing was changed. Keep a copy of the folder, then restore it from a backup or "
+                            "start with an empty one: drones send again what they still hold"),
+               {{"path", path}});
 }
 
 absl::Status ConvertStatus(const rocksdb::Status& status, const std::string& path) {

@@ -20,6 +20,8 @@ inline absl::string_view ToView(const rocksdb::Slice& slice) { return absl::stri
 
 // ResourceExhausted (STORE_FULL).
 absl::Status StoreFull(const std::string& path, const std::string& cause);
+// DataLoss (STORE_CORRUPT).
+absl::Status StoreCorrupt(const std::string& path, const std::string& cause);
 // STORE_FULL, DataLoss (STORE_CORRUPT) or Unavailable (STORE_IO_ERROR).
 absl::Status ConvertStatus(const rocksdb::Status& status, const std::string& path);
 
