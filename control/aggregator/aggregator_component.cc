@@ -3,10 +3,31 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/kv/kv_backup.h"
+#include "common/kv/log_repair.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
 
 namespace chartly::aggregator {
+namespace {
+
+// If the end of the log is damaged, with what was written before: drones learn what is missing and send again what they
+// hold (docs/formats/ingest.md), and the health says so to everybody else. Any other damage is refused.
+absl::StatusOr<std::unique_ptr<KvStore>> OpenOrRepair(const std::string& path, const KvOptions& options) {
+  absl::StatusOr<std::unique_ptr<KvStore>> kv = OpenKvStore(path, options);
+  if (!absl::IsDataLoss(kv.status())) return kv;
+  const absl::StatusOr<std::optional<std::string>> cut = CutDamagedLog(path);
+  if (!cut.ok()) LogError("a damaged log cannot be repaired", {{"error", std::string(cut.status().message())}});
+  if (!cut.ok() || !cut->has_value()) return kv;
+  LogError(
+      "the end of the log of the store was damaged and is set aside; what was acked there is lost unless it is sent "
+      "again",
+      {{"store", path}, {"damage", **cut}});
+  return OpenKvStore(path, options);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(const AggregatorConfig& config,
                                                                                const rpc::Authenticator& authenticator,
@@ -16,7 +37,7 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
   options.memory_bytes = config.memory_bytes;
   options.large_values = true;
   const std::string path = config.data_dir + "/records";
-  ASSIGN_OR_RETURN(std::shared_ptr<KvStore> kv, OpenKvStore(path, options));
+  ASSIGN_OR_RETURN(std::shared_ptr<KvStore> kv, OpenOrRepair(path, options));
   ASSIGN_OR_RETURN(const std::vector<std::string> tenants, TenantsIn(*kv));
   std::unique_ptr<AggregatorComponent> component(
       new AggregatorComponent(config, std::move(kv), authenticator, audit, peers));
@@ -27,7 +48,8 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
 AggregatorComponent::AggregatorComponent(const AggregatorConfig& config, std::shared_ptr<KvStore> kv,
                                          const rpc::Authenticator& authenticator, rpc::AuditSink* audit,
                                          const rpc::Peers& peers)
-    : kv_(std::move(kv)),
+    : path_(config.data_dir + "/records"),
+      kv_(std::move(kv)),
       tenants_([this, config, &peers](const std::string& tenant) {
         return AggregatorTenant::Open(tenant, config, kv_, peers, clock_);
       }),
@@ -52,6 +74,16 @@ absl::StatusOr<storage::v1::LedgerPosition> AggregatorComponent::LedgerOf(const 
     }
   }
   return ledger;
+}
+
+std::string AggregatorComponent::Health() const {
+  const std::string problem = tenants_.Health();
+  const std::vector<std::string> cut = CutLogs(path_);
+  if (!problem.empty() || cut.empty()) return problem;
+  return absl::StrCat(
+      "the end of a log of the store was damaged, and what was acked there is lost unless it is sent again; "
+      "restore a backup that has it, or bear the loss. Then take this file away: ",
+      cut.front());
 }
 
 void AggregatorComponent::Shutdown() {

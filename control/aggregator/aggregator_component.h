@@ -30,7 +30,7 @@ class AggregatorComponent {
   // Starts the retention of profiles, which asks the registry.
   absl::Status Start() { return tenants_.Start(); }
   // Empty if all is well; else what is wrong, for people.
-  std::string Health() const { return tenants_.Health(); }
+  std::string Health() const;
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return kv_->BackUp(folder, stopped);
@@ -44,6 +44,7 @@ class AggregatorComponent {
                       const rpc::Authenticator& authenticator, rpc::AuditSink* audit, const rpc::Peers& peers);
 
   SystemClock clock_;
+  const std::string path_;  // of the store
   const std::shared_ptr<KvStore> kv_;
   rpc::Tenants<AggregatorTenant> tenants_;
   IngestService ingest_;
