@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -160,6 +161,96 @@ def test_a_backup_under_load_restores_to_the_ledger_of_that_moment(cluster, tmp_
             assert post(restored, "p", rows(10**6, 10))["inserted_records"] == 10
         finally:
             restored.kill_control()
+
+
+class Poster:
+    """One of several that post at once: new records, newer versions of those before, and batches of which a part is known.
+    Notes each batch before it is sent and after it is acked."""
+
+    def __init__(self, cluster, name):
+        self.cluster, self.name, self.sent, self.acked, self.stopped, self.error = cluster, name, [], 0, False, None
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def batch(self, number):
+        """Key to value. Every second batch has the keys of the one before, half of them with a new value."""
+        first = number // 2 * 40
+        return {f"{self.name}{i}": 10 * i + (number % 2 if i % 2 == 0 else 0) for i in range(first, first + 40)}
+
+    def run(self):
+        try:
+            while not self.stopped:
+                batch = self.batch(len(self.sent))
+                self.sent.append(batch)
+                answer = post(self.cluster, "p", [{"dims": {"k": k}, "measures": {"v": v}} for k, v in batch.items()])
+                assert answer["inserted_records"] == (40 if len(self.sent) % 2 == 1 else 20)
+                self.acked += 1
+        except Exception as error:  # the test looks at it
+            self.error = error
+
+    def stop(self):
+        self.stopped = True
+        self.thread.join()
+        assert self.error is None, self.error
+
+
+def export(cluster, as_of=""):
+    """Every version of every record, as bytes, in an order of their own: merging changes that of the store."""
+    url = f"{cluster.url}/api/records:export?profile_id=p&all_versions=true&format=ndjson"
+    with urllib.request.urlopen(url + (f"&as_of={as_of}" if as_of else ""), timeout=60) as answer:
+        return sorted(answer.read().splitlines())
+
+
+def test_what_is_restored_is_the_ledger_of_the_batch_that_the_backup_names(tmp_path, backups):
+    (tmp_path / "a").mkdir()
+    # The index is small, so that batches are sealed and merged while the backups are made.
+    cluster = Cluster(tmp_path / "a", flags=["--backup-dir", backups, "--dedupe-memory", "512KB", "--store-memory", "8MB"])
+    posters = [Poster(cluster, name) for name in ("a", "b", "c")]
+    made = []
+    try:
+        for _ in range(2):
+            counts = [poster.acked for poster in posters]
+            wait_until(lambda: all(p.error or p.acked > n + 20 for p, n in zip(posters, counts)), "the load")
+            before = [poster.acked for poster in posters]
+            backup = make_backup(cluster)
+            made.append((before, backup, [len(poster.sent) for poster in posters]))
+        for poster in posters:
+            poster.stop()
+        ledgers = [export(cluster, as_of=backup["last_ack_time"]) for _, backup, _ in made]
+        assert all(len(ledger) == backup["records"] for ledger, (_, backup, _) in zip(ledgers, made))
+        assert len({len(ledger) for ledger in ledgers}) == len(ledgers)
+    finally:
+        for poster in posters:
+            poster.stopped = True
+        cluster.kill_control()
+    for index, ((before, backup, after), ledger) in enumerate(zip(made, ledgers)):
+        folder = tmp_path / f"restored{index}"
+        folder.mkdir()
+        restored = Restored(folder, cluster, backups, backup["name"])
+        try:
+            # What the live store said it knew then, to the byte: records, versions, times, origins, ids.
+            assert export(restored) == ledger
+            current = all_records(restored, "p")
+            for poster, least, most in zip(posters, before, after):
+                # What was acked before it began is there, nothing that was sent after it ended, and each batch whole.
+                own = {k: v for k, v in current.items() if k.startswith(poster.name)}
+                fits = [n for n in range(least, most + 1) if own == newest(poster.sent[:n])]
+                assert fits, f"{poster.name}: {len(own)} records are those of no number of batches in {least}..{most}"
+                # Who sends again what came behind, and the last before, ends with everything, once.
+                for batch in poster.sent[fits[-1] - 1:]:
+                    post(restored, "p", [{"dims": {"k": k}, "measures": {"v": v}} for k, v in batch.items()])
+            assert all_records(restored, "p") == newest(batch for poster in posters for batch in poster.sent)
+            checked = restored.cli("store", "verify")
+            assert checked.returncode == 0 and " 0 faults" in checked.stdout, checked.stdout
+        finally:
+            restored.kill_control()
+
+
+def newest(batches):
+    state = {}
+    for batch in batches:
+        state.update(batch)
+    return state
 
 
 def test_profiles_runs_keys_reports_and_the_audit_log_come_back(single, source, tmp_path, backups):

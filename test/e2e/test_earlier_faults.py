@@ -95,22 +95,27 @@ def test_W3_the_default_store_works_without_any_setting(tmp_path):
 
 
 def test_W4_schedule_limits_credentials_pages_and_types_are_obeyed(single, source, tmp_path):
-    token = tmp_path / "token"
+    token = tmp_path / "secrets" / "portal" / "key"
+    token.parent.mkdir(parents=True)
     token.write_text("secret-of-the-test")
+    token.chmod(0o600)
     seen = []
 
     def page(query):
+        if query.get("api_key") != "secret-of-the-test":
+            return 401, "text/plain", b"who are you?"
         seen.append(int(query.get("page", 1)))
         number = seen[-1]
         return body(rows(*range(10), first=10 * (number - 1)) if number <= 4 else [])
 
     source.routes["/pages"] = page
     single.create_profile(profile("paged", source.url + "/pages", limit=25, kind="integer",
-                                  source=", pagination: {type: page, param: page, start: 1}",
+                                  source=", pagination: {type: page, param: page, start: 1}, auth: {type: query, "
+                                         "name: api_key, secretRef: {name: portal, key: key}}",
                                   schedule="enabled: true, interval: 1h"))
     source.routes["/typed"] = lambda _q: body(rows(1, 2.5, "3", "x"))
     single.create_profile(profile("typed", source.url + "/typed", kind="integer"))
-    single.drone(flags=())
+    single.drone(flags=("--secrets-dir", tmp_path / "secrets"))
     scheduled = wait_until(lambda: [r for r in single.get("/api/runs", profile_id="paged")["runs"]
                                     if r["status"] in ("succeeded", "partial", "failed")], "the scheduled run")[0]
     assert scheduled["trigger"] == "schedule" and seen[:3] == [1, 2, 3]
@@ -249,9 +254,8 @@ def test_W16_profiles_runs_drones_reports_and_the_audit_log_survive_a_kill(singl
     single.create_profile(profile("k", source.url + "/k"))
     single.drone()
     run = single.run_to_end("k")
-    saved = single.post("/api/reports/saved", {"report_id": "mine", "request": {
-        "join": ["k"], "inputs": [{"profile_id": "k", "measure": "v"}], "output": {"type": "table"}}}) \
-        if "/api/reports/saved" in single.get("/api/openapi.json")["paths"] else None
+    saved = single.post("/api/reports/mine", {"display_name": "Mine", "report": {
+        "join": ["k"], "inputs": [{"profile_id": "k", "measure": "v"}], "output": {"type": "table"}}}, method="PUT")
     events = single.get("/api/audit/v0/events")["events"]
     single.kill_control()
     single.start_control()
@@ -261,7 +265,7 @@ def test_W16_profiles_runs_drones_reports_and_the_audit_log_survive_a_kill(singl
     assert [p["id"] for p in single.get("/api/profiles")["profiles"]] == ["k"]
     after = {e["seq"]: e["action"] for e in single.get("/api/audit/v0/events")["events"]}
     assert events and all(after[e["seq"]] == e["action"] for e in events)
-    assert saved is None or single.get("/api/reports/saved/mine")
+    assert single.get("/api/reports/mine") == saved
 
 
 def test_W17_a_record_is_stored_once_and_small(single):
@@ -326,6 +330,8 @@ def test_W19_readers_and_health_do_not_wait_for_one_another(single):
     assert len(single.get("/api/records", profile_id="p", limit=100)["records"]) == 100
     for stream in slow:
         assert sum(1 for _ in stream) == 40000
+
+
 def switches(pid):
     """How often the threads of a process have waited for something."""
     total = 0

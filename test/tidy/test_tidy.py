@@ -147,6 +147,14 @@ def test_relative_links_of_the_documents_lead_somewhere():
     assert not faults, "\n".join(faults)
 
 
+def test_each_fault_of_the_earlier_system_has_a_test_of_its_name():
+    # W1 to W20: those of data, durability and scale.
+    names = {int(number) for path in tracked("test/e2e/*.py", "test/chaos/*.py")
+             for number in re.findall(r"^def test_W(\d+)_", (ROOT / path).read_text(), re.M)}
+    absent = [f"test_W{number}_..." for number in range(1, 21) if number not in names]
+    assert not absent, f"test/e2e has no {', '.join(absent)}; a fault that was made once keeps its test"
+
+
 def test_mains_are_short():
     for path in ("control/main.cc", "drone/main.cc", "cli/main.cc"):
         assert len((ROOT / path).read_text().splitlines()) < 40, f"{path} must stay under 40 lines"
