@@ -354,12 +354,12 @@ bool ColumnBuilder::MakeDictionary(uint32_t rows, size_t value_bytes, const Rang
   const bool by_low = high_.empty() && extra_.empty();
   const auto span = static_cast<uint64_t>(range.largest) - static_cast<uint64_t>(range.smallest);
   bool few = false;
-  if (by_low && span > 0 && span < kMostPlacesByValue * uint64_t{rows}) {
+  if (by_low && span > 0 && span < kMostPlacesByValue * most) {
     scratch.places.assign(span + 1, 0);
     const auto smallest = static_cast<uint64_t>(range.smallest);
     few = CollectDistinct(rows, most, scratch, [&](uint32_t row) { return low_[row] - smallest; });
   } else {
-    const size_t mask = std::bit_ceil(2 * (size_t{rows} / 4 + 2)) - 1;
+    const size_t mask = std::bit_ceil(2 * (most + 2)) - 1;
     scratch.places.assign(mask + 1, 0);
     few = CollectDistinct(rows, most, scratch, [&](uint32_t row) {
       size_t at = SlotHash(row) & mask;
