@@ -18,11 +18,18 @@
 #include "common/clock/steady_clock.h"
 #include "test/support/test.h"
 
+// Sanitizers stand in front of libc themselves; there waits are only seen to keep to their limits.
+#if defined(__SANITIZE_ADDRESS__) || defined(_GLIBCXX_TSAN)
+#define CHARTLY_WALL_CLOCK_STAYS
+#endif
+
 namespace {
 
 std::atomic<int> wall_waits{0};
 std::atomic<int> steady_waits{0};
 std::atomic<time_t> wall_ahead{0};  // seconds
+
+#ifndef CHARTLY_WALL_CLOCK_STAYS
 
 void Note(long operation, long limit) {  // NOLINT: as the kernel has it
   if ((operation & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET || limit == 0) return;
@@ -34,7 +41,11 @@ Function* Real(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
+#endif
+
 }  // namespace
+
+#ifndef CHARTLY_WALL_CLOCK_STAYS
 
 extern "C" long syscall(long number, ...) noexcept {     // NOLINT: as libc declares it
   static auto* real = Real<long(long, ...)>("syscall");  // NOLINT
@@ -61,6 +72,8 @@ extern "C" int gettimeofday(timeval* time, void*) noexcept {
   return 0;
 }
 
+#endif
+
 namespace chartly {
 namespace {
 
@@ -80,7 +93,7 @@ TEST_CASE("waits with a limit keep to it, whatever became of the wall clock") {
   absl::Notification never;
   bool no = false;
   SystemClock clock;
-  const int before = steady_waits;
+  [[maybe_unused]] const int before = steady_waits;
   for (time_t ahead : {0, 7200, 0, -7200, 0}) {
     wall_ahead = ahead;
     const Stopwatch watch;
@@ -95,9 +108,13 @@ TEST_CASE("waits with a limit keep to it, whatever became of the wall clock") {
     CHECK(watch.Elapsed() >= absl::Milliseconds(100));
     CHECK(watch.Elapsed() < absl::Minutes(10));
   }
+#ifndef CHARTLY_WALL_CLOCK_STAYS
   CHECK(wall_waits == 0);
   CHECK(steady_waits >= before + 25);
+#endif
 }
+
+#ifndef CHARTLY_WALL_CLOCK_STAYS
 
 TEST_CASE("a wait that goes on while the wall clock jumps ends when it is told to, or in its time") {
   absl::Notification told;
@@ -129,5 +146,7 @@ TEST_CASE("the wall clock is shown as it is, at once, and the steady one does no
   CHECK(SteadyNow() >= steady);
   wall_ahead = 0;
 }
+
+#endif
 
 }  // namespace chartly
