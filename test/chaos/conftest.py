@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))
-from faults import LoopDisk, MemoryDisk, can_mount, can_trace  # noqa: E402
+from faults import LoopDisk, MemoryDisk, can_trace, mounted  # noqa: E402
 from harness import Cluster, SourceServer  # noqa: E402
 
 FULL = os.environ.get("CHARTLY_CHAOS", "quick") == "full"
@@ -50,13 +50,3 @@ def loop_disk(tmp_path):
 @pytest.fixture
 def memory_disk(tmp_path):
     yield from mounted(MemoryDisk, tmp_path)
-
-
-def mounted(kind, folder):
-    """Made before the cluster, so unmounted after it."""
-    reason = can_mount(kind, folder)
-    if reason:
-        pytest.skip(reason)
-    disk = kind(folder)
-    yield disk
-    disk.close()

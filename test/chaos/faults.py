@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 EXT4_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_FLUSHING_THE_JOURNAL = 2
 # Every call by which the spool changes its disk.
@@ -64,10 +66,14 @@ class LoopDisk(Disk):
 
 
 class MemoryDisk(Disk):
-    """Two megabytes, so that it is soon full."""
+    """Small, so that it is soon full."""
+
+    def __init__(self, folder, size="2m"):
+        self.size = size
+        super().__init__(folder)
 
     def mount(self):
-        run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", self.mount_point)
+        run("mount", "-t", "tmpfs", "-o", f"size={self.size}", "tmpfs", self.mount_point)
 
     def fill(self, leave):
         """Takes all space but `leave` bytes, to the page."""
@@ -128,6 +134,16 @@ def can_mount(kind, folder):
     except subprocess.CalledProcessError as error:
         return f"this machine cannot mount such a disk: {error.stderr.decode(errors='replace').strip()}"
     return None
+
+
+def mounted(kind, folder):
+    """For a fixture: made before the cluster, so unmounted after it."""
+    reason = can_mount(kind, folder)
+    if reason:
+        pytest.skip(reason)
+    disk = kind(folder)
+    yield disk
+    disk.close()
 
 
 def can_trace():

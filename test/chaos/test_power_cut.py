@@ -1,10 +1,14 @@
 """The power goes at any moment: what was told to the aggregator is on disk, and what was not is fetched again."""
 
+import functools
 import os
 import random
 import time
 
-from harness import wait_until
+import pytest
+
+from faults import LoopDisk, mounted
+from harness import Cluster, wait_until
 from numbered_rows import Numbers
 
 SMALL_SPOOL = ("--spool-bytes", "512KB")  # in segments of 64 KiB, so that files come and go
@@ -59,3 +63,20 @@ def survive(cluster, source, disk, cuts, machine=False):
 
 def test_power_cuts_of_the_drone_lose_nothing_and_double_nothing(loop_disk, single, source, scale):
     survive(single, source, loop_disk, scale(4, 200))
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A control plane whose data lie on a disk with room for a drone; only its logs are elsewhere."""
+    for disk in mounted(functools.partial(LoopDisk, size="1G"), tmp_path):
+        (disk.mount_point / "control").mkdir()
+        os.sync()
+        (tmp_path / "data").symlink_to(disk.mount_point / "control")
+        cluster = Cluster(tmp_path)
+        yield cluster, disk
+        cluster.close()
+
+
+def test_power_cuts_of_a_machine_with_all_parts_lose_nothing_and_double_nothing(machine, source, scale):
+    cluster, disk = machine
+    survive(cluster, source, disk, scale(2, 60), machine=True)
