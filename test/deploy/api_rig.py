@@ -217,7 +217,8 @@ class Rig:
                      "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.rig",
                      f"--service-account-key-file={self.folder}/sa.key", f"--service-account-signing-key-file={self.folder}/sa.key")
         certificate = self.folder / "certificates/apiserver.crt"
-        self.wait(certificate.exists, "the certificate of the API server")
+        # The server writes it in place: it is there before it is whole.
+        self.wait(lambda: certificate.exists() and "-----END CERTIFICATE-----" in certificate.read_text(), "the certificate of the API server")
         self.new_api = lambda: Api(self.port, certificate)
         self.api = self.new_api()
         self.wait(self.serves, "the API server")
