@@ -82,7 +82,7 @@ RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer
   };
   running.health = [shared] {
     http::PartCondition condition{shared->Health(), ""};
-    if constexpr (requires { shared->WaitsFor(); }) condition.waits_for = shared->WaitsFor();
+    if constexpr (requires { shared->Amiss(); }) condition.amiss = shared->Amiss();
     return condition;
   };
   running.shutdown = [shared] { shared->Shutdown(); };

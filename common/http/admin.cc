@@ -21,14 +21,14 @@ Response Health(const AdminDeps& deps) {
     if (!services.empty()) services += ',';
     AppendJsonString(services, name);
     const bool serves = condition.problem.empty();
-    if (serves && condition.waits_for.empty()) {
+    if (serves && condition.amiss.empty()) {
       services += R"(:{"status":"ok"})";
       continue;
     }
     all_serve = all_serve && serves;
     all_well = false;
-    services += serves ? R"(:{"status":"waiting","message":)" : R"(:{"status":"failing","message":)";
-    AppendJsonString(services, serves ? condition.waits_for : condition.problem);
+    services += serves ? R"(:{"status":"degraded","message":)" : R"(:{"status":"failing","message":)";
+    AppendJsonString(services, serves ? condition.amiss : condition.problem);
     services += '}';
   }
   std::string body = absl::StrCat(R"({"status":")", all_well ? "ok" : "degraded", R"(","process":)");

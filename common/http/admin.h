@@ -13,8 +13,8 @@ namespace chartly::http {
 
 // How a part of a process does.
 struct PartCondition {
-  std::string problem;    // what is wrong with it, and a restart may mend; empty if it serves
-  std::string waits_for;  // what it lacks of others; empty if nothing. A restart mends nothing
+  std::string problem;  // what is wrong with it, and a restart may mend; empty if nothing
+  std::string amiss;    // what is wrong, and none mends: another part is away, a disk is full, damage was set aside
 };
 
 struct AdminDeps {
@@ -28,9 +28,9 @@ struct AdminDeps {
 
 // Answers the three paths; says false if the path is another, and then has not touched the reply.
 // /health:
-// {"status":"ok"|"degraded","version","services":{name:{"status":"ok"}|{"status":"waiting"|"failing","message"}}}, 503
-// if one fails, else 200: whoever restarts what is not healthy would have a fault of one part end those that wait for
-// it. /ready: 200 or 503 with {"ready":bool}. /metrics: Prometheus text.
+// {"status":"ok"|"degraded","version","services":{name:{"status":"ok"}|{"status":"degraded"|"failing","message"}}}, 503
+// if one fails, else 200: whoever restarts what is not healthy must not do so over and over, nor have a fault of one
+// part end those that wait for it. /ready: 200 or 503 with {"ready":bool}. /metrics: Prometheus text.
 bool ServeAdmin(const AdminDeps& deps, const Request& request, Reply& reply);
 
 // A server of one thread that answers these paths and nothing else. Not started.

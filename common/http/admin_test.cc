@@ -36,11 +36,11 @@ TEST_CASE("health names each part and is 503 while one fails") {
       good.body ==
       R"({"status":"ok","process":"chartly-control","version":"1.2.3","services":{"registry":{"status":"ok"},"spool":{"status":"ok"}}})"
       "\n");
-  parts["registry"].waits_for = "the spool";
+  parts["registry"].amiss = "the spool";
   Response waits = Ask(deps, "/health");
   CHECK(waits.status == 200);
   CHECK(absl::StrContains(waits.body, R"("status":"degraded")"));
-  CHECK(absl::StrContains(waits.body, R"("registry":{"status":"waiting","message":"the spool"})"));
+  CHECK(absl::StrContains(waits.body, R"("registry":{"status":"degraded","message":"the spool"})"));
   parts["spool"].problem = "disk \"full\"";
   Response bad = Ask(deps, "/health");
   CHECK(bad.status == 503);

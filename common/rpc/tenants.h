@@ -122,9 +122,9 @@ class Tenants final : public TenantDoor {
   std::string Health() const {
     return FirstTold([](Core& core) { return core.Health(); });
   }
-  // The same of what they lack of other parts.
-  std::string WaitsFor() const {
-    return FirstTold([](Core& core) { return core.WaitsFor(); });
+  // The same of what no restart mends.
+  std::string Amiss() const {
+    return FirstTold([](Core& core) { return core.Amiss(); });
   }
 
  private:

@@ -76,8 +76,8 @@ absl::StatusOr<storage::v1::LedgerPosition> AggregatorComponent::LedgerOf(const 
   return ledger;
 }
 
-std::string AggregatorComponent::Health() const {
-  const std::string problem = tenants_.Health();
+std::string AggregatorComponent::Amiss() const {
+  const std::string problem = tenants_.Amiss();
   const std::vector<std::string> cut = CutLogs(path_);
   if (!problem.empty() || cut.empty()) return problem;
   return absl::StrCat(

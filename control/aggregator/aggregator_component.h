@@ -30,7 +30,9 @@ class AggregatorComponent {
   // Starts the retention of profiles, which asks the registry.
   absl::Status Start() { return tenants_.Start(); }
   // Empty if all is well; else what is wrong, for people.
-  std::string Health() const;
+  std::string Health() const { return tenants_.Health(); }
+  // Empty, or what is wrong and no restart mends: a full disk, a full index, damage that was set aside.
+  std::string Amiss() const;
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return kv_->BackUp(folder, stopped);

@@ -323,7 +323,8 @@ TEST_CASE("on a full disk ingest is refused, nothing is lost, and it goes on by 
     absl::Status status = stream.End();
     CHECK(status.code() == absl::StatusCode::kResourceExhausted);
     CHECK(Reason(status) == "STORE_FULL");
-    CHECK(!server.component->Health().empty());
+    CHECK(server.component->Health().empty());
+    CHECK(!server.component->Amiss().empty());
   }
   CHECK(TotalRecords(server) == acked * 5000);
   std::filesystem::remove(dir.File("filler"));

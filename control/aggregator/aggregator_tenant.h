@@ -44,6 +44,7 @@ class AggregatorTenant {
   absl::Status Start();
   // Empty if all is well; else what is wrong, for people.
   std::string Health() const { return committer_->Health(); }
+  std::string Amiss() const { return committer_->Amiss(); }
   // Safe twice.
   void Shutdown();
 

@@ -353,9 +353,14 @@ void Committer::Release(size_t bytes) {
 }
 
 std::string Committer::Health() const {
+  absl::MutexLock lock(&mu_);
+  return absl::IsResourceExhausted(last_write_) ? "" : std::string(last_write_.message());
+}
+
+std::string Committer::Amiss() const {
   std::string set_aside = store_.Damage();
   absl::MutexLock lock(&mu_);
-  if (!last_write_.ok()) return std::string(last_write_.message());
+  if (absl::IsResourceExhausted(last_write_)) return std::string(last_write_.message());
   if (damaged_chunks_ == 0) return set_aside;
   return absl::StrCat(damaged_chunks_, " stored batches are damaged, the first: ", first_damage_);
 }

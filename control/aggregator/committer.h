@@ -65,8 +65,10 @@ class Committer {
   // Commits that find the index full wait for Adopt from now on.
   void ExpectSealing();
 
-  // Empty if all is well; else what is wrong with the store, for people.
+  // Empty, or why the store does not take records, for people.
   std::string Health() const;
+  // Empty, or what is wrong with the store and no restart mends: no room, damage that was set aside.
+  std::string Amiss() const;
   // Commits what waits and ends the thread. Safe twice.
   void Shutdown();
 

@@ -351,12 +351,12 @@ TEST_CASE("a damaged sealed chunk is found, set aside and named, and its records
   }
   for (int round = 0; round < 2; ++round) {
     Aggregator aggregator(dir.File("db"));
-    if (round == 0) CHECK(aggregator.committer->Health().empty());
+    if (round == 0) CHECK(aggregator.committer->Amiss().empty());
     for (int i = 0; i < 2; ++i) {
       auto page = aggregator.query->ListRecords(OfProfile("p", false, 1000), [] { return false; });
       CHECK(absl::IsDataLoss(page.status()));
     }
-    CHECK(absl::StrContains(aggregator.committer->Health(), "chunk 1 of part"));
+    CHECK(absl::StrContains(aggregator.committer->Amiss(), "chunk 1 of part"));
     // The rest is known as before; what was lost is new.
     CommitResult again = aggregator.Send(batch);
     REQUIRE_OK(again.status);

@@ -32,8 +32,8 @@ class CoordinatorComponent {
   absl::Status Start() { return tenants_.Start(); }
   // Empty, or what is wrong.
   std::string Health() { return tenants_.Health(); }
-  // Empty, or what it lacks of other parts. It serves all the same.
-  std::string WaitsFor() { return tenants_.WaitsFor(); }
+  // Empty, or what it lacks of other parts, so that no restart helps. It serves all the same.
+  std::string Amiss() { return tenants_.Amiss(); }
   // As KvStore::BackUp.
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
     return store_->BackUp(folder, stopped);

@@ -33,7 +33,7 @@ TEST_CASE("a profile of the registry becomes a run, an order and a final state")
   CHECK(process.GetRun(id).balance().stored() == 42);
   CHECK(process.GetRun(id).balance().closed());
   CHECK(process.component->Health() == "");
-  CHECK(process.component->WaitsFor() == "");
+  CHECK(process.component->Amiss() == "");
 }
 
 TEST_CASE("state outlives the process") {
@@ -68,7 +68,7 @@ TEST_CASE("a broken watch is taken up again and deletions in between are noticed
   TempDir dir;
   Process process(dir.path());
   process.registry.Add("p", false);
-  REQUIRE(Eventually([&] { return process.component->WaitsFor() == ""; }));
+  REQUIRE(Eventually([&] { return process.component->Amiss() == ""; }));
   process.registry.Delete("p");  // no stream tells of it
   process.registry.BreakStreams();
   process.registry.Add("q", true);

@@ -98,7 +98,7 @@ std::string CoordinatorTenant::Health() {
   return std::string(tick_status_.message());
 }
 
-std::string CoordinatorTenant::WaitsFor() {
+std::string CoordinatorTenant::Amiss() {
   if (!profiles.in_sync()) return "the registry's profiles are not known yet";
   if (!ledger_.reachable()) return "the aggregator's ledger is out of reach";
   return "";

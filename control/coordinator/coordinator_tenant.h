@@ -48,7 +48,7 @@ class CoordinatorTenant {
   // Empty, or what is wrong.
   std::string Health();
   // Empty, or what it lacks of the registry or the aggregator; it serves all the same.
-  std::string WaitsFor();
+  std::string Amiss();
   void Shutdown();
 
  private:

@@ -30,7 +30,7 @@ seccompProfile:
 {{- end -}}
 
 {{- /* The admin port answers all three. A store that failed makes /health 503, and a restart
-       is what mends it; a part that waits for another one answers 200. */ -}}
+       is what mends it; where none helps it answers 200. */ -}}
 {{- define "chartly.probes" -}}
 startupProbe:
   httpGet: {path: /ready, port: admin, scheme: HTTP}
