@@ -150,7 +150,7 @@ class Cluster:
         With `identity`, the folder that `chartly drone join` made, it shows that and no key."""
         name = name or drone_id
         if name not in self.drones:
-            admin = self.drone_admin.pop()
+            admin = self.drone_admin.pop() if self.drone_admin else free_ports(1)[0]
             self.drones[name] = Process(
                 "chartly-drone", self.folder / f"{name}.log",
                 ["--id", drone_id, "--data", data or self.folder / name, "--control-plane", self.url,
