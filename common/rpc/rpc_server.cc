@@ -5,6 +5,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "absl/strings/match.h"
@@ -26,8 +27,11 @@ constexpr int kMaxThreads = 512;
 
 // A handshake that fails reaches nothing of ours: gRPC tells of it by a line of its log alone.
 constexpr absl::string_view kHandshakeFailed = "Handshake failed with fatal error";
+// The last line of a process that gRPC ends.
+constexpr absl::string_view kAssertion = "assertion failed";
 
-void CountHandshakes(gpr_log_func_args* line) {
+void TakeLine(gpr_log_func_args* line) {
+  if (absl::StartsWith(line->message, kAssertion)) std::fprintf(stderr, "gRPC: %s\n", line->message);
   if (!absl::StartsWith(line->message, kHandshakeFailed)) return;
   const MetricTenant nobodys("");  // a thread that waits for something of a tenant does the work of gRPC meanwhile
   Count("chartly_tls_refusals_total", 1, "rpc");
@@ -36,7 +40,7 @@ void CountHandshakes(gpr_log_func_args* line) {
 // gRPC's own lines repeat, at length, what the statuses here say; GRPC_VERBOSITY brings them back.
 void TakeLogOfGrpc() {
   if (std::getenv("GRPC_VERBOSITY") != nullptr) return;
-  gpr_set_log_function(CountHandshakes);
+  gpr_set_log_function(TakeLine);
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
 }
 
