@@ -16,8 +16,8 @@ extern "C" void ChartlySteadyWaits() {}
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 
+#include "absl/base/internal/raw_logging.h"
 #include "absl/synchronization/internal/futex.h"
 #include "absl/synchronization/internal/kernel_timeout.h"
 #include "absl/synchronization/internal/waiter.h"
@@ -67,7 +67,9 @@ bool Waiter::Wait(KernelTimeout t) {
         limited ? Futex::WaitBitsetAbsoluteTimeout(&futex_, 0, kAny, &limit) : Futex::WaitUntil(&futex_, 0, t);
     if (error == -ETIMEDOUT) return false;
     // Woken, by a post or a signal, or there was one before.
-    if (error != 0 && error != -EINTR && error != -EWOULDBLOCK) std::abort();
+    if (error != 0 && error != -EINTR && error != -EWOULDBLOCK) {
+      ABSL_RAW_LOG(FATAL, "the kernel refuses to wait: error %d", -error);
+    }
   }
 }
 

@@ -16,6 +16,8 @@ namespace {
 constexpr absl::Duration kFirstWait = absl::Milliseconds(50);
 constexpr absl::Duration kLongestWait = absl::Seconds(2);
 constexpr absl::Duration kRefreshTimeout = absl::Seconds(5);
+// What a registry that has just come back needs to be found again; one that is away holds a call up for so long.
+constexpr absl::Duration kReconnectTimeout = absl::Seconds(1);
 
 }  // namespace
 
@@ -87,17 +89,30 @@ absl::Status ProfileWatcher::Follow() {
   return status;
 }
 
-absl::Status ProfileWatcher::Refresh(const std::string& profile_id) {
+absl::StatusOr<v1::Profile> ProfileWatcher::Ask(const std::string& profile_id, absl::Duration timeout,
+                                                bool wait_for_ready) const {
   grpc::ClientContext context;
-  rpc::Prepare(context, kRefreshTimeout);
+  rpc::Prepare(context, timeout);
+  context.set_wait_for_ready(wait_for_ready);
   v1::GetProfileRequest request;
   request.set_name(absl::StrCat("profiles/", profile_id, "@prod"));  // what runs
   v1::Profile profile;
   auto stub = v1::RegistryService::NewStub(peers_.Channel(Part::kRegistry));
-  absl::Status status = rpc::FromGrpcStatus(stub->GetProfile(&context, request, &profile));
-  if (status.ok()) coordinator_.SetProfile(profile);
-  if (absl::IsNotFound(status)) coordinator_.RemoveProfile(profile_id);
-  return Annotate(status, absl::StrCat("ask the registry at ", peers_.Address(Part::kRegistry)));
+  RETURN_IF_ERROR(rpc::FromGrpcStatus(stub->GetProfile(&context, request, &profile)));
+  return profile;
+}
+
+absl::Status ProfileWatcher::Refresh(const std::string& profile_id) {
+  absl::StatusOr<v1::Profile> profile = Ask(profile_id, kRefreshTimeout, false);
+  if (absl::IsUnavailable(profile.status())) {
+    // The channel says so for up to two seconds after the registry is back, without another look.
+    grpc::experimental::ChannelResetConnectionBackoff(peers_.Channel(Part::kRegistry).get());
+    absl::StatusOr<v1::Profile> again = Ask(profile_id, kReconnectTimeout, true);
+    if (!absl::IsDeadlineExceeded(again.status())) profile = std::move(again);
+  }
+  if (profile.ok()) coordinator_.SetProfile(*profile);
+  if (absl::IsNotFound(profile.status())) coordinator_.RemoveProfile(profile_id);
+  return Annotate(profile.status(), absl::StrCat("ask the registry at ", peers_.Address(Part::kRegistry)));
 }
 
 }  // namespace chartly::coordinator

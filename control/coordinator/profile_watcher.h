@@ -10,8 +10,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "chartly/v1/registry.pb.h"
 #include "common/clock/clock.h"
 #include "common/rpc/peers.h"
 #include "control/coordinator/coordinator.h"
@@ -28,13 +30,14 @@ class ProfileWatcher {
   // Whether all profiles are known and changes arrive.
   bool in_sync() const { return in_sync_; }
   // Asks the registry for one profile now, so that a caller sees a change it has just made. NotFound if there is none;
-  // Unavailable and the like leave what is known.
+  // Unavailable, after a second in which it did not come back, and the like leave what is known.
   absl::Status Refresh(const std::string& profile_id);
 
  private:
   void Loop();
   // Follows one stream to its end.
   absl::Status Follow();
+  absl::StatusOr<v1::Profile> Ask(const std::string& profile_id, absl::Duration timeout, bool wait_for_ready) const;
 
   Coordinator& coordinator_;
   const rpc::Peers& peers_;
