@@ -18,7 +18,7 @@ source:
   records: rows[*]
   pagination: {{type: page, param: page, pages: pages}}
 schedule: {{enabled: false, interval: 1d}}
-retry: {{max_attempts: {attempts}, backoff: 50ms}}
+retry: {{max_attempts: {attempts}, backoff: 50ms, budget: 1000/m}}
 mapping:
   generation: {{to: dims.generation, type: integer}}
   id: {{to: dims.id, type: integer}}
