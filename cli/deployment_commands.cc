@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -24,6 +25,8 @@ struct DeploymentOptions {
   std::string builder;
   std::string provenance;
   std::string rollback_reason;
+  std::string change;
+  std::string strategy;
   std::string id;
   std::string reason;
   std::string smoke;
@@ -32,7 +35,7 @@ struct DeploymentOptions {
 };
 
 std::vector<std::string> Header() {
-  return {"DEPLOYMENT", "RELEASE", "ENVIRONMENT", "STATE", "OPENED", "BY", "UPDATED", "REASON"};
+  return {"DEPLOYMENT", "RELEASE", "ENVIRONMENT", "STATE", "STRATEGY", "OPENED", "BY", "UPDATED", "REASON"};
 }
 
 std::string IdOf(const std::string& name) { return std::string(absl::StripPrefix(name, "deployments/")); }
@@ -42,6 +45,7 @@ std::vector<std::string> Row(const Json& deployment) {
           deployment["release_version"].text(),
           deployment["environment"].text(),
           deployment["state"].text(),
+          deployment["strategy"].text(),
           ShortTime(deployment["create_time"].text()),
           deployment["opened_by"].text(),
           ShortTime(deployment["update_time"].text()),
@@ -120,6 +124,10 @@ absl::Status Open(Session& session, DeploymentOptions options) {
   body.Set("commit", Json::Text(options.commit)).Set("image_digest", Json::Text(options.image));
   if (!options.builder.empty()) body.Set("builder", Json::Text(options.builder));
   if (!options.rollback_reason.empty()) body.Set("rollback_reason", Json::Text(options.rollback_reason));
+  if (!options.change.empty()) body.Set("change", Json::Text(options.change));
+  if (!options.strategy.empty()) {
+    body.Set("strategy", Json::Text(absl::StrReplaceAll(options.strategy, {{"-", "_"}})));
+  }
   if (!options.request_id.empty()) body.Set("request_id", Json::Text(options.request_id));
   return PostAndPrint(session, "/api/deployments", body);
 }
@@ -192,6 +200,12 @@ void AddOpen(CLI::App& noun, Session& session, const std::shared_ptr<DeploymentO
   open->add_option("--builder", options->builder, "Who built the image; needed for prod")->type_name("ID");
   open->add_option("--rollback-reason", options->rollback_reason, "Why it goes back to what ran there before")
       ->type_name("TEXT");
+  open->add_option("--change", options->change,
+                   "What the release changes: standard, critical, risky, schema or breaking; standard if not said")
+      ->type_name("KIND");
+  open->add_option("--strategy", options->strategy,
+                   "How it takes over: rolling, blue-green, canary or recreate; what fits the change if not said")
+      ->type_name("STRATEGY");
   open->add_option("--request-id", options->request_id, "A UUID; the same one again gives the first answer")
       ->type_name("UUID");
 }

@@ -230,6 +230,8 @@ absl::StatusOr<v1::Deployment> DeploymentLedger::Open(const v1::OpenDeploymentRe
   deployment.set_image_digest(request.image_digest());
   deployment.set_builder(request.builder());
   deployment.set_rollback_reason(request.rollback_reason());
+  deployment.set_change(request.change());
+  deployment.set_strategy(request.strategy());
   *deployment.mutable_create_time() = Now();
   *deployment.mutable_update_time() = deployment.create_time();
   const std::string request_key = request.request_id().empty() ? "" : absl::StrCat("request/", request.request_id());

@@ -40,7 +40,7 @@ class DeploymentLedger {
   // InvalidArgument: RELEASE_VERSION_INVALID, ENVIRONMENT_UNKNOWN, COMMIT_INVALID, IMAGE_DIGEST_INVALID,
   // BUILDER_INVALID, REQUEST_ID_INVALID, or REQUEST_ID_REUSED if the request id came with another release or
   // environment before. FailedPrecondition: RELEASE_CHANGED, RELEASE_NOT_PROMOTED, RELEASE_OLDER, BUILDER_NOT_TRUSTED,
-  // ROLLBACK_REASON_REQUIRED, ROLLBACK_TO_NOTHING, DRIFT_OPEN.
+  // ROLLBACK_REASON_REQUIRED, ROLLBACK_TO_NOTHING, DRIFT_OPEN; and what ChooseStrategy and BindChange give.
   absl::StatusOr<v1::Deployment> Open(const v1::OpenDeploymentRequest& request, absl::string_view actor);
   // These: InvalidArgument (NAME_INVALID), NotFound (DEPLOYMENT_NOT_FOUND).
   absl::StatusOr<v1::Deployment> Get(const v1::GetDeploymentRequest& request) const;

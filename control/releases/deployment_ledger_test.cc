@@ -305,6 +305,30 @@ TEST_CASE("a version stands for one image of one commit by one builder") {
   CHECK(opened->builder() == "urn:ci");
 }
 
+TEST_CASE("what a release changes says how it takes over, in every environment") {
+  LedgerFixture fixture;
+  CHECK(fixture.Ship("1.0.0", "dev")->strategy() == v1::DEPLOYMENT_STRATEGY_ROLLING);
+  v1::OpenDeploymentRequest request = LedgerFixture::Request("1.1.0", "dev");
+  request.set_change(v1::RELEASE_CHANGE_SCHEMA);
+  request.set_strategy(v1::DEPLOYMENT_STRATEGY_ROLLING);
+  CHECK(Reason(fixture.ledger.Open(request, "admin").status()) == "STRATEGY_UNFIT");
+  // What was refused has bound nothing.
+  request.set_change(v1::RELEASE_CHANGE_RISKY);
+  request.clear_strategy();
+  auto opened = fixture.ledger.Open(request, "admin");
+  REQUIRE_OK(opened);
+  CHECK(opened->strategy() == v1::DEPLOYMENT_STRATEGY_CANARY);
+  CHECK(opened->risk() == v1::DEPLOYMENT_RISK_LOW);
+  REQUIRE_OK(fixture.Conclude(opened->name()));
+  auto next = fixture.Open("1.1.0", "staging");
+  REQUIRE_OK(next);
+  CHECK(next->change() == v1::RELEASE_CHANGE_RISKY);
+  CHECK(next->strategy() == v1::DEPLOYMENT_STRATEGY_CANARY);
+  request.set_environment("staging");
+  request.set_change(v1::RELEASE_CHANGE_STANDARD);
+  CHECK(Reason(fixture.ledger.Open(request, "admin").status()) == "CHANGE_DIFFERS");
+}
+
 TEST_CASE("prod takes nothing that was built on a desk") {
   LedgerFixture fixture;
   for (const char* environment : {"dev", "staging"}) {

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "common/status/status.h"
 #include "control/releases/semver.h"
+#include "control/releases/strategy.h"
 
 namespace chartly::releases {
 namespace {
@@ -46,8 +47,9 @@ absl::Status BindRelease(const StateStore& store, v1::Deployment& deployment, St
   auto entry = store.Get(key);
   if (!entry.ok() && !absl::IsNotFound(entry.status())) return entry.status();
   const int64_t revision = entry.ok() ? entry->revision : 0;
+  v1::Deployment first;
   if (entry.ok()) {
-    ASSIGN_OR_RETURN(v1::Deployment first, DecodeDeployment(*entry));
+    ASSIGN_OR_RETURN(first, DecodeDeployment(*entry));
     if (deployment.builder().empty()) deployment.set_builder(first.builder());
     const bool same_builder = first.builder().empty() || first.builder() == deployment.builder();
     if (first.image_digest() != deployment.image_digest() || first.commit() != deployment.commit() || !same_builder) {
@@ -57,7 +59,10 @@ absl::Status BindRelease(const StateStore& store, v1::Deployment& deployment, St
                                 "; what is built anew needs a new version"),
                    {{"release_version", deployment.release_version()}, {"image_digest", first.image_digest()}});
     }
-    if (first.builder() == deployment.builder()) return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(BindChange(first.change(), deployment));
+  if (entry.ok() && first.builder() == deployment.builder() && first.change() == deployment.change()) {
+    return absl::OkStatus();
   }
   transaction.conditions.push_back({key, revision});
   transaction.puts.push_back({key, deployment.SerializeAsString()});
@@ -200,6 +205,7 @@ std::string ConcludedKey(absl::string_view environment, absl::string_view versio
 
 absl::Status CheckPromotion(const StateStore& store, v1::Deployment& deployment, StateTransaction& transaction) {
   RETURN_IF_ERROR(BindRelease(store, deployment, transaction));
+  RETURN_IF_ERROR(ChooseStrategy(deployment));
   RETURN_IF_ERROR(CheckBuilder(deployment));
   ASSIGN_OR_RETURN(const Place here, ReadSteady(store, deployment.environment(), transaction));
   deployment.set_rollback_deployment(here.environment.deployment());

@@ -43,7 +43,7 @@ absl::StatusOr<Place> ReadDestination(const StateStore& store, const v1::Deploym
 // The key under which a release that ran in an environment is kept.
 std::string ConcludedKey(absl::string_view environment, absl::string_view version);
 
-// Completes `deployment` with its builder and its way back, and says whether it may be opened: as
+// Completes `deployment` with its builder, its strategy and its way back, and says whether it may be opened: as
 // DeploymentLedger::Open.
 absl::Status CheckPromotion(const StateStore& store, v1::Deployment& deployment, StateTransaction& transaction);
 
