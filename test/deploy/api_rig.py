@@ -1,8 +1,8 @@
 """A cluster without nodes, on loopback: real etcd, API server and controllers, and a kubelet that only pretends.
 
 What the API does is real: schemas, admission, ownership, rollouts. What runs in a container is not: pods become ready after
-a moment, and those that end succeed. An image in `kubelet.broken` cannot be pulled; one in `kubelet.unready` runs and never
-becomes ready."""
+a moment, and those that end succeed, but for NAMESPACE/NAME in `kubelet.failing`. An image in `kubelet.broken` cannot be
+pulled; one in `kubelet.unready` runs and never becomes ready."""
 
 import datetime
 import http.client
@@ -93,7 +93,7 @@ class Kubelet(threading.Thread):
     def __init__(self, api):
         super().__init__(daemon=True)
         self.api, self.ended, self.fault = api, threading.Event(), None
-        self.ready_after, self.broken, self.unready, self.seen, self.address = 0.3, set(), set(), {}, 0
+        self.ready_after, self.broken, self.unready, self.failing, self.seen, self.address = 0.3, set(), set(), set(), {}, 0
 
     def run(self):
         while not self.ended.wait(0.1):
@@ -141,6 +141,8 @@ class Kubelet(threading.Thread):
         if pod["spec"]["restartPolicy"] == "Always":
             ready = not any(container["image"] in self.unready for container in pod["spec"]["containers"])
             self.report(pod, "Running", {"running": {"startedAt": now()}}, ready)
+        elif f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" in self.failing:
+            self.report(pod, "Failed", {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now(), "finishedAt": now()}}, False)
         else:
             self.report(pod, "Succeeded", {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now(),
                                                           "finishedAt": now()}}, False)

@@ -81,8 +81,28 @@ def files():
     return result
 
 
-def backup_text():
-    return yaml.dump_all(backup_objects(), Dumper=Dumper, sort_keys=False, width=1000)
+def text_of(objects):
+    return yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=1000)
+
+
+def beside(*values):
+    """What the chart says with these values, without Helm."""
+    return [each for each in map(without_helm, load(template(*values).stdout)) if each]
+
+
+def overlay_files():
+    """The text of each file below deploy/overlays that the chart says, by its path."""
+    version = chart("default")[0]["metadata"]["labels"]["app.kubernetes.io/version"]
+    blue_green = beside("--set", f"blueGreen.enabled=true,blueGreen.green.tag=v{version}", "--set",
+                        "ingress.enabled=true,ingress.host=chartly.example.org,ingress.tlsSecret=chartly-tls")
+    canary = beside("--set", f"canary.enabled=true,canary.tag=v{version}")
+    return {
+        "backup/backup.yaml": text_of(backup_objects()),
+        "blue-green/green.yaml": text_of(each for each in blue_green if component(each) == "gateway-green"),
+        "blue-green/ingress.yaml": text_of(each for each in blue_green if each["kind"] == "Ingress"),
+        "blue-green/prometheus.yaml": text_of(each for each in blue_green if each["kind"] == "ConfigMap" and component(each) == "prometheus"),
+        "canary/canary.yaml": text_of(each for each in canary if "chartly.io/track" in each["metadata"]["labels"]),
+    }
 
 
 def main():
@@ -90,7 +110,7 @@ def main():
     for path in RAW.rglob("*"):
         if path.is_file() and str(path.relative_to(RAW)) not in made and path.suffix != ".md":
             path.unlink()
-    made["../overlays/backup/backup.yaml"] = backup_text()
+    made |= {f"../overlays/{name}": text for name, text in overlay_files().items()}
     for name, text in made.items():
         path = RAW / name
         path.parent.mkdir(parents=True, exist_ok=True)

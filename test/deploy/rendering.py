@@ -36,6 +36,10 @@ VARIANTS = {
                "--set-json", 'auth.oidc.scopes=["groups"]'],
     "bare": ["--set", "networkPolicy.enabled=false,disruptionBudget.enabled=false,monitoring.enabled=false,"
                       "smoke.enabled=false"],
+    "blue-green": ["-f", CHART / "values-prod.yaml", "--set", f"image.digest={DIGEST}", "--set", "ingress.enabled=true,ingress.host=chartly.example",
+                   "--set", f"blueGreen.enabled=true,blueGreen.live=green,blueGreen.green.tag=v0.2.0,blueGreen.green.digest={DIGEST}"],
+    "canary": ["--set", "gateway.replicas=4,canary.enabled=true,canary.tag=v0.2.0"],
+    "stopped": ["--set", "rollout.stopped=true,gateway.autoscaling.enabled=true"],
     "backup": ["--set", "backup.enabled=true,gateway.tlsSecret=chartly-gateway-tls"],
     "restore": ["--set", "backup.enabled=true,backup.restore=20260131t090000z,gateway.autoscaling.enabled=true"],
     "labelled": ["--set", "commit=0123456789abcdef0123456789abcdef01234567,commonAnnotations.team=data"],
@@ -120,6 +124,16 @@ def containers(spec):
 
 def component(each):
     return each["metadata"]["labels"]["app.kubernetes.io/component"]
+
+
+def part(each):
+    """The part that an object belongs to: a green gateway is a gateway."""
+    return component(each).removesuffix("-green")
+
+
+def is_canary(each):
+    """Whether it is pods of another version among those of a part, with whom they share all else."""
+    return "chartly.io/track" in each["metadata"]["labels"]
 
 
 def settings(objects, container):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harness import BIN
-from rendering import CHART, arguments, component, containers, ident, pod_spec, pods, workloads
+from rendering import CHART, arguments, containers, ident, part, pod_spec, pods, workloads
 from tools import ROOT
 
 TABLE = yaml.safe_load((CHART / "files/parts.yaml").read_text())
@@ -34,7 +34,7 @@ def test_C51_ports_of_the_chart_are_those_of_the_code():
 def test_C51_pods_and_services_use_the_ports_of_the_table(rendered):
     table = documented()
     for each in workloads(rendered):
-        name = component(each)
+        name = part(each)
         ports = {port["name"]: port["containerPort"] for port in pod_spec(each)["containers"][0]["ports"]}
         assert ports["admin"] == table[name][1], ident(each)
         if table[name][0]:
@@ -75,4 +75,4 @@ def test_B15_every_part_is_told_where_its_callees_are(rendered):
         flags = arguments(rendered, pod_spec(each)["containers"][0], DRONE_ID="d")
         told = {re.match(r"--(?:peer=)?(\w+)=", flag).group(1) for flag in flags
                 if re.match(r"--(peer=\w+|aggregator|coordinator|auth|audit)=", flag)}
-        assert told == calls[component(each)], ident(each)
+        assert told == calls[part(each)], ident(each)

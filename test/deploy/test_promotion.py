@@ -176,6 +176,33 @@ def test_D56_P231_releases_go_forward_and_every_deployment_has_a_way_back(ledger
     assert ledger.ship("1.1.0", "prod", "b")["rollback_deployment"] == back["name"]
 
 
+STRATEGIES = {"standard": ("rolling", "low"), "critical": ("blue_green", "medium"), "risky": ("canary", "low"),
+              "schema": ("canary", "low"), "breaking": ("recreate", "high")}
+
+
+def test_L161_L165_a_strategy_is_chosen_by_the_kind_of_change_and_kept(ledger):
+    made = good(ledger.open("1.0.0", "dev"))
+    assert (made["change"], made["strategy"], made["risk"]) == ("standard", "rolling", "low")
+    for number, (kind, (strategy, risk)) in enumerate(STRATEGIES.items()):
+        made = good(ledger.open(f"1.1.{number}", "dev", "abcdef"[number], more=("--change", kind)))
+        assert (made["change"], made["strategy"], made["risk"]) == (kind, strategy, risk)
+    # What does not fit is refused, and the refusal says what does.
+    refused(ledger.open("1.2.0", "dev", "b", more=("--change", "schema", "--strategy", "rolling")), "use canary")
+    refused(ledger.open("1.2.0", "dev", "b", more=("--change", "breaking", "--strategy", "blue-green")), "use recreate")
+    refused(ledger.open("1.2.0", "dev", "b", more=("--strategy", "recreate")), "use rolling or blue_green or canary")
+    refused(ledger.open("1.2.0", "dev", "b", more=("--change", "huge")), "is not one of")
+    # A release changes the same wherever it goes, and nobody has to say it again; the ledger keeps it.
+    more = ("--change", "critical", "--strategy", "canary")
+    number = good(ledger.open("1.2.0", "dev", "b", more=more))["name"].split("/")[1]
+    good(ledger.as_("ada", "conclude", number, "--evidence", "run 7", "--handed-to", "the watch"))
+    ledger.kill_control()
+    ledger.start_control()
+    refused(ledger.open("1.2.0", "staging", "b", more=("--change", "standard")), "was opened before as a change of kind critical")
+    number = good(ledger.open("1.2.0", "staging", "b"))["name"].split("/")[1]
+    kept = ledger.get(f"/api/deployments/{number}")
+    assert (kept["change"], kept["strategy"], kept["risk"]) == ("critical", "blue_green", "medium")
+
+
 def test_P230_every_deployment_is_handed_over(ledger):
     number = good(ledger.open("1.0.0", "dev"))["name"].split("/")[1]
     refused(ledger.as_("ada", "conclude", number, "--evidence", "run 7"), "--handed-to")

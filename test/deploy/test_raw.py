@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from raw_manifests import backup_text, files, without_helm
+from raw_manifests import files, overlay_files, without_helm
 from rendering import OVERLAYS, RAW, chart, component, ident, load, of_kind, overlay, overlays, pod_spec, pods, raw, template, workloads
 
 
@@ -27,7 +27,8 @@ def test_F82_the_files_are_as_they_are_written():
     made = files()
     there = {str(path.relative_to(RAW)): path.read_text() for path in RAW.rglob("*") if path.is_file() and path.suffix != ".md"}
     assert {name for name in there if there[name] != made.get(name)} == set(), "run ./dev manifests"
-    assert (OVERLAYS / "backup/backup.yaml").read_text() == backup_text(), "run ./dev manifests"
+    for name, text in overlay_files().items():
+        assert (OVERLAYS / name).read_text() == text, f"{name}: run ./dev manifests"
     assert {name.split("/")[0] for name in there} == {"1-namespaces", "2-services", "3-monitoring", "Kustomization"}
 
 

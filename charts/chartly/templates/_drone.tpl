@@ -23,7 +23,7 @@ metadata:
   {{- include "chartly.metadata" . | nindent 2 }}
 spec:
   {{- if ne $drone.kind "DaemonSet" }}
-  replicas: {{ .root.Values.backup.restore | empty | ternary $drone.replicas 0 }}
+  replicas: {{ include "chartly.stopped" .root | empty | ternary $drone.replicas 0 }}
   {{- end }}
   revisionHistoryLimit: {{ .root.Values.rollout.revisionHistoryLimit }}
   minReadySeconds: {{ .root.Values.rollout.minReadySeconds }}

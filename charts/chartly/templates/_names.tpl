@@ -12,11 +12,15 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* What selects the pods of one component: never changes between versions. Takes root and component. */ -}}
+{{- /* What selects the pods of one component: never changes between versions. Takes root, component and, for a canary,
+       its track. */ -}}
 {{- define "chartly.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "chartly.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
+{{- with .track }}
+chartly.io/track: {{ . }}
+{{- end }}
 {{- end -}}
 
 {{- /* Of pods: without the chart's version, so that a new chart moves only the pods that it changes. */ -}}

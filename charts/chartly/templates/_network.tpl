@@ -4,6 +4,7 @@
 {{- $callers := list -}}
 {{- range .table.parts }}{{ if has $.part.name .calls }}{{ $callers = append $callers .name }}{{ end }}{{ end -}}
 {{- if has .part.name .table.drone.calls }}{{ $callers = append $callers "drone" }}{{ end }}
+{{- if and (has "gateway" $callers) .root.Values.blueGreen.enabled }}{{ $callers = append $callers "gateway-green" }}{{ end }}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -1,4 +1,4 @@
-{{- /* Everything of one part of the control plane. Takes root and name. */ -}}
+{{- /* Everything of one part of the control plane. Takes root and name, and for a second one of a part its component. */ -}}
 {{- define "chartly.part" -}}
 {{- $root := .root -}}
 {{- $table := include "chartly.table" $root | fromYaml -}}
@@ -6,9 +6,10 @@
 {{- range $table.parts }}{{ if eq .name $.name }}{{ $part = . }}{{ end }}{{ end -}}
 {{- $values := index $root.Values .name -}}
 {{- if $values.enabled -}}
-{{- $name := printf "%s-%s" (include "chartly.fullname" $root) .name -}}
+{{- $component := default .name .component -}}
+{{- $name := printf "%s-%s" (include "chartly.fullname" $root) $component -}}
 {{- $config := include "chartly.partConfig" (dict "root" $root "part" $part "table" $table) -}}
-{{- $context := dict "root" $root "part" $part "table" $table "values" $values "component" .name "plane" $part.plane
+{{- $context := dict "root" $root "part" $part "table" $table "values" $values "component" $component "plane" $part.plane
       "name" $name "account" $name "config" $config
       "configName" (include "chartly.hashed" (dict "name" $name "data" $config)) -}}
 {{ include "chartly.account" $context }}
@@ -29,6 +30,11 @@ data:
 {{- include "chartly.networkPolicy" $context }}
 {{- include "chartly.restore" $context }}
 {{- end -}}
+{{- end -}}
+
+{{- /* Whether no pod is to run: while data are restored, or between two versions that cannot run beside each other. */ -}}
+{{- define "chartly.stopped" -}}
+{{- if or .Values.backup.restore .Values.rollout.stopped }}yes{{ end }}
 {{- end -}}
 
 {{- define "chartly.account" -}}
@@ -130,10 +136,10 @@ metadata:
   {{- include "chartly.metadata" . | nindent 2 }}
 spec:
   {{- if $keeps }}
-  replicas: {{ .root.Values.backup.restore | empty | ternary 1 0 }}
+  replicas: {{ include "chartly.stopped" .root | empty | ternary 1 0 }}
   serviceName: {{ .name }}-admin
   podManagementPolicy: Parallel
-  {{- else if .root.Values.backup.restore }}
+  {{- else if include "chartly.stopped" .root }}
   replicas: 0
   {{- else if not .values.autoscaling.enabled }}
   replicas: {{ .values.replicas }}
@@ -376,7 +382,7 @@ spec:
 {{- end -}}
 
 {{- define "chartly.autoscaler" -}}
-{{- if and (eq .part.kind "Deployment") .values.autoscaling.enabled (not .root.Values.backup.restore) }}
+{{- if and (eq .part.kind "Deployment") .values.autoscaling.enabled (not (include "chartly.stopped" .root)) }}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
