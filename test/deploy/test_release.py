@@ -228,6 +228,49 @@ def test_D56_K145_an_image_goes_from_dev_over_staging_to_prod_in_the_repository(
     site.push()
 
 
+def test_L152_D56_what_runs_beside_comes_the_same_way(site):
+    """A green gateway or a canary brings an image as a promotion does, and no faster."""
+    def beside(environment, values, subject="feat: try it beside"):
+        path = site.application(environment)
+        more = "".join(f"        - name: {name}\n          value: {value}\n          forceString: true\n" for name, value in values.items())
+        path.write_text(path.read_text().replace("        - name: commit\n", more + "        - name: commit\n"))
+        site.commit(subject)
+
+    def green(letter):
+        return {"blueGreen.enabled": "true", "blueGreen.green.tag": "v0.1.2", "blueGreen.green.digest": image(letter)}
+    for environment in ENVIRONMENTS:
+        site.put(environment, image("a"))
+        site.commit("feat: promote")
+        site.push()
+    for place, values in (("staging", green("b")), ("prod", {"canary.tag": "v0.1.2", "canary.digest": image("b")})):
+        beside(place, values)
+        refused(site, f"puts {image('b')} beside what {place} runs")
+    # Nor by way of the values of the environment, or of the application.
+    path = site.work / "charts/chartly/values-prod.yaml"
+    path.write_text(path.read_text() + f"canary: {{enabled: true, tag: v0.1.2, digest: '{image('b')}'}}\n")
+    site.commit("feat: a canary")
+    refused(site, f"puts {image('b')} beside what prod runs")
+    path = site.application("prod")
+    path.write_text(path.read_text().replace("      parameters:\n", "      values: |\n        canary: {enabled: true, tag: v0.1.2, digest: "
+                                             f"'{image('b')}'}}\n      parameters:\n"))
+    site.commit("feat: a canary")
+    refused(site, f"puts {image('b')} beside what prod runs")
+    # In dev it may begin, and goes on from where it runs. Turning it on is one change with its image; moving traffic is another.
+    beside("dev", green("b"))
+    site.push()
+    site.put("dev", image("b"))
+    site.commit("feat: promote")
+    site.push()
+    beside("staging", {**green("b"), "blueGreen.live": "green"})
+    refused(site, "one at a time")
+    beside("staging", green("b"))
+    site.push()
+    beside("staging", {"blueGreen.live": "green"}, "feat: traffic to green")
+    site.push()
+    beside("prod", green("b"))
+    refused(site, f"puts {image('b')} beside what prod runs")
+
+
 def test_K143_K147_promote_changes_one_environment_and_nothing_else(code, site):
     done = code.promote(site, "dev", "v9.9.10")
     assert done.returncode == 1 and "it is built first" in done.stderr
