@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import BIN, FINAL, ROOT, Process, wait_until
+from harness import BIN, FINAL, ROOT, Process, reserve, wait_until
 from rendering import arguments, chart, component, load, of_kind, pod_spec, pods, template, workloads
 from tools import need, run
 
@@ -32,7 +32,8 @@ def free_offset():
             for port in ports:
                 probes.append(socket.socket())
                 probes[-1].bind(("127.0.0.1", port + offset))
-            return offset
+            if all([reserve(port + offset) for port in ports]):
+                return offset
         except OSError:
             continue
         finally:

@@ -1,5 +1,7 @@
 """Starts the shipped binaries on free ports, talks REST to them, and serves sources over HTTP on loopback."""
 
+import collections
+import fcntl
 import http.server
 import json
 import os
@@ -7,6 +9,7 @@ import random
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
@@ -33,6 +36,30 @@ def wait_until(condition, what, limit=60.0):
         time.sleep(0.02)
 
 
+GIVEN = collections.deque()  # what holds the ports that this process was given
+
+
+def reserve(port):
+    """Whether no other test on this machine has the port, which is this process's from then on, until it ends or has asked
+    for many more: several runs of tests at once choose from one range, and a port stays free for a while before a program
+    listens there."""
+    folder = Path(tempfile.gettempdir()) / "chartly-test-ports"
+    try:
+        folder.mkdir(exist_ok=True)
+        held = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return True  # somebody else's folder; then chance has to do
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return False
+    GIVEN.append(held)
+    if len(GIVEN) > 300:
+        os.close(GIVEN.popleft())
+    return True
+
+
 def free_ports(count):
     """Ports that were free a moment ago, all different. They lie below the range from which the system takes ports for
     outgoing connections: a restarted server must find its port free, and a client that retries must not meet itself."""
@@ -45,7 +72,7 @@ def free_ports(count):
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in ports:
+        if port not in ports and reserve(port):
             ports.append(port)
     return ports
 
