@@ -127,10 +127,14 @@ def state(cluster):
 
 
 def spooled(cluster, name):
+    """How many bytes lie in the spool of a drone; less than none while it does not say."""
     admin = next(argument for argument in reversed(cluster.drones[name].arguments) if re.fullmatch(r"127\.0\.0\.1:\d+", argument))
-    with urllib.request.urlopen(f"http://{admin}/metrics", timeout=60) as response:
-        found = re.search(r"^chartly_spool_bytes(?:{[^}]*})? (\S+)$", response.read().decode(), re.M)
-    return float(found.group(1)) if found else 0.0
+    try:
+        with urllib.request.urlopen(f"http://{admin}/metrics", timeout=60) as response:
+            found = re.search(r"^chartly_spool_bytes(?:{[^}]*})? (\S+)$", response.read().decode(), re.M)
+    except OSError:
+        return -1.0
+    return float(found.group(1)) if found else -1.0
 
 
 def keep_data(folder):
