@@ -111,8 +111,16 @@ class Reconciler:
     def __init__(self, rig, site, environment, interval=0.5):
         self.rig, self.site, self.environment, self.interval = rig, site, environment, interval
         self.namespace, self.fault = f"chartly-{environment}", None
-        self.synced, self.looks = None, 0  # the commit that was applied last as a whole, and how often any was
+        self.applied = []  # the commit of each look that was applied as a whole, in order
         self.helm, self.kubectl = [rig.helm_program], [*rig.programs["kubectl"], f"--kubeconfig={rig.folder}/kubeconfig"]
+
+    @property
+    def synced(self):
+        return self.applied[-1] if self.applied else None
+
+    @property
+    def looks(self):
+        return len(self.applied)
 
     def declared(self, namespace=None):
         return declared.declared(self.site.bare, "main", f"deploy/argocd/{self.environment}", namespace or self.namespace,
@@ -146,8 +154,7 @@ class Reconciler:
                 if (each["kind"], each["metadata"]["name"]) not in wanted and not each["metadata"].get("ownerReferences")]
         if gone:
             self.rig.kubectl("delete", *gone, "--namespace", self.namespace, "--wait=false", f"--as={CONTROLLER}")
-        self.synced = commit
-        self.looks += 1
+        self.applied.append(commit)
         return commit
 
     @contextlib.contextmanager
