@@ -45,6 +45,29 @@ def rig():
         made.close()
 
 
+# --- in which order tools are needed ---
+
+def pytest_addoption(parser):
+    parser.addoption("--tools", choices=["quick", "slow"],
+                     help="only the tests that do without the tools that take many minutes to build, or only those that do not")
+
+
+# Files that use kube-score or Terraform, which slow_tools in ./dev makes like the API without nodes.
+SLOW_FILES = ["test_linters", "test_terraform"]
+
+
+def needs_slow_tool(item):
+    return "rig" in item.fixturenames or item.path.stem in SLOW_FILES
+
+
+def pytest_collection_modifyitems(config, items):
+    # Absent where this folder is not named on the command line.
+    if wanted := config.getoption("tools", None):
+        kept = [item for item in items if needs_slow_tool(item) == (wanted == "slow")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
 # --- what the contract is checked with ---
 
 OUTCOMES = {}

@@ -1,8 +1,8 @@
 """The deployment contract: which behaviour is implemented, and which tests earn it.
 
-  contract.py write            docs/deployment-requirements.md from deploy/contract.yaml and deploy/results.json
-  contract.py check RESULTS    whether the tests of this run earned every status; RESULTS is what the tests left
-  contract.py keep RESULTS     takes the results of a run into deploy/results.json, and writes the page
+  contract.py write             docs/deployment-requirements.md from deploy/contract.yaml and deploy/results.json
+  contract.py check RESULTS...  whether the tests of this run earned every status; RESULTS are what the tests left
+  contract.py keep RESULTS...   takes the results of a run into deploy/results.json, and writes the page
 """
 
 import datetime
@@ -111,11 +111,20 @@ def unearned(results):
     return faults
 
 
+def read(paths):
+    """test -> outcomes, of all files that one run left."""
+    results = {}
+    for path in paths:
+        for test, outcomes in json.loads(Path(path).read_text()).items():
+            results.setdefault(test, []).extend(outcomes)
+    return results
+
+
 def main():
     if sys.argv[1] == "write":
         PAGE.write_text(page())
         return 0
-    results = json.loads(Path(sys.argv[2]).read_text())
+    results = read(sys.argv[2:])
     if sys.argv[1] == "keep":
         keep(results)
         PAGE.write_text(page())

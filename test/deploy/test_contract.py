@@ -1,9 +1,13 @@
 """The contract itself: every status is earned, every file exists, and the page says what the contract says."""
 
 import re
+from pathlib import Path
 
 import contract
+from conftest import SLOW_FILES
 from tools import ROOT
+
+HERE = Path(__file__).parent
 
 
 def test_A1_every_status_is_one_of_three_and_has_tests():
@@ -21,6 +25,20 @@ def test_A1_an_unearned_status_is_found():
     assert any(fault.startswith("E62 ") for fault in contract.unearned({**good, name: ["passed", "failed"]}))
     assert any(fault.startswith("A4 ") for fault in contract.unearned(
         {**good, "test_A4_G98_rendering_twice_gives_the_same_bytes": ["skipped"]}))
+
+
+def test_A1_what_two_runs_left_is_one_result(tmp_path):
+    (tmp_path / "quick").write_text('{"test_A1_one": ["passed"], "test_A1_two": ["passed"]}')
+    (tmp_path / "slow").write_text('{"test_A1_one": ["failed"], "test_A1_three": ["skipped"]}')
+    assert contract.read([tmp_path / "quick", tmp_path / "slow"]) == {
+        "test_A1_one": ["passed", "failed"], "test_A1_two": ["passed"], "test_A1_three": ["skipped"]}
+
+
+def test_A1_tests_wait_for_the_tools_that_they_use():
+    users = {path.stem for path in HERE.glob("test_*.py") if re.search(r'need\((.*, )?"(kube-score|kube|tofu|terraform)"', path.read_text())}
+    assert users == set(SLOW_FILES)
+    made = re.search(r"^slow_tools\(\) {(.*?)^}", (ROOT / "dev").read_text(), re.S | re.M).group(1)
+    assert set(re.findall(r"go_tool ([a-z-]+)", made)) == {"kube-score", "kube", "tofu"}
 
 
 def test_A2_what_has_no_status_is_planned():
