@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/gate/connection_gate.h"
 #include "common/rpc/access.h"
 #include "common/rpc/channel_interceptor.h"
 #include "common/rpc/service_names.h"
@@ -82,18 +83,33 @@ void RpcServer::Listen(const std::string& address) { addresses_.push_back(addres
 
 void RpcServer::AddService(grpc::Service* service) { services_.push_back(service); }
 
+absl::Status RpcServer::ListenAtGate(grpc::ServerBuilder& builder) {
+  gate_ = std::make_unique<gate::ConnectionGate>();
+  for (size_t i = 0; i < addresses_.size(); ++i) {
+    ASSIGN_OR_RETURN(ports_[i], gate_->Listen(addresses_[i]));
+  }
+  using Builder = grpc::ServerBuilder::experimental_type;
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD,
+                                                                   ServerCredentialsOf(tls_));
+  return absl::OkStatus();
+}
+
 absl::Status RpcServer::Start() {
   grpc::ServerBuilder builder;
   SetLimits(builder);
   ports_.assign(addresses_.size(), 0);
-  for (size_t i = 0; i < addresses_.size(); ++i) {
-    builder.AddListeningPort(addresses_[i], ServerCredentialsOf(tls_), &ports_[i]);
+  if (tls_.empty()) {
+    RETURN_IF_ERROR(ListenAtGate(builder));
+  } else {
+    // The gate cannot see into these, and it takes a certificate to get through the handshake.
+    for (size_t i = 0; i < addresses_.size(); ++i) {
+      builder.AddListeningPort(addresses_[i], ServerCredentialsOf(tls_), &ports_[i]);
+    }
   }
   for (grpc::Service* service : services_) builder.RegisterService(service);
   server_ = builder.BuildAndStart();
   service_names_ = BuiltServiceNames();
   for (size_t i = 0; i < addresses_.size(); ++i) {
-    if (server_ != nullptr && ports_[i] != 0) continue;
     // On failure gRPC leaves the port at 0 for the address that could not be bound; the later ones were not tried.
     if (ports_[i] != 0) continue;
     server_.reset();
@@ -103,6 +119,13 @@ absl::Status RpcServer::Start() {
                  {{"address", addresses_[i]}});
   }
   if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
+  if (gate_ != nullptr) {
+    RETURN_IF_ERROR(gate_->Start([this](int connection) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+      parameters.fd = connection;
+      acceptor_->HandleNewConnection(&parameters);
+    }));
+  }
   return CheckServicesHaveRules(service_names_);
 }
 
@@ -121,6 +144,7 @@ void RpcServer::SetServing(bool serving) {
 }
 
 void RpcServer::Shutdown(absl::Duration drain) {
+  if (gate_ != nullptr) gate_->Stop();
   if (server_ == nullptr) return;
   SetServing(false);
   server_->Shutdown(absl::ToChronoTime(absl::Now() + drain));

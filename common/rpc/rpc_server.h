@@ -1,5 +1,5 @@
 // A gRPC server with our limits, health and reflection. One server serves all services of a process on all their
-// ports, and in-process.
+// ports, and in-process. In clear text it stands behind a gate, which bounds what clients cost for nothing.
 //
 // Start and Shutdown are called from one thread; Shutdown is safe twice and before Start.
 #ifndef CHARTLY_COMMON_RPC_RPC_SERVER_H_
@@ -15,6 +15,10 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/rpc/tls.h"
+
+namespace chartly::gate {
+class ConnectionGate;
+}  // namespace chartly::gate
 
 namespace chartly::rpc {
 
@@ -44,12 +48,17 @@ class RpcServer {
   void Shutdown(absl::Duration drain);
 
  private:
+  absl::Status ListenAtGate(grpc::ServerBuilder& builder);
+
   std::vector<std::string> addresses_;
   TlsFiles tls_;
   std::vector<grpc::Service*> services_;
   std::vector<int> ports_;
   std::vector<std::string> service_names_;
   std::unique_ptr<grpc::Server> server_;
+  // Takes what the gate hands over.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<gate::ConnectionGate> gate_;  // in clear text
 };
 
 }  // namespace chartly::rpc

@@ -1,0 +1,181 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "common/gate/frame_walker.h"
+#include "common/gate/frames_for_test.h"
+#include "common/rpc/health_check.h"
+#include "common/rpc/peers.h"
+#include "common/rpc/rpc_server.h"
+#include "test/support/test.h"
+
+namespace chartly::rpc {
+namespace {
+
+using gate::FrameOf;
+using testing::Eventually;
+
+// One connection, from an address of its own.
+class RawClient {
+ public:
+  RawClient(int port, const char* from) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    ::inet_pton(AF_INET, from, &address.sin_addr);
+    REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~RawClient() { ::close(fd_); }
+  RawClient(const RawClient&) = delete;
+  RawClient& operator=(const RawClient&) = delete;
+  // Sends what fits, and returns how much that was.
+  size_t Send(absl::string_view bytes) {
+    const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? 0 : static_cast<size_t>(sent);
+  }
+  // Whether the server has closed it; what it sent is taken away.
+  bool IsClosed() {
+    return ReadIs([](ssize_t got) { return got == 0 || (got < 0 && errno != EAGAIN); });
+  }
+  // Whether the answer to a PING with these eight bytes came.
+  bool HasPong(const std::string& token) {
+    const std::string pong = FrameOf(gate::kPingFrame, gate::kAckFlag, 0, token);
+    ReadIs([](ssize_t) { return false; });
+    return got_.find(pong) != std::string::npos;
+  }
+
+ private:
+  template <typename Is>
+  bool ReadIs(Is is) {
+    char bytes[4096];
+    while (true) {
+      const ssize_t got = ::recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
+      if (got <= 0) return is(got);
+      got_.append(bytes, static_cast<size_t>(got));
+    }
+  }
+
+  const int fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string got_;
+};
+
+std::string Begin() { return absl::StrCat(gate::kPreface, FrameOf(gate::kSettingsFrame, 0, 0, "")); }
+
+std::string Field(const std::string& name, const std::string& value) {
+  return absl::StrCat(std::string(1, '\0'), std::string(1, static_cast<char>(name.size())), name,
+                      std::string(1, static_cast<char>(value.size())), value);
+}
+
+// Calls that are taken back as soon as they are made, of streams from `first` on.
+std::string Resets(uint32_t first, uint32_t count) {
+  const std::string headers = Field(":method", "POST") + Field(":scheme", "http") +
+                              Field(":path", "/grpc.health.v1.Health/Check") + Field(":authority", "x") +
+                              Field("te", "trailers") + Field("content-type", "application/grpc");
+  std::string frames;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t stream = first + 2 * i;
+    frames += FrameOf(gate::kHeadersFrame, gate::kEndHeadersFlag, stream, headers) +
+              FrameOf(gate::kResetFrame, 0, stream, std::string("\0\0\0\x08", 4));
+  }
+  return frames;
+}
+
+struct Fixture {
+  RpcServer server;
+  Fixture() {
+    server.Listen("127.0.0.1:0");
+    REQUIRE_OK(server.Start());
+    server.SetServing(true);
+  }
+  int port() const { return server.ports()[0]; }
+  absl::Status Check() const {
+    return CheckHealth(MakeChannel(absl::StrCat("127.0.0.1:", port()), ""), "", absl::Seconds(60));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("who sends no HTTP/2 is closed at once, and who sends nothing after a while") {
+  Fixture fixture;
+  RawClient other(fixture.port(), "127.0.0.80");
+  RawClient half(fixture.port(), "127.0.0.80");
+  RawClient silent(fixture.port(), "127.0.0.80");
+  RawClient no_settings(fixture.port(), "127.0.0.80");
+  other.Send("GET / HTTP/1.1\r\n");
+  half.Send(gate::kPreface.substr(0, 10));
+  no_settings.Send(absl::StrCat(gate::kPreface, FrameOf(gate::kPingFrame, 0, 0, "12345678")));
+  CHECK(Eventually([&] { return other.IsClosed(); }));
+  CHECK(Eventually([&] { return no_settings.IsClosed(); }));
+  CHECK(Eventually([&] { return half.IsClosed() && silent.IsClosed(); }, std::chrono::seconds(60)));
+  CHECK_OK(fixture.Check());
+}
+
+TEST_CASE("a beginning that comes byte by byte is a beginning") {
+  Fixture fixture;
+  RawClient client(fixture.port(), "127.0.0.81");
+  for (char each : Begin()) REQUIRE(client.Send(std::string(1, each)) == 1);
+  client.Send(FrameOf(gate::kPingFrame, 0, 0, "byte_by1"));
+  CHECK(Eventually([&] { return client.HasPong("byte_by1"); }));
+}
+
+TEST_CASE("who takes back all calls is read slowly, then goes on to be served, and nobody else waits") {
+  Fixture fixture;
+  RawClient flood(fixture.port(), "127.0.0.82");
+  flood.Send(Begin());
+  // Twice the budget of an address: it cannot be read at once.
+  const std::string resets = Resets(1, 800) + FrameOf(gate::kPingFrame, 0, 0, "the_end1");
+  REQUIRE(flood.Send(resets) == resets.size());
+  for (int i = 0; i < 20; ++i) CHECK_OK(fixture.Check());
+  // Nothing more is sent: it is the end of its pauses alone that has the rest read.
+  CHECK(Eventually([&] { return flood.HasPong("the_end1"); }, std::chrono::seconds(120)));
+  // Another connection of that address makes calls as ever.
+  RawClient beside(fixture.port(), "127.0.0.82");
+  beside.Send(Begin() + FrameOf(gate::kPingFrame, 0, 0, "besides1"));
+  CHECK(Eventually([&] { return beside.HasPong("besides1"); }));
+}
+
+TEST_CASE("a header block without an end is closed") {
+  Fixture fixture;
+  RawClient client(fixture.port(), "127.0.0.83");
+  client.Send(Begin() + FrameOf(gate::kHeadersFrame, 0, 1, Field("x", "y")));
+  const std::string more = FrameOf(gate::kContinuationFrame, 0, 1, Field("x-flood", std::string(100, 'y')));
+  CHECK(Eventually(
+      [&] {
+        std::string pieces;
+        for (int i = 0; i < 200; ++i) pieces += more;
+        client.Send(pieces);
+        return client.IsClosed();
+      },
+      std::chrono::seconds(60)));
+  CHECK_OK(fixture.Check());
+}
+
+TEST_CASE("all addresses of the machine are both families") {
+  RpcServer server;
+  server.Listen("0.0.0.0:0");
+  REQUIRE_OK(server.Start());
+  server.SetServing(true);
+  CHECK_OK(CheckHealth(MakeChannel(absl::StrCat("127.0.0.1:", server.ports()[0]), ""), "", absl::Seconds(60)));
+}
+
+TEST_CASE("a server that ends closes its port, with connections that have not begun") {
+  auto fixture = std::make_unique<Fixture>();
+  const int port = fixture->port();
+  RawClient silent(port, "127.0.0.84");
+  RawClient begun(port, "127.0.0.84");
+  begun.Send(Begin() + FrameOf(gate::kPingFrame, 0, 0, "begun_it"));
+  REQUIRE(Eventually([&] { return begun.HasPong("begun_it"); }));
+  fixture.reset();
+  CHECK(Eventually([&] { return silent.IsClosed() && begun.IsClosed(); }));
+  RpcServer next;
+  next.Listen(absl::StrCat("127.0.0.1:", port));
+  CHECK_OK(next.Start());
+}
+
+}  // namespace chartly::rpc
