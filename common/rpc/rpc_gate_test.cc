@@ -11,6 +11,7 @@
 #include "common/rpc/health_check.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
+#include "common/telemetry/metrics.h"
 #include "test/support/test.h"
 
 namespace chartly::rpc {
@@ -86,6 +87,13 @@ std::string Resets(uint32_t first, uint32_t count) {
   return frames;
 }
 
+// What the process counted so far of a metric, with its label.
+double Counted(const std::string& series) {
+  const std::string text = ScrapeMetrics();
+  const size_t at = text.find("\n" + series + " ");
+  return at == std::string::npos ? 0 : std::stod(text.substr(at + series.size() + 2));
+}
+
 struct Fixture {
   RpcServer server;
   Fixture() {
@@ -126,6 +134,7 @@ TEST_CASE("a beginning that comes byte by byte is a beginning") {
 
 TEST_CASE("who takes back all calls is read slowly, then goes on to be served, and nobody else waits") {
   Fixture fixture;
+  const double pauses = Counted("chartly_rpc_pauses_total");
   RawClient flood(fixture.port(), "127.0.0.82");
   flood.Send(Begin());
   // Twice the budget of an address: it cannot be read at once.
@@ -134,6 +143,7 @@ TEST_CASE("who takes back all calls is read slowly, then goes on to be served, a
   for (int i = 0; i < 20; ++i) CHECK_OK(fixture.Check());
   // Nothing more is sent: it is the end of its pauses alone that has the rest read.
   CHECK(Eventually([&] { return flood.HasPong("the_end1"); }, std::chrono::seconds(120)));
+  CHECK(Counted("chartly_rpc_pauses_total") > pauses);
   // Another connection of that address makes calls as ever.
   RawClient beside(fixture.port(), "127.0.0.82");
   beside.Send(Begin() + FrameOf(gate::kPingFrame, 0, 0, "besides1"));
@@ -142,6 +152,8 @@ TEST_CASE("who takes back all calls is read slowly, then goes on to be served, a
 
 TEST_CASE("a header block without an end is closed") {
   Fixture fixture;
+  const std::string series = "chartly_rpc_connections_closed_total{why=\"header_block\"}";
+  const double closed = Counted(series);
   RawClient client(fixture.port(), "127.0.0.83");
   client.Send(Begin() + FrameOf(gate::kHeadersFrame, 0, 1, Field("x", "y")));
   const std::string more = FrameOf(gate::kContinuationFrame, 0, 1, Field("x-flood", std::string(100, 'y')));
@@ -153,6 +165,7 @@ TEST_CASE("a header block without an end is closed") {
         return client.IsClosed();
       },
       std::chrono::seconds(60)));
+  CHECK(Counted(series) > closed);
   CHECK_OK(fixture.Check());
 }
 
