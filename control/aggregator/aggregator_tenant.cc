@@ -39,7 +39,9 @@ absl::StatusOr<std::unique_ptr<AggregatorTenant>> AggregatorTenant::Open(const s
   ASSIGN_OR_RETURN(opened->committer_, Committer::Open(*opened->store_, clock, dedupe_bytes));
   opened->eraser_ = std::make_unique<Eraser>(*opened->store_, *opened->committer_, clock);
   RETURN_IF_ERROR(Annotate(opened->eraser_->Resume(), "finishing a deletion"));
-  opened->sealer_ = std::make_unique<Sealer>(*opened->store_, *opened->committer_, config.sealer);
+  SealerOptions sealer = config.sealer;
+  sealer.merge.id_bytes = dedupe_bytes / 4;
+  opened->sealer_ = std::make_unique<Sealer>(*opened->store_, *opened->committer_, sealer);
   opened->sealer_->Start();
   opened->query_ = std::make_unique<RecordQuery>(*opened->store_);
   opened->exports_ = std::make_unique<RecordExport>(*opened->store_);

@@ -24,7 +24,7 @@ using testing::TempDir;
 using Content = std::pair<int64_t, int64_t>;
 
 struct Aggregator {
-  Aggregator(const std::string& path, FakeClock& clock) {
+  Aggregator(const std::string& path, FakeClock& clock, const SealerOptions& parts = SmallParts()) {
     auto opened = KvRecordStore::Open(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
     REQUIRE_OK(opened);
     store = *std::move(opened);
@@ -34,7 +34,7 @@ struct Aggregator {
     eraser = std::make_unique<Eraser>(*store, *committer, clock);
     REQUIRE_OK(eraser->Resume());
     query = std::make_unique<RecordQuery>(*store);
-    sealer = std::make_unique<Sealer>(*store, *committer, SmallParts());
+    sealer = std::make_unique<Sealer>(*store, *committer, parts);
   }
   CommitResult Send(const TestBatch& batch) {
     CommitRequest request;
@@ -173,6 +173,42 @@ void CheckWhole(Aggregator& aggregator) {
   } while (!request.page_token().empty());
 }
 
+std::string IdOf(const std::string& profile_id, const Content& content) {
+  TestBatch batch;
+  batch.profile_id = profile_id;
+  batch.rows = {content};
+  return Prepare(batch).ids.ids[0].ToHex();
+}
+
+// That `why` by id finds what is stored, with all versions of its record, and nothing else.
+void CheckWhy(const Aggregator& aggregator, const Model& model, const std::string& profile_id, const Content& content) {
+  const RecordExplainer explainer(*aggregator.store, *aggregator.query);
+  v1::ExplainRecordRequest request;
+  request.set_profile_id(profile_id);
+  request.set_record_id(IdOf(profile_id, content));
+  auto answer = explainer.Explain(request, [] { return false; });
+  REQUIRE_OK(answer);
+  std::multiset<int64_t> versions;
+  bool stored = false;
+  for (const Model::Row& row : model.rows) {
+    if (row.profile_id != profile_id || row.content.first != content.first) continue;
+    versions.insert(row.content.second);
+    stored = stored || row.content == content;
+  }
+  INFO(profile_id << " place " << content.first << " value " << content.second);
+  REQUIRE(answer->records_size() == (stored ? 1 : 0));
+  if (!stored) return;
+  std::multiset<int64_t> found;
+  for (const v1::RecordVersion& version : answer->records(0).versions()) {
+    const int64_t value = version.record().measures().at("value").integer();
+    found.insert(value);
+    CHECK(version.record().dims().at("place").integer() == content.first);
+    CHECK(version.record().id() == IdOf(profile_id, {content.first, value}));
+    if (version.newest()) CHECK(value == model.known.at(profile_id).at(content.first).value);
+  }
+  CHECK(found == versions);
+}
+
 void CheckAgainst(Aggregator& aggregator, const Model& model, absl::Time time) {
   int64_t quarantined = 0;
   for (const char* profile_id : {"p0", "p1"}) {
@@ -215,7 +251,10 @@ TEST_CASE("random batches, deletions, seals and reopens leave what the remaining
   Model model;
   FakeClock clock;
   const absl::Time start = clock.Now();
-  auto aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
+  // With filters over the ids of all parts, of some, or of none.
+  SealerOptions sizes = SmallParts();
+  sizes.merge.id_bytes = std::vector<size_t>{size_t{1} << 20, 0, 1500, size_t{1} << 20}[random() % 4];
+  auto aggregator = std::make_unique<Aggregator>(dir.File("db"), clock, sizes);
   int taken_back = 0;
   for (int step = 1; step <= 200; ++step) {
     clock.Advance(absl::Microseconds(1 + random() % 5));
@@ -263,12 +302,19 @@ TEST_CASE("random batches, deletions, seals and reopens leave what the remaining
     }
     if (random() % 20 == 0) {
       aggregator.reset();
-      aggregator = std::make_unique<Aggregator>(dir.File("db"), clock);
+      aggregator = std::make_unique<Aggregator>(dir.File("db"), clock, sizes);
+    }
+    for (int i = 0; i < 4; ++i) {
+      CheckWhy(*aggregator, model, batch.profile_id,
+               {static_cast<int64_t>(random() % 60), static_cast<int64_t>(random() % 3)});
     }
     if (random() % 6 == 0) CheckAgainst(*aggregator, model, start + absl::Microseconds(random() % (step * 4)));
   }
   REQUIRE_OK(aggregator->sealer->SealNow(1));
   CheckAgainst(*aggregator, model, start + absl::Microseconds(300));
+  for (int64_t place = 0; place < 60; ++place) {
+    for (int64_t value = 0; value < 3; ++value) CheckWhy(*aggregator, model, "p1", {place, value});
+  }
   for (const auto& [profile_id, parts] : aggregator->store->AllParts()) {
     for (const PartPtr& part : parts) CHECK(part->meta.deleted_rows() == 0);
   }

@@ -46,7 +46,9 @@ void KeyMatch::FillSortable(Field& field) {
   if (auto timestamp = ParseTimestamp(field.text); timestamp.ok()) add(Value::Of(*timestamp));
 }
 
-bool KeyMatch::MayBeIn(const SealedChunkMeta& chunk, const std::vector<std::string>& key) const {
+bool KeyMatch::MayBeIn(const PartMeta& part, uint32_t index) const {
+  const SealedChunkMeta& chunk = part.chunks(static_cast<int>(index));
+  const auto& key = part.key();
   for (const Field& field : fields_) {
     const bool in_key = key.empty() || std::find(key.begin(), key.end(), field.name) != key.end();
     if (!in_key || field.sortable.empty()) continue;

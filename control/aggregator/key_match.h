@@ -24,7 +24,7 @@ class KeyMatch {
   void Bind(const ColumnSet& columns);
   bool Matches(uint32_t row);
   // False if no row of a sealed chunk matches, by the ranges of its key dims.
-  bool MayBeIn(const SealedChunkMeta& chunk, const std::vector<std::string>& key) const;
+  bool MayBeIn(const PartMeta& part, uint32_t chunk) const;
   // The values as text, for a search in rows that were never read.
   std::vector<std::string> texts() const;
 

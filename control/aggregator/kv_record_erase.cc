@@ -164,7 +164,7 @@ absl::StatusOr<KvRecordStore::ErasedParts> KvRecordStore::EraseInParts(const Era
     }
     without.set_deleted_rows(meta.deleted_rows() + rows);
     batch.PutOwned(keys_.Part(profile_id, meta.first_batch()), without.SerializeAsString());
-    result.parts.push_back(std::make_shared<Part>(Part{std::move(without), part->filter}));
+    result.parts.push_back(std::make_shared<Part>(Part{std::move(without), part->filter, part->ids}));
   }
   return result;
 }

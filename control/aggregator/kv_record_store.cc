@@ -181,13 +181,27 @@ absl::Status KvRecordStore::SealPart(Seal seal) {
   return absl::OkStatus();
 }
 
-void KvRecordStore::SetFilter(const PartMeta& part, std::shared_ptr<const PartFilter> filter) {
+void KvRecordStore::ChangePart(const PartMeta& part, const std::function<void(Part&)>& change) {
   absl::MutexLock lock(&mu_);
-  auto parts = std::make_shared<PartsByProfile>(*parts_);
-  for (PartPtr& known : (*parts)[part.profile_id()]) {
-    if (known->meta.id() == part.id()) known = std::make_shared<Part>(Part{known->meta, std::move(filter)});
+  auto profile = parts_->find(part.profile_id());
+  if (profile == parts_->end()) return;
+  for (size_t i = 0; i < profile->second.size(); ++i) {
+    if (profile->second[i]->meta.id() != part.id()) continue;
+    auto changed = std::make_shared<Part>(*profile->second[i]);
+    change(*changed);
+    auto parts = std::make_shared<PartsByProfile>(*parts_);
+    (*parts)[part.profile_id()][i] = std::move(changed);
+    parts_ = std::move(parts);
+    return;
   }
-  parts_ = std::move(parts);
+}
+
+void KvRecordStore::SetFilter(const PartMeta& part, std::shared_ptr<const PartFilter> filter) {
+  ChangePart(part, [&filter](Part& known) { known.filter = std::move(filter); });
+}
+
+void KvRecordStore::SetIds(const PartMeta& part, std::shared_ptr<const IdFilters> ids) {
+  ChangePart(part, [&ids](Part& known) { known.ids = std::move(ids); });
 }
 
 absl::Status KvRecordStore::RemovePart(uint64_t id) {

@@ -39,6 +39,7 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   absl::Status WriteSealedChunk(uint64_t part, uint32_t index, std::string bytes) override;
   absl::Status SealPart(Seal seal) override;
   void SetFilter(const PartMeta& part, std::shared_ptr<const PartFilter> filter) override;
+  void SetIds(const PartMeta& part, std::shared_ptr<const IdFilters> ids) override;
   absl::Status RemovePart(uint64_t id) override;
   void SetAside(uint64_t part, uint32_t index, const absl::Status& damage) const override;
   std::string Damage() const override;
@@ -61,6 +62,7 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<PartMeta> WithoutBatches(const PartMeta& part, const std::vector<uint64_t>& erased) const;
   absl::Status CheckUndeleted(const std::string& profile_id, const Seal& seal) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ChangePart(const PartMeta& part, const std::function<void(Part&)>& change);
   absl::Status AdmitFormat();
   absl::Status LoadParts();
   absl::Status LoadDamage();

@@ -5,14 +5,14 @@
 namespace chartly::aggregator {
 namespace {
 
-constexpr uint64_t kBitsPerKey = 24;
+constexpr uint64_t kBitsPerId = 12;
 constexpr uint64_t kBlockBits = 512;
 
 }  // namespace
 
-PartFilter::PartFilter(uint64_t keys)
-    : blocks_(static_cast<size_t>(std::max<uint64_t>((keys * kBitsPerKey + kBlockBits - 1) / kBlockBits, 1)), Block{}) {
-}
+PartFilter::PartFilter(uint64_t keys, uint64_t bits_per_key)
+    : blocks_(static_cast<size_t>(std::max<uint64_t>((keys * bits_per_key + kBlockBits - 1) / kBlockBits, 1)),
+              Block{}) {}
 
 // The block is chosen by the low half of the key, one bit in each of its eight words by six bits of the high half.
 void PartFilter::Add(const Hash128& key) {
@@ -25,6 +25,19 @@ bool PartFilter::MayContain(const Hash128& key) const {
   uint64_t all = 1;
   for (int word = 0; word < 8; ++word) all &= block.words[word] >> (key.high >> (word * 6) & 63);
   return all != 0;
+}
+
+size_t IdFilters::BytesFor(uint64_t rows) { return static_cast<size_t>(rows * kBitsPerId / 8); }
+
+void IdFilters::AddChunk(absl::Span<const Hash128> ids) {
+  PartFilter& filter = chunks_.emplace_back(PartFilter(ids.size(), kBitsPerId)).value();
+  for (const Hash128& id : ids) filter.Add(id);
+}
+
+size_t IdFilters::bytes() const {
+  size_t bytes = 0;
+  for (const std::optional<PartFilter>& chunk : chunks_) bytes += chunk.has_value() ? chunk->bytes() : 0;
+  return bytes;
 }
 
 }  // namespace chartly::aggregator

@@ -1,6 +1,8 @@
 // Tells for most keys that are not in a part that they are not: a Bloom filter whose bits for one key lie in one cache
 // line. What it does not rule out is looked up. Says maybe to about one in ten thousand keys that are not there. Lives
 // in memory alone: on disk it would outweigh the rows of regular data, and the keys in the part say all that it does.
+// IdFilters are the same for the ids of the rows of each chunk, which only questions ask for: smaller, and wrong more
+// often (docs/adr/0036-ids-are-found-by-filters.md).
 //
 // Add from one thread; a const filter may be read from several.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_PART_FILTER_H_
@@ -8,16 +10,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "common/batch/record_id.h"
 
 namespace chartly::aggregator {
 
 class PartFilter {
  public:
+  static constexpr uint64_t kBitsPerKey = 24;
   // For that many keys.
-  explicit PartFilter(uint64_t keys);
+  explicit PartFilter(uint64_t keys, uint64_t bits_per_key = kBitsPerKey);
 
   void Add(const Hash128& key);
   bool MayContain(const Hash128& key) const;
@@ -33,6 +38,23 @@ class PartFilter {
     return static_cast<size_t>(static_cast<unsigned __int128>(key.low) * blocks_.size() >> 64);
   }
   std::vector<Block> blocks_;
+};
+
+// Which chunks of a part may have a row with an id. Says maybe of about one chunk in 200 that has none.
+class IdFilters {
+ public:
+  // What those of that many rows take, about.
+  static size_t BytesFor(uint64_t rows);
+  // The next chunk, with the ids of its rows; or one of which nothing is known, so that any id may be in it.
+  void AddChunk(absl::Span<const Hash128> ids);
+  void AddUnknownChunk() { chunks_.emplace_back(); }
+  bool MayContain(uint32_t chunk, const Hash128& id) const {
+    return chunk >= chunks_.size() || !chunks_[chunk].has_value() || chunks_[chunk]->MayContain(id);
+  }
+  size_t bytes() const;
+
+ private:
+  std::vector<std::optional<PartFilter>> chunks_;
 };
 
 }  // namespace chartly::aggregator

@@ -145,7 +145,7 @@ absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const
   meta.set_first_batch(sources.batches.front());
   meta.set_last_batch(sources.batches.back());
   *meta.mutable_key() = {sources.key.begin(), sources.key.end()};
-  PartWriter writer(store_, std::move(meta), rows.size(), options_.chunk_rows);
+  PartWriter writer(store_, std::move(meta), rows.size(), options_.chunk_rows, HasRoomForIds(rows.size()));
   std::vector<const ColumnSet*> columns;
   for (const ColumnSet& set : sources.columns) columns.push_back(&set);
   std::vector<RowRef> order;
@@ -232,7 +232,7 @@ absl::StatusOr<Part> PartMerge::WriteMerged(const RecordReader& view, const Part
     cursors.push_back(std::make_unique<PartCursor>(view, part));
     columns.push_back(&cursors.back()->columns());
   }
-  PartWriter writer(store_, std::move(meta), rows, options_.chunk_rows);
+  PartWriter writer(store_, std::move(meta), rows, options_.chunk_rows, HasRoomForIds(rows, parts));
   std::vector<RowRef> order;
   // Rows refer to the chunks under way, so they are written before one of these goes.
   auto load_spent = [&]() -> absl::Status {
@@ -281,6 +281,32 @@ absl::StatusOr<std::shared_ptr<const PartFilter>> PartMerge::MakeFilter(const Pa
     for (const Hash128& key : ComputeRecordKeys(*columns, part.meta.profile_id(), KeyOf(part.meta))) filter->Add(key);
   }
   return std::shared_ptr<const PartFilter>(std::move(filter));
+}
+
+absl::StatusOr<std::shared_ptr<const IdFilters>> PartMerge::MakeIds(const Part& part) {
+  std::unique_ptr<RecordReader> view = store_.View();
+  auto ids = std::make_shared<IdFilters>();
+  for (uint32_t index = 0; index < static_cast<uint32_t>(part.meta.chunks_size()); ++index) {
+    if (stop_()) return Stopped();
+    absl::StatusOr<ColumnSet> columns = ReadSealedColumns(*view, part, index);
+    if (absl::IsDataLoss(columns.status())) {
+      store_.SetAside(part.meta.id(), index, columns.status());
+      ids->AddUnknownChunk();
+      continue;
+    }
+    RETURN_IF_ERROR(columns.status());
+    ids->AddChunk(ComputeRecordIds(*columns, part.meta.profile_id(), KeyOf(part.meta)).ids);
+  }
+  return std::shared_ptr<const IdFilters>(std::move(ids));
+}
+
+bool PartMerge::HasRoomForIds(uint64_t rows, const PartList& replaced) const {
+  size_t bytes = IdFilters::BytesFor(rows);
+  for (const auto& [profile_id, parts] : store_.AllParts()) {
+    for (const PartPtr& part : parts) bytes += part->ids == nullptr ? 0 : part->ids->bytes();
+  }
+  for (const PartPtr& part : replaced) bytes -= part->ids == nullptr ? 0 : part->ids->bytes();
+  return bytes <= options_.id_bytes;
 }
 
 absl::StatusOr<Sealed> PartMerge::MergeParts(const PartList& parts) {

@@ -21,6 +21,7 @@ struct MergeOptions {
   size_t seal_bytes = size_t{96} << 20;     // memory of the batches that are sorted together
   uint64_t part_rows = uint64_t{32} << 20;  // parts with more rows are not merged again
   int width = 4;                            // neighbours of about one size that are merged
+  size_t id_bytes = size_t{256} << 20;      // memory of the filters over ids; parts for which none is left go without
 };
 
 // What became a part.
@@ -49,6 +50,10 @@ class PartMerge {
   // A filter over the keys of a part, read out of its chunks. The keys of a damaged chunk, which is set aside, are left
   // out, for look-ups find nothing in it either.
   absl::StatusOr<std::shared_ptr<const PartFilter>> MakeFilter(const Part& part);
+  // Filters over the ids of a part, likewise. Any id may be in a damaged chunk.
+  absl::StatusOr<std::shared_ptr<const IdFilters>> MakeIds(const Part& part);
+  // Whether there is memory for those of a part of that many rows, which takes the place of these.
+  bool HasRoomForIds(uint64_t rows, const PartList& replaced = {}) const;
 
  private:
   struct Sources;

@@ -30,7 +30,7 @@ void Widen(const DimRange& range, std::map<std::string, DimRange>& ranges) {
 
 }  // namespace
 
-PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows)
+PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows, bool with_ids)
     : store_(store), chunk_rows_(std::min(chunk_rows, kMaxChunkRows)) {
   part_.meta = std::move(meta);
   part_.meta.set_id(store.NewPartId());
@@ -39,6 +39,7 @@ PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_
   part_.meta.clear_deleted();
   part_.meta.set_deleted_rows(0);
   filter_ = std::make_shared<PartFilter>(rows);
+  if (with_ids) ids_ = std::make_shared<IdFilters>();
   key_.assign(part_.meta.key().begin(), part_.meta.key().end());
 }
 
@@ -53,11 +54,22 @@ absl::Status PartWriter::Append(absl::Span<const ColumnSet* const> sources, absl
   return absl::OkStatus();
 }
 
+void PartWriter::FillFilters(const ColumnSet& columns) {
+  RecordIds ids;
+  if (ids_ != nullptr) {
+    ids = ComputeRecordIds(columns, part_.meta.profile_id(), key_);
+    ids_->AddChunk(ids.ids);
+  } else {
+    ids.keys = ComputeRecordKeys(columns, part_.meta.profile_id(), key_);
+  }
+  for (const Hash128& key : ids.keys) filter_->Add(key);
+}
+
 absl::Status PartWriter::WriteChunk() {
   ColumnSet columns = gatherer_.Take();
   uint32_t rows = RowsOf(columns);
   ASSIGN_OR_RETURN(std::string bytes, SealChunk(columns, {key_}));
-  for (const Hash128& key : ComputeRecordKeys(columns, part_.meta.profile_id(), key_)) filter_->Add(key);
+  FillFilters(columns);
   ASSIGN_OR_RETURN(ChunkReader reader, ChunkReader::Open(bytes));
   std::map<std::string, DimRange> ranges;
   for (const ChunkColumn& column : reader.columns()) AddRange(column, ranges);
@@ -90,6 +102,7 @@ absl::StatusOr<Part> PartWriter::Finish() {
   part_.meta.clear_ranges();
   for (auto& [name, range] : ranges_) *part_.meta.add_ranges() = std::move(range);
   part_.filter = std::move(filter_);
+  part_.ids = std::move(ids_);
   return std::move(part_);
 }
 

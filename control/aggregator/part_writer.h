@@ -17,8 +17,9 @@ namespace chartly::aggregator {
 
 class PartWriter {
  public:
-  // `meta`: profile, range of batches and key; the rest is made anew. `rows`: how many will come.
-  PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows);
+  // `meta`: profile, range of batches and key; the rest is made anew. `rows`: how many will come. `with_ids`: whether
+  // the part gets filters over the ids of its rows.
+  PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows, bool with_ids);
 
   // Appends rows, in order of (sort key, batch, row) over all calls.
   absl::Status Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows);
@@ -27,12 +28,14 @@ class PartWriter {
 
  private:
   absl::Status WriteChunk();
+  void FillFilters(const ColumnSet& columns);
   void AddRange(const ChunkColumn& column, std::map<std::string, DimRange>& ranges) const;
 
   RecordStore& store_;
   const uint32_t chunk_rows_;
   Part part_;
   std::shared_ptr<PartFilter> filter_;
+  std::shared_ptr<IdFilters> ids_;  // null: without
   std::vector<std::string> key_;
   RowGatherer gatherer_;
   std::map<std::string, DimRange> ranges_;

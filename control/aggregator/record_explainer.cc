@@ -70,21 +70,27 @@ struct RecordExplainer::Question {
 absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindId(const Question& question) const {
   ASSIGN_OR_RETURN(Hash128 id, ParseId(question.request.record_id()));
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
+  scan.SkipUnless(
+      [&id](const Part& part, uint32_t chunk) { return part.ids == nullptr || part.ids->MayContain(chunk, id); });
   std::optional<KeyMatch> found;
   RETURN_IF_ERROR(scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
-    RecordIds ids = block.Ids();
+    const RecordIds ids = block.Ids();
     question.answer.set_scanned(question.answer.scanned() + block.size());
-    auto place = std::find(ids.ids.begin(), ids.ids.end(), id);
-    if (place == ids.ids.end()) return true;
-    found = KeyMatch::OfRow(block, static_cast<uint32_t>(place - ids.ids.begin()));
-    return false;
+    // Rows that were duplicates or are deleted are not stored here.
+    block.rows().ForEach(0, [&](uint32_t row) {
+      if (row < block.size() && ids.ids[row] == id) found = KeyMatch::OfRow(block, row);
+      return row < block.size() && !found.has_value();
+    });
+    return !found.has_value();
   }));
   return found;
 }
 
 absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindPlace(const Question& question) const {
   const v1::ExplainRecordRequest& request = question.request;
-  ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
+  RecordSelection selection = question.selection();
+  selection.run_id = request.run_id();  // parts without a row of the run are passed over
+  ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, std::move(selection)));
   std::optional<KeyMatch> found;
   auto is_there = [&](const RecordBlock& block, uint32_t row) {
     if (block.SourcePage(row) != request.page() || block.SourceRow(row) != request.row()) return false;
@@ -134,9 +140,7 @@ absl::Status RecordExplainer::AddHistories(const Question& question, KeyMatch ma
     FillLatePayload(store_, *version.mutable_record()->mutable_provenance());
     return absl::OkStatus();
   };
-  scan.SkipUnless([&match](const SealedChunkMeta& chunk, const std::vector<std::string>& key) {
-    return match.MayBeIn(chunk, key);
-  });
+  scan.SkipUnless([&match](const Part& part, uint32_t chunk) { return match.MayBeIn(part.meta, chunk); });
   return scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
     match.Bind(block.columns());
     question.answer.set_scanned(question.answer.scanned() + block.size());

@@ -1,8 +1,8 @@
 // Says where a record came from, and why one is not there. Thread-safe; store and query must outlive it.
 //
-// A search by key reads the sealed chunks in whose ranges the key lies, and all batches that are not sealed. By id or
-// by place it looks through the whole profile: its time grows with the profile, its memory does not. Cancelled once the
-// caller has gone.
+// A search by key reads the sealed chunks in whose ranges the key lies, and one by id those whose filter may have it;
+// both all batches that are not sealed. By place it looks through the whole profile, and so does one by id through
+// parts that have no filters: its time grows with the profile, its memory does not. Cancelled once the caller has gone.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_
 #define CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_
 

@@ -162,7 +162,7 @@ absl::StatusOr<bool> RecordScan::VisitPart(const Walk& walk, const Part& part, u
   const uint64_t newest = std::min(last, selection_.as_of);
   const uint32_t begin = from == nullptr ? 0 : FirstChunk(part, from->key());
   for (uint32_t index = begin; index < static_cast<uint32_t>(part.meta.chunks_size()); ++index) {
-    if (may_match_ && !may_match_(part.meta.chunks(static_cast<int>(index)), source.key)) continue;
+    if (may_match_ && !may_match_(part, index)) continue;
     if (walk.gone()) return absl::CancelledError("the caller has gone");
     auto set_aside = [&](const absl::Status& status) {
       if (absl::IsDataLoss(status)) store_.SetAside(part.meta.id(), index, status);

@@ -54,7 +54,7 @@ class RecordScan {
   // Only what is sealed. Requires: the selection names a profile.
   absl::Status Sealed(const Gone& gone, const BlockVisitor& visit);
   // Sealed chunks for which it is false are passed over from now on, before they are read.
-  using ChunkGuess = std::function<bool(const SealedChunkMeta& chunk, const std::vector<std::string>& key)>;
+  using ChunkGuess = std::function<bool(const Part& part, uint32_t chunk)>;
   void SkipUnless(ChunkGuess may_match) { may_match_ = std::move(may_match); }
   // Whether the row is the newest version of its record, whatever the selection says of versions.
   absl::StatusOr<bool> IsNewest(const std::string& profile_id, RowLocation location) const;

@@ -96,10 +96,11 @@ struct RowScan {
   bool all_versions = false;
 };
 
-// A part, and the filter over its record keys; until that is made after a start, any key may be in the part.
+// A part, and the filters over its record keys and ids; while there is none, as after a start, any may be in it.
 struct Part {
   PartMeta meta;
   std::shared_ptr<const PartFilter> filter;
+  std::shared_ptr<const IdFilters> ids;
 };
 using PartPtr = std::shared_ptr<const Part>;
 // Parts of one profile in order of batches.
@@ -230,8 +231,9 @@ class RecordStore : public RecordReader {
   virtual uint64_t NewPartId() = 0;
   virtual absl::Status WriteSealedChunk(uint64_t part, uint32_t index, std::string bytes) = 0;
   virtual absl::Status SealPart(Seal seal) = 0;
-  // Gives a part the filter that it lacks; nothing if it has been replaced meanwhile.
+  // Gives a part a filter that it lacks; nothing if it has been replaced meanwhile.
   virtual void SetFilter(const PartMeta& part, std::shared_ptr<const PartFilter> filter) = 0;
+  virtual void SetIds(const PartMeta& part, std::shared_ptr<const IdFilters> ids) = 0;
   // Removes the chunks of a part that another one replaced, or that was never sealed. Views keep theirs.
   virtual absl::Status RemovePart(uint64_t id) = 0;
 

@@ -81,7 +81,10 @@ size_t SealedIndex::parts() const {
 size_t SealedIndex::filter_bytes() const {
   size_t bytes = 0;
   for (const auto& [profile_id, parts] : parts_) {
-    for (const PartPtr& part : parts) bytes += part->filter == nullptr ? 0 : part->filter->bytes();
+    for (const PartPtr& part : parts) {
+      bytes += part->filter == nullptr ? 0 : part->filter->bytes();
+      bytes += part->ids == nullptr ? 0 : part->ids->bytes();
+    }
   }
   return bytes;
 }

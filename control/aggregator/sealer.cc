@@ -85,6 +85,19 @@ absl::StatusOr<bool> Sealer::FilterNext() {
       return true;
     }
   }
+  return IdsNext();
+}
+
+absl::StatusOr<bool> Sealer::IdsNext() {
+  for (const auto& [profile_id, parts] : store_.AllParts()) {
+    for (const PartPtr& part : parts) {
+      if (part->ids != nullptr || !merge_.HasRoomForIds(part->meta.rows())) continue;
+      ASSIGN_OR_RETURN(std::shared_ptr<const IdFilters> ids, merge_.MakeIds(*part));
+      store_.SetIds(part->meta, std::move(ids));
+      committer_.RereadParts();
+      return true;
+    }
+  }
   return false;
 }
 

@@ -50,8 +50,10 @@ class Sealer {
   // The profile to seal next; empty if none.
   std::string Next() const;
   absl::Status SealOne(const std::string& profile_id);
-  // Makes the filter of a part that lacks one since the store was opened.
+  // Makes a filter of a part that lacks it since the store was opened: all those over keys before those over ids, for
+  // ingest asks for them.
   absl::StatusOr<bool> FilterNext();
+  absl::StatusOr<bool> IdsNext();
   absl::StatusOr<bool> MergeOne(const std::string& profile_id);
   bool stopping() const;
 
