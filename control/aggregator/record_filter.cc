@@ -1,6 +1,10 @@
 #include "control/aggregator/record_filter.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "common/chunk/sort_key.h"
+#include "common/normalize/field_bounds.h"
 #include "common/status/status.h"
 #include "control/aggregator/record_block.h"
 #include "control/aggregator/record_projection.h"
@@ -50,8 +54,53 @@ absl::StatusOr<RecordFilter> RecordFilter::Compile(const std::vector<std::string
       condition.names.emplace_back(role, rest);
     }
     filter.conditions_.push_back(std::move(condition));
+    filter.AddBounds(text);
   }
   return filter;
+}
+
+void RecordFilter::AddBounds(const std::string& condition) {
+  for (const FieldBounds& known : BoundsOf(condition)) {
+    Role role = Role::kDim;
+    Bound bound;
+    if (!SplitFieldName(known.name, role, bound.name) || role != Role::kDim) continue;
+    if (known.least.has_value()) AppendSortable(bound.name, *known.least, bound.least);
+    if (known.greatest.has_value()) AppendSortable(bound.name, *known.greatest, bound.greatest);
+    std::string boolean;  // whose value is the class and one byte
+    AppendSortable(bound.name, Value::Boolean(false), boolean);
+    bound.tag = boolean.size() - 2;
+    bounds_.push_back(std::move(bound));
+  }
+}
+
+// Values of another class may match, too, so nothing is known of a chunk that may have some.
+bool RecordFilter::MayBeIn(const Bound& bound, const DimRange& range) {
+  const std::string& some = bound.least.empty() ? bound.greatest : bound.least;
+  const auto class_of = [&bound](const std::string& bytes) { return bound.tag < bytes.size() ? bytes[bound.tag] : 0; };
+  // No class is greater than that of texts, and only of texts the greatest may not be known.
+  static const char kText = [] {
+    std::string text;
+    AppendSortable("", Value::Text(""), text);
+    return text[2];
+  }();
+  if (class_of(range.min()) != class_of(some)) return true;
+  if (class_of(range.max()) != class_of(some) && !(range.max().empty() && class_of(some) == kText)) return true;
+  if (!bound.greatest.empty() && range.min() > bound.greatest) return false;
+  return bound.least.empty() || range.max().empty() || range.max() >= bound.least;
+}
+
+bool RecordFilter::MayBeIn(const PartMeta& part, uint32_t chunk) const {
+  const auto& ranges = part.chunks(static_cast<int>(chunk)).ranges();
+  for (const Bound& bound : bounds_) {
+    auto range =
+        std::find_if(ranges.begin(), ranges.end(), [&](const DimRange& one) { return one.name() == bound.name; });
+    if (range != ranges.end()) {
+      if (!MayBeIn(bound, *range)) return false;
+    } else if (std::find(part.key().begin(), part.key().end(), bound.name) != part.key().end()) {
+      return false;  // a key dim that no row of the chunk has
+    }
+  }
+  return true;
 }
 
 std::vector<std::pair<Role, std::string>> RecordFilter::names() const {

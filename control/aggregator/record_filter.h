@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "common/chunk/column_data.h"
 #include "common/normalize/expression.h"
+#include "control/aggregator/record_store.h"
 
 namespace chartly::aggregator {
 
@@ -25,6 +26,8 @@ class RecordFilter {
   void Bind(const ColumnSet& columns);
   // Whether all conditions hold. A name without a column is null.
   bool Matches(uint32_t row);
+  // False if no row of a sealed chunk matches, by the ranges of its key dims.
+  bool MayBeIn(const PartMeta& part, uint32_t chunk) const;
   // The names of all conditions.
   std::vector<std::pair<Role, std::string>> names() const;
 
@@ -40,8 +43,18 @@ class RecordFilter {
     std::vector<char> by_entry;
     std::optional<std::pair<int64_t, bool>> before;
   };
+  // Of a dim, as sortable bytes; empty: no bound. `tag`: where in them the class of the value stands.
+  struct Bound {
+    std::string name;
+    std::string least;
+    std::string greatest;
+    size_t tag = 0;
+  };
+  void AddBounds(const std::string& condition);
+  static bool MayBeIn(const Bound& bound, const DimRange& range);
   static bool Holds(Condition& condition, uint32_t row);
   std::vector<Condition> conditions_;
+  std::vector<Bound> bounds_;
 };
 
 }  // namespace chartly::aggregator

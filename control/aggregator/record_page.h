@@ -33,6 +33,8 @@ class RecordPage {
   absl::StatusOr<Begin> ParseToken(absl::string_view token) const;
   // Tokens of this page say that pages see batches up to that number.
   void SetAsOf(uint64_t as_of) { as_of_ = as_of; }
+  // False if no row of a sealed chunk matches.
+  bool MayBeIn(const PartMeta& part, uint32_t chunk) const { return filter_.MayBeIn(part, chunk); }
   // Adds the rows of a block that match. False if the page is full, or enough was looked at: then the answer has its
   // next_page_token.
   absl::StatusOr<bool> Add(const RecordBlock& block);

@@ -71,6 +71,7 @@ absl::StatusOr<v1::ListRecordsResponse> RecordQuery::ListRecords(const v1::ListR
   page.SetAsOf(selection.as_of);
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, std::move(selection)));
   scan.LeaveUnloaded();
+  scan.SkipUnless([&page](const Part& part, uint32_t chunk) { return page.MayBeIn(part.meta, chunk); });
   RETURN_IF_ERROR(scan.Run(begin.after, gone, [&](const RecordBlock& block) { return page.Add(block); }));
   v1::ListRecordsResponse response = page.Take();
   Count("chartly_records_scanned_total", static_cast<double>(response.scanned()), "query");
