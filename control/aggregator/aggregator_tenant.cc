@@ -45,7 +45,8 @@ absl::StatusOr<std::unique_ptr<AggregatorTenant>> AggregatorTenant::Open(const s
   opened->sealer_->Start();
   opened->query_ = std::make_unique<RecordQuery>(*opened->store_);
   opened->exports_ = std::make_unique<RecordExport>(*opened->store_);
-  opened->explainer_ = std::make_unique<RecordExplainer>(*opened->store_, *opened->query_);
+  opened->explainer_ =
+      std::make_unique<RecordExplainer>(*opened->store_, *opened->query_, &opened->committer_->unsealed_batches());
   const FindRevision find_revision = [&own = peers.ForTenant(tenant)](const std::string& profile_id) {
     return AskRegistry(own, profile_id);
   };

@@ -224,6 +224,7 @@ void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeO
   SetOrigin(header, chunk.meta);
   chunk.batch = std::move(batch.bytes);
   write_.chunks.push_back(std::move(chunk));
+  unsealed_.emplace_back(number, std::make_shared<UnsealedBatches::Batch>(batch.ids.ids, std::move(batch.ranges)));
 }
 
 void CommitGroup::FileQuarantine(const BatchHeader& header, uint64_t run_ordinal, uint64_t batch) {

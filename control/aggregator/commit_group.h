@@ -15,6 +15,7 @@
 #include "control/aggregator/prepared_batch.h"
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/sealed_index.h"
+#include "control/aggregator/unsealed_batches.h"
 
 namespace chartly::aggregator {
 
@@ -62,6 +63,8 @@ class CommitGroup {
   uint64_t last_batch() const { return write_.last_batch; }
   size_t rows() const { return rows_; }
   StoreWrite TakeWrite() { return std::move(write_); }
+  // What questions may know of its batches with stored rows once they are durable.
+  std::vector<std::pair<uint64_t, UnsealedBatches::BatchPtr>> TakeUnsealed() { return std::move(unsealed_); }
 
  private:
   absl::Status TryStage(CommitRequest& request, size_t first_batch, CommitResult& result);
@@ -86,6 +89,7 @@ class CommitGroup {
   size_t next_batch_ = 0;                  // among these
   absl::Status look_up_;
   StoreWrite write_;
+  std::vector<std::pair<uint64_t, UnsealedBatches::BatchPtr>> unsealed_;
   bool dirty_ = false;
   size_t rows_ = 0;
 };

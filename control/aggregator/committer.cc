@@ -9,6 +9,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
+#include "control/aggregator/key_ranges.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -75,7 +76,9 @@ absl::Status Committer::Rebuild() {
 absl::Status Committer::LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded) {
   ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(batch));
   ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(bytes));
-  index_.Load(ComputeRecordIds(parsed), meta.observed_us(), batch, StoredRows(meta), superseded);
+  const RecordIds ids = ComputeRecordIds(parsed);
+  index_.Load(ids, meta.observed_us(), batch, StoredRows(meta), superseded);
+  unsealed_batches_.Add({{batch, std::make_shared<UnsealedBatches::Batch>(ids.ids, KeyRangesOf(parsed))}});
   return absl::OkStatus();
 }
 
@@ -131,6 +134,7 @@ absl::Status Committer::EraseNow(const Erasure& erasure) {
   std::vector<uint64_t> batches;
   for (const auto& [batch, meta] : erasure.batches) batches.push_back(batch);
   if (index_.size() > 0) index_.Forget(batches);
+  unsealed_batches_.Remove(batches);
   ShareMemory();
   absl::MutexLock lock(&mu_);
   uint64_t& rows = unsealed_.rows[erasure.deletion.profile_id()];
@@ -142,6 +146,7 @@ absl::Status Committer::EraseNow(const Erasure& erasure) {
 absl::Status Committer::MendIndex() {
   if (!index_stale_) return absl::OkStatus();
   index_.Clear();
+  unsealed_batches_.Clear();
   RETURN_IF_ERROR(Annotate(Rebuild(), "reading the stored records"));
   index_stale_ = false;
   return absl::OkStatus();
@@ -158,6 +163,7 @@ void Committer::Adopt(const Sealed& sealed) {
   }
   RunBetweenCommits([&] {
     index_.Forget(sealed.batches);
+    unsealed_batches_.Remove(sealed.batches);
     sealed_.Refresh();
     ShareMemory();
   });
@@ -319,6 +325,7 @@ absl::Status Committer::Write(CommitGroup& group) {
   absl::Status status = store_.Append(std::move(write));
   if (status.ok()) {
     index_.Commit();
+    unsealed_batches_.Add(group.TakeUnsealed());
     last_batch_ = last_batch;
     Count("chartly_ingest_batches_total", static_cast<double>(chunks));
     Count("chartly_ingest_bytes_total", static_cast<double>(bytes));

@@ -23,6 +23,7 @@
 #include "control/aggregator/part_merge.h"
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/sealed_index.h"
+#include "control/aggregator/unsealed_batches.h"
 
 namespace chartly::aggregator {
 
@@ -54,6 +55,8 @@ class Committer {
     bool needs_room = false;  // commits wait until something is sealed
   };
   Unsealed unsealed() const;
+  // What is known of the batches among it.
+  const UnsealedBatches& unsealed_batches() const { return unsealed_batches_; }
   // Takes over what was sealed: the index forgets these batches and reads the parts of the store anew. Returns when
   // that is done; the parts that were replaced are not read any more then.
   void Adopt(const Sealed& sealed);
@@ -110,6 +113,7 @@ class Committer {
   const size_t max_pending_bytes_;
   SealedIndex sealed_;         // of the commit thread
   DedupeIndex index_;          // of the commit thread
+  UnsealedBatches unsealed_batches_;
   bool index_stale_ = false;   // of the commit thread
   uint64_t last_batch_ = 0;    // of the commit thread
   int64_t last_acked_us_ = 0;  // of the commit thread

@@ -182,7 +182,7 @@ std::string IdOf(const std::string& profile_id, const Content& content) {
 
 // That `why` by id finds what is stored, with all versions of its record, and nothing else.
 void CheckWhy(const Aggregator& aggregator, const Model& model, const std::string& profile_id, const Content& content) {
-  const RecordExplainer explainer(*aggregator.store, *aggregator.query);
+  const RecordExplainer explainer(*aggregator.store, *aggregator.query, &aggregator.committer->unsealed_batches());
   v1::ExplainRecordRequest request;
   request.set_profile_id(profile_id);
   request.set_record_id(IdOf(profile_id, content));

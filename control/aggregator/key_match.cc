@@ -46,6 +46,12 @@ void KeyMatch::FillSortable(Field& field) {
   if (auto timestamp = ParseTimestamp(field.text); timestamp.ok()) add(Value::Of(*timestamp));
 }
 
+bool KeyMatch::MayBeIn(const Field& field, const DimRange& range) {
+  return std::any_of(field.sortable.begin(), field.sortable.end(), [&](const std::string& value) {
+    return value >= range.min() && (range.max().empty() || value <= range.max());
+  });
+}
+
 bool KeyMatch::MayBeIn(const PartMeta& part, uint32_t index) const {
   const SealedChunkMeta& chunk = part.chunks(static_cast<int>(index));
   const auto& key = part.key();
@@ -54,11 +60,17 @@ bool KeyMatch::MayBeIn(const PartMeta& part, uint32_t index) const {
     if (!in_key || field.sortable.empty()) continue;
     auto range = std::find_if(chunk.ranges().begin(), chunk.ranges().end(),
                               [&](const DimRange& one) { return one.name() == field.name; });
-    if (range == chunk.ranges().end()) return false;
-    auto inside = [&](const std::string& value) {
-      return value >= range->min() && (range->max().empty() || value <= range->max());
-    };
-    if (std::none_of(field.sortable.begin(), field.sortable.end(), inside)) return false;
+    if (range == chunk.ranges().end() || !MayBeIn(field, *range)) return false;
+  }
+  return true;
+}
+
+bool KeyMatch::MayBeIn(const std::vector<DimRange>& ranges) const {
+  for (const Field& field : fields_) {
+    if (field.sortable.empty()) continue;
+    for (const DimRange& range : ranges) {
+      if (range.name() == field.name && !MayBeIn(field, range)) return false;
+    }
   }
   return true;
 }

@@ -25,6 +25,8 @@ class KeyMatch {
   bool Matches(uint32_t row);
   // False if no row of a sealed chunk matches, by the ranges of its key dims.
   bool MayBeIn(const PartMeta& part, uint32_t chunk) const;
+  // False if no row of a batch matches, by the ranges of its key dims, of which some may not be known.
+  bool MayBeIn(const std::vector<DimRange>& ranges) const;
   // The values as text, for a search in rows that were never read.
   std::vector<std::string> texts() const;
 
@@ -43,6 +45,7 @@ class KeyMatch {
     std::vector<char> by_entry;  // of texts with codes: whether an entry fits, once that is known
   };
   static void FillSortable(Field& field);
+  static bool MayBeIn(const Field& field, const DimRange& range);
   static bool Fits(const Field& field, const Value& value);
   static bool Fits(const Field& field, Bound& bound, uint32_t row);
 

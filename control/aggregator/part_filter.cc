@@ -5,7 +5,7 @@
 namespace chartly::aggregator {
 namespace {
 
-constexpr uint64_t kBitsPerId = 12;
+constexpr uint64_t kBitsPerId = 16;
 constexpr uint64_t kBlockBits = 512;
 
 }  // namespace

@@ -40,7 +40,7 @@ class PartFilter {
   std::vector<Block> blocks_;
 };
 
-// Which chunks of a part may have a row with an id. Says maybe of about one chunk in 200 that has none.
+// Which chunks of a part may have a row with an id. Says maybe of one chunk in 1,000 that has none.
 class IdFilters {
  public:
   // What those of that many rows take, about.

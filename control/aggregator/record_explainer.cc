@@ -67,11 +67,19 @@ struct RecordExplainer::Question {
   bool by_place() const { return request.page() > 0 || request.row() > 0; }
 };
 
+RecordScan::BatchGuess RecordExplainer::Unless(std::function<bool(const UnsealedBatches::Batch&)> may_have) const {
+  return [this, may_have = std::move(may_have)](uint64_t number) {
+    const UnsealedBatches::BatchPtr batch = unsealed_ == nullptr ? nullptr : unsealed_->Find(number);
+    return batch == nullptr || may_have(*batch);
+  };
+}
+
 absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindId(const Question& question) const {
   ASSIGN_OR_RETURN(Hash128 id, ParseId(question.request.record_id()));
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
   scan.SkipUnless(
       [&id](const Part& part, uint32_t chunk) { return part.ids == nullptr || part.ids->MayContain(chunk, id); });
+  scan.SkipUnsealedUnless(Unless([&id](const UnsealedBatches::Batch& batch) { return batch.MayHave(id); }));
   std::optional<KeyMatch> found;
   RETURN_IF_ERROR(scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
     const RecordIds ids = block.Ids();
@@ -141,6 +149,8 @@ absl::Status RecordExplainer::AddHistories(const Question& question, KeyMatch ma
     return absl::OkStatus();
   };
   scan.SkipUnless([&match](const Part& part, uint32_t chunk) { return match.MayBeIn(part.meta, chunk); });
+  scan.SkipUnsealedUnless(
+      Unless([&match](const UnsealedBatches::Batch& batch) { return match.MayBeIn(batch.ranges()); }));
   return scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
     match.Bind(block.columns());
     question.answer.set_scanned(question.answer.scanned() + block.size());

@@ -1,11 +1,12 @@
 // Says where a record came from, and why one is not there. Thread-safe; store and query must outlive it.
 //
-// A search by key reads the sealed chunks in whose ranges the key lies, and one by id those whose filter may have it;
-// both all batches that are not sealed. By place it looks through the whole profile, and so does one by id through
+// A search by key reads the sealed chunks and unsealed batches in whose ranges the key lies, and one by id those whose
+// filter or prints may have it. By place it looks through the whole profile, and so does one by id through
 // parts that have no filters: its time grows with the profile, its memory does not. Cancelled once the caller has gone.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_
 #define CHARTLY_CONTROL_AGGREGATOR_RECORD_EXPLAINER_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -14,12 +15,15 @@
 #include "control/aggregator/key_match.h"
 #include "control/aggregator/record_query.h"
 #include "control/aggregator/record_scan.h"
+#include "control/aggregator/unsealed_batches.h"
 
 namespace chartly::aggregator {
 
 class RecordExplainer {
  public:
-  RecordExplainer(const RecordStore& store, const RecordQuery& query) : store_(store), query_(query) {}
+  // `unsealed` spares it batches that are not sealed; without it, it reads all of them.
+  RecordExplainer(const RecordStore& store, const RecordQuery& query, const UnsealedBatches* unsealed = nullptr)
+      : store_(store), query_(query), unsealed_(unsealed) {}
 
   // InvalidArgument (PROFILE_REQUIRED, QUESTION_INVALID, RECORD_ID_INVALID, KEY_INVALID) unless the request names a
   // profile and exactly one of id, key, and place at the source.
@@ -37,8 +41,12 @@ class RecordExplainer {
   absl::Status AddQuarantined(const Question& question, const std::optional<KeyMatch>& match) const;
   absl::Status AddRuns(const Question& question) const;
 
+  // False if it is known that a batch has no row for which `may_have` is true.
+  RecordScan::BatchGuess Unless(std::function<bool(const UnsealedBatches::Batch&)> may_have) const;
+
   const RecordStore& store_;
   const RecordQuery& query_;
+  const UnsealedBatches* const unsealed_;
 };
 
 }  // namespace chartly::aggregator

@@ -185,6 +185,7 @@ absl::StatusOr<bool> RecordScan::VisitPart(const Walk& walk, const Part& part, u
 }
 
 absl::StatusOr<bool> RecordScan::VisitUnsealed(const Walk& walk, uint64_t batch, RowSet rows) {
+  if (unsealed_may_match_ && !unsealed_may_match_(batch)) return true;
   ASSIGN_OR_RETURN(std::string bytes, view_->ChunkBatch(batch));
   absl::StatusOr<Batch> parsed = Batch::Parse(bytes);
   if (!parsed.ok()) return Annotate(parsed.status(), absl::StrCat("batch ", batch));

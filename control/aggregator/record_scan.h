@@ -56,6 +56,9 @@ class RecordScan {
   // Sealed chunks for which it is false are passed over from now on, before they are read.
   using ChunkGuess = std::function<bool(const Part& part, uint32_t chunk)>;
   void SkipUnless(ChunkGuess may_match) { may_match_ = std::move(may_match); }
+  // The same for batches that are not sealed.
+  using BatchGuess = std::function<bool(uint64_t batch)>;
+  void SkipUnsealedUnless(BatchGuess may_match) { unsealed_may_match_ = std::move(may_match); }
   // Whether the row is the newest version of its record, whatever the selection says of versions.
   absl::StatusOr<bool> IsNewest(const std::string& profile_id, RowLocation location) const;
   // What the scan reads.
@@ -82,6 +85,7 @@ class RecordScan {
   const RecordStore& store_;
   const RecordSelection selection_;
   ChunkGuess may_match_;
+  BatchGuess unsealed_may_match_;
   bool loads_ = true;
   std::unique_ptr<RecordReader> view_;
   std::unique_ptr<ChunkMetas> metas_;
