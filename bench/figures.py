@@ -93,7 +93,9 @@ def host():
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), "unknown processor")
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
-    return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB of memory"
+    load = os.getloadavg()[1]
+    busy = f", loaded with other work besides (load average {load:.0f})" if load > 3 * os.cpu_count() else ""
+    return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB of memory{busy}"
 
 
 def keep(figures):
