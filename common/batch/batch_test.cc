@@ -216,6 +216,36 @@ TEST_CASE("texts that are all new at first and repeat later come back, batch aft
   }
 }
 
+TEST_CASE("the size of a batch is known also where a long text follows itself among texts that were new") {
+  // Of the column it is known by then that its texts do not repeat, so each row has room of its own for its text.
+  for (bool at_once : {false, true}) {
+    for (uint32_t repeats_before : {0u, 200u}) {
+      BatchBuilder builder;
+      builder.SetOrigin(Origin());
+      const std::vector<size_t> columns = {builder.AddColumn(Role::kDim, "name")};
+      const std::string lengthy(size_t{128} << 10, 'x');
+      uint32_t row = 0;
+      for (; builder.rows() < 16384 && builder.bytes() < (size_t{2} << 20); ++row) {
+        const bool is_long = row < repeats_before || row > 1100;
+        const std::string text = is_long ? lengthy : "new " + std::to_string(row);
+        const std::vector<ColumnValue> values = {ColumnValue::Text(text)};
+        if (at_once) {
+          builder.AddRows(1, row, 1, columns, values.data(), 1);
+        } else {
+          builder.AddRow(1, row, columns, values);
+        }
+      }
+      CHECK(builder.bytes() < (size_t{32} << 20));
+      auto bytes = builder.Finish();
+      REQUIRE_OK(bytes);
+      auto batch = Batch::Parse(*bytes);
+      REQUIRE_OK(batch);
+      CHECK(batch->rows() == row);
+      CHECK(batch->Get(Role::kDim, "name", row - 1) == Value::Text(lengthy));
+    }
+  }
+}
+
 TEST_CASE("rows that come many at once give the batch that they give one by one") {
   const std::vector<std::string> few = {"north", "south", "", "caf\xE9", "the name of a station that is long"};
   for (uint64_t seed = 1; seed <= 12; ++seed) {

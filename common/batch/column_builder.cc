@@ -107,9 +107,10 @@ size_t ColumnBuilder::AppendExpected(const ColumnValue* values, size_t count) {
   return taken;
 }
 
-// Where most texts are new, only the same one twice in a row is kept once.
+// Where most texts are new, only the same one twice in a row is kept once. Each row counts by its text nevertheless,
+// because a column that looks none up is encoded plain.
 size_t ColumnBuilder::AppendUnseen(const ColumnValue* values, size_t count) {
-  const size_t bytes_before = texts_.bytes();
+  const size_t text_bytes_before = text_bytes_;
   auto index = static_cast<uint32_t>(low_.back());
   for (size_t i = 0; i < count; ++i) {
     const absl::string_view text = values[i].text();
@@ -119,7 +120,7 @@ size_t ColumnBuilder::AppendUnseen(const ColumnValue* values, size_t count) {
     if (!same) last_new_text_row_ = slots();
     text_bytes_ += texts_.At(index).size();  // mended, it may be longer
   }
-  return texts_.bytes() - bytes_before;
+  return text_bytes_ - text_bytes_before + count * sizeof(uint32_t);
 }
 
 void ColumnBuilder::AppendSeries(uint64_t first, uint64_t step, size_t count) {
@@ -163,14 +164,16 @@ size_t ColumnBuilder::AppendText(absl::string_view text) {
 size_t ColumnBuilder::AppendOtherText(absl::string_view text) {
   const uint32_t size_before = texts_.size();
   const uint32_t index = texts_.Add(text);
-  if (slots() == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample;
+  if (slots() == kSampleRows) looks_up_ = texts_.size() <= kMostDistinctOfSample || LongTextsRepeat();
   if (looks_up_ && !low_.empty()) texts_.SetAfter(static_cast<uint32_t>(low_.back()), index);
   low_.push_back(index);
   const size_t size = texts_.At(index).size();
   text_bytes_ += size;  // mended, it may be longer
-  if (texts_.size() == size_before) return 0;
-  last_new_text_row_ = slots();
-  return size + sizeof(uint32_t);
+  const bool is_new = texts_.size() != size_before;
+  if (is_new) last_new_text_row_ = slots();
+  // Those that came before one by one count by row from now on.
+  if (!looks_up_) return PlainTextBytes(slots()) - (texts_.bytes() - (is_new ? size + sizeof(uint32_t) : 0));
+  return is_new ? size + sizeof(uint32_t) : 0;
 }
 
 void ColumnBuilder::Undo(uint32_t row) {
@@ -252,7 +255,7 @@ void ColumnBuilder::EncodeNulls(uint32_t rows, storage::v1::Column& column, std:
 }
 
 void ColumnBuilder::EncodeText(uint32_t rows, storage::v1::Column& column, std::string& body) const {
-  size_t plain_bytes = 4 * (size_t{rows} + 1) + text_bytes_;
+  const size_t plain_bytes = PlainTextBytes(rows);
   size_t dictionary_bytes = texts_.bytes() + size_t{rows} * IndexWidth(texts_.size());
   if (looks_up_ && dictionary_bytes <= plain_bytes) {
     column.set_encoding(storage::v1::ENCODING_DICTIONARY);

@@ -90,6 +90,9 @@ class ColumnBuilder {
   size_t AppendUnseen(const ColumnValue* values, size_t count);
   size_t AppendText(absl::string_view text);
   size_t AppendOtherText(absl::string_view text);
+  size_t PlainTextBytes(uint32_t rows) const { return sizeof(uint32_t) * (size_t{rows} + 1) + text_bytes_; }
+  // Whether looking texts up saves most of their bytes, however many of them are new.
+  bool LongTextsRepeat() const { return text_bytes_ > 2 * texts_.bytes(); }
   // Of the value that comes next.
   void AddExtra(int16_t extra);
   void AddHigh(uint64_t high);
