@@ -1,18 +1,20 @@
 #include "control/releases/releases_service.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/text/utf8.h"
 
 namespace chartly::releases {
 namespace {
 
 constexpr int kDetailedFindings = 5;  // that an entry of the audit log names
+constexpr size_t kDetailBytes = 200;  // of each
 
 std::string DetailOf(const v1::Environment& environment) {
   std::string detail = absl::StrCat("compared with ", environment.checked_commit());
   for (int i = 0; i < environment.drift_size() && i < kDetailedFindings; ++i) {
     const v1::DriftFinding& finding = environment.drift(i);
     absl::StrAppend(&detail, "; ", finding.object(), " ", finding.kind(), finding.detail().empty() ? "" : ": ",
-                    absl::string_view(finding.detail()).substr(0, 200));
+                    CutAtCharacter(finding.detail(), kDetailBytes));
   }
   if (environment.drift_count() > kDetailedFindings) {
     absl::StrAppend(&detail, "; and ", environment.drift_count() - kDetailedFindings, " more");
