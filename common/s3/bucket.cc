@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/handle/handle.h"
 #include "common/net/url.h"
 #include "common/s3/answer_text.h"
@@ -41,6 +42,10 @@ absl::Status UrlInvalid(const std::string& url) {
 absl::Status FileError(const std::string& path) {
   return Error(absl::StatusCode::kUnavailable, "S3_FILE_FAILED",
                absl::StrCat(path, " cannot be read or written: ", std::strerror(errno)), {{"path", path}});
+}
+
+absl::Status AnswerInvalid(absl::string_view what) {
+  return Error(absl::StatusCode::kInvalidArgument, "S3_ANSWER_INVALID", absl::StrCat("the object store ", what));
 }
 
 bool IsLoopback(absl::string_view host) { return host == "127.0.0.1" || host == "::1" || host == "localhost"; }
@@ -132,8 +137,8 @@ absl::StatusOr<net::HttpRequest> Bucket::Signed(const Call& call, const std::str
 }
 
 absl::Status Bucket::Pause(int attempt) const {
-  const absl::Time end = absl::Now() + kPause * (1 << attempt);
-  while (absl::Now() < end) {
+  const absl::Time end = SteadyNow() + kPause * (1 << attempt);
+  while (SteadyNow() < end) {
     if (cancel_) return absl::CancelledError("stopped");
     absl::SleepFor(absl::Milliseconds(20));
   }
@@ -190,6 +195,8 @@ absl::Status Bucket::PutPieces(const std::string& key, const std::string& path, 
                    Ask({.method = "POST", .path = PathOf(key), .query = {{"uploads", ""}}}));
   ASSIGN_OR_RETURN(const AnswerText answer, AnswerText::Parse(begun.body));
   const std::string upload = answer.First("UploadId");
+  // Without it each piece would be a whole object, and giving the upload up would delete what is there.
+  if (upload.empty()) return AnswerInvalid("began an upload without a name for it");
   const int64_t piece_bytes = std::max(config_.piece_bytes, (bytes + kMaxPieces - 1) / kMaxPieces);
   std::string pieces = "<CompleteMultipartUpload>";
   absl::Status status;
@@ -258,8 +265,9 @@ absl::Status Bucket::GetFile(const std::string& key, const std::string& path) {
   std::error_code error;
   if (status.ok()) {
     std::filesystem::rename(unfinished, path, error);
+    if (!error) return absl::OkStatus();
     errno = error.value();
-    return error ? FileError(path) : absl::OkStatus();
+    status = FileError(path);
   }
   std::filesystem::remove(unfinished, error);
   return Annotate(status, key);
@@ -282,7 +290,9 @@ absl::StatusOr<std::vector<Object>> Bucket::List(const std::string& begin) {
         if (!absl::SimpleAtoi(text, &objects.back().bytes)) objects.back().bytes = -1;
       }
     }
-    token = answer.First("IsTruncated") == "true" ? answer.First("NextContinuationToken") : "";
+    std::string next = answer.First("IsTruncated") == "true" ? answer.First("NextContinuationToken") : "";
+    if (!next.empty() && next == token) return AnswerInvalid("lists the same part of the bucket again and again");
+    token = std::move(next);
   } while (!token.empty());
   return objects;
 }

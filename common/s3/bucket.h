@@ -42,7 +42,7 @@ class Bucket {
   const std::string& url() const { return config_.url; }
 
   // All fail with NotFound (S3_OBJECT_NOT_FOUND; S3_BUCKET_NOT_FOUND), PermissionDenied (S3_REFUSED: the message has
-  // the store's code), Unavailable (S3_UNREACHABLE), or as ReadCredentials.
+  // the store's code), Unavailable (S3_UNREACHABLE), InvalidArgument (S3_ANSWER_INVALID), or as ReadCredentials.
   absl::Status Put(const std::string& key, const std::string& content);
   // An object is there whole or not at all. Unavailable (S3_FILE_FAILED) if the file cannot be read.
   absl::Status PutFile(const std::string& key, const std::string& path);

@@ -106,6 +106,33 @@ TEST_CASE("an upload whose end says that it failed has failed") {
   CHECK(Reason(store.bucket->PutFile("big", store.File("0123456789"))) == "S3_UNREACHABLE");
 }
 
+TEST_CASE("a store that begins an upload without a name for it gets no pieces, and loses no object") {
+  Store store;
+  store.server.Handle("/b/deep/er/big",
+                      [&](const FixtureRequest&) -> chartly::testing::FixtureResponse { return {.body = "<R></R>"}; });
+  CHECK(Reason(store.bucket->PutFile("big", store.File("0123456789"))) == "S3_ANSWER_INVALID");
+  for (const FixtureRequest& request : store.server.requests()) CHECK(request.method == "POST");
+}
+
+TEST_CASE("a list that never gets on has an end") {
+  Store store;
+  int asked = 0;
+  store.server.Handle("/b", [&](const FixtureRequest&) -> chartly::testing::FixtureResponse {
+    if (++asked > 20) return {.status = 403};
+    return {.body = "<R><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></R>"};
+  });
+  CHECK(Reason(store.bucket->List("").status()) == "S3_ANSWER_INVALID");
+}
+
+TEST_CASE("a file that cannot get its name leaves nothing") {
+  Store store;
+  store.server.Map("/b/deep/er/k", {.body = "text"});
+  const std::string path = store.dir.File("target");
+  std::filesystem::create_directories(path + "/taken");
+  CHECK(Reason(store.bucket->GetFile("k", path)) == "S3_FILE_FAILED");
+  CHECK_FALSE(std::filesystem::exists(path + ".part"));
+}
+
 TEST_CASE("a file that broke off leaves nothing") {
   Store store;
   store.server.Map("/b/deep/er/k", {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"});
