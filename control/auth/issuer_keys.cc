@@ -1,5 +1,6 @@
 #include "control/auth/issuer_keys.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -89,6 +90,9 @@ void IssuerKeys::AwaitFetch() {
 absl::StatusOr<IssuerKeys::Documents> IssuerKeys::Get(const absl::string_view* key_id) {
   const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mu_);
+  // What a clock that was set back since puts into the future was now: nobody waits until it has caught up.
+  tried_ = std::min(tried_, now);
+  fetched_ = std::min(fetched_, now);
   if (now - fetched_ >= kStale) documents_ = nullptr;
   const bool is_known = documents_ != nullptr && (key_id == nullptr || documents_->keys.Has(*key_id));
   if (is_known && now - fetched_ >= kFresh && MayAsk(now)) wanted_ = true;

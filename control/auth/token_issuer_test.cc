@@ -103,6 +103,17 @@ TEST_CASE("a rotated key is found with the first token that names it, and the ol
   CHECK(Reason(world.Check(world.signer).status()) == "TOKEN_KEY_UNKNOWN");
 }
 
+TEST_CASE("a clock that was set back does not keep anybody from asking the issuer") {
+  World world;
+  REQUIRE_OK(world.Check(world.signer));
+  world.clock.Advance(-absl::Hours(3));
+  jwt::SignerForTest next(jwt::Algorithm::kRs256, "k2");
+  world.Publish(next);
+  CHECK(Reason(world.Check(next).status()) == "TOKEN_KEY_UNKNOWN");  // asked a moment ago
+  world.clock.Advance(IssuerKeys::kMinInterval);
+  CHECK_OK(world.Check(next).status());
+}
+
 TEST_CASE("a flood of tokens that name unknown keys asks the issuer once in a while") {
   World world;
   REQUIRE_OK(world.Check(world.signer));
