@@ -59,14 +59,14 @@ bool Overlap(const v1::TimePart& a, const v1::TimePart& b) {
          FromTimestamp(b.start_time()) < FromTimestamp(a.end_time());
 }
 
-// What a run that ended with all its rows where they should be is for a partition: rows in quarantine wait there for
-// whoever mends the profile, and running again would put them there again.
-bool IsGood(const v1::Run& run) {
+}  // namespace
+
+// All its rows are where they should be: those in quarantine wait there for whoever mends the profile, and running
+// again would put them there again.
+bool CoversPartition(const v1::Run& run) {
   return run.status() == v1::RUN_STATUS_SUCCEEDED ||
          (run.status() == v1::RUN_STATUS_PARTIAL && run.error_reason() == "ROWS_QUARANTINED");
 }
-
-}  // namespace
 
 bool IsOpen(v1::BackfillState state) {
   return state == v1::BACKFILL_STATE_RUNNING || state == v1::BACKFILL_STATE_PAUSED;
@@ -130,18 +130,9 @@ absl::StatusOr<v1::Backfill> BackfillTable::Create(v1::Backfill wanted) {
                                 " partitions; take a longer step, or several backfills"));
   }
   RETURN_IF_ERROR(CheckOverlap(wanted));
+  // Before anything gives way: what is refused takes nothing away.
+  RETURN_IF_ERROR(CheckRoom(table.bounds.size() - 1));
   MakeRoom(table.bounds.size() - 1);
-  size_t open = 0;
-  size_t partitions = table.bounds.size() - 1;
-  for (const auto& [id, other] : tables_) {
-    open += IsOpen(other.info.state()) ? 1 : 0;
-    partitions += other.rows.size();
-  }
-  if (open >= limits_.open || partitions > limits_.partitions) {
-    return Error(absl::StatusCode::kResourceExhausted, "BACKFILLS_TOO_MANY",
-                 absl::StrCat("at most ", limits_.open, " backfills and ", limits_.partitions,
-                              " partitions are open at once; wait for some to end"));
-  }
   wanted.set_name(absl::StrCat("backfills/", wanted.backfill_id()));
   wanted.set_state(v1::BACKFILL_STATE_RUNNING);
   table.rows.resize(table.bounds.size() - 1);
@@ -164,6 +155,20 @@ absl::Status BackfillTable::CheckOverlap(const v1::Backfill& info) const {
   return absl::OkStatus();
 }
 
+bool BackfillTable::MayGiveWay(const Table& table) { return !IsOpen(table.info.state()) && table.Count(kRunning) == 0; }
+
+absl::Status BackfillTable::CheckRoom(size_t partitions) const {
+  size_t open = 0;
+  for (const auto& [id, other] : tables_) {
+    open += IsOpen(other.info.state()) ? 1 : 0;
+    partitions += MayGiveWay(other) ? 0 : other.rows.size();
+  }
+  if (open < limits_.open && partitions <= limits_.partitions) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "BACKFILLS_TOO_MANY",
+               absl::StrCat("at most ", limits_.open, " backfills and ", limits_.partitions,
+                            " partitions are open at once; wait for some to end"));
+}
+
 void BackfillTable::MakeRoom(size_t partitions) {
   size_t all = partitions;
   for (const auto& [id, table] : tables_) all += table.rows.size();
@@ -171,9 +176,9 @@ void BackfillTable::MakeRoom(size_t partitions) {
   for (auto it = tables_.begin();
        it != tables_.end() && (all > limits_.partitions || tables_.size() >= limits_.held);) {
     const std::string id = it->first;
-    const bool ended = !IsOpen(it->second.info.state()) && it->second.Count(kRunning) == 0;
+    const bool may = MayGiveWay(it->second);
     ++it;
-    if (!ended) continue;
+    if (!may) continue;
     all -= tables_.find(id)->second.rows.size();
     Forget(id);
   }
@@ -346,7 +351,7 @@ void BackfillTable::End(const PartitionAt& at, const v1::Run& run, absl::Time re
   row.error = run.error();
   row.retry_time = absl::InfinitePast();
   const bool again = retry_at != absl::InfiniteFuture() && IsOpen(table.info.state());
-  if (IsGood(run)) {
+  if (CoversPartition(run)) {
     SetState(table, at.index, kSucceeded);
   } else if (again) {
     row.retry_time = retry_at;

@@ -119,6 +119,10 @@ class BackfillTable {
   void Touch(const Table& table) { unwritten_.insert(table.info.backfill_id()); }
   // Ends it once no partition waits or runs.
   void Settle(Table& table, absl::Time now);
+  // Whether it ended, and nothing of it runs on.
+  static bool MayGiveWay(const Table& table);
+  // Whether there is room once all that may has given way.
+  absl::Status CheckRoom(size_t partitions) const;
   void MakeRoom(size_t partitions);
 
   const BackfillLimits limits_;
@@ -129,6 +133,8 @@ class BackfillTable {
 };
 
 bool IsOpen(v1::BackfillState state);
+// Whether a final run leaves nothing of its partition to be fetched again.
+bool CoversPartition(const v1::Run& run);
 
 }  // namespace chartly::coordinator
 

@@ -315,6 +315,28 @@ TEST_CASE("what cannot be done is refused with its reason") {
   CHECK(Reason(f.table->Create(Wanted("f", 5, 1, 60)).status()) == "BACKFILLS_TOO_MANY");
 }
 
+TEST_CASE("a backfill that is refused takes none of those that ended away") {
+  Fixture f;
+  REQUIRE_OK(f.table->Create(Wanted("a-ended", 20)));
+  REQUIRE_OK(f.table->Cancel("a-ended", "", kNow));
+  REQUIRE_OK(f.table->Create(Wanted("b", 40, 1, 100)));
+  REQUIRE_OK(f.table->Create(Wanted("c", 40, 1, 200)));
+  f.Commit();
+  // Too many partitions, whatever ended.
+  CHECK(Reason(f.table->Create(Wanted("d", 30, 1, 300)).status()) == "BACKFILLS_TOO_MANY");
+  CHECK_OK(f.table->Get("a-ended").status());
+  REQUIRE_OK(f.table->Create(Wanted("d", 10, 1, 300)));
+  CHECK(Reason(f.table->Get("a-ended").status()) == "BACKFILL_NOT_FOUND");
+  // Too many that are open.
+  REQUIRE_OK(f.table->Cancel("d", "", kNow));
+  REQUIRE_OK(f.table->Create(Wanted("e", 5, 1, 400)));
+  f.Commit();
+  CHECK(Reason(f.table->Create(Wanted("f", 5, 1, 500)).status()) == "BACKFILLS_TOO_MANY");
+  CHECK_OK(f.table->Get("d").status());
+  f.Crash();
+  CHECK_OK(f.table->Get("d").status());
+}
+
 TEST_CASE("backfills that ended give way to new ones, with all that is stored of them") {
   Fixture f;
   for (int i = 0; i < 12; ++i) {

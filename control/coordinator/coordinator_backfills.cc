@@ -194,7 +194,7 @@ void Coordinator::BeginPartition(const PartitionAt& at) {
   const v1::Partition partition = backfills_.At(at);
   // Its drone was taken as lost, and what it did arrived after all.
   const RunRecord* last = runs_.Find(partition.run_id());
-  if (last != nullptr && last->status() == v1::RUN_STATUS_SUCCEEDED) {
+  if (last != nullptr && CoversPartition(last->run)) {
     return backfills_.End(at, last->run, absl::InfiniteFuture(), clock_.Now());
   }
   if (partition.attempts() > 0) {

@@ -212,6 +212,32 @@ TEST_CASE("a failed partition is tried again at times that grow apart, and then 
   CHECK(f.Get(id).state() == v1::BACKFILL_STATE_SUCCEEDED);
 }
 
+TEST_CASE("what a lost drone did after all is not done again, also where rows are in quarantine") {
+  Fixture f;
+  f.Register(4);
+  f.Use();
+  const std::string id = f.Start(Days(1));
+  const std::string run = f.Orders()[0].run_id();
+  f.clock.Advance(absl::Minutes(5));
+  REQUIRE_OK(f.coordinator->Tick());
+  CHECK(f.Run(run).error_reason() == "DRONE_LOST");
+  CHECK(f.Rows(id)[0].state() == v1::PARTITION_STATE_WAITING);
+  v1::RunLedger late;
+  late.set_run_id(run);
+  late.mutable_balance()->set_stored(2);
+  late.mutable_balance()->set_quarantined(1);
+  late.mutable_end()->set_run_id(run);
+  late.mutable_end()->set_fetched(3);
+  f.coordinator->TakeLedger(late);
+  REQUIRE(f.Run(run).error_reason() == "ROWS_QUARANTINED");
+  f.Register(4);
+  f.clock.Advance(absl::Seconds(3));
+  CHECK(f.Orders().empty());
+  CHECK(f.Rows(id)[0].state() == v1::PARTITION_STATE_SUCCEEDED);
+  CHECK(f.Rows(id)[0].run_id() == run);
+  CHECK(f.Get(id).state() == v1::BACKFILL_STATE_SUCCEEDED);
+}
+
 TEST_CASE("what does not heal by itself is not tried again") {
   Fixture f;
   f.Register(4);
