@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/status/status.h"
 
 namespace chartly::coordinator {
@@ -20,7 +21,7 @@ absl::Status OtherTenant() {
 }  // namespace
 
 AttendReactor::AttendReactor(const rpc::Guard& guard, const rpc::Tenants<CoordinatorTenant>& tenants)
-    : guard_(guard), tenants_(tenants), start_(absl::Now()), admitted_at_(start_) {}
+    : guard_(guard), tenants_(tenants), start_(absl::Now()), admitted_at_(SteadyNow()) {}
 
 void AttendReactor::Begin(grpc::CallbackServerContext& context) {
   self_ = shared_from_this();
@@ -39,7 +40,7 @@ void AttendReactor::Begin(grpc::CallbackServerContext& context) {
 
 // A drone that was revoked meanwhile tells nothing more.
 absl::Status AttendReactor::Readmit() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   if (now - admitted_at_ < kReadmitEach) return absl::OkStatus();
   admitted_at_ = now;
   rpc::Caller caller;
