@@ -29,9 +29,12 @@ void RefusalLedger::EndMinute() {
   kinds_.clear();
 }
 
+// Also if the clock was set back: what is refused must not go unrecorded until it has caught up.
+bool RefusalLedger::IsOver(absl::Time now) const { return absl::AbsDuration(now - since_) >= kPeriod; }
+
 bool RefusalLedger::Take(const AuditEntry& entry, absl::Time now) {
   absl::MutexLock lock(&mu_);
-  if (now - since_ >= kPeriod) {
+  if (IsOver(now)) {
     EndMinute();
     since_ = now;
   }
@@ -56,7 +59,7 @@ bool RefusalLedger::Take(const AuditEntry& entry, absl::Time now) {
 
 std::vector<AuditEntry> RefusalLedger::Due(absl::Time now, bool all) {
   absl::MutexLock lock(&mu_);
-  if (all || now - since_ >= kPeriod) EndMinute();
+  if (all || IsOver(now)) EndMinute();
   return std::exchange(due_, {});
 }
 

@@ -42,6 +42,7 @@ class RefusalLedger {
   std::map<std::string, Kind> kinds_ ABSL_GUARDED_BY(mu_);
   std::vector<AuditEntry> due_ ABSL_GUARDED_BY(mu_);
 
+  bool IsOver(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndMinute() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 };
 

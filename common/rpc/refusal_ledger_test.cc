@@ -35,6 +35,19 @@ TEST_CASE("the first refusal of a kind is recorded, the others are counted until
   CHECK(ledger.Take(Refusal("192.0.2.1"), start + absl::Seconds(61)));
 }
 
+TEST_CASE("a clock that was set back does not make the minute longer") {
+  RefusalLedger ledger;
+  const absl::Time start = absl::FromUnixSeconds(1000000);
+  CHECK(ledger.Take(Refusal("192.0.2.1"), start));
+  CHECK_FALSE(ledger.Take(Refusal("192.0.2.1"), start));
+  const std::vector<AuditEntry> due = ledger.Due(start - absl::Hours(1));
+  REQUIRE(due.size() == 1);
+  CHECK(due[0].detail == "1 more within a minute");
+  CHECK(ledger.Take(Refusal("192.0.2.1"), start - absl::Hours(1)));
+  CHECK_FALSE(ledger.Take(Refusal("192.0.2.1"), start - absl::Hours(1)));
+  CHECK(ledger.Take(Refusal("192.0.2.1"), start - absl::Hours(1) + absl::Minutes(1)));
+}
+
 TEST_CASE("a million refusals from as many addresses are a bounded number of entries that count them all") {
   RefusalLedger ledger;
   const absl::Time start = absl::FromUnixSeconds(1000);
