@@ -111,8 +111,8 @@ class Committer {
   const Clock& clock_;
   const size_t dedupe_bytes_;
   const size_t max_pending_bytes_;
-  SealedIndex sealed_;         // of the commit thread
-  DedupeIndex index_;          // of the commit thread
+  SealedIndex sealed_;  // of the commit thread
+  DedupeIndex index_;   // of the commit thread
   UnsealedBatches unsealed_batches_;
   bool index_stale_ = false;   // of the commit thread
   uint64_t last_batch_ = 0;    // of the commit thread
