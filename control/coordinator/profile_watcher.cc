@@ -102,9 +102,9 @@ absl::StatusOr<v1::Profile> ProfileWatcher::Ask(const std::string& profile_id, a
   return profile;
 }
 
-absl::Status ProfileWatcher::Refresh(const std::string& profile_id) {
+absl::Status ProfileWatcher::Refresh(const std::string& profile_id, bool wait) {
   absl::StatusOr<v1::Profile> profile = Ask(profile_id, kRefreshTimeout, false);
-  if (absl::IsUnavailable(profile.status())) {
+  if (wait && absl::IsUnavailable(profile.status())) {
     // The channel says so for up to two seconds after the registry is back, without another look.
     grpc::experimental::ChannelResetConnectionBackoff(peers_.Channel(Part::kRegistry).get());
     absl::StatusOr<v1::Profile> again = Ask(profile_id, kReconnectTimeout, true);

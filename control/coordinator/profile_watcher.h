@@ -30,8 +30,9 @@ class ProfileWatcher {
   // Whether all profiles are known and changes arrive.
   bool in_sync() const { return in_sync_; }
   // Asks the registry for one profile now, so that a caller sees a change it has just made. NotFound if there is none;
-  // Unavailable, after a second in which it did not come back, and the like leave what is known.
-  absl::Status Refresh(const std::string& profile_id);
+  // Unavailable and the like leave what is known. `wait`: a registry that is away has a second to come back, for which
+  // the thread of the caller is held.
+  absl::Status Refresh(const std::string& profile_id, bool wait = true);
 
  private:
   void Loop();

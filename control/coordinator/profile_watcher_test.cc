@@ -29,8 +29,8 @@ TEST_CASE("a registry that has just come back is asked, though the channel gave 
   ProfileWatcher profiles(coordinator, peers, clock);
 
   // Each failure makes the channel wait longer before it looks again.
-  for (int i = 0; i < 2; ++i) {
-    const absl::Status away = profiles.Refresh("gdp");
+  for (const bool wait : {false, true}) {
+    const absl::Status away = profiles.Refresh("gdp", wait);
     CHECK(absl::IsUnavailable(away));
     CHECK(absl::StrContains(away.message(), address));
   }

@@ -59,7 +59,8 @@ absl::StatusOr<WebhookConfig> WebhookReceiver::Find(const std::string& profile_i
   absl::StatusOr<WebhookConfig> config = coordinator_.FindWebhook(profile_id);
   if (config.ok() || !IsValidId(profile_id)) return config;
   // A sender that is told 404 may give up for good: only the registry has the word that there is no such profile.
-  absl::Status fresh = profiles_.Refresh(profile_id);
+  // Nor waits anything for the registry here: anybody may send, and no thread is to be held for that.
+  absl::Status fresh = profiles_.Refresh(profile_id, /*wait=*/false);
   if (fresh.ok() || absl::IsNotFound(fresh)) return coordinator_.FindWebhook(profile_id);
   return Error(absl::StatusCode::kUnavailable, "WEBHOOK_NOT_READY",
                "the profiles are not known yet; send it again in a moment", {{"retry_after_seconds", "5"}});
