@@ -117,6 +117,7 @@ class BatchColumn {
   Role role() const { return role_; }
   const std::string& name() const { return *name_; }
   ValueType type() const { return type_; }
+  bool has_nulls() const { return nulls_ != nullptr; }
   bool IsNull(uint32_t row) const;
   // The value; null if IsNull.
   Value Get(uint32_t row) const;
@@ -128,6 +129,12 @@ class BatchColumn {
   uint32_t dictionary_size() const { return dictionary_size_; }
   uint32_t DictionaryIndex(uint32_t row) const;
   Value DictionaryValue(uint32_t index) const;
+  // The entries of `count` rows from `first` on. Requires: a dictionary column.
+  void ReadIndexes(uint32_t first, uint32_t count, uint32_t* indexes) const;
+  // The values of `count` rows from `first` on, without a dictionary or with one: integers, booleans, dates as days,
+  // timestamps as microseconds, decimals as unscaled values. Anything for a row that is null. `scales`, if not null,
+  // gets the scale of each. False for texts, floats and decimals of more than 64 bits.
+  bool ReadNumbers(uint32_t first, uint32_t count, int64_t* numbers, uint8_t* scales) const;
 
  private:
   friend class BatchParser;

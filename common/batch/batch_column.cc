@@ -1,10 +1,22 @@
 #include <bit>
+#include <cstring>
 
 #include "absl/numeric/int128.h"
 #include "common/batch/batch.h"
 #include "common/batch/batch_layout.h"
 
 namespace chartly {
+namespace {
+
+template <typename Stored>
+Stored LoadAs(const uint8_t* values, size_t index) {
+  static_assert(std::endian::native == std::endian::little, "numbers are stored as they lie in memory");
+  Stored stored;
+  std::memcpy(&stored, values + index * sizeof(Stored), sizeof(Stored));
+  return stored;
+}
+
+}  // namespace
 
 bool BatchColumn::IsNull(uint32_t row) const { return nulls_ != nullptr && (nulls_[row / 8] >> (row % 8) & 1) != 0; }
 
@@ -24,6 +36,47 @@ double BatchColumn::AsDouble(uint32_t row) const {
 uint32_t BatchColumn::DictionaryIndex(uint32_t row) const {
   if (index_width_ == 0) return 0;
   return static_cast<uint32_t>(LoadLittleEndian(indexes_ + size_t{row} * index_width_, index_width_));
+}
+
+void BatchColumn::ReadIndexes(uint32_t first, uint32_t count, uint32_t* indexes) const {
+  if (index_width_ == 1) {
+    for (uint32_t i = 0; i < count; ++i) indexes[i] = indexes_[first + i];
+  } else {
+    for (uint32_t i = 0; i < count; ++i) indexes[i] = LoadAs<uint16_t>(indexes_, first + i);
+  }
+}
+
+bool BatchColumn::ReadNumbers(uint32_t first, uint32_t count, int64_t* numbers, uint8_t* scales) const {
+  const bool decimal = type_ == ValueType::kDecimal;
+  if (type_ == ValueType::kText || type_ == ValueType::kFloat || (decimal && width_ == 16)) return false;
+  auto each = [&](auto stored) {
+    if (index_width_ == 1) {
+      for (uint32_t i = 0; i < count; ++i) numbers[i] = LoadAs<decltype(stored)>(values_, indexes_[first + i]);
+    } else if (index_width_ == 2) {
+      for (uint32_t i = 0; i < count; ++i) {
+        numbers[i] = LoadAs<decltype(stored)>(values_, LoadAs<uint16_t>(indexes_, first + i));
+      }
+    } else {
+      for (uint32_t i = 0; i < count; ++i) numbers[i] = LoadAs<decltype(stored)>(values_, first + i);
+    }
+  };
+  switch (width_ > 0 ? width_ : FixedWidth(type_)) {
+    case 1:
+      each(int8_t{});  // a boolean, too: 0 or 1
+      break;
+    case 2:
+      each(int16_t{});
+      break;
+    case 4:
+      each(int32_t{});
+      break;
+    default:
+      each(int64_t{});
+  }
+  for (uint32_t i = 0; scales != nullptr && i < count; ++i) {
+    scales[i] = scales_ == nullptr ? scale_ : scales_[Position(first + i)];
+  }
+  return true;
 }
 
 Value BatchColumn::DictionaryValue(uint32_t index) const { return ValueAt(index); }

@@ -1,5 +1,7 @@
 #include "common/batch/batch_parser.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <tuple>
@@ -113,8 +115,14 @@ absl::Status BatchParser::ReadIndexes(absl::string_view& bytes, BatchColumn& col
   size_t size = size_t{column.rows_} * column.index_width_;
   if (bytes.size() < size) return CorruptBatch("indexes are too short");
   column.indexes_ = BytesOf(bytes) + (bytes.size() - size);
-  for (uint32_t row = 0; row < column.rows_; ++row) {
-    if (column.DictionaryIndex(row) >= column.dictionary_size_) return CorruptBatch("index past the dictionary");
+  constexpr uint32_t kStretch = 256;
+  std::array<uint32_t, kStretch> indexes;
+  for (uint32_t first = 0; first < column.rows_; first += kStretch) {
+    const uint32_t count = std::min(kStretch, column.rows_ - first);
+    column.ReadIndexes(first, count, indexes.data());
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < count; ++i) largest = std::max(largest, indexes[i]);
+    if (largest >= column.dictionary_size_) return CorruptBatch("index past the dictionary");
   }
   bytes.remove_suffix(size);
   return absl::OkStatus();

@@ -1,54 +1,58 @@
 #include "common/batch/record_id.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include "absl/strings/str_format.h"
-#include "common/batch/batch_layout.h"
 #include "common/batch/record_digest.h"
 
 namespace chartly {
 namespace {
 
-// Digests of the fields of one column. A dictionary's entries are hashed once.
-class FieldDigests {
+// Of one column. A dictionary's entries are hashed once.
+class ColumnDigests final : public FieldDigests {
  public:
-  FieldDigests(const BatchColumn& column, bool in_key) : column_(column), in_key_(in_key) {
-    buffer_ = FieldPrefix(column.role(), column.name());
-    prefix_bytes_ = buffer_.size();
+  ColumnDigests(const BatchColumn& column, bool in_key)
+      : FieldDigests(in_key), column_(column), hasher_(column.role(), column.name()) {
     entries_.reserve(column.dictionary_size());
-    for (uint32_t i = 0; i < column.dictionary_size(); ++i) {
-      column.DictionaryValue(i).AppendCanonical(buffer_);
-      entries_.push_back(TakeDigest());
-    }
+    for (uint32_t i = 0; i < column.dictionary_size(); ++i) entries_.push_back(hasher_.Of(column.DictionaryValue(i)));
   }
 
-  bool in_key() const { return in_key_; }
-  bool IsNull(uint32_t row) const { return column_.IsNull(row); }
-  // Requires: not null.
-  Hash128 Of(uint32_t row) {
-    if (!entries_.empty()) return entries_[column_.DictionaryIndex(row)];
-    if (column_.type() == ValueType::kText) {
-      AppendCanonicalText(column_.Text(row), buffer_);
-    } else {
-      column_.Get(row).AppendCanonical(buffer_);
+  bool has_nulls() const override { return column_.has_nulls(); }
+  bool IsNull(uint32_t row) const override { return column_.IsNull(row); }
+  void Read(uint32_t first, uint32_t count, Hash128* digests) override {
+    for (uint32_t done = 0; done < count; done += kStretch) {
+      ReadSome(first + done, std::min(kStretch, count - done), digests + done);
     }
-    return TakeDigest();
   }
 
  private:
-  Hash128 TakeDigest() {
-    Hash128 digest = HashBytes(buffer_, 0);
-    buffer_.resize(prefix_bytes_);
-    return digest;
+  static constexpr uint32_t kStretch = 128;
+
+  void ReadSome(uint32_t first, uint32_t count, Hash128* digests) {
+    if (!entries_.empty()) {
+      std::array<uint32_t, kStretch> indexes;
+      column_.ReadIndexes(first, count, indexes.data());
+      for (uint32_t i = 0; i < count; ++i) digests[i] = entries_[indexes[i]];
+      return;
+    }
+    const bool is_number = column_.type() == ValueType::kInteger || column_.type() == ValueType::kDecimal;
+    std::array<int64_t, kStretch> numbers;
+    std::array<uint8_t, kStretch> scales;
+    if (is_number && column_.ReadNumbers(first, count, numbers.data(), scales.data())) {
+      for (uint32_t i = 0; i < count; ++i) digests[i] = hasher_.OfNumber(numbers[i], scales[i]);
+      return;
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      if (!column_.IsNull(first + i)) digests[i] = Of(first + i);
+    }
+  }
+  Hash128 Of(uint32_t row) {
+    return column_.type() == ValueType::kText ? hasher_.OfText(column_.Text(row)) : hasher_.Of(column_.Get(row));
   }
 
   const BatchColumn& column_;
-  bool in_key_;
-  std::string buffer_;  // role and name, then the value that is hashed
-  size_t prefix_bytes_ = 0;
+  FieldHasher hasher_;
   std::vector<Hash128> entries_;
 };
 
@@ -60,59 +64,16 @@ bool IsKeyDim(const BatchHeader& header, const BatchColumn& column) {
 
 }  // namespace
 
-Hash128 HashBytes(absl::string_view bytes, uint64_t seed) {
-  XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
-  return {hash.high64, hash.low64};
-}
-
-void StoreDigest(const Hash128& digest, char* to) {
-  for (size_t i = 0; i < 8; ++i) {
-    to[i] = static_cast<char>(digest.low >> (8 * i));
-    to[8 + i] = static_cast<char>(digest.high >> (8 * i));
-  }
-}
-
-std::string FieldPrefix(Role role, absl::string_view name) {
-  std::string prefix(1, static_cast<char>(role));
-  AppendLittleEndian(name.size(), 4, prefix);
-  prefix.append(name.data(), name.size());
-  return prefix;
-}
-
 std::string Hash128::ToHex() const { return absl::StrFormat("%016x%016x", high, low); }
 
 RecordIds ComputeRecordIds(const Batch& batch) {
   // Columns of a batch are in order of role and name, which is the canonical order of fields.
-  std::vector<FieldDigests> fields;
-  fields.reserve(batch.columns().size());
+  FieldDigestsList fields;
   for (const BatchColumn& column : batch.columns()) {
-    if (column.role() != Role::kSource) fields.emplace_back(column, IsKeyDim(batch.header(), column));
+    if (column.role() == Role::kSource) continue;
+    fields.push_back(std::make_unique<ColumnDigests>(column, IsKeyDim(batch.header(), column)));
   }
-  std::string id_bytes((fields.size() + 1) * kDigestBytes, '\0');
-  std::string key_bytes = id_bytes;
-  Hash128 profile = HashBytes(batch.header().profile_id(), 0);
-  StoreDigest(profile, id_bytes.data());
-  StoreDigest(profile, key_bytes.data());
-
-  RecordIds result;
-  result.ids.reserve(batch.rows());
-  result.keys.reserve(batch.rows());
-  for (uint32_t row = 0; row < batch.rows(); ++row) {
-    size_t id_size = kDigestBytes;
-    size_t key_size = kDigestBytes;
-    for (FieldDigests& field : fields) {
-      if (field.IsNull(row)) continue;
-      Hash128 digest = field.Of(row);
-      StoreDigest(digest, &id_bytes[id_size]);
-      id_size += kDigestBytes;
-      if (!field.in_key()) continue;
-      StoreDigest(digest, &key_bytes[key_size]);
-      key_size += kDigestBytes;
-    }
-    result.ids.push_back(HashBytes(absl::string_view(id_bytes.data(), id_size), kRecordIdSeed));
-    result.keys.push_back(HashBytes(absl::string_view(key_bytes.data(), key_size), kRecordKeySeed));
-  }
-  return result;
+  return HashRecords(batch.header().profile_id(), batch.rows(), fields, true);
 }
 
 }  // namespace chartly

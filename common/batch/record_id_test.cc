@@ -1,5 +1,7 @@
 #include "common/batch/record_id.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <map>
 #include <random>
@@ -132,6 +134,91 @@ TEST_CASE("ids are equal exactly when contents are, over random rows") {
     if (is_new) REQUIRE(seen.insert(ids.ids[i].ToHex()).second);
   }
   CHECK(seen.size() < rows.size());
+}
+
+// Ids and keys of one row as the specification says them, byte by byte.
+struct SpecifiedIds {
+  std::string id;
+  std::string key;
+};
+std::string Digest(const std::string& bytes, uint64_t seed) {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
+  std::string digest;
+  for (uint64_t half : {hash.low64, hash.high64}) {
+    for (int i = 0; i < 8; ++i) digest.push_back(static_cast<char>(half >> (8 * i)));
+  }
+  return digest;
+}
+std::string Hex(const std::string& bytes, uint64_t seed) {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
+  return Hash128{hash.high64, hash.low64}.ToHex();
+}
+SpecifiedIds IdsBySpecification(const Fields& fields, const Layout& layout) {
+  std::string id = Digest(layout.profile_id, 0);
+  std::string key = id;
+  for (const auto& [name, value] : fields) {
+    if (value.is_null()) continue;
+    std::string field(1, static_cast<char>(name.first));
+    for (int i = 0; i < 4; ++i) field.push_back(static_cast<char>(name.second.size() >> (8 * i)));
+    field += name.second;
+    value.AppendCanonical(field);
+    id += Digest(field, 0);
+    const bool listed = std::count(layout.key.begin(), layout.key.end(), name.second) > 0;
+    if (name.first == Role::kDim && (layout.key.empty() || listed)) key += Digest(field, 0);
+  }
+  return {Hex(id, 0), Hex(key, 1)};
+}
+
+// Of the type of field number `field`, so that columns are plain and narrow, or nearly always so.
+Value SomeValueOf(std::mt19937_64& random, size_t field) {
+  const auto number = static_cast<int64_t>(random()) >> random() % 64;
+  switch (random() % 50 == 0 ? random() % 9 : field % 9) {
+    case 0:
+      return Value::Integer(number);
+    case 1:
+      return Value::Of(Decimal{number, 3});
+    case 2:
+      return Value::Of(Decimal{number, static_cast<uint8_t>(random() % 39)});
+    case 3:
+      return Value::Of(Decimal{absl::MakeInt128(number, random()), 7});
+    case 4:
+      return Value::Float(static_cast<double>(number) / 1024);
+    case 5:
+      return Value::Of(Timestamp{number, static_cast<int16_t>(random() % 100)});
+    case 6:
+      return Value::Of(Date{static_cast<int32_t>(number)});
+    case 7:
+      return Value::Boolean(number % 2 == 0);
+    default:
+      return Value::Text(std::to_string(number));
+  }
+}
+
+TEST_CASE("ids and keys are those of the specification, over random rows of all types") {
+  std::mt19937_64 random(77);
+  for (int round = 0; round < 12; ++round) {
+    Layout layout;
+    layout.copies = round % 3 == 0 ? 5 : 1;
+    if (round % 4 == 1) layout.key = {"f0", "f3", "f10"};
+    if (round % 4 == 2) layout.key = {"f12"};
+    std::vector<Fields> rows;
+    for (int i = 0; i < (round % 2 == 0 ? 300 : 128); ++i) {
+      Fields fields;
+      for (size_t field = 0; field < 18; ++field) {
+        const Role role = field < 12 ? Role::kDim : field < 15 ? Role::kMeasure : Role::kAttr;
+        const bool null = round > 3 && random() % 8 == 0;
+        fields[{role, "f" + std::to_string(field)}] = null ? Value() : SomeValueOf(random, field);
+      }
+      rows.push_back(std::move(fields));
+    }
+    const RecordIds ids = IdsOf(rows, layout);
+    REQUIRE(ids.ids.size() == rows.size() * static_cast<size_t>(layout.copies));
+    for (size_t i = 0; i < ids.ids.size(); ++i) {
+      const SpecifiedIds expected = IdsBySpecification(rows[i / static_cast<size_t>(layout.copies)], layout);
+      REQUIRE(ids.ids[i].ToHex() == expected.id);
+      REQUIRE(ids.keys[i].ToHex() == expected.key);
+    }
+  }
 }
 
 }  // namespace chartly

@@ -26,6 +26,7 @@ ColumnData IntegerColumn(Role role, const char* name, uint32_t rows) {
 }
 
 void FillNulls(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
+  if (!from.has_nulls()) return;
   to.nulls.assign((rows.size() + 63) / 64, 0);
   uint64_t any = 0;
   for (size_t i = 0; i < rows.size(); ++i) to.nulls[i / 64] |= uint64_t{from.IsNull(rows[i])} << (i % 64);
@@ -33,26 +34,56 @@ void FillNulls(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnD
   if (any == 0) to.nulls.clear();
 }
 
+bool FollowEachOther(absl::Span<const uint32_t> rows) {
+  bool follow = true;
+  for (size_t i = 0; i < rows.size(); ++i) follow &= rows[i] == rows[0] + i;
+  return follow;
+}
+
+// As BatchColumn::ReadNumbers, with zeros where a row is null.
+bool ReadNumbers(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to, uint8_t* scales) {
+  to.integers.resize(rows.size());
+  bool read = true;
+  if (FollowEachOther(rows)) {
+    const uint32_t first = rows.empty() ? 0 : rows.front();
+    read = from.ReadNumbers(first, static_cast<uint32_t>(rows.size()), to.integers.data(), scales);
+  } else {
+    for (size_t i = 0; read && i < rows.size(); ++i) {
+      read = from.ReadNumbers(rows[i], 1, &to.integers[i], scales == nullptr ? nullptr : &scales[i]);
+    }
+  }
+  for (uint32_t i = 0; read && !to.nulls.empty() && i < rows.size(); ++i) {
+    if (!to.IsNull(i)) continue;
+    to.integers[i] = 0;
+    if (scales != nullptr) scales[i] = 0;
+  }
+  if (!read) to.integers.clear();
+  return read;
+}
+
 void FillTexts(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
   for (uint32_t i = 0; i < from.dictionary_size(); ++i) {
     to.heap += from.DictionaryValue(i).text();
     to.text_ends.push_back(static_cast<uint32_t>(to.heap.size()));
   }
+  if (from.dictionary_size() > 0) {
+    to.codes.resize(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) to.codes[i] = from.DictionaryIndex(rows[i]);
+    return SortEntries(to);
+  }
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (from.dictionary_size() > 0) {
-      to.codes.push_back(from.DictionaryIndex(rows[i]));
-      continue;
-    }
     if (!to.IsNull(static_cast<uint32_t>(i))) {
       absl::string_view text = from.Text(rows[i]);
       to.heap.append(text.data(), text.size());
     }
     to.text_ends.push_back(static_cast<uint32_t>(to.heap.size()));
   }
-  if (from.dictionary_size() > 0) SortEntries(to);
 }
 
 void FillDecimals(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
+  to.scales.resize(rows.size());
+  if (ReadNumbers(from, rows, to, to.scales.data())) return UniteScales(to);
+  to.scales.clear();
   bool narrow = true;
   for (uint32_t row : rows) {
     const Value value = from.Get(row);
@@ -78,19 +109,6 @@ void FillTimestamps(const BatchColumn& from, absl::Span<const uint32_t> rows, Co
   UniteOffsets(to);
 }
 
-int64_t IntegerOf(const Value& value) {
-  switch (value.type()) {
-    case ValueType::kInteger:
-      return value.integer();
-    case ValueType::kBoolean:
-      return value.boolean() ? 1 : 0;
-    case ValueType::kDate:
-      return value.date().days;
-    default:
-      return 0;
-  }
-}
-
 ColumnData ColumnOf(const BatchColumn& from, absl::Span<const uint32_t> rows) {
   ColumnData to;
   to.role = from.role();
@@ -112,7 +130,7 @@ ColumnData ColumnOf(const BatchColumn& from, absl::Span<const uint32_t> rows) {
       FillTimestamps(from, rows, to);
       break;
     default:
-      for (uint32_t row : rows) to.integers.push_back(IntegerOf(from.Get(row)));
+      ReadNumbers(from, rows, to, nullptr);  // integers, booleans and dates all can be
   }
   return to;
 }

@@ -76,9 +76,11 @@ int CountDigits(absl::uint128 number) {
   return digits;
 }
 
-CanonicalNumber CanonicalOf(int64_t integer) {
-  uint64_t bits = static_cast<uint64_t>(integer);
-  return Strip64(integer < 0 ? 0 - bits : bits, integer < 0, 0);
+CanonicalNumber CanonicalOf(int64_t integer) { return CanonicalOf(integer, 0); }
+
+CanonicalNumber CanonicalOf(int64_t unscaled, uint8_t scale) {
+  const auto bits = static_cast<uint64_t>(unscaled);
+  return Strip64(unscaled < 0 ? 0 - bits : bits, unscaled < 0, -int{scale});
 }
 
 CanonicalNumber CanonicalOf(Decimal decimal) {

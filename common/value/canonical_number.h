@@ -18,6 +18,7 @@ struct CanonicalNumber {
 };
 
 CanonicalNumber CanonicalOf(int64_t integer);
+CanonicalNumber CanonicalOf(int64_t unscaled, uint8_t scale);  // unscaled * 10^-scale
 CanonicalNumber CanonicalOf(Decimal decimal);
 CanonicalNumber CanonicalOf(double number);  // NaN and infinities are 0: values never hold them
 

@@ -1,5 +1,6 @@
 #include "common/value/value.h"
 
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -42,6 +43,17 @@ void AppendLittleEndian(uint64_t number, size_t bytes, std::string& out) {
   char buffer[8];
   for (size_t i = 0; i < sizeof(buffer); ++i) buffer[i] = static_cast<char>(number >> (8 * i));
   out.append(buffer, bytes);
+}
+
+// The class, 16 bytes of the unscaled number, two of the exponent.
+void StoreNumber(const CanonicalNumber& number, char* to) {
+  static_assert(std::endian::native == std::endian::little, "numbers are stored as they lie in memory");
+  const uint64_t low = absl::Int128Low64(number.unscaled);
+  const int64_t high = absl::Int128High64(number.unscaled);
+  *to = static_cast<char>(ValueClass::kNumber);
+  std::memcpy(to + 1, &low, 8);
+  std::memcpy(to + 9, &high, 8);
+  std::memcpy(to + 17, &number.exponent, 2);
 }
 
 template <typename T>
@@ -115,21 +127,21 @@ std::string Value::ToText() const {
 void Value::AppendCanonical(std::string& out) const {
   ValueClass value_class = ClassOf(type());
   if (value_class == ValueClass::kText) return AppendCanonicalText(text(), out);
+  if (value_class == ValueClass::kNumber) {
+    char number[kCanonicalNumberBytes];
+    StoreNumber(NumberOf(*this), number);
+    out.append(number, sizeof(number));
+    return;
+  }
   out.push_back(static_cast<char>(value_class));
   switch (value_class) {
     case ValueClass::kNull:
+    case ValueClass::kNumber:
     case ValueClass::kText:
       return;
     case ValueClass::kBoolean:
       out.push_back(boolean() ? 1 : 0);
       return;
-    case ValueClass::kNumber: {
-      CanonicalNumber number = NumberOf(*this);
-      AppendLittleEndian(absl::Int128Low64(number.unscaled), 8, out);
-      AppendLittleEndian(static_cast<uint64_t>(absl::Int128High64(number.unscaled)), 8, out);
-      AppendLittleEndian(static_cast<uint16_t>(number.exponent), 2, out);
-      return;
-    }
     case ValueClass::kDate:
       AppendLittleEndian(static_cast<uint32_t>(date().days), 4, out);
       return;
@@ -145,6 +157,8 @@ void AppendCanonicalText(absl::string_view text, std::string& out) {
   AppendLittleEndian(text.size(), 8, out);
   out.append(text.data(), text.size());
 }
+
+void StoreCanonicalNumber(int64_t unscaled, uint8_t scale, char* to) { StoreNumber(CanonicalOf(unscaled, scale), to); }
 
 int CompareValues(const Value& a, const Value& b) {
   ValueClass class_a = ClassOf(a.type());

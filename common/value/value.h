@@ -97,6 +97,9 @@ class Value {
 
 // AppendCanonical of a text, without making a Value.
 void AppendCanonicalText(absl::string_view text, std::string& out);
+// The same of the number unscaled * 10^-scale, which always takes so many bytes.
+inline constexpr size_t kCanonicalNumberBytes = 19;
+void StoreCanonicalNumber(int64_t unscaled, uint8_t scale, char* to);
 
 // Order by value: numbers numerically and exactly across types, text by bytes, times by instant; false < true.
 // Values of different classes order by class: null, boolean, number, date, timestamp, text.

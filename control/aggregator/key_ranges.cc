@@ -8,13 +8,6 @@
 namespace chartly::aggregator {
 namespace {
 
-bool HasNulls(const BatchColumn& column, uint32_t rows) {
-  for (uint32_t row = 0; row < rows; ++row) {
-    if (column.IsNull(row)) return true;
-  }
-  return false;
-}
-
 // Widens by the values that `get` gives for 0 to `count`.
 template <typename Get>
 void FindRange(uint32_t count, Get&& get, Value& min, Value& max) {
@@ -25,8 +18,16 @@ void FindRange(uint32_t count, Get&& get, Value& min, Value& max) {
   }
 }
 
-// Of a column without dictionary: texts without a copy of each.
+// Of a column without dictionary: integers and texts without a Value of each.
 void FindPlainRange(const BatchColumn& column, uint32_t rows, Value& min, Value& max) {
+  if (column.type() == ValueType::kInteger) {
+    std::vector<int64_t> numbers(rows);
+    column.ReadNumbers(0, rows, numbers.data(), nullptr);
+    const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
+    min = Value::Integer(*least);
+    max = Value::Integer(*most);
+    return;
+  }
   if (column.type() != ValueType::kText) {
     return FindRange(
         rows, [&](uint32_t row) { return column.Get(row); }, min, max);
@@ -50,7 +51,7 @@ std::vector<DimRange> KeyRangesOf(const Batch& batch) {
   if (batch.rows() == 0) return ranges;
   for (const BatchColumn& column : batch.columns()) {
     const bool in_key = key.empty() || std::find(key.begin(), key.end(), column.name()) != key.end();
-    if (column.role() != Role::kDim || !in_key || HasNulls(column, batch.rows())) continue;
+    if (column.role() != Role::kDim || !in_key || column.has_nulls()) continue;
     Value min;
     Value max;
     if (column.dictionary_size() > 0) {
