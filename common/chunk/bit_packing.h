@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -37,30 +38,25 @@ class BitWriter {
   explicit BitWriter(std::string& out) : out_(out) {}
   // Requires: value < 2^width, width <= 64.
   void Write(uint64_t value, uint32_t width) {
-    if (width > kMaxPackedWidth) {
-      WriteShort(value & LowBits(32), 32);
-      WriteShort(value >> 32, width - 32);
-    } else {
-      WriteShort(value, width);
-    }
+    word_ |= value << held_;
+    held_ += width;
+    if (held_ < 64) return;
+    AppendWord(8);
+    held_ -= 64;
+    word_ = held_ == 0 ? 0 : value >> (width - held_);
   }
   void Finish() {
-    while (held_ > 0) {
-      out_.push_back(static_cast<char>(word_));
-      word_ >>= 8;
-      held_ -= std::min<uint32_t>(held_, 8);
-    }
+    AppendWord((held_ + 7) / 8);
+    word_ = 0;
+    held_ = 0;
   }
 
  private:
-  void WriteShort(uint64_t value, uint32_t width) {
-    word_ |= value << held_;
-    held_ += width;
-    while (held_ >= 8) {
-      out_.push_back(static_cast<char>(word_));
-      word_ >>= 8;
-      held_ -= 8;
-    }
+  void AppendWord(size_t bytes) {
+    static_assert(std::endian::native == std::endian::little, "numbers are stored as they lie in memory");
+    char word[sizeof(word_)];
+    std::memcpy(word, &word_, sizeof(word_));
+    out_.append(word, bytes);
   }
   std::string& out_;
   uint64_t word_ = 0;

@@ -174,17 +174,28 @@ std::string EncodeCodedTexts(const ColumnData& column) {
   return out;
 }
 
+bool UsesAllEntries(const ColumnData& column) {
+  std::vector<uint8_t> used(column.text_ends.size(), 0);
+  for (uint32_t row = 0; row < column.rows; ++row) {
+    if (!column.IsNull(row)) used[column.codes[row]] = 1;
+  }
+  return std::find(used.begin(), used.end(), 0) == used.end();
+}
+
 // Columns with few distinct texts get codes, those with many do not; in between both are tried.
 void EncodeTextColumn(const ColumnData& column, uint32_t present, std::string& out) {
-  ColumnData coded = column;
-  if (coded.codes.empty()) {
-    if (!MakeEntries(coded, present / 2)) {
+  ColumnData made;
+  if (column.codes.empty()) {
+    made = column;
+    if (!MakeEntries(made, present / 2)) {
       out += EncodeEachText(column);
       return;
     }
-  } else {
-    SortEntries(coded);
+  } else if (!UsesAllEntries(column)) {
+    made = column;
+    SortEntries(made);
   }
+  const ColumnData& coded = made.rows > 0 ? made : column;
   std::string best = EncodeCodedTexts(coded);
   if (coded.text_ends.size() > present / 16) {
     const std::string each = EncodeEachText(column);

@@ -18,6 +18,7 @@ constexpr uint64_t kBytesPay = 97;
 // Differences, runs and dictionaries are tried down to this depth; what lies deeper is small.
 constexpr int kTransformDepth = 4;
 constexpr size_t kMostEntries = 4096;
+constexpr uint64_t kCloseTogether = 65536;
 // Short streams are tried in every way, whatever a look at them promises.
 constexpr size_t kShort = 512;
 // Runs are long where there is one for so many values.
@@ -216,7 +217,24 @@ struct Dictionary {
   std::vector<int64_t> codes;
 };
 
-Dictionary MakeDictionary(Values values, size_t most) {
+// Where the values lie close together.
+Dictionary MakeDenseDictionary(Values values, const Shape& shape, size_t most) {
+  std::vector<uint32_t> places(shape.range() + 1, 0);
+  for (int64_t value : values) places[Unsigned(value) - Unsigned(shape.min)] = 1;
+  Dictionary dictionary;
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (places[i] == 0) continue;
+    places[i] = static_cast<uint32_t>(dictionary.entries.size());
+    dictionary.entries.push_back(static_cast<int64_t>(Unsigned(shape.min) + i));
+    if (dictionary.entries.size() > most) return {};
+  }
+  dictionary.codes.reserve(values.size());
+  for (int64_t value : values) dictionary.codes.push_back(places[Unsigned(value) - Unsigned(shape.min)]);
+  return dictionary;
+}
+
+Dictionary MakeDictionary(Values values, const Shape& shape, size_t most) {
+  if (shape.range() < kCloseTogether) return MakeDenseDictionary(values, shape, most);
   Dictionary dictionary;
   absl::flat_hash_map<int64_t, uint32_t> seen;
   dictionary.codes.reserve(values.size());
@@ -243,10 +261,21 @@ Dictionary MakeDictionary(Values values, size_t most) {
 
 // Whether a look at some values promises few distinct ones.
 bool MayHaveFewEntries(Values values, size_t most) {
-  std::vector<int64_t> sample = SampleOf(values);
-  std::sort(sample.begin(), sample.end());
-  const auto distinct = static_cast<size_t>(std::unique(sample.begin(), sample.end()) - sample.begin());
-  return distinct <= most && (values.size() <= kSample || distinct <= sample.size() / 2);
+  const std::vector<int64_t> sample = SampleOf(values);
+  if (values.size() > kSample) most = std::min(most, sample.size() / 2);
+  // A table of those that came, of which at most one place in four is taken before the end.
+  constexpr int kTableBits = 14;
+  static_assert(kMostEntries < size_t{1} << (kTableBits - 1), "the table has room");
+  constexpr size_t kMask = (size_t{1} << kTableBits) - 1;
+  std::vector<uint32_t> table(kMask + 1, 0);
+  size_t distinct = 0;
+  for (uint32_t i = 0; i < sample.size() && distinct <= most; ++i) {
+    size_t place = Unsigned(sample[i]) * 0x9E3779B97F4A7C15u >> (64 - kTableBits);
+    while (table[place] != 0 && sample[table[place] - 1] != sample[i]) place = (place + 1) & kMask;
+    distinct += table[place] == 0 ? 1 : 0;
+    table[place] = i + 1;
+  }
+  return distinct <= most;
 }
 
 std::string EncodeDictionary(const Dictionary& dictionary, int depth) {
@@ -294,7 +323,7 @@ std::string EncodeFlat(Values values, const Shape& shape) {
 void TryDictionary(Values values, const Shape& shape, int depth, std::string& best) {
   const size_t most = std::min(kMostEntries, values.size() / 4);
   if (!MayHaveFewEntries(values, most)) return;
-  const Dictionary dictionary = MakeDictionary(values, most);
+  const Dictionary dictionary = MakeDictionary(values, shape, most);
   // Where codes are as dense as the values, a dictionary says nothing new.
   if (dictionary.entries.empty() || dictionary.entries.size() - 1 >= shape.range()) return;
   if (values.size() >= kShort && EstimateBits(SampleOf(dictionary.codes), values.size()) / 8 >= best.size()) return;
@@ -345,7 +374,7 @@ std::optional<std::string> EncodeIntegersAs(IntegerEncoding encoding, absl::Span
     case IntegerEncoding::kRuns:
       return EncodeRuns(values, 0);
     case IntegerEncoding::kDictionary:
-      return EncodeDictionary(MakeDictionary(values, values.size()), 0);
+      return EncodeDictionary(MakeDictionary(values, shape, values.size()), 0);
     case IntegerEncoding::kScaled:
       return EncodeScaled(values, shape.min, std::max<uint64_t>(CommonFactor(values, shape.min), 1), 0);
   }

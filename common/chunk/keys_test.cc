@@ -8,6 +8,7 @@
 #include "common/chunk/chunk.h"
 #include "common/chunk/column_ids.h"
 #include "common/chunk/row_gatherer.h"
+#include "common/chunk/row_order.h"
 #include "common/chunk/sort_key.h"
 #include "test/support/test.h"
 
@@ -179,6 +180,74 @@ TEST_CASE("rows gathered from several sources are the rows they were") {
       CHECK(GetValue(gathered, Role::kSystem, kBatchColumn, row) == Value::Integer(all[row].source));
     }
   }
+}
+
+// Of one type a dim, so that numbers can stand for the values; `strange` makes one of them differ.
+ColumnSet RegularSource(Random& random, uint32_t number, bool strange) {
+  BatchBuilder builder;
+  BatchHeader origin;
+  origin.set_profile_id("p");
+  builder.SetOrigin(origin);
+  const size_t city = builder.AddColumn(Role::kDim, "city"), day = builder.AddColumn(Role::kDim, "day"),
+               price = builder.AddColumn(Role::kDim, "price"), on = builder.AddColumn(Role::kDim, "on");
+  for (int i = 0; i < 200; ++i) {
+    builder.BeginRow(1, static_cast<uint32_t>(i + 1));
+    builder.SetText(city, std::string(random() % 3, '\0') + std::string(1, static_cast<char>('a' + random() % 5)));
+    builder.Set(day, Value::Of(Date{static_cast<int32_t>(random() % 7) - 3}));
+    builder.Set(price, Value::Of(Decimal{static_cast<int64_t>(random() % 40) - 20, 1}));
+    builder.Set(on, Value::Boolean(random() % 2 == 0));
+    if (strange && i == 100) builder.Set(random() % 2 == 0 ? day : price, SomeValue(random));
+    builder.EndRow();
+  }
+  return ColumnsOfBatch(*Batch::Parse(*builder.Finish()), number);
+}
+
+TEST_CASE("rows are ordered by the bytes of their keys, then as they came, whatever the way to it") {
+  Random random(5);
+  for (int i = 0; i < 60; ++i) {
+    std::vector<ColumnSet> sources;
+    for (uint32_t number = 0; number < 3; ++number) {
+      sources.push_back(i % 3 == 0 ? ColumnsOfBatch(SomeBatch(random, 100, {}), number)
+                                   : RegularSource(random, number, i % 3 == 1 && number == 1));
+    }
+    const std::vector<std::string> keys[] = {{}, {"day"}, {"b", "on", "city"}};
+    const std::vector<std::string>& key = keys[random() % 3];
+    std::vector<std::pair<std::string, std::pair<uint32_t, uint32_t>>> expected;
+    std::vector<RowRef> rows;
+    for (uint32_t source = 0; source < sources.size(); ++source) {
+      for (uint32_t row = 0; row < RowsOf(sources[source]); ++row) {
+        if (random() % 5 == 0) continue;
+        rows.push_back({source, row});
+        expected.push_back({SortKeyEncoder(sources[source], key).Of(row), {source, row}});
+      }
+    }
+    std::sort(expected.begin(), expected.end());
+    OrderRows(sources, key, rows);
+    REQUIRE(rows.size() == expected.size());
+    for (size_t at = 0; at < rows.size(); ++at) {
+      REQUIRE(std::pair(rows[at].source, rows[at].row) == expected[at].second);
+    }
+  }
+}
+
+TEST_CASE("integers of any size are ordered, also where they do not fit into one number together") {
+  const int64_t values[] = {INT64_MAX, 0, INT64_MIN, -1, 1, INT64_MIN + 1};
+  BatchBuilder builder;
+  const size_t a = builder.AddColumn(Role::kDim, "a"), b = builder.AddColumn(Role::kDim, "b");
+  const bool both = GENERATE(false, true);
+  for (uint32_t i = 0; i < 6; ++i) {
+    builder.BeginRow(1, i + 1);
+    builder.SetInteger(a, values[i]);
+    if (both) builder.SetInteger(b, values[5 - i]);
+    builder.EndRow();
+  }
+  const std::vector<ColumnSet> sources = {ColumnsOfBatch(*Batch::Parse(*builder.Finish()), 1)};
+  std::vector<RowRef> rows;
+  for (uint32_t row = 0; row < 6; ++row) rows.push_back({0, row});
+  OrderRows(sources, {}, rows);
+  std::vector<int64_t> ordered;
+  for (const RowRef& at : rows) ordered.push_back(values[at.row]);
+  CHECK(std::is_sorted(ordered.begin(), ordered.end()));
 }
 
 }  // namespace chartly

@@ -31,6 +31,9 @@ class RowGatherer {
   // Appends the rows in order. The sources are only read during the call. A column that a source lacks is null in its
   // rows. Requires: rows() stays at or below kMaxChunkRows.
   void Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> order);
+  // The same until there are `max_rows` rows, or about `max_bytes` bytes of them; returns how many it took.
+  size_t AppendUpTo(uint32_t max_rows, size_t max_bytes, absl::Span<const ColumnSet* const> sources,
+                    absl::Span<const RowRef> order);
 
   uint32_t rows() const { return rows_; }
   // Upper bound of the bytes of memory that the rows take.
@@ -41,6 +44,9 @@ class RowGatherer {
  private:
   class Column;
   using Name = std::tuple<Role, std::string, ValueType>;
+  // Tells each column where it is in the sources.
+  void Bind(absl::Span<const ColumnSet* const> sources);
+  Column& PlaceOf(const ColumnData& data, size_t sources);
   std::map<Name, std::unique_ptr<Column>> columns_;
   uint32_t rows_ = 0;
 };

@@ -63,15 +63,24 @@ std::array<uint32_t, 1 << kLogTableBits> MakeLogTable() {
   return table;
 }
 
-// Bits of tokens with these counts, and of what follows them.
-uint64_t CostOf(const std::vector<uint32_t>& counts, TokenShape shape, size_t total) {
+// Numbers with the same token of the finest shape.
+struct Alike {
+  uint64_t smallest = 0;
+  uint32_t count = 0;
+};
+
+// Bits of the tokens of numbers, which are in order, and of what follows them.
+uint64_t CostOf(const std::vector<Alike>& numbers, TokenShape shape, size_t total) {
   const uint64_t log_total = FixedLog2(total);
   uint64_t information = 0;  // times 2^16
   uint64_t bits = 0;
-  for (uint32_t token = 0; token < counts.size(); ++token) {
-    if (counts[token] == 0) continue;
-    information += counts[token] * (log_total - FixedLog2(counts[token]));
-    bits += kTableBitsPerToken + uint64_t{counts[token]} * Explain(token, shape).extra_bits;
+  for (size_t i = 0; i < numbers.size();) {
+    // What a coarser shape does not tell apart lies side by side.
+    const uint32_t token = TokenOf(numbers[i].smallest, shape);
+    uint64_t count = 0;
+    for (; i < numbers.size() && TokenOf(numbers[i].smallest, shape) == token; ++i) count += numbers[i].count;
+    information += count * (log_total - FixedLog2(count));
+    bits += kTableBitsPerToken + count * Explain(token, shape).extra_bits;
   }
   return bits + (information >> 16);
 }
@@ -109,13 +118,13 @@ uint64_t FixedLog2(uint64_t number) {
 TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers) {
   std::vector<uint32_t> finest(TokenCount(kFinest), 0);
   for (uint64_t number : numbers) ++finest[TokenOf(number, kFinest)];
+  std::vector<Alike> alike;
+  for (uint32_t token = 0; token < finest.size(); ++token) {
+    if (finest[token] > 0) alike.push_back({Explain(token, kFinest).base, finest[token]});
+  }
   TokenEstimate best{UINT64_MAX, kFinest};
   for (TokenShape shape : kShapes) {
-    std::vector<uint32_t> counts(TokenCount(shape), 0);
-    for (uint32_t token = 0; token < finest.size(); ++token) {
-      if (finest[token] > 0) counts[TokenOf(Explain(token, kFinest).base, shape)] += finest[token];
-    }
-    const uint64_t bits = CostOf(counts, shape, numbers.size());
+    const uint64_t bits = CostOf(alike, shape, numbers.size());
     if (bits < best.bits) best = {bits, shape};
   }
   return best;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/chunk/batch_columns.h"
 #include "common/chunk/column_ids.h"
+#include "common/chunk/row_order.h"
 #include "common/chunk/sort_key.h"
 #include "common/status/status.h"
 #include "control/aggregator/chunk_metas.h"
@@ -32,9 +34,23 @@ class PartCursor {
   bool spent() const { return row_ >= RowsOf(columns_); }
   const ColumnSet& columns() const { return columns_; }
   uint32_t row() const { return row_; }
-  bool Before(const PartCursor& other) const {
-    int order = sort_key_.compare(other.sort_key_);
-    return order != 0 ? order < 0 : location_ < other.location_;
+  bool Before(const PartCursor& other) const { return Before(sort_key_, location_, other); }
+  // How many rows of the chunk, from this one on, come before the row of the other (all, if there is none), at most
+  // `most`. Looks at few of them. Requires: this row does.
+  uint32_t CountBefore(const PartCursor* other, uint32_t most) {
+    // Deleted rows are passed over one by one.
+    if (part_->meta.deleted_size() > 0) return 1;
+    const uint32_t end = std::min(RowsOf(columns_) - row_, most) + row_;
+    if (other == nullptr) return end - row_;
+    uint32_t before = row_;
+    uint32_t step = 1;
+    for (; step < end - before && RowBefore(before + step, *other); step *= 2) before += step;
+    uint32_t behind = before + std::min(step, end - before);
+    while (behind - before > 1) {
+      const uint32_t middle = before + (behind - before) / 2;
+      (RowBefore(middle, *other) ? before : behind) = middle;
+    }
+    return before + 1 - row_;
   }
   const PartPtr& part() const { return part_; }
   uint32_t chunk() const { return next_chunk_ - 1; }
@@ -47,11 +63,13 @@ class PartCursor {
     if (next_chunk_++ == static_cast<uint32_t>(part_->meta.chunks_size())) return absl::OkStatus();
     ASSIGN_OR_RETURN(columns_, ReadSealedColumns(view_, *part_, chunk()));
     encoder_.emplace(columns_, key_);
+    batches_ = &SystemColumn(columns_, kBatchColumn);
+    numbers_ = &SystemColumn(columns_, kRowColumn);
     Look();
     return absl::OkStatus();
   }
-  void Next() {
-    ++row_;
+  void Skip(uint32_t rows) {
+    row_ += rows;
     Look();
   }
 
@@ -60,12 +78,24 @@ class PartCursor {
   void Look() {
     const PartMeta& meta = part_->meta;
     if (meta.deleted_size() > 0) {
-      while (!spent() && IsDeleted(meta, LocationChunk(LocationOf(columns_, row_)))) ++row_;
+      while (!spent() && IsDeleted(meta, LocationChunk(Location(row_)))) ++row_;
     }
     if (spent()) return;
     sort_key_.clear();
     encoder_->Append(row_, sort_key_);
-    location_ = LocationOf(columns_, row_);
+    location_ = Location(row_);
+  }
+  RowLocation Location(uint32_t row) const {
+    return MakeLocation(static_cast<uint64_t>((*batches_)[row]), static_cast<uint32_t>((*numbers_)[row]));
+  }
+  static bool Before(const std::string& key, RowLocation location, const PartCursor& other) {
+    const int order = key.compare(other.sort_key_);
+    return order != 0 ? order < 0 : location < other.location_;
+  }
+  bool RowBefore(uint32_t row, const PartCursor& other) {
+    probe_.clear();
+    encoder_->Append(row, probe_);
+    return Before(probe_, Location(row), other);
   }
 
   const RecordReader& view_;
@@ -74,7 +104,10 @@ class PartCursor {
   uint32_t next_chunk_ = 0;
   ColumnSet columns_;
   std::optional<SortKeyEncoder> encoder_;
+  const std::vector<int64_t>* batches_ = nullptr;  // of the columns
+  const std::vector<int64_t>* numbers_ = nullptr;
   uint32_t row_ = 0;
+  std::string probe_;
   std::string sort_key_;
   RowLocation location_ = 0;
 };
@@ -117,29 +150,16 @@ absl::Status PartMerge::Load(const RecordReader& view, const std::string& profil
 }
 
 absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const Sources& sources) {
-  struct Row {
-    size_t key;  // where its key begins
-    uint32_t size;
-    RowRef at;
-  };
-  std::string keys;
-  std::vector<Row> rows;
+  std::vector<RowRef> rows;
   rows.reserve(sources.rows);
   for (uint32_t source = 0; source < sources.batches.size(); ++source) {
-    SortKeyEncoder encoder(sources.columns[source], sources.key);
     sources.stored[source].ForEach(0, [&](uint32_t row) {
-      size_t begin = keys.size();
-      encoder.Append(row, keys);
-      rows.push_back({begin, static_cast<uint32_t>(keys.size() - begin), {source, row}});
+      rows.push_back({source, row});
       return true;
     });
-    if (stop_()) return Stopped();
   }
-  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
-    int order = absl::string_view(keys.data() + a.key, a.size).compare(absl::string_view(keys.data() + b.key, b.size));
-    if (order != 0) return order < 0;
-    return a.at.source != b.at.source ? a.at.source < b.at.source : a.at.row < b.at.row;
-  });
+  OrderRows(sources.columns, sources.key, rows);
+  if (stop_()) return Stopped();
   PartMeta meta;
   meta.set_profile_id(profile_id);
   meta.set_first_batch(sources.batches.front());
@@ -148,12 +168,9 @@ absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const
   PartWriter writer(store_, std::move(meta), rows.size(), options_.chunk_rows, HasRoomForIds(rows.size()));
   std::vector<const ColumnSet*> columns;
   for (const ColumnSet& set : sources.columns) columns.push_back(&set);
-  std::vector<RowRef> order;
   for (size_t begin = 0; begin < rows.size(); begin += kRowsAStep) {
     if (stop_()) return Stopped();
-    order.clear();
-    for (size_t i = begin; i < std::min(begin + kRowsAStep, rows.size()); ++i) order.push_back(rows[i].at);
-    RETURN_IF_ERROR(writer.Append(columns, order));
+    RETURN_IF_ERROR(writer.Append(columns, absl::MakeConstSpan(rows).subspan(begin, kRowsAStep)));
   }
   return writer.Finish();
 }
@@ -250,17 +267,24 @@ absl::StatusOr<Part> PartMerge::WriteMerged(const RecordReader& view, const Part
   };
   RETURN_IF_ERROR(load_spent());
   for (;;) {
-    uint32_t least = 0;
-    bool found = false;
+    constexpr uint32_t kNone = UINT32_MAX;
+    uint32_t least = kNone;
+    uint32_t next = kNone;  // the least of the others
     for (uint32_t i = 0; i < cursors.size(); ++i) {
-      if (cursors[i]->done() || (found && !cursors[i]->Before(*cursors[least]))) continue;
-      least = i;
-      found = true;
+      if (cursors[i]->done()) continue;
+      if (least == kNone || cursors[i]->Before(*cursors[least])) {
+        next = std::exchange(least, i);
+      } else if (next == kNone || cursors[i]->Before(*cursors[next])) {
+        next = i;
+      }
     }
-    if (!found) break;
-    order.push_back({least, cursors[least]->row()});
-    cursors[least]->Next();
-    if (cursors[least]->spent() || order.size() >= kRowsAStep) RETURN_IF_ERROR(load_spent());
+    if (least == kNone) break;
+    PartCursor& cursor = *cursors[least];
+    const uint32_t count = cursor.CountBefore(next == kNone ? nullptr : cursors[next].get(),
+                                              static_cast<uint32_t>(kRowsAStep - order.size()));
+    for (uint32_t i = 0; i < count; ++i) order.push_back({least, cursor.row() + i});
+    cursor.Skip(count);
+    if (cursor.spent() || order.size() >= kRowsAStep) RETURN_IF_ERROR(load_spent());
   }
   return writer.Finish();
 }

@@ -13,7 +13,6 @@ namespace {
 
 // A chunk of large rows is cut early, so that reading one stays within bounds.
 constexpr size_t kMaxChunkBytes = size_t{32} << 20;
-constexpr size_t kRowsAStep = 1024;
 
 // Takes another range of the same dim in.
 void Widen(const DimRange& range, std::map<std::string, DimRange>& ranges) {
@@ -45,9 +44,7 @@ PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_
 
 absl::Status PartWriter::Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows) {
   while (!rows.empty()) {
-    size_t count = std::min<size_t>({rows.size(), chunk_rows_ - gatherer_.rows(), kRowsAStep});
-    gatherer_.Append(sources, rows.subspan(0, count));
-    rows.remove_prefix(count);
+    rows.remove_prefix(gatherer_.AppendUpTo(chunk_rows_, kMaxChunkBytes, sources, rows));
     if (gatherer_.rows() < chunk_rows_ && gatherer_.bytes() < kMaxChunkBytes) continue;
     RETURN_IF_ERROR(WriteChunk());
   }
