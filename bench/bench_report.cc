@@ -15,6 +15,7 @@
 #include <fstream>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/text/json_string.h"
@@ -49,8 +50,11 @@ BenchFlags ParseFlags(int argc, char** argv) {
       flags.quick = true;
     } else if (std::strncmp(argv[i], "--dir=", 6) == 0) {
       flags.dir = argv[i] + 6;
+    } else if (std::strncmp(argv[i], "--rows=", 7) == 0 && absl::SimpleAtoi(argv[i] + 7, &flags.rows) &&
+               flags.rows > 0) {
+      continue;
     } else {
-      std::fprintf(stderr, "unknown flag %s; known are --quick and --dir=PATH\n", argv[i]);
+      std::fprintf(stderr, "unknown flag %s; known are --quick, --rows=N and --dir=PATH\n", argv[i]);
       std::exit(2);
     }
   }

@@ -13,10 +13,11 @@ namespace chartly::bench {
 
 struct BenchFlags {
   bool quick = false;  // ends within 20 s
+  int64_t rows = 0;    // of a side, where a benchmark takes it; 0: as many as it sees fit
   std::string dir;     // where to measure; empty: the temporary folder, or the current one if that lies in memory
 };
 
-// Reads --quick and --dir=PATH; ends the program with 2 for anything else.
+// Reads --quick, --rows=N and --dir=PATH; ends the program with 2 for anything else.
 BenchFlags ParseFlags(int argc, char** argv);
 
 // A new folder on a real disk; removed at the end.

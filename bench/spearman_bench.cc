@@ -12,7 +12,7 @@ namespace chartly::bench {
 namespace {
 
 int Run(const BenchFlags& flags) {
-  int64_t rows = flags.quick ? 1'000'000 : 10'000'000;
+  int64_t rows = flags.rows > 0 ? flags.rows : flags.quick ? 1'000'000 : 10'000'000;
   std::mt19937_64 random(1);
   std::uniform_real_distribution<double> uniform(0, 1);
   reporter::ValueColumn left, right;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 
 #include "absl/container/flat_hash_set.h"
 #include "control/reporter/compensated_sum.h"
+#include "control/reporter/correlation.h"
 #include "control/reporter/value_sum.h"
 
 namespace chartly::reporter {
@@ -20,7 +22,8 @@ constexpr Entry kFunctions[] = {
     {"first", AggregateFunction::kFirst},       {"last", AggregateFunction::kLast},
     {"max", AggregateFunction::kMax},           {"mean", AggregateFunction::kMean},
     {"median", AggregateFunction::kMedian},     {"min", AggregateFunction::kMin},
-    {"quantile", AggregateFunction::kQuantile}, {"stddev", AggregateFunction::kStddev},
+    {"pearson", AggregateFunction::kPearson},   {"quantile", AggregateFunction::kQuantile},
+    {"spearman", AggregateFunction::kSpearman}, {"stddev", AggregateFunction::kStddev},
     {"sum", AggregateFunction::kSum},
 };
 
@@ -125,6 +128,28 @@ Value Stddev(const std::vector<double>& numbers) {
   return FloatOrNull(std::sqrt(std::max(spread, 0.0L) / (count - 1)));
 }
 
+// As the statistics of a report have it, of the pairs that are numbers on both sides.
+Value Coefficient(AggregateFunction function, const Column& x, const Column& y, const uint32_t* rows, size_t count) {
+  NumberColumn a, b;
+  a.Reserve(count);
+  b.Reserve(count);
+  const bool measures = !x.is_key && !y.is_key;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t row = rows[i];
+    if (measures && x.values.IsFloat(row) && y.values.IsFloat(row)) {
+      a.AddDouble(x.values.Double(row));
+      b.AddDouble(y.values.Double(row));
+      continue;
+    }
+    Value left = x.Get(row), right = y.Get(row);
+    if (!left.is_number() || !right.is_number()) continue;
+    a.Add(left);
+    b.Add(right);
+  }
+  std::optional<double> r = function == AggregateFunction::kPearson ? Pearson(a, b) : Spearman(a, b);
+  return r ? FloatOrNull(*r) : Value();
+}
+
 }  // namespace
 
 bool ParseAggregateFunction(absl::string_view name, AggregateFunction& out) {
@@ -142,9 +167,9 @@ std::string AggregateFunctionNames() {
   return names;
 }
 
-Value Aggregate(AggregateFunction function, const Column* column, double quantile, const uint32_t* rows, size_t count) {
-  if (column == nullptr) return Value::Integer(static_cast<int64_t>(count));
-  Present present(*column, rows, count);
+Value Aggregate(AggregateFunction function, const Operands& of, const uint32_t* rows, size_t count) {
+  if (of.column == nullptr) return Value::Integer(static_cast<int64_t>(count));
+  Present present(*of.column, rows, count);
   switch (function) {
     case AggregateFunction::kCount:
       return Count(present);
@@ -161,13 +186,16 @@ Value Aggregate(AggregateFunction function, const Column* column, double quantil
     case AggregateFunction::kMedian:
       return Quantile(present.Numbers(), 0.5);
     case AggregateFunction::kQuantile:
-      return Quantile(present.Numbers(), quantile);
+      return Quantile(present.Numbers(), of.quantile);
     case AggregateFunction::kStddev:
       return Stddev(present.Numbers());
     case AggregateFunction::kFirst:
       return End(present, false);
     case AggregateFunction::kLast:
       return End(present, true);
+    case AggregateFunction::kPearson:
+    case AggregateFunction::kSpearman:
+      return Coefficient(function, *of.column, *of.other, rows, count);
   }
   return Value();
 }

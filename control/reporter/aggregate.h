@@ -23,16 +23,28 @@ enum class AggregateFunction {
   kStddev,    // of a sample: n - 1
   kFirst,     // in the order of the table
   kLast,
+  kPearson,   // of pairs of two columns
+  kSpearman,  // likewise
 };
 
 // False if there is no function of that name.
 bool ParseAggregateFunction(absl::string_view name, AggregateFunction& out);
 // "count, distinct, ..."
 std::string AggregateFunctionNames();
+inline bool TakesTwoColumns(AggregateFunction function) {
+  return function == AggregateFunction::kPearson || function == AggregateFunction::kSpearman;
+}
 
-// Of the rows named. `column` may be nullptr for kCount. Missing values and, where numbers are needed, values that are
-// none take no part; what is then undefined is null.
-Value Aggregate(AggregateFunction function, const Column* column, double quantile, const uint32_t* rows, size_t count);
+// What a figure is of.
+struct Operands {
+  const Column* column = nullptr;  // may be nullptr for kCount
+  const Column* other = nullptr;   // of what takes two columns
+  double quantile = 0.5;
+};
+
+// Of the rows named. Missing values and, where numbers are needed, values that are none take no part; what is then
+// undefined is null.
+Value Aggregate(AggregateFunction function, const Operands& of, const uint32_t* rows, size_t count);
 
 }  // namespace chartly::reporter
 

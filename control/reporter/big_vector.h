@@ -1,5 +1,6 @@
 // A vector for the columns of a report: large ones lie on huge pages where the system has them, since the first touch
-// of small pages costs more than most of what is done with a column. Header only.
+// of small pages costs more than most of what is done with a column. For the same reason elements that are made without
+// a value (BigVector<T>(n), resize(n)) are not zeroed: whoever makes room fills it. Header only.
 #ifndef CHARTLY_CONTROL_REPORTER_BIG_VECTOR_H_
 #define CHARTLY_CONTROL_REPORTER_BIG_VECTOR_H_
 
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace chartly::reporter {
@@ -36,6 +38,14 @@ class BigAllocator {
       std::free(memory);
     }
   }
+  template <typename U>
+  void construct(U* at) {
+    ::new (static_cast<void*>(at)) U;  // whatever was there
+  }
+  template <typename U, typename... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
+  }
   friend bool operator==(const BigAllocator&, const BigAllocator&) { return true; }
 
  private:
@@ -45,6 +55,15 @@ class BigAllocator {
 
 template <typename T>
 using BigVector = std::vector<T, BigAllocator<T>>;
+
+// Makes room for `count` elements more. A large vector grows fourfold, so that it is seldom copied: of its room only
+// what is used takes memory.
+template <typename T>
+void MakeRoom(BigVector<T>& vector, size_t count) {
+  const size_t needed = vector.size() + count;
+  if (needed <= vector.capacity()) return;
+  vector.reserve(needed * (needed * sizeof(T) < (size_t{4} << 20) ? 2 : 4));
+}
 
 }  // namespace chartly::reporter
 

@@ -70,8 +70,16 @@ long double Mean(const NumberColumn& column) {
 
 Moments MomentsOf(const NumberColumn& x, const NumberColumn& y) {
   Moments moments;
-  moments.mean_x = Mean(x);
-  moments.mean_y = Mean(y);
+  const long double n = static_cast<long double>(x.size());
+  auto totals = [&](size_t begin, size_t end, std::array<BlockedSum, 2>& sums) {
+    for (size_t i = begin; i < end; ++i) {
+      sums[0].Add(x.At(i));
+      sums[1].Add(y.At(i));
+    }
+  };
+  const auto [total_x, total_y] = SumSegments<2>(x.size(), totals);
+  moments.mean_x = total_x / n;
+  moments.mean_y = total_y / n;
   auto sum = [&](size_t begin, size_t end, std::array<BlockedSum, 5>& sums) {
     for (size_t i = begin; i < end; ++i) {
       long double a = x.At(i) - moments.mean_x;
@@ -85,7 +93,6 @@ Moments MomentsOf(const NumberColumn& x, const NumberColumn& y) {
   };
   const auto [dx, dy, dxx, dyy, dxy] = SumSegments<5>(x.size(), sum);
   // The means are rounded; what they are off by is in the sums of the differences.
-  long double n = static_cast<long double>(x.size());
   moments.sxx = dxx - dx * dx / n;
   moments.syy = dyy - dy * dy / n;
   moments.sxy = dxy - dx * dy / n;

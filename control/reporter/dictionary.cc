@@ -46,10 +46,24 @@ uint32_t NumberCodes::FindElsewhere(int64_t number) {
   return entries_[last_].code;
 }
 
-void NumberCodes::Add(int64_t number, uint32_t code) {
+size_t NumberCodes::Follow(const int64_t* numbers, size_t count, int16_t spelling, uint32_t* codes) {
+  if (entries_.empty()) return 0;
+  const Entry* const next = entries_.data() + last_ + 1;
+  const size_t most = std::min(count, entries_.size() - last_ - 1);
+  size_t i = 0;
+  for (; i < most && next[i].number == numbers[i] && next[i].spelling <= spelling; ++i) codes[i] = next[i].code;
+  last_ += static_cast<uint32_t>(i);
+  const Entry& last = entries_[last_];
+  if (i > 0 || last.spelling > spelling) return i;
+  // Or one that stays the same.
+  for (; i < count && numbers[i] == last.number; ++i) codes[i] = last.code;
+  return i;
+}
+
+void NumberCodes::Add(int64_t number, uint32_t code, int16_t spelling) {
   last_ = static_cast<uint32_t>(entries_.size());
   positions_.emplace(number, last_);
-  entries_.push_back({number, code});
+  entries_.push_back({number, code, spelling});
 }
 
 uint32_t DictionaryBuilder::Add(Value value, int64_t bytes) {
@@ -71,30 +85,51 @@ uint32_t DictionaryBuilder::InternText(absl::string_view text) {
 }
 
 uint32_t DictionaryBuilder::NewWhole(int64_t whole, const Value& value) {
+  const int16_t spelling = value.type() == ValueType::kInteger ? kAsInteger : kAsOther;
   uint32_t code = whole_.Find(whole);
   if (code != kNullCode) {
     Prefer(code, value);
+    whole_.Prefer(spelling);
     return code;
   }
   code = Add(value, 0);
-  whole_.Add(whole, code);
+  whole_.Add(whole, code, spelling);
   return code;
+}
+
+void DictionaryBuilder::InternIntegers(const int64_t* integers, size_t count, uint32_t* codes) {
+  for (size_t i = 0; i < count;) {
+    i += whole_.Follow(integers + i, count - i, kAsInteger, codes + i);
+    if (i == count) return;
+    codes[i] = InternInteger(integers[i]);
+    ++i;
+  }
+}
+
+void DictionaryBuilder::InternTimestamps(const int64_t* micros, int16_t offset_minutes, size_t count, uint32_t* codes) {
+  for (size_t i = 0; i < count;) {
+    i += timestamps_.Follow(micros + i, count - i, offset_minutes, codes + i);
+    if (i == count) return;
+    codes[i] = InternTimestamp({micros[i], offset_minutes});
+    ++i;
+  }
 }
 
 uint32_t DictionaryBuilder::NewTimestamp(Timestamp timestamp) {
   uint32_t code = timestamps_.Find(timestamp.micros);
   if (code != kNullCode) {
     Prefer(code, Value::Of(timestamp));
+    timestamps_.Prefer(timestamp.offset_minutes);
     return code;
   }
   code = Add(Value::Of(timestamp), 0);
-  timestamps_.Add(timestamp.micros, code);
+  timestamps_.Add(timestamp.micros, code, timestamp.offset_minutes);
   return code;
 }
 
 uint32_t DictionaryBuilder::NewDate(Date date) {
   uint32_t code = Add(Value::Of(date), 0);
-  dates_.Add(date.days, code);
+  dates_.Add(date.days, code, kAsDate);
   return code;
 }
 
@@ -125,8 +160,9 @@ uint32_t DictionaryBuilder::Intern(const Value& value) {
 DictionaryPtr DictionaryBuilder::Finish(BigVector<uint32_t>& codes) {
   std::vector<uint32_t> order(values_.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [this](uint32_t a, uint32_t b) { return CompareValues(values_[a], values_[b]) < 0; });
+  auto less = [this](uint32_t a, uint32_t b) { return CompareValues(values_[a], values_[b]) < 0; };
+  const bool in_order = std::is_sorted(order.begin(), order.end(), less);
+  if (!in_order) std::sort(order.begin(), order.end(), less);
   auto sorted = std::make_shared<Dictionary>();
   sorted->reserve(values_.size());
   std::vector<uint32_t> place(values_.size());
@@ -135,6 +171,7 @@ DictionaryPtr DictionaryBuilder::Finish(BigVector<uint32_t>& codes) {
     sorted->push_back(std::move(values_[code]));
   }
   for (uint32_t& code : codes) {
+    if (in_order) break;  // codes are places already
     if (code != kNullCode) code = place[code];
   }
   *this = DictionaryBuilder();

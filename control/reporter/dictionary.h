@@ -6,6 +6,7 @@
 #ifndef CHARTLY_CONTROL_REPORTER_DICTIONARY_H_
 #define CHARTLY_CONTROL_REPORTER_DICTIONARY_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,7 +26,8 @@ using Dictionary = std::vector<Value>;
 using DictionaryPtr = std::shared_ptr<const Dictionary>;
 
 // Codes of whole numbers of one kind. What follows a number is guessed to be what followed it before, so that the times
-// of one series after the other are found without hashing. Not thread-safe.
+// of one series after the other are found without hashing. A number may be spelled in several ways; the least spelling
+// that was seen is kept beside it. Not thread-safe.
 class NumberCodes {
  public:
   // The code given to the number; kNullCode if it has none yet.
@@ -38,13 +40,20 @@ class NumberCodes {
     }
     return FindElsewhere(number);
   }
+  // The codes of the first numbers of a list, as many as follow each other as they did before and need no better
+  // spelling. Says how many those are.
+  size_t Follow(const int64_t* numbers, size_t count, int16_t spelling, uint32_t* codes);
+  // Of the number found last: whether its spelling is as good as this one, and that this one is better.
+  bool IsSettled(int16_t spelling) const { return entries_[last_].spelling <= spelling; }
+  void Prefer(int16_t spelling) { entries_[last_].spelling = std::min(entries_[last_].spelling, spelling); }
   // Requires: Find gave kNullCode.
-  void Add(int64_t number, uint32_t code);
+  void Add(int64_t number, uint32_t code, int16_t spelling);
 
  private:
   struct Entry {
     int64_t number;
     uint32_t code;
+    int16_t spelling;
   };
   uint32_t FindElsewhere(int64_t number);
 
@@ -60,13 +69,15 @@ class DictionaryBuilder {
   uint32_t InternText(absl::string_view text);
   uint32_t InternInteger(int64_t integer) {
     uint32_t code = whole_.Find(integer);
-    return code != kNullCode && values_[code].type() == ValueType::kInteger ? code : NewInteger(integer);
+    return code != kNullCode && whole_.IsSettled(kAsInteger) ? code : NewInteger(integer);
   }
+  // The codes of many, as the one above gives each.
+  void InternIntegers(const int64_t* integers, size_t count, uint32_t* codes);
   uint32_t InternTimestamp(Timestamp timestamp) {
     uint32_t code = timestamps_.Find(timestamp.micros);
-    bool settled = code != kNullCode && values_[code].timestamp().offset_minutes <= timestamp.offset_minutes;
-    return settled ? code : NewTimestamp(timestamp);
+    return code != kNullCode && timestamps_.IsSettled(timestamp.offset_minutes) ? code : NewTimestamp(timestamp);
   }
+  void InternTimestamps(const int64_t* micros, int16_t offset_minutes, size_t count, uint32_t* codes);
   uint32_t InternDate(Date date) {
     uint32_t code = dates_.Find(date.days);
     return code != kNullCode ? code : NewDate(date);
@@ -78,6 +89,10 @@ class DictionaryBuilder {
   DictionaryPtr Finish(BigVector<uint32_t>& codes);
 
  private:
+  // Spellings of whole numbers; those of a time are its offsets, and a date has one.
+  static constexpr int16_t kAsInteger = 0;
+  static constexpr int16_t kAsOther = 1;
+  static constexpr int16_t kAsDate = 0;
   uint32_t Add(Value value, int64_t bytes);
   void Prefer(uint32_t code, const Value& value);
   // A number that is new, or whose spelling may be a better one.

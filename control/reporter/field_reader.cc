@@ -27,6 +27,20 @@ class Coder {
     }
   }
 
+  // The codes of all rows. Requires: none is null.
+  void CodesOfAll(uint32_t* codes) {
+    const uint32_t rows = column_.rows;
+    if (column_.type == ValueType::kInteger) return builder_.InternIntegers(column_.integers.data(), rows, codes);
+    if (column_.type == ValueType::kTimestamp && column_.offsets_minutes.empty()) {
+      return builder_.InternTimestamps(column_.integers.data(), column_.offset_minutes, rows, codes);
+    }
+    if (!entries_.empty()) {
+      for (uint32_t row = 0; row < rows; ++row) codes[row] = CodeOfEntry(column_.codes[row]);
+      return;
+    }
+    for (uint32_t row = 0; row < rows; ++row) codes[row] = CodeOf(row);
+  }
+
  private:
   static constexpr uint32_t kUnknown = kNullCode - 1;
   uint32_t CodeOfEntry(uint32_t entry) {
@@ -60,14 +74,16 @@ Value FieldReader::Get(uint32_t row) const {
 
 void FieldReader::AppendCodes(const PickedRows& picked, DictionaryBuilder& builder, BigVector<uint32_t>& codes) const {
   size_t at = codes.size();
-  codes.resize(at + picked.count, kNullCode);
+  MakeRoom(codes, picked.count);
+  codes.resize(at + picked.count);
   std::vector<Coder> coders;
   for (const ColumnData* source : sources_) coders.emplace_back(*source, builder);
   if (sources_.size() == 1 && sources_[0]->nulls.empty()) {
-    Coder& coder = coders[0];
-    picked.ForEach([&](uint32_t row) { codes[at++] = coder.CodeOf(row); });
+    if (picked.all) return coders[0].CodesOfAll(codes.data() + at);
+    picked.ForEach([&](uint32_t row) { codes[at++] = coders[0].CodeOf(row); });
     return;
   }
+  std::fill(codes.begin() + static_cast<int64_t>(at), codes.end(), kNullCode);
   picked.ForEach([&](uint32_t row) {
     for (size_t s = 0; s < sources_.size(); ++s) {
       if (sources_[s]->IsNull(row)) continue;

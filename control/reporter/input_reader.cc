@@ -138,7 +138,7 @@ int64_t InputReader::Append(const RecordRows& records, const PickedRows& rows, F
 }
 
 absl::Status InputReader::Take(const RecordPiece& piece) {
-  ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece));
+  ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece, pool_));
   Learn(records);
   PickedRows rows = Wanted(records);
   int64_t row_bytes = kOrderBytes;
@@ -154,6 +154,7 @@ absl::Status InputReader::Take(const RecordPiece& piece) {
   }
   RETURN_IF_ERROR(records.status());
   rows_ += rows.count;
+  row_bytes_ += rows.count * row_bytes;
   return reservation_.Grow(rows.count * row_bytes);
 }
 
@@ -182,6 +183,8 @@ Table InputReader::Finish() {
     }
   }
   SortCanonically(table);
+  // Nothing doubles or is sorted any more.
+  reservation_.Shrink(std::max<int64_t>(0, row_bytes_ - table.bytes()));
   return table;
 }
 

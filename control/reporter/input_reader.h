@@ -59,10 +59,12 @@ class InputReader {
 
   const InputPlan& plan_;
   Reservation& reservation_;
+  ColumnPool pool_;
   std::set<std::string> names_[5];  // by Role
   std::vector<Field> fields_;       // as those of the plan
   bool saw_records_ = false;
   int64_t rows_ = 0;
+  int64_t row_bytes_ = 0;  // that the reservation holds for them
   int64_t records_ = 0;
   int64_t null_measures_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "control/reporter/join.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -15,10 +16,11 @@ namespace chartly::reporter {
 namespace {
 
 constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
-// What a joined row takes before its columns: its place on both sides.
-constexpr int64_t kPairBytes = 8;
-// What sorting and holding the keys of a row takes.
-constexpr int64_t kKeyRowBytes = 8 + 4 + 32;
+// What a joined row takes before its columns: its place on both sides, for a moment twice.
+constexpr int64_t kPairBytes = 2 * 8;
+// What holding the key of a row takes, and what sorting it.
+constexpr int64_t kKeyBytes = 8;
+constexpr int64_t kSortBytes = 4 + 32;
 
 absl::Status TooManyRows(int64_t rows_max) {
   return Error(
@@ -27,51 +29,86 @@ absl::Status TooManyRows(int64_t rows_max) {
       {{"limit_rows", absl::StrCat(rows_max)}});
 }
 
-// One side in order of key, walked a run of equal keys at a time.
+struct Range {
+  size_t begin = 0;
+  size_t end = 0;
+  size_t size() const { return end - begin; }
+};
+
+// One side in order of key; rows without a key come last.
 class Side {
  public:
-  explicit Side(const BigVector<uint64_t>& keys) : keys_(keys) {
-    if (!std::is_sorted(keys.begin(), keys.end())) order_ = SortedByKey(keys);
-    FindEnd();
+  explicit Side(const BigVector<uint64_t>& keys)
+      : keys_(&keys), is_sorted_(std::is_sorted(keys.begin(), keys.end())) {}
+  Side(const Side&) = delete;
+  Side& operator=(const Side&) = delete;
+  bool is_sorted() const { return is_sorted_; }
+  // To be called once, before anything below.
+  void Sort() {
+    if (!is_sorted_) {
+      order_ = SortedByKey(*keys_);
+      sorted_.resize(order_.size());
+      for (size_t place = 0; place < order_.size(); ++place) sorted_[place] = (*keys_)[order_[place]];
+      keys_ = &sorted_;
+    }
+    const auto end = std::lower_bound(keys_->begin(), keys_->end(), kNullKey);
+    keyed_ = static_cast<size_t>(end - keys_->begin());
+    is_unique_ = std::adjacent_find(keys_->begin(), end) == end;
   }
-  bool AtEnd() const { return begin_ == size() || Key() == kNullKey; }
-  uint64_t Key() const { return KeyAt(begin_); }
-  size_t begin() const { return begin_; }
-  size_t end() const { return end_; }
-  size_t size() const { return keys_.size(); }
+  size_t size() const { return keys_->size(); }
+  size_t keyed() const { return keyed_; }          // rows with a key
+  bool is_unique() const { return is_unique_; }    // no key occurs twice
+  uint64_t KeyAt(size_t place) const { return (*keys_)[place]; }
   uint32_t Row(size_t place) const { return order_.empty() ? static_cast<uint32_t>(place) : order_[place]; }
-  uint64_t KeyAt(size_t place) const { return keys_[Row(place)]; }
+  // The first place whose key is not below, or above, this one; keyed() if there is none.
+  size_t FirstFrom(uint64_t key) const {
+    return static_cast<size_t>(std::lower_bound(keys_->begin(), Keyed(), key) - keys_->begin());
+  }
+  size_t FirstBehind(uint64_t key) const {
+    return static_cast<size_t>(std::upper_bound(keys_->begin(), Keyed(), key) - keys_->begin());
+  }
+
+ private:
+  BigVector<uint64_t>::const_iterator Keyed() const { return keys_->begin() + static_cast<int64_t>(keyed_); }
+  const BigVector<uint64_t>* keys_;
+  const bool is_sorted_;
+  BigVector<uint32_t> order_;    // empty if the keys are in order as they are
+  BigVector<uint64_t> sorted_;  // likewise
+  size_t keyed_ = 0;
+  bool is_unique_ = false;
+};
+
+// Walks places of a side a run of equal keys at a time.
+class Runs {
+ public:
+  Runs(const Side& side, Range places) : side_(side), run_{places.begin, places.begin}, end_(places.end) { FindEnd(); }
+  bool AtEnd() const { return run_.begin == end_; }
+  uint64_t Key() const { return side_.KeyAt(run_.begin); }
+  const Range& run() const { return run_; }
   void Next() {
-    begin_ = end_;
+    run_.begin = run_.end;
     FindEnd();
   }
 
  private:
   void FindEnd() {
-    while (end_ < size() && KeyAt(end_) == KeyAt(begin_)) ++end_;
+    while (run_.end < end_ && side_.KeyAt(run_.end) == side_.KeyAt(run_.begin)) ++run_.end;
   }
-  const BigVector<uint64_t>& keys_;
-  BigVector<uint32_t> order_;  // empty if the keys are in order as they are
-  size_t begin_ = 0;
-  size_t end_ = 0;
+  const Side& side_;
+  Range run_;
+  const size_t end_;
 };
 
-struct Range {
-  size_t begin;
-  size_t end;
-  size_t size() const { return end - begin; }
-};
-
-// Collects joined rows within the limits.
+// Collects joined rows within the limits. Not thread-safe.
 class Pairs {
  public:
-  Pairs(const Side& left, const Side& right, int64_t rows_max, Reservation& reservation, JoinResult& result)
-      : left_(left), right_(right), rows_max_(rows_max), reservation_(reservation), result_(result) {}
+  Pairs(const Side& left, const Side& right, int64_t rows_max, Reservation& reservation)
+      : left_(left), right_(right), rows_max_(rows_max), reservation_(reservation) {}
 
   absl::Status Both(Range left, Range right) {
     RETURN_IF_ERROR(Grow(static_cast<int64_t>(left.size()), static_cast<int64_t>(right.size())));
-    result_.repeated_left += left.size() > 1 ? 1 : 0;
-    result_.repeated_right += right.size() > 1 ? 1 : 0;
+    repeated_left += left.size() > 1 ? 1 : 0;
+    repeated_right += right.size() > 1 ? 1 : 0;
     for (size_t l = left.begin; l < left.end; ++l) {
       for (size_t r = right.begin; r < right.end; ++r) Add(left_.Row(l), right_.Row(r));
     }
@@ -87,10 +124,38 @@ class Pairs {
     for (size_t r = right.begin; r < right.end; ++r) Add(kNoRow, right_.Row(r));
     return absl::OkStatus();
   }
+  // Those of equal keys. Requires: no key occurs twice on a side.
+  absl::Status Unique(Range left, Range right) {
+    const size_t room = std::min({left.size(), right.size(), static_cast<size_t>(rows_max_)});
+    RETURN_IF_ERROR(Grow(static_cast<int64_t>(room), 1));
+    left_rows.resize(room);
+    right_rows.resize(room);
+    size_t count = 0;
+    for (size_t l = left.begin, r = right.begin; l < left.end && r < right.end;) {
+      const uint64_t left_key = left_.KeyAt(l), right_key = right_.KeyAt(r);
+      if (left_key == right_key) {
+        if (count == room) return TooManyRows(rows_max_);
+        left_rows[count] = left_.Row(l);
+        right_rows[count++] = right_.Row(r);
+      }
+      l += left_key <= right_key ? 1 : 0;
+      r += right_key <= left_key ? 1 : 0;
+    }
+    left_rows.resize(count);
+    right_rows.resize(count);
+    reservation_.Shrink((paid_ - static_cast<int64_t>(count)) * kPairBytes);
+    paid_ = static_cast<int64_t>(count);
+    return absl::OkStatus();
+  }
+
+  BigVector<uint32_t> left_rows;
+  BigVector<uint32_t> right_rows;
+  int64_t repeated_left = 0;
+  int64_t repeated_right = 0;
 
  private:
   absl::Status Grow(int64_t left, int64_t right) {
-    int64_t rows = static_cast<int64_t>(result_.left_rows.size());
+    int64_t rows = static_cast<int64_t>(left_rows.size());
     if (right > 0 && left > (rows_max_ - rows) / right) return TooManyRows(rows_max_);
     if (rows + left * right <= paid_) return absl::OkStatus();
     // Many at a time: most keys give one row.
@@ -99,33 +164,67 @@ class Pairs {
     return reservation_.Grow(more * kPairBytes);
   }
   void Add(uint32_t left, uint32_t right) {
-    result_.left_rows.push_back(left);
-    result_.right_rows.push_back(right);
+    left_rows.push_back(left);
+    right_rows.push_back(right);
   }
   static constexpr int64_t kRowsAtATime = 4096;
   const Side& left_;
   const Side& right_;
   const int64_t rows_max_;
   Reservation& reservation_;
-  JoinResult& result_;
   int64_t paid_ = 0;  // rows that the reservation has room for
 };
 
-absl::Status MatchEqual(Side& left, Side& right, JoinKind kind, Pairs& pairs) {
+// Places of both sides that hold the same keys.
+struct Stretch {
+  Range left;
+  Range right;
+};
+
+absl::Status MatchEqual(const Side& left_side, const Side& right_side, const Stretch& stretch, JoinKind kind,
+                        Pairs& pairs) {
+  if (kind == JoinKind::kInner && left_side.is_unique() && right_side.is_unique()) {
+    return pairs.Unique(stretch.left, stretch.right);
+  }
+  Runs left(left_side, stretch.left), right(right_side, stretch.right);
   while (!left.AtEnd() || !right.AtEnd()) {
     bool take_left = !left.AtEnd() && (right.AtEnd() || left.Key() <= right.Key());
     bool take_right = !right.AtEnd() && (left.AtEnd() || right.Key() <= left.Key());
     if (take_left && take_right) {
-      RETURN_IF_ERROR(pairs.Both({left.begin(), left.end()}, {right.begin(), right.end()}));
+      RETURN_IF_ERROR(pairs.Both(left.run(), right.run()));
     } else if (take_left && kind != JoinKind::kInner) {
-      RETURN_IF_ERROR(pairs.LeftOnly({left.begin(), left.end()}));
+      RETURN_IF_ERROR(pairs.LeftOnly(left.run()));
     } else if (take_right && kind == JoinKind::kOuter) {
-      RETURN_IF_ERROR(pairs.RightOnly({right.begin(), right.end()}));
+      RETURN_IF_ERROR(pairs.RightOnly(right.run()));
     }
     if (take_left) left.Next();
     if (take_right) right.Next();
   }
   return absl::OkStatus();
+}
+
+// Cuts both sides at the same keys, so that threads can match the stretches one by one; no run of equal keys is cut.
+std::vector<Stretch> CutByKey(const Side& left, const Side& right) {
+  constexpr size_t kPlaces = size_t{1} << 16;
+  const bool by_left = left.keyed() >= right.keyed();
+  const Side& larger = by_left ? left : right;
+  const Side& smaller = by_left ? right : left;
+  std::vector<Stretch> stretches;
+  Range of_larger, of_smaller;
+  while (of_larger.end < larger.keyed()) {
+    of_larger.begin = of_larger.end;
+    of_smaller.begin = of_smaller.end;
+    of_larger.end = larger.keyed();
+    of_smaller.end = smaller.keyed();
+    if (const size_t cut = of_larger.begin + kPlaces; cut < larger.keyed()) {
+      const uint64_t key = larger.KeyAt(cut);
+      of_larger.end = larger.FirstFrom(key);
+      if (of_larger.end == of_larger.begin) of_larger.end = larger.FirstBehind(key);
+      if (of_larger.end < larger.keyed()) of_smaller.end = smaller.FirstFrom(larger.KeyAt(of_larger.end));
+    }
+    stretches.push_back(by_left ? Stretch{of_larger, of_smaller} : Stretch{of_smaller, of_larger});
+  }
+  return stretches;
 }
 
 // Where a value lies on the axis of its kind.
@@ -153,10 +252,10 @@ absl::StatusOr<std::vector<long double>> PlacesOf(const Dictionary& values, cons
 }
 
 // The runs of equal keys of one side.
-std::vector<Range> RunsOf(Side& side) {
-  std::vector<Range> runs;
-  for (; !side.AtEnd(); side.Next()) runs.push_back({side.begin(), side.end()});
-  return runs;
+std::vector<Range> RunsOf(const Side& side) {
+  std::vector<Range> all;
+  for (Runs runs(side, {0, side.keyed()}); !runs.AtEnd(); runs.Next()) all.push_back(runs.run());
+  return all;
 }
 
 // Joins each key of the left with the nearest of the right among those with the same other keys.
@@ -202,7 +301,7 @@ class NearestMatch {
   const long double tolerance_;
 };
 
-absl::Status MatchNearest(Side& left, Side& right, const JoinKeys& keys, const JoinKey& rule, JoinKind kind,
+absl::Status MatchNearest(const Side& left, const Side& right, const JoinKeys& keys, const JoinKey& rule, JoinKind kind,
                           Pairs& pairs) {
   ASSIGN_OR_RETURN(std::vector<long double> places, PlacesOf(*keys.values.back(), rule));
   NearestMatch match(left, right, keys, rule, std::move(places));
@@ -228,6 +327,48 @@ absl::Status MatchNearest(Side& left, Side& right, const JoinKeys& keys, const J
       RETURN_IF_ERROR(pairs.LeftOnly(left_runs[l]));
     }
   }
+  return absl::OkStatus();
+}
+
+// Puts what the stretches gave behind each other.
+void TakePairs(std::vector<Pairs>& parts, JoinResult& result) {
+  std::vector<size_t> starts = {0};
+  for (const Pairs& part : parts) {
+    starts.push_back(starts.back() + part.left_rows.size());
+    result.repeated_left += part.repeated_left;
+    result.repeated_right += part.repeated_right;
+  }
+  result.left_rows.resize(starts.back());
+  result.right_rows.resize(starts.back());
+  InParallel(parts.size(), [&](size_t i) {
+    Pairs& part = parts[i];
+    std::copy(part.left_rows.begin(), part.left_rows.end(), result.left_rows.data() + starts[i]);
+    std::copy(part.right_rows.begin(), part.right_rows.end(), result.right_rows.data() + starts[i]);
+    part.left_rows = part.right_rows = {};
+  });
+}
+
+// The joined rows of both sides in order of key.
+absl::Status Match(const Side& left, const Side& right, const JoinKeys& coded, const std::vector<JoinKey>& keys,
+                   JoinKind kind, int64_t rows_max, Reservation& reservation, JoinResult& result) {
+  const bool nearest = keys.back().nearest.has_value();
+  const std::vector<Stretch> stretches = nearest ? std::vector<Stretch>() : CutByKey(left, right);
+  std::vector<Pairs> parts(stretches.size() + 1, Pairs(left, right, rows_max, reservation));
+  std::vector<absl::Status> statuses(stretches.size());
+  std::atomic<int64_t> rows{0};
+  InParallel(stretches.size(), [&](size_t i) {
+    if (rows > rows_max) return;
+    statuses[i] = MatchEqual(left, right, stretches[i], kind, parts[i]);
+    rows += static_cast<int64_t>(parts[i].left_rows.size());
+  });
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  Pairs& last = parts.back();
+  if (nearest) RETURN_IF_ERROR(MatchNearest(left, right, coded, keys.back(), kind, last));
+  // Rows without a key match nothing and come last.
+  if (kind != JoinKind::kInner) RETURN_IF_ERROR(last.LeftOnly({left.keyed(), left.size()}));
+  if (kind == JoinKind::kOuter) RETURN_IF_ERROR(last.RightOnly({right.keyed(), right.size()}));
+  if (rows + static_cast<int64_t>(last.left_rows.size()) > rows_max) return TooManyRows(rows_max);
+  TakePairs(parts, result);
   return absl::OkStatus();
 }
 
@@ -280,25 +421,27 @@ void FillTable(const Table& left, const Table& right, const std::vector<JoinKey>
 
 absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
                                       JoinKind kind, int64_t rows_max, Reservation& reservation) {
-  int64_t key_bytes = static_cast<int64_t>(left.rows + right.rows) * kKeyRowBytes;
+  const int64_t key_rows = static_cast<int64_t>(left.rows + right.rows);
+  int64_t key_bytes = key_rows * kKeyBytes;
   RETURN_IF_ERROR(reservation.Grow(key_bytes));
   ASSIGN_OR_RETURN(JoinKeys coded, MakeJoinKeys(left, right, keys));
   std::optional<Side> sides[2];
   InParallel(2, [&](size_t i) { sides[i].emplace(i == 0 ? coded.left : coded.right); });
-  Side &left_side = *sides[0], &right_side = *sides[1];
+  for (const std::optional<Side>& side : sides) {
+    if (side->is_sorted()) continue;
+    const int64_t sort_bytes = static_cast<int64_t>(side->size()) * kSortBytes;
+    RETURN_IF_ERROR(reservation.Grow(sort_bytes));
+    key_bytes += sort_bytes;
+  }
+  InParallel(2, [&](size_t i) { sides[i]->Sort(); });
   JoinResult result;
   result.notes = coded.notes;
-  Pairs pairs(left_side, right_side, rows_max, reservation, result);
-  RETURN_IF_ERROR(keys.back().nearest ? MatchNearest(left_side, right_side, coded, keys.back(), kind, pairs)
-                                      : MatchEqual(left_side, right_side, kind, pairs));
-  // Rows without a key match nothing and come last.
-  if (kind != JoinKind::kInner) RETURN_IF_ERROR(pairs.LeftOnly({left_side.begin(), left_side.size()}));
-  if (kind == JoinKind::kOuter) RETURN_IF_ERROR(pairs.RightOnly({right_side.begin(), right_side.size()}));
+  RETURN_IF_ERROR(Match(*sides[0], *sides[1], coded, keys, kind, rows_max, reservation, result));
   int64_t width = 4 * static_cast<int64_t>(keys.size()) +
                   ValueColumn::kBytesPerValue * static_cast<int64_t>(left.columns.size() + right.columns.size());
   RETURN_IF_ERROR(reservation.Grow(static_cast<int64_t>(result.left_rows.size()) * width));
   FillTable(left, right, keys, coded, result);
-  reservation.Shrink(key_bytes);
+  reservation.Shrink(key_bytes + static_cast<int64_t>(result.left_rows.size()) * kPairBytes / 2);
   return result;
 }
 

@@ -81,19 +81,64 @@ void Densify(JoinKeys& keys) {
   }
 }
 
-void Append(const KeyColumn& column, uint64_t values, BigVector<uint64_t>& keys) {
-  for (size_t row = 0; row < keys.size(); ++row) {
-    uint32_t place = column.At(row);
-    keys[row] = place == kNullCode || keys[row] == kNullKey ? kNullKey : keys[row] * values + place;
+// Key columns of one side that its numbers do not hold yet, and how many values each has.
+struct Digits {
+  std::vector<const KeyColumn*> columns;
+  std::vector<uint64_t> values;
+};
+
+// Puts the digits of the first column, or of a further one, into the numbers of some rows.
+template <bool first>
+void AppendDigit(const KeyColumn& column, uint64_t values, size_t begin, size_t end, uint64_t* keys) {
+  const uint32_t* const codes = column.column->codes.data();
+  const uint32_t* const places = column.places.data();
+  for (size_t row = begin; row < end; ++row) {
+    const uint32_t code = codes[row];
+    const uint32_t place = code == kNullCode ? kNullCode : places[code];
+    if constexpr (first) {
+      keys[row] = place == kNullCode ? kNullKey : place;
+    } else {
+      keys[row] = place == kNullCode || keys[row] == kNullKey ? kNullKey : keys[row] * values + place;
+    }
   }
+}
+
+// Appends all digits, a few rows at a time that stay in the cache. `fresh`: the numbers are not made yet.
+void Append(const Digits& digits, bool fresh, size_t begin, size_t end, BigVector<uint64_t>& keys) {
+  constexpr size_t kRows = 2048;
+  for (; begin < end; begin += kRows) {
+    const size_t stop = std::min(end, begin + kRows);
+    for (size_t i = 0; i < digits.columns.size(); ++i) {
+      (fresh && i == 0 ? AppendDigit<true> : AppendDigit<false>)(*digits.columns[i], digits.values[i], begin, stop,
+                                                                 keys.data());
+    }
+  }
+}
+
+// Puts the digits that are left into the numbers of both sides, and forgets them.
+void Flush(Digits& left, Digits& right, bool fresh, JoinKeys& keys) {
+  constexpr size_t kRows = size_t{1} << 17;
+  const size_t left_parts = (keys.left.size() + kRows - 1) / kRows;
+  const size_t right_parts = (keys.right.size() + kRows - 1) / kRows;
+  InParallel(left_parts + right_parts, [&](size_t part) {
+    const bool is_left = part < left_parts;
+    BigVector<uint64_t>& side = is_left ? keys.left : keys.right;
+    const size_t begin = (is_left ? part : part - left_parts) * kRows;
+    Append(is_left ? left : right, fresh, begin, std::min(side.size(), begin + kRows), side);
+  });
+  left = right = Digits();
 }
 
 }  // namespace
 
 absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, const std::vector<JoinKey>& keys) {
   JoinKeys made;
-  made.left.assign(left.rows, 0);
-  made.right.assign(right.rows, 0);
+  made.left.resize(left.rows);
+  made.right.resize(right.rows);
+  made.left_columns.reserve(keys.size());  // digits point into them
+  made.right_columns.reserve(keys.size());
+  Digits left_digits, right_digits;
+  bool fresh = true;
   uint64_t range = 1;
   for (const JoinKey& key : keys) {
     ASSIGN_OR_RETURN(KeyColumn left_column, FindKey(left, key.left));
@@ -107,18 +152,22 @@ absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, con
     right_column.places = std::move(merged.right);
     uint64_t values = std::max<uint64_t>(1, merged.values->size());
     if (range > (std::numeric_limits<uint64_t>::max() >> 1) / values) {
+      Flush(left_digits, right_digits, fresh, made);
+      fresh = false;
       Densify(made);
       range = made.left.size() + made.right.size() + 1;
     }
-    InParallel(2, [&](size_t side) {
-      Append(side == 0 ? left_column : right_column, values, side == 0 ? made.left : made.right);
-    });
     range *= values;
     made.last_values = values;
     made.left_columns.push_back(std::move(left_column));
     made.right_columns.push_back(std::move(right_column));
+    left_digits.columns.push_back(&made.left_columns.back());
+    right_digits.columns.push_back(&made.right_columns.back());
+    left_digits.values.push_back(values);
+    right_digits.values.push_back(values);
     made.values.push_back(std::move(merged.values));
   }
+  Flush(left_digits, right_digits, fresh, made);
   return made;
 }
 

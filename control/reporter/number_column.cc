@@ -62,7 +62,7 @@ void NumberColumn::Add(const Value& value) {
     high = static_cast<double>(*whole);
     low = static_cast<double>(*whole - absl::int128(high));
   }
-  if (low != 0 && low_.empty()) low_.resize(high_.size());
+  if (low != 0 && low_.empty()) low_.resize(high_.size(), 0);
   if (low != 0 || !low_.empty()) low_.push_back(low);
   high_.push_back(high);
 }

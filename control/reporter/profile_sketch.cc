@@ -68,7 +68,8 @@ Overlap OverlapOf(const absl::flat_hash_set<uint64_t>& left, const absl::flat_ha
 }  // namespace
 
 absl::Status ProfileSketch::Take(const RecordPiece& piece) {
-  ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece));
+  ColumnPool pool;
+  ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece, pool));
   const uint32_t rows = records.rows();
   for (uint32_t row = 0; row < rows; ++row) records_ += records.IsCurrent(row) ? 1 : 0;
   std::set<std::pair<Role, std::string>> fields;

@@ -7,8 +7,15 @@
 
 namespace chartly::reporter {
 
-absl::StatusOr<RecordRows> RecordRows::Parse(const RecordPiece& piece) {
-  RecordRows rows;
+ColumnPool::Lease ColumnPool::Take() {
+  if (free_.empty()) return Lease(new ColumnData, GiveBack{this});
+  Lease lease(free_.back().release(), GiveBack{this});
+  free_.pop_back();
+  return lease;
+}
+
+absl::StatusOr<RecordRows> RecordRows::Parse(const RecordPiece& piece, ColumnPool& pool) {
+  RecordRows rows(pool);
   if (piece.chunk.empty()) {
     ASSIGN_OR_RETURN(rows.batch_, Batch::Parse(piece.batch));
   } else {
@@ -33,18 +40,20 @@ std::vector<const ColumnData*> RecordRows::Find(Role role, absl::string_view nam
   std::vector<const ColumnData*> found;
   if (batch_.has_value()) {
     for (const BatchColumn* column : batch_->Find(role, name)) {
-      std::unique_ptr<ColumnData>& data = decoded_[static_cast<size_t>(column - batch_->columns().data())];
-      if (data == nullptr) data = std::make_unique<ColumnData>(ColumnOfBatch(*column, batch_->rows()));
+      ColumnPool::Lease& data = decoded_[static_cast<size_t>(column - batch_->columns().data())];
+      if (data == nullptr) {
+        data = pool_->Take();
+        *data = ColumnOfBatch(*column, batch_->rows());
+      }
       found.push_back(data.get());
     }
     return found;
   }
-  ChunkScratch scratch;
   for (size_t index : reader_->Find(role, name)) {
-    std::unique_ptr<ColumnData>& data = decoded_[index];
+    ColumnPool::Lease& data = decoded_[index];
     if (data == nullptr) {
-      auto fresh = std::make_unique<ColumnData>();
-      absl::Status decoded = reader_->Decode(index, *fresh, scratch);
+      ColumnPool::Lease fresh = pool_->Take();
+      absl::Status decoded = reader_->Decode(index, *fresh, pool_->scratch());
       if (!decoded.ok()) status_ = decoded;
       if (!decoded.ok()) continue;
       data = std::move(fresh);

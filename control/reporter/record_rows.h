@@ -19,10 +19,29 @@
 
 namespace chartly::reporter {
 
+// Memory of decoded columns, which goes from one piece to the next: touching fresh pages costs as much as decoding.
+// Not thread-safe.
+class ColumnPool {
+ public:
+  struct GiveBack {
+    ColumnPool* pool = nullptr;
+    void operator()(ColumnData* column) const { pool->free_.emplace_back(column); }
+  };
+  using Lease = std::unique_ptr<ColumnData, GiveBack>;
+  // A column of any content, which comes back when the lease ends. The pool must outlive it.
+  Lease Take();
+  ChunkScratch& scratch() { return scratch_; }
+
+ private:
+  std::vector<std::unique_ptr<ColumnData>> free_;
+  ChunkScratch scratch_;
+};
+
 class RecordRows {
  public:
-  // DataLoss (BATCH_CORRUPT, CHUNK_CORRUPT) if the bytes are damaged, or the bitmap is short.
-  static absl::StatusOr<RecordRows> Parse(const RecordPiece& piece);
+  // DataLoss (BATCH_CORRUPT, CHUNK_CORRUPT) if the bytes are damaged, or the bitmap is short. The pool must outlive the
+  // rows.
+  static absl::StatusOr<RecordRows> Parse(const RecordPiece& piece, ColumnPool& pool);
 
   uint32_t rows() const { return batch_.has_value() ? batch_->rows() : reader_->rows(); }
   // Whether IsCurrent holds for every row.
@@ -37,11 +56,12 @@ class RecordRows {
   const absl::Status& status() const { return status_; }
 
  private:
-  RecordRows() = default;
+  explicit RecordRows(ColumnPool& pool) : pool_(&pool) {}
+  ColumnPool* pool_;
   std::optional<Batch> batch_;
   std::optional<ChunkReader> reader_;
   absl::string_view current_;
-  mutable std::map<size_t, std::unique_ptr<ColumnData>> decoded_;  // by index of the column
+  mutable std::map<size_t, ColumnPool::Lease> decoded_;  // by index of the column
   mutable absl::Status status_;
 };
 

@@ -50,7 +50,7 @@ class Execution {
     for (size_t i = 0; i < plan_.inputs.size(); ++i) RETURN_IF_ERROR(TakeInput(i, inputs[i]));
     int64_t input_bytes = reservation_.needed();
     RETURN_IF_ERROR(JoinAll());
-    for (size_t i = 0; i < sides_.size(); ++i) CountUnmatched(i);
+    InParallel(sides_.size(), [&](size_t i) { CountUnmatched(i); });
     // One input alone is the table; of several, the join made a new one.
     if (sides_.size() > 1) reservation_.Shrink(input_bytes);
     sides_.clear();
@@ -128,9 +128,6 @@ class Execution {
       table_ = std::move(sides_[0].table);
       return absl::OkStatus();
     }
-    size_t rows = sides_[0].table.rows;
-    RETURN_IF_ERROR(reservation_.Grow(static_cast<int64_t>(rows) * 4 * static_cast<int64_t>(sides_.size())));
-    for (uint32_t row = 0; row < rows; ++row) sides_[0].origin.push_back(row);
     for (size_t i = 1; i < sides_.size(); ++i) RETURN_IF_ERROR(JoinInput(i));
     return absl::OkStatus();
   }
@@ -144,12 +141,17 @@ class Execution {
       sides_[i].keys.push_back(key.right);
       if (i == 1) sides_[0].keys.push_back(key.left);
     }
-    for (size_t before = 0; before < i; ++before) {
-      BigVector<uint32_t> origin;
-      origin.reserve(joined->left_rows.size());
-      for (uint32_t row : joined->left_rows) origin.push_back(row == kNoRow ? kNoRow : sides_[before].origin[row]);
+    // Beside the places on both sides, which the join has taken room for.
+    RETURN_IF_ERROR(reservation_.Grow(static_cast<int64_t>(joined->left_rows.size() * 4 * (i - 1))));
+    for (size_t before = 0; i > 1 && before < i; ++before) {
+      BigVector<uint32_t> origin(joined->left_rows.size());
+      for (size_t row = 0; row < origin.size(); ++row) {
+        const uint32_t left = joined->left_rows[row];
+        origin[row] = left == kNoRow ? kNoRow : sides_[before].origin[left];
+      }
       sides_[before].origin = std::move(origin);
     }
+    if (i == 1) sides_[0].origin = std::move(joined->left_rows);
     sides_[i].origin = std::move(joined->right_rows);
     for (const std::string& note : joined->notes) warnings_.push_back(note);
     if (i == 1) WarnOfRepeated(joined->repeated_left, 0);
@@ -167,20 +169,20 @@ class Execution {
   // Rows of the side that are in no row of the result that all sides are in.
   void CountUnmatched(size_t i) {
     if (sides_.size() == 1) return;
-    std::vector<bool> matched(sides_[i].table.rows, false);
-    for (size_t row = 0; row < table_.rows; ++row) {
-      bool whole =
-          std::all_of(sides_.begin(), sides_.end(), [row](const Side& side) { return side.origin[row] != kNoRow; });
-      if (whole) matched[sides_[i].origin[row]] = true;
-    }
     const Table& table = sides_[i].table;
+    std::vector<uint8_t> matched(table.rows, 0);
+    for (size_t row = 0; row < table_.rows; ++row) {
+      bool whole = true;
+      for (const Side& side : sides_) whole &= side.origin[row] != kNoRow;
+      if (whole) matched[sides_[i].origin[row]] = 1;
+    }
     std::vector<const Column*> keys;
     for (const std::string& name : sides_[i].keys) keys.push_back(table.Find(name));
     KeyExamples examples(keys.size());
     int64_t unmatched = 0;
-    for (size_t row = 0; row < table.rows; ++row) {
-      if (matched[row]) continue;
+    for (auto at = matched.begin(); (at = std::find(at, matched.end(), 0)) != matched.end(); ++at) {
       ++unmatched;
+      const size_t row = static_cast<size_t>(at - matched.begin());
       examples.Offer([&](size_t d) { return keys[d] == nullptr ? Value() : keys[d]->Get(row); });
     }
     v1::ReportSide& out = *answer_.mutable_sides(static_cast<int>(i));

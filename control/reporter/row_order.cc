@@ -7,14 +7,14 @@
 namespace chartly::reporter {
 namespace {
 
-std::vector<uint32_t> AllRows(size_t rows) {
-  std::vector<uint32_t> order(rows);
+RowList AllRows(size_t rows) {
+  RowList order(rows);
   std::iota(order.begin(), order.end(), 0);
   return order;
 }
 
 // A stable pass of a radix sort with one bucket a code; null comes last.
-void SortByCode(const SortColumn& by, std::vector<uint32_t>& order) {
+void SortByCode(const SortColumn& by, RowList& order) {
   const BigVector<uint32_t>& codes = by.column->codes;
   size_t values = by.column->dictionary->size();
   auto bucket = [&](uint32_t row) -> size_t {
@@ -24,12 +24,12 @@ void SortByCode(const SortColumn& by, std::vector<uint32_t>& order) {
   std::vector<uint32_t> starts(values + 2, 0);
   for (uint32_t row : order) ++starts[bucket(row) + 1];
   for (size_t i = 0; i + 1 < starts.size(); ++i) starts[i + 1] += starts[i];
-  std::vector<uint32_t> sorted(order.size());
+  RowList sorted(order.size());
   for (uint32_t row : order) sorted[starts[bucket(row)]++] = row;
   order.swap(sorted);
 }
 
-bool IsSorted(const std::vector<SortColumn>& by, const std::vector<uint32_t>& order) {
+bool IsSorted(const std::vector<SortColumn>& by, const RowList& order) {
   for (size_t i = 1; i < order.size(); ++i) {
     for (const SortColumn& column : by) {
       int compared = CompareRows(column, order[i - 1], order[i]);
@@ -40,19 +40,26 @@ bool IsSorted(const std::vector<SortColumn>& by, const std::vector<uint32_t>& or
   return true;
 }
 
-// Whether each row has a larger key than the one before: then there is nothing to order, and measures need no look.
-bool IsStrictlySorted(size_t rows, const std::vector<SortColumn>& keys) {
+// Whether no row has a smaller key than the one before, and none an equal one if `strictly`. Requires: keys alone, none
+// descending.
+bool AreKeysSorted(size_t rows, const std::vector<SortColumn>& keys, bool strictly) {
+  std::vector<const uint32_t*> columns;
+  for (const SortColumn& key : keys) columns.push_back(key.column->codes.data());
   for (size_t row = 1; row < rows; ++row) {
     bool larger = false;
-    for (const SortColumn& key : keys) {
-      uint32_t before = key.column->codes[row - 1], now = key.column->codes[row];
+    for (const uint32_t* codes : columns) {
+      uint32_t before = codes[row - 1], now = codes[row];
       if (now < before) return false;
       larger = now > before;
       if (larger) break;
     }
-    if (!larger) return false;
+    if (!larger && strictly) return false;
   }
   return true;
+}
+
+void SplitColumns(const Table& table, std::vector<SortColumn>& keys, std::vector<SortColumn>& measures) {
+  for (const Column& column : table.columns) (column.is_key ? keys : measures).push_back({&column});
 }
 
 }  // namespace
@@ -73,10 +80,11 @@ int CompareRows(const SortColumn& by, uint32_t a, uint32_t b) {
   return by.descending ? -order : order;
 }
 
-std::vector<uint32_t> OrderRows(size_t rows, const std::vector<SortColumn>& by) {
-  std::vector<uint32_t> order = AllRows(rows);
-  if (IsSorted(by, order)) return order;
+RowList OrderRows(size_t rows, const std::vector<SortColumn>& by) {
+  RowList order = AllRows(rows);
   bool keys_only = std::all_of(by.begin(), by.end(), [](const SortColumn& column) { return column.column->is_key; });
+  bool ascending = std::none_of(by.begin(), by.end(), [](const SortColumn& column) { return column.descending; });
+  if (keys_only && ascending ? AreKeysSorted(rows, by, false) : IsSorted(by, order)) return order;
   if (keys_only) {
     for (auto column = by.rbegin(); column != by.rend(); ++column) SortByCode(*column, order);
     return order;
@@ -90,11 +98,10 @@ std::vector<uint32_t> OrderRows(size_t rows, const std::vector<SortColumn>& by) 
   return order;
 }
 
-std::vector<uint32_t> CanonicalOrder(const Table& table) {
+RowList CanonicalOrder(const Table& table) {
   std::vector<SortColumn> keys, measures;
-  for (const Column& column : table.columns) (column.is_key ? keys : measures).push_back({&column});
-  if (IsStrictlySorted(table.rows, keys)) return AllRows(table.rows);
-  std::vector<uint32_t> order = OrderRows(table.rows, keys);
+  SplitColumns(table, keys, measures);
+  RowList order = OrderRows(table.rows, keys);
   auto same_keys = [&](uint32_t a, uint32_t b) {
     return std::all_of(keys.begin(), keys.end(),
                        [&](const SortColumn& key) { return key.column->codes[a] == key.column->codes[b]; });
@@ -118,7 +125,11 @@ std::vector<uint32_t> CanonicalOrder(const Table& table) {
 }
 
 void SortCanonically(Table& table) {
-  std::vector<uint32_t> order = CanonicalOrder(table);
+  std::vector<SortColumn> keys, measures;
+  SplitColumns(table, keys, measures);
+  // Then measures need no look.
+  if (AreKeysSorted(table.rows, keys, true)) return;
+  RowList order = CanonicalOrder(table);
   if (std::is_sorted(order.begin(), order.end())) return;
   table = table.Gather(order);
 }
@@ -129,11 +140,15 @@ RowGroups GroupRows(size_t rows, const std::vector<const Column*>& keys) {
   RowGroups groups;
   groups.order = OrderRows(rows, by);
   groups.starts.push_back(0);
+  std::vector<const uint32_t*> columns;
+  for (const Column* key : keys) columns.push_back(key->codes.data());
   for (size_t i = 1; i < rows; ++i) {
-    bool same = std::all_of(keys.begin(), keys.end(), [&](const Column* key) {
-      return key->codes[groups.order[i - 1]] == key->codes[groups.order[i]];
-    });
-    if (!same) groups.starts.push_back(static_cast<uint32_t>(i));
+    const uint32_t before = groups.order[i - 1], row = groups.order[i];
+    for (const uint32_t* codes : columns) {
+      if (codes[before] == codes[row]) continue;
+      groups.starts.push_back(static_cast<uint32_t>(i));
+      break;
+    }
   }
   if (rows > 0) groups.starts.push_back(static_cast<uint32_t>(rows));
   return groups;

@@ -10,6 +10,8 @@
 
 namespace chartly::reporter {
 
+using RowList = BigVector<uint32_t>;
+
 struct SortColumn {
   const Column* column;
   bool descending = false;
@@ -19,15 +21,15 @@ struct SortColumn {
 int CompareRows(const SortColumn& by, uint32_t a, uint32_t b);
 
 // The rows in order of the first column, of equals by the second, and so on.
-std::vector<uint32_t> OrderRows(size_t rows, const std::vector<SortColumn>& by);
+RowList OrderRows(size_t rows, const std::vector<SortColumn>& by);
 // As OrderRows with all columns, keys first: the one order of a table that does not depend on how its rows came in.
-std::vector<uint32_t> CanonicalOrder(const Table& table);
+RowList CanonicalOrder(const Table& table);
 // Puts the rows in their canonical order.
 void SortCanonically(Table& table);
 
 // Rows that are equal in all key columns given, in order of those.
 struct RowGroups {
-  std::vector<uint32_t> order;   // rows, group by group; within a group in the order of the table
+  RowList order;                 // rows, group by group; within a group in the order of the table
   std::vector<uint32_t> starts;  // of each group in `order`, and the end
   size_t size() const { return starts.size() - 1; }
 };

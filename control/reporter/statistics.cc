@@ -242,7 +242,7 @@ class Statistics {
     std::vector<SortColumn> order;
     for (const Column& column : series) order.push_back({&column});
     order.push_back({by});
-    std::vector<uint32_t> rows = OrderRows(table_.rows, order);
+    RowList rows = OrderRows(table_.rows, order);
     auto same = [&](uint32_t a, uint32_t b) {
       return std::all_of(series.begin(), series.end(),
                          [&](const Column& column) { return column.codes[a] == column.codes[b]; });

@@ -2,7 +2,7 @@
 //
 //   filter year >= 2000
 //   derive per_head = gdp.usd / population
-//   group by geo.region, year(time.date) as year: sum(gdp.usd) as gdp, count()
+//   group by geo.region, year(time.date) as year: sum(gdp.usd) as gdp, count(), pearson(gdp.usd, co2)
 //   window growth = percent_change(gdp) over geo.region by year
 //   sort gdp desc, geo.region
 //   top 10 by gdp per year
@@ -39,6 +39,7 @@ struct DeriveStep {
 struct AggregateCall {
   AggregateFunction function = AggregateFunction::kCount;
   std::string column;  // empty: rows
+  std::string other;   // of what takes two columns
   double quantile = 0.5;
   std::string name;
 };

@@ -26,7 +26,10 @@ struct Collector {
   }
   void operator()(const GroupStep& step) {
     for (const GroupKey& key : step.keys) Read(key.column);
-    for (const AggregateCall& call : step.calls) Read(call.column);
+    for (const AggregateCall& call : step.calls) {
+      Read(call.column);
+      Read(call.other);
+    }
     for (const GroupKey& key : step.keys) Make(key.name);
     for (const AggregateCall& call : step.calls) Make(call.name);
   }
@@ -46,6 +49,7 @@ struct Collector {
   void operator()(const PivotStep& step) {
     Read(step.column);
     Read(step.call.column);
+    Read(step.call.other);
     makes_columns = true;
   }
   void operator()(const SelectStep& step) {

@@ -219,8 +219,12 @@ class Parser {
       }
       Advance();
     }
+    if (TakesTwoColumns(call.function)) {
+      RETURN_IF_ERROR(Expect(','));
+      ASSIGN_OR_RETURN(call.other, Name());
+    }
     RETURN_IF_ERROR(Expect(')'));
-    call.name = rows ? function : absl::StrCat(function, "_", call.column);
+    call.name = rows ? function : absl::StrCat(function, "_", call.column, call.other.empty() ? "" : "_", call.other);
     if (TakeWord("as")) {
       ASSIGN_OR_RETURN(call.name, Name("a name"));
     }

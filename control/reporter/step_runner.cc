@@ -120,8 +120,13 @@ Column AsKey(const Column& column) {
 absl::Status RunSteps(const std::vector<Step>& steps, Reservation& reservation, Table& table,
                       std::vector<std::string>& warnings) {
   for (size_t i = 0; i < steps.size(); ++i) {
-    RETURN_IF_ERROR(reservation.Grow(table.bytes() + static_cast<int64_t>(table.rows) * kStepRowBytes));
+    const int64_t bytes = table.bytes();
+    const int64_t beside = bytes + static_cast<int64_t>(table.rows) * kStepRowBytes;
+    RETURN_IF_ERROR(reservation.Grow(beside));
     RETURN_IF_ERROR(Annotate(RunStep(steps[i], table, warnings), absl::StrCat("steps[", i, "]")));
+    // What is left of it is the new table in place of the old one.
+    reservation.Shrink(beside + bytes - table.bytes());
+    RETURN_IF_ERROR(reservation.Grow(0));
   }
   return absl::OkStatus();
 }

@@ -10,18 +10,6 @@
 
 namespace chartly::reporter {
 
-namespace {
-
-bool IsEveryRow(absl::Span<const uint32_t> rows, size_t size) {
-  if (rows.size() != size) return false;
-  for (uint32_t row = 0; row < size; ++row) {
-    if (rows[row] != row) return false;
-  }
-  return true;
-}
-
-}  // namespace
-
 Value Column::Get(size_t row) const {
   if (!is_key) return values.Get(row);
   return codes[row] == kNullCode ? Value() : (*dictionary)[codes[row]];
@@ -53,23 +41,15 @@ Column Column::KeyOf(std::string name, const std::vector<Value>& values) {
 }
 
 Column Column::Gather(absl::Span<const uint32_t> rows) const {
-  if (IsEveryRow(rows, size())) return *this;
   Column out;
   out.name = name;
   out.is_key = is_key;
   out.dictionary = dictionary;
   if (is_key) {
-    out.codes.reserve(rows.size());
-    for (uint32_t row : rows) out.codes.push_back(row == kNoRow ? kNullCode : codes[row]);
-    return out;
-  }
-  out.values.Reserve(rows.size());
-  for (uint32_t row : rows) {
-    if (row == kNoRow) {
-      out.values.Add(Value());
-    } else {
-      out.values.AddFrom(values, row);
-    }
+    out.codes.resize(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) out.codes[i] = rows[i] == kNoRow ? kNullCode : codes[rows[i]];
+  } else {
+    out.values = values.Gather(rows);
   }
   return out;
 }

@@ -19,9 +19,6 @@
 
 namespace chartly::reporter {
 
-// A row that is not there: its values are null.
-inline constexpr uint32_t kNoRow = 0xFFFFFFFF;
-
 struct Column {
   std::string name;
   bool is_key = false;

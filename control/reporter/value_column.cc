@@ -1,5 +1,6 @@
 #include "control/reporter/value_column.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -37,6 +38,7 @@ void ValueColumn::PushAll(uint8_t tag, const void* words, size_t count) {
   if (tags_.empty() && tag != tag_) tags_.assign(words_.size(), tag_);
   if (!tags_.empty()) tags_.insert(tags_.end(), count, tag);
   size_t before = words_.size();
+  MakeRoom(words_, count);
   words_.resize(before + count);
   std::memcpy(words_.data() + before, words, count * sizeof(int64_t));
 }
@@ -89,6 +91,26 @@ int64_t ValueColumn::Add(const Value& value) {
   Push(kAside, static_cast<int64_t>(aside_.size()));
   aside_.push_back(value);
   return static_cast<int64_t>(sizeof(Value) + (value.type() == ValueType::kText ? value.text().size() : 0));
+}
+
+ValueColumn ValueColumn::Gather(absl::Span<const uint32_t> rows) const {
+  ValueColumn out;
+  const bool packed = tags_.empty() && tag_ != kAside && !words_.empty();
+  if (packed && std::find(rows.begin(), rows.end(), kNoRow) == rows.end()) {
+    out.tag_ = tag_;
+    out.words_.resize(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) out.words_[i] = words_[rows[i]];
+    return out;
+  }
+  out.words_.reserve(rows.size());
+  for (uint32_t row : rows) {
+    if (row == kNoRow) {
+      out.Push(kNull, 0);
+    } else {
+      out.AddFrom(*this, row);
+    }
+  }
+  return out;
 }
 
 void ValueColumn::AddFrom(const ValueColumn& other, size_t i) {

@@ -6,11 +6,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "common/chunk/column_data.h"
 #include "common/value/value.h"
 #include "control/reporter/big_vector.h"
 
 namespace chartly::reporter {
+
+// A row that is not there: its values are null.
+inline constexpr uint32_t kNoRow = 0xFFFFFFFF;
 
 class ValueColumn {
  public:
@@ -30,6 +34,8 @@ class ValueColumn {
   bool IsFloat(size_t i) const { return TagOf(i) == kFloat; }
   size_t size() const { return words_.size(); }
   void Reserve(size_t count) { words_.reserve(count); }
+  // The values at these places; null for kNoRow.
+  ValueColumn Gather(absl::Span<const uint32_t> rows) const;
   // Adds value i of another column.
   void AddFrom(const ValueColumn& other, size_t i);
 

@@ -148,7 +148,7 @@ absl::StatusOr<Column> RunWindow(const WindowStep& step, const Table& table, std
     ASSIGN_OR_RETURN(const Column* by, table.Require(name));
     order.push_back({by});
   }
-  std::vector<uint32_t> rows = OrderRows(table.rows, order);
+  RowList rows = OrderRows(table.rows, order);
   std::vector<Value> results(table.rows);
   size_t gaps = 0;
   auto same = [&](size_t a, size_t b) {
