@@ -146,7 +146,7 @@ void CommitGroup::LookUp(const std::vector<const CommitRequest*>& requests) {
     for (const PreparedBatch& batch : request->batches) {
       SealedQuestion& question = looked_up_.emplace_back();
       question.batch = &batch;
-      if (!sealed_.HasParts(batch.header.profile_id())) continue;
+      if (!sealed_.MayHaveKeysOf(batch)) continue;
       const auto& [oldest, newest] = times[batch.header.profile_id()];
       question.rows = index_.Undecided(batch.ids, oldest == newest ? oldest : std::numeric_limits<int64_t>::min());
     }

@@ -89,6 +89,13 @@ size_t SealedIndex::filter_bytes() const {
   return bytes;
 }
 
+bool SealedIndex::MayHaveKeysOf(const PreparedBatch& batch) const {
+  auto parts = parts_.find(batch.header.profile_id());
+  return parts != parts_.end() && std::any_of(parts->second.begin(), parts->second.end(), [&](const PartPtr& part) {
+           return MayShareKeys(batch.ranges, part->meta);
+         });
+}
+
 absl::Status SealedIndex::Find(std::vector<SealedQuestion>& questions) {
   observed_us_.clear();
   std::map<std::string, std::vector<SealedQuestion*>> by_profile;

@@ -38,7 +38,8 @@ class SealedIndex {
 
   // Takes the parts of the store as they are now.
   void Refresh() { parts_ = store_.AllParts(); }
-  bool HasParts(const std::string& profile_id) const { return parts_.count(profile_id) > 0; }
+  // False if no part can have the key of a row of the batch, by the ranges of its key dims.
+  bool MayHaveKeysOf(const PreparedBatch& batch) const;
 
   // Fills in what the parts know of the rows of each question. Questions that come together share the chunks that are
   // read for them. A damaged chunk is set aside and taken for empty: its records are stored anew when they are sent
