@@ -129,6 +129,7 @@ const Fault kFaults[] = {
     {"E73", "drop: [ALL]", "drop: [NET_RAW]"},
     {"E73", "drop: [ALL]", "drop: [ALL], add: [NET_RAW]"},
     {"E74", "automountServiceAccountToken: false", "automountServiceAccountToken: true"},
+    {"E74", "emptyDir: {sizeLimit: 1Gi}", "projected: {sources: [{serviceAccountToken: {path: token}}]}"},
     {"F76", "kind: ConfigMap", "kind: Lease"},
     {"F77", "matchLabels: {", "matchLabels: {app.kubernetes.io/version: 1.2.3, "},
     {"F77", "matchLabels: {app.kubernetes.io/name: chartly", "matchLabels: {app.kubernetes.io/name: other"},
@@ -155,6 +156,14 @@ TEST_CASE("What keeps all rules has no finding") {
   std::vector<LintFinding> findings = Lint(Read(Good()), {});
   for (const LintFinding& finding : findings) UNSCOPED_INFO(finding.rule << " " << finding.message);
   CHECK(findings.empty());
+}
+
+TEST_CASE("What runs beside Chartly has probes of its own, but has them") {
+  const std::string beside = absl::StrReplaceAll(
+      Good(), {{"app.kubernetes.io/part-of: chartly,", "app.kubernetes.io/part-of: chartly-infrastructure,"},
+               {"livenessProbe: {httpGet: {path: /health, port: http}}", "livenessProbe: {exec: {command: [ask]}}"}});
+  CHECK(Lint(Read(beside), {"F91"}).empty());
+  CHECK(Lint(Read(absl::StrReplaceAll(beside, {{"livenessProbe", "otherProbe"}})), {"F91"}).size() == 1);
 }
 
 TEST_CASE("Each rule finds what breaks it, at its object, and says how to mend it") {

@@ -14,6 +14,9 @@ namespace {
 
 using Manifests = std::vector<Manifest>;
 
+// What the charts below charts/infrastructure label their pods with.
+constexpr char kBeside[] = "chartly-infrastructure";
+
 void EachPod(const Manifests& manifests, const std::function<void(const Manifest&, const YamlNode& pod)>& check) {
   for (const Manifest& manifest : manifests) {
     if (const YamlNode* pod = manifest.pod()) check(manifest, *pod);
@@ -217,8 +220,18 @@ void NoCapabilities(const Manifests& manifests, LintReport& report) {
 
 void NoToken(const Manifests& manifests, LintReport& report) {
   EachPod(manifests, [&](const Manifest& manifest, const YamlNode& pod) {
-    if (IsFalse(&pod, {"automountServiceAccountToken"})) return;
-    report.Add(manifest, &pod, "the pods get a token of the cluster; set automountServiceAccountToken: false");
+    if (!IsFalse(&pod, {"automountServiceAccountToken"})) {
+      report.Add(manifest, &pod, "the pods get a token of the cluster; set automountServiceAccountToken: false");
+    }
+    if (manifest.component() == "observer") return;  // which opens readiness gates, where that is asked for
+    for (const YamlNode& volume : ItemsAt(&pod, {"volumes"})) {
+      for (const YamlNode& source : ItemsAt(&volume, {"projected", "sources"})) {
+        const YamlNode* token = Look(&source, {"serviceAccountToken"});
+        if (token == nullptr) continue;
+        report.Add(manifest, token,
+                   "the pods mount a token of the cluster; only the observer may, where it opens readiness gates");
+      }
+    }
   });
 }
 
@@ -245,12 +258,14 @@ void Probes(const Manifests& manifests, LintReport& report) {
   for (const Manifest& manifest : manifests) {
     const std::string kind = manifest.kind();
     if (kind != "Deployment" && kind != "StatefulSet" && kind != "DaemonSet") continue;
+    // What runs beside Chartly has no such paths.
+    const bool beside = TextAt(manifest.pod_labels(), {"app.kubernetes.io/part-of"}) == kBeside;
     for (const YamlNode& container : ItemsAt(manifest.pod(), {"containers"})) {
       for (const auto& [probe, path] : {std::pair<absl::string_view, absl::string_view>{"startupProbe", "/ready"},
                                         {"readinessProbe", "/ready"},
                                         {"livenessProbe", "/health"}}) {
         const std::string asked = TextAt(&container, {probe, "httpGet", "path"});
-        if (asked == path) continue;
+        if (asked == path || (beside && Look(&container, {probe}) != nullptr)) continue;
         report.Add(manifest, Look(&container, {probe}) ? Look(&container, {probe}) : &container,
                    asked.empty() ? absl::StrCat(Of(container), "has no ", probe, "; ask ", path)
                                  : absl::StrCat(Of(container), "'s ", probe, " asks ", asked, "; it is to ask ", path));

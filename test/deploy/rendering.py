@@ -46,6 +46,16 @@ VARIANTS = {
 }
 
 
+# The charts beside the application, each with the values that it ships.
+INFRASTRUCTURE = ROOT / "charts/infrastructure"
+BESIDE = {f"{path.parent.name}:{variant}": (path.parent.name, values) for path in sorted(INFRASTRUCTURE.glob("*/Chart.yaml")) for variant, values in {
+    "default": [],
+    "dev": ["-f", path.parent / "values-dev.yaml"],
+    "prod": ["-f", path.parent / "values-prod.yaml", "--set", f"image.digest={DIGEST}"],
+    "bare": ["--set", "networkPolicy.enabled=false,disruptionBudget.enabled=false"]}.items()}
+BESIDE["nginx:tls"] = ("nginx", ["--set", "gateway.caConfigMap=chartly-ca,tlsSecret=chartly-tls"])
+
+
 def helm(*arguments, check=True):
     return run(need("helm"), *arguments, check=check)
 
@@ -62,6 +72,16 @@ def load(text):
 @functools.lru_cache(maxsize=None)
 def chart_text(variant):
     return template(*VARIANTS[variant]).stdout
+
+
+def beside(name, *values, check=True):
+    return helm("template", name, INFRASTRUCTURE / name, "--namespace", "chartly", "--kube-version", KUBE_VERSION, *values, check=check)
+
+
+@functools.lru_cache(maxsize=None)
+def beside_text(variant):
+    name, values = BESIDE[variant]
+    return beside(name, *values).stdout
 
 
 def chart(variant):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 
-from rendering import ENVIRONMENTS, VARIANTS, chart_text, overlay_text, overlays, raw
+from rendering import BESIDE, ENVIRONMENTS, VARIANTS, beside_text, chart_text, overlay_text, overlays, raw
 from test_linters import scores
 from test_mutations import MUTATIONS
 from tools import ROOT, need, run
@@ -17,6 +17,7 @@ from tools import ROOT, need, run
 CHARTLY = os.path.join(os.environ.get("CHARTLY_BIN", ROOT / "build/bin"), "chartly")
 TEXTS = {f"chart:{name}": lambda name=name: chart_text(name) for name in VARIANTS}
 TEXTS |= {f"overlay:{name}": lambda name=name: overlay_text(name) for name in overlays()}
+TEXTS |= {f"beside:{name}": lambda name=name: beside_text(name) for name in BESIDE}
 TEXTS["raw"] = lambda: yaml.safe_dump_all(raw())
 TEXTS |= {f"drift:{name}": lambda name=name: run(need("kubectl"), "kustomize", ROOT / f"deploy/argocd/{name}/drift").stdout for name in ENVIRONMENTS}
 
@@ -45,7 +46,7 @@ def lint(text, *arguments):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_E70_the_linter_finds_nothing_in_what_is_shipped(name):
+def test_E70_G107_the_linter_finds_nothing_in_what_is_shipped(name):
     assert lint(TEXTS[name]()) == []
 
 

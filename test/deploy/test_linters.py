@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rendering import VARIANTS, chart_text, overlay_text, overlays, raw
+from rendering import BESIDE, VARIANTS, beside_text, chart_text, overlay_text, overlays, raw
 from tools import CACHE, need
 
 TEXTS = {f"chart:{name}": lambda name=name: chart_text(name) for name in VARIANTS}
 TEXTS |= {f"overlay:{name}": lambda name=name: overlay_text(name) for name in overlays()}
+TEXTS |= {f"beside:{name}": lambda name=name: beside_text(name) for name in BESIDE}
 TEXTS["raw"] = lambda: yaml.safe_dump_all(raw())
 
 # Findings that are accepted, each with its reason.
@@ -26,10 +27,10 @@ ACCEPTED = {
 }
 ONLY = {
     "container-security-context-user-group-id": {"chart:openshift", "overlay:openshift"},
-    "deployment-has-poddisruptionbudget": {"chart:bare"},
-    "statefulset-has-poddisruptionbudget": {"chart:bare"},
-    "pod-networkpolicy": {"chart:bare"},
-    "deployment-replicas": set(TEXTS) - {"chart:staging", "chart:prod"},
+    "deployment-has-poddisruptionbudget": {"chart:bare", "beside:nginx:bare"},
+    "statefulset-has-poddisruptionbudget": {"chart:bare", "beside:postgresql:bare"},
+    "pod-networkpolicy": {"chart:bare", "beside:nginx:bare", "beside:postgresql:bare"},
+    "deployment-replicas": set(TEXTS) - {"chart:staging", "chart:prod", "beside:nginx:prod"},
 }
 
 
@@ -44,7 +45,7 @@ def schema_faults(text, version):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_U274_the_schemas_of_the_api_take_every_object(name):
+def test_U274_G107_the_schemas_of_the_api_take_every_object(name):
     assert schema_faults(TEXTS[name](), "1.32") == []
 
 
@@ -72,7 +73,7 @@ def scores(text):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_F76_kube_score_finds_only_what_is_accepted(name):
+def test_F76_G107_kube_score_finds_only_what_is_accepted(name):
     faults = [(check, where) for check, where in scores(TEXTS[name]())
               if check not in ACCEPTED or name not in ONLY.get(check, {name})]
     assert faults == []
