@@ -296,6 +296,8 @@ class ControlProcess final : public Control {
         config.backups.folder = config_.backup_dir;
         config.backups.keep = config_.backup_keep;
         config.backups.bucket = config_.backup_bucket;
+        config.gate_selector = config_.gate_selector;
+        config.kube_folder = config_.kube_folder;
         ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open(config, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_, *backups_);
       }

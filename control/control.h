@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/config/parts.h"
+#include "common/kube/kube_client.h"
 #include "common/s3/bucket.h"
 
 namespace chartly::control {
@@ -52,6 +53,9 @@ struct ControlConfig {
   std::string backup_dir;          // where backups lie; empty: none can be made
   size_t backup_keep = 14;         // backups that stay
   s3::BucketConfig backup_bucket;  // where they are copied to; without a url nowhere
+  // The pods whose readiness gates the observer opens, and the account it does that with; none if empty.
+  std::string gate_selector;
+  std::string kube_folder = kube::kAccountFolder;
   absl::Duration retention_interval = absl::Hours(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;

@@ -169,6 +169,14 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--backup-keep", flags.config.backup_keep, "Backups that stay once a new one is whole")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  CLI::Option* gates =
+      app.add_option("--gate-pods", flags.config.gate_selector,
+                     "Label selector of the pods of this namespace whose readiness gate argocd.argoproj.io/health the "
+                     "observer opens once it has seen them do well; it takes an account that may list pods and patch "
+                     "pods/status");
+  app.add_option("--kube-account", flags.config.kube_folder, "Folder with token, ca.crt and namespace of that account")
+      ->needs(gates)
+      ->capture_default_str();
   app.add_option("--retention-check-seconds", flags.retention_seconds,
                  "How often records are looked for that their profile does not keep any longer")
       ->check(CLI::Range(1, 86400))

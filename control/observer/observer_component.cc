@@ -1,5 +1,7 @@
 #include "control/observer/observer_component.h"
 
+#include <cstdlib>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/net/http_client.h"
@@ -23,6 +25,16 @@ absl::Status ProbeGateway(net::HttpClient& http, const std::string& address) {
   return absl::FailedPreconditionError(absl::StrCat("/ready answered with status ", response.status));
 }
 
+absl::StatusOr<std::unique_ptr<PodGates>> OpenGates(const ObserverConfig& config, Clock& clock) {
+  auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  ASSIGN_OR_RETURN(kube::KubeAccess access, kube::AccessOfPod(variable, config.kube_folder));
+  ASSIGN_OR_RETURN(std::unique_ptr<kube::KubeClient> kube, kube::KubeClient::Create(std::move(access)));
+  return std::make_unique<PodGates>(std::move(kube), config.gate_selector, clock);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ObserverComponent>> ObserverComponent::Open(const ObserverConfig& config,
@@ -41,6 +53,10 @@ absl::StatusOr<std::unique_ptr<ObserverComponent>> ObserverComponent::Open(const
   std::unique_ptr<ObserverComponent> made(
       new ObserverComponent(std::move(deps), config.backups, authenticator, audit, peers, clock));
   RETURN_IF_ERROR(made->backups_.OpenBucket());
+  if (!config.gate_selector.empty()) {
+    ASSIGN_OR_RETURN(made->gates_, OpenGates(config, clock));
+    made->gates_->Start();
+  }
   return made;
 }
 

@@ -20,17 +20,23 @@
 #include "control/observer/observer.h"
 #include "control/observer/observer_service.h"
 #include "control/observer/part_copies.h"
+#include "control/observer/pod_gates.h"
 
 namespace chartly::observer {
 
 struct ObserverConfig {
   std::string gateway_address;  // where the gateway of this process listens; empty if it runs elsewhere
   BackupConfig backups;
+  // The pods whose readiness gates it opens, as a label selector; none if empty. It is a pod itself then, and
+  // kube_folder is where its account is.
+  std::string gate_selector;
+  std::string kube_folder;
 };
 
 class ObserverComponent {
  public:
-  // The peers, authenticator, sink (may be null) and clock must outlive it.
+  // The peers, authenticator, sink (may be null) and clock must outlive it. FailedPrecondition (KUBE_NOT_IN_POD) if it
+  // is to open gates and has no account in a cluster.
   static absl::StatusOr<std::unique_ptr<ObserverComponent>> Open(const ObserverConfig& config,
                                                                  const rpc::Authenticator& authenticator,
                                                                  rpc::AuditSink* audit, const rpc::Peers& peers,
@@ -38,8 +44,11 @@ class ObserverComponent {
   std::vector<grpc::Service*> services() { return {&service_, &backup_service_}; }
   // Empty: that other parts are down is what it tells, not a fault of its own.
   std::string Health() { return ""; }
-  // A round under way ends within a second, a backup is given up. Safe twice.
-  void Shutdown() { backups_.Shutdown(); }
+  // A round under way ends within a second, a backup and a look at gates are given up. Safe twice.
+  void Shutdown() {
+    if (gates_) gates_->Shutdown();
+    backups_.Shutdown();
+  }
 
  private:
   ObserverComponent(ObserverDeps deps, const BackupConfig& backups, const rpc::Authenticator& authenticator,
@@ -55,6 +64,7 @@ class ObserverComponent {
   BackupBook backups_;
   ObserverService service_;
   BackupService backup_service_;
+  std::unique_ptr<PodGates> gates_;  // none if it opens none
 };
 
 }  // namespace chartly::observer

@@ -2,10 +2,13 @@
 
 What the API does is real: schemas, admission, ownership, rollouts. What runs in a container is not: pods become ready after
 a moment, and those that end succeed, but for NAMESPACE/NAME in `kubelet.failing`. An image in `kubelet.broken` cannot be
-pulled; one in `kubelet.unready` runs and never becomes ready."""
+pulled; one in `kubelet.unready` runs and never becomes ready. Pods of a namespace in `kubelet.loopback` have an address of
+loopback, where a test can answer for them. Readiness gates are waited for. Of every container there is a log: a line, or
+what stands in `kubelet.logs` for (NAMESPACE, POD, CONTAINER), the one before a restart with True as a fourth."""
 
 import datetime
 import http.client
+import http.server
 import json
 import os
 import shutil
@@ -14,6 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,7 @@ CONTROLLERS = ["cronjob-controller", "daemonset-controller", "deployment-control
                "ttl-after-finished-controller"]
 PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager"]
 TOKEN = "rig-token"
+LOOPBACK = "127.0.1.1"
 
 
 def programs():
@@ -94,6 +99,38 @@ class Kubelet(threading.Thread):
         super().__init__(daemon=True)
         self.api, self.ended, self.fault = api, threading.Event(), None
         self.ready_after, self.broken, self.unready, self.failing, self.seen, self.address = 0.3, set(), set(), set(), {}, 0
+        self.loopback, self.logs, self.log_server = set(), {}, None
+
+    def serve_logs(self, certificate, key):
+        """Answers the API server when it is asked for logs; returns the port."""
+        kubelet = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                path, _, query = self.path.partition("?")
+                body = kubelet.log(path.split("/")[2:], urllib.parse.parse_qs(query))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_):
+                pass
+        self.log_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.log_server.socket = context.wrap_socket(self.log_server.socket, server_side=True)
+        threading.Thread(target=self.log_server.serve_forever, daemon=True).start()
+        return self.log_server.server_address[1]
+
+    def log(self, names, query):
+        """The log of NAMESPACE, POD, CONTAINER as a kubelet gives it: as much of it as is asked for."""
+        place = (*names, True) if query.get("previous") == ["true"] else tuple(names)
+        lines = self.logs.get(place, f"info {names[1]} runs\n").splitlines(keepends=True)
+        if "tailLines" in query:
+            lines = lines[-int(query["tailLines"][0]):]
+        stamp = f"{now()} " if query.get("timestamps") == ["true"] else ""
+        return "".join(stamp + line for line in lines)
 
     def run(self):
         while not self.ended.wait(0.1):
@@ -128,6 +165,8 @@ class Kubelet(threading.Thread):
             self.unless_gone("POST", f"{self.path(pod)}/binding", {
                 "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": NODE}})
+        elif pod["status"].get("phase") == "Running":
+            self.mind_gates(pod)
         elif pod["status"].get("phase") == "Pending":
             begun = self.seen.setdefault(pod["metadata"]["uid"], time.monotonic())
             if any(container["image"] in self.broken for container in pod["spec"]["containers"]):
@@ -136,6 +175,15 @@ class Kubelet(threading.Thread):
                     self.report(pod, "Failed", {"terminated": {"exitCode": 1, "reason": "DeadlineExceeded"}}, False)
             elif time.monotonic() - begun >= self.ready_after:
                 self.start_pod(pod)
+
+    def mind_gates(self, pod):
+        """A pod is ready when its containers are and every gate is open."""
+        met = {each["type"]: each["status"] == "True" for each in pod["status"]["conditions"]}
+        wanted = met["ContainersReady"] and gates_open(pod)
+        if "readinessGates" in pod["spec"] and met["Ready"] != wanted:
+            # The kind of patch that leaves the conditions of others alone.
+            self.unless_gone("PATCH", f"{self.path(pod)}/status", {"status": {"conditions": [
+                {"type": "Ready", "status": str(wanted), "lastTransitionTime": now()}]}}, "application/strategic-merge-patch+json")
 
     def start_pod(self, pod):
         if pod["spec"]["restartPolicy"] == "Always":
@@ -152,13 +200,23 @@ class Kubelet(threading.Thread):
             return  # said before
         self.address += 1
         address = f"10.244.{self.address // 250}.{self.address % 250 + 1}"
-        conditions = [{"type": kind, "status": "True" if met else "False", "lastTransitionTime": now()}
-                      for kind, met in (("PodScheduled", True), ("Initialized", True), ("ContainersReady", ready), ("Ready", ready))]
-        self.patch(f"{self.path(pod)}/status", {"status": {
+        if pod["metadata"]["namespace"] in self.loopback:
+            address = LOOPBACK
+        known = {kind: met for kind, met in (("PodScheduled", True), ("Initialized", True), ("ContainersReady", ready),
+                                             ("Ready", ready and gates_open(pod)))}
+        conditions = [{"type": kind, "status": "True" if met else "False", "lastTransitionTime": now()} for kind, met in known.items()]
+        conditions += [each for each in pod["status"].get("conditions", []) if each["type"] not in known]
+        # As the pod was when it was read: what somebody wrote since then is not to be lost.
+        self.patch(f"{self.path(pod)}/status", {"metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]}, "status": {
             "phase": phase, "conditions": conditions, "podIP": address, "podIPs": [{"ip": address}], "startTime": now(),
             "containerStatuses": [{"name": each["name"], "image": each["image"], "imageID": "", "ready": ready,
                                    "started": ready, "restartCount": 0, "state": state}
                                   for each in pod["spec"]["containers"]]}})
+
+
+def gates_open(pod):
+    met = {each["type"] for each in pod["status"].get("conditions", []) if each["status"] == "True"}
+    return met >= {each["conditionType"] for each in pod["spec"].get("readinessGates", [])}
 
 
 class Watch(threading.Thread):
@@ -228,9 +286,12 @@ class Rig:
         self.process("kube-controller-manager", f"--kubeconfig={self.folder}/kubeconfig", "--leader-elect=false",
                      "--bind-address=127.0.0.1", f"--secure-port={self.controller_port}", f"--cert-dir={self.folder}/certificates",
                      f"--controllers={','.join(CONTROLLERS)}", "--concurrent-deployment-syncs=2")
-        self.api.call("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {
-            "name": NODE, "labels": {"kubernetes.io/hostname": NODE}}})
         self.kubelet = Kubelet(self.new_api())
+        logs = self.kubelet.serve_logs(certificate, certificate.with_suffix(".key"))
+        self.api.call("POST", "/api/v1/nodes", {
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE}},
+            "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+                       "daemonEndpoints": {"kubeletEndpoint": {"Port": logs}}}})
         self.kubelet.start()
 
     def process(self, name, *arguments):
@@ -317,7 +378,11 @@ class Rig:
     def close(self):
         if self.kubelet:
             self.kubelet.ended.set()
-            self.kubelet.join(20)
+            if self.kubelet.is_alive():
+                self.kubelet.join(20)
+            if self.kubelet.log_server:
+                self.kubelet.log_server.shutdown()
+                self.kubelet.log_server.server_close()
         # Nothing of them is needed again, and a server that drains takes its time.
         for _, process in reversed(self.processes):
             process.kill()

@@ -39,6 +39,7 @@ VARIANTS = {
     "blue-green": ["-f", CHART / "values-prod.yaml", "--set", f"image.digest={DIGEST}", "--set", "ingress.enabled=true,ingress.host=chartly.example",
                    "--set", f"blueGreen.enabled=true,blueGreen.live=green,blueGreen.green.tag=v0.2.0,blueGreen.green.digest={DIGEST}"],
     "canary": ["--set", "gateway.replicas=4,canary.enabled=true,canary.tag=v0.2.0"],
+    "readiness-gate": ["-f", CHART / "values-prod.yaml", "--set", f"image.digest={DIGEST}", "--set", "readinessGate.enabled=true"],
     "stopped": ["--set", "rollout.stopped=true,gateway.autoscaling.enabled=true"],
     "backup": ["--set", "backup.enabled=true,gateway.tlsSecret=chartly-gateway-tls"],
     "restore": ["--set", "backup.enabled=true,backup.restore=20260131t090000z,gateway.autoscaling.enabled=true"],

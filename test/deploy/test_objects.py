@@ -122,13 +122,19 @@ def test_E71_E72_E73_the_pods_meet_restricted(rendered):
 def test_E74_no_pod_gets_a_token_of_the_cluster(rendered):
     faults_of((where, spec["automountServiceAccountToken"] is False) for where, spec in pods(rendered))
     faults_of((ident(each), each["automountServiceAccountToken"] is False) for each in of_kind(rendered, "ServiceAccount"))
+    # By no other way either, but for the observer where it opens readiness gates.
+    holders = {where for where, spec in pods(rendered) for volume in spec.get("volumes", [])
+               for source in volume.get("projected", {}).get("sources", []) if "serviceAccountToken" in source}
+    assert holders == ({"Deployment/chartly-observer"} if of_kind(rendered, "Role") else set())
 
 
 def test_B27_B28_every_component_has_an_account_without_rights(rendered):
     accounts = {each["metadata"]["name"] for each in of_kind(rendered, "ServiceAccount")}
     used = [pod_spec(each)["serviceAccountName"] for each in of_kind(rendered, *WORKLOADS, "CronJob") if not is_canary(each)]
     assert set(used) == accounts and len(used) == len(set(used))
-    assert not of_kind(rendered, "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+    assert not of_kind(rendered, "ClusterRole", "ClusterRoleBinding")
+    if not any(pod_spec(each).get("readinessGates") for each in workloads(rendered)):
+        assert not of_kind(rendered, "Role", "RoleBinding")
 
 
 def test_F76_F77_F78_F89_every_component_has_its_units(rendered):

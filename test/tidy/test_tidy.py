@@ -22,7 +22,7 @@ FENCES = {
     "spdlog/": r"^common/telemetry/",
     "prometheus/": r"^common/telemetry/",
     "boost/": r"^common/http/|^control/reporter/inference\.cc$",
-    "simdjson": r"^drone/decode/|^control/aggregator/raw_row|^control/gateway/|^common/jwt/|^cli/|^bench/",
+    "simdjson": r"^drone/decode/|^control/aggregator/raw_row|^control/gateway/|^common/jwt/|^common/kube/|^cli/|^bench/",
     "CLI/": r"^(control/control_flags|drone/[a-z_]+|cli/[a-z_]+)\.(cc|h)$",
     "zstd": r"^common/batch/|^common/chunk/|^common/parquet/|^common/net/unpacker|_test\.cc$",
     "libpq-fe.h": r"^drone/postgres/",

@@ -47,6 +47,9 @@ spec:
     {{- with include "chartly.callRules" . | trim }}
     {{- . | nindent 4 }}
     {{- end }}
+    {{- with include "chartly.gateEgress" . | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- if and (eq .part.name "auth") (index .root.Values "auth" "oidc" "issuer") }}
     - ports:
         - {port: {{ .root.Values.auth.oidc.port }}, protocol: TCP}
@@ -65,6 +68,11 @@ spec:
     - podSelector:
         matchLabels:
           {{- include "chartly.selectorLabels" (dict "root" .root "component" "prometheus") | nindent 10 }}
+    {{- if and .root.Values.readinessGate.enabled (not (has .part.name (list "observer" "drone"))) }}
+    - podSelector:
+        matchLabels:
+          {{- include "chartly.selectorLabels" (dict "root" .root "component" "observer") | nindent 10 }}
+    {{- end }}
 {{- end -}}
 
 {{- define "chartly.dnsRule" -}}

@@ -13,6 +13,7 @@
       "name" $name "account" $name "config" $config
       "configName" (include "chartly.hashed" (dict "name" $name "data" $config)) -}}
 {{ include "chartly.account" $context }}
+{{- include "chartly.gateRights" $context }}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -167,6 +168,10 @@ spec:
     spec:
       {{- include "chartly.podHead" . | nindent 6 }}
       terminationGracePeriodSeconds: 30
+      {{- if include "chartly.waits" . }}
+      readinessGates:
+        - conditionType: argocd.argoproj.io/health
+      {{- end }}
       {{- include "chartly.spread" . | nindent 6 }}
       containers:
         - name: {{ .part.name }}
@@ -236,6 +241,11 @@ spec:
               mountPath: /etc/chartly/secrets
               readOnly: true
             {{- end }}
+            {{- if include "chartly.opensGates" . }}
+            - name: account
+              mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+              readOnly: true
+            {{- end }}
       volumes:
         {{- if not $keeps }}
         - name: data
@@ -260,6 +270,9 @@ spec:
         {{- end }}
         {{- with .values.secrets }}
         {{- include "chartly.secretsVolume" . | nindent 8 }}
+        {{- end }}
+        {{- if include "chartly.opensGates" . }}
+        {{- include "chartly.accountVolume" . | nindent 8 }}
         {{- end }}
   {{- if $keeps }}
   persistentVolumeClaimRetentionPolicy:
@@ -293,6 +306,9 @@ spec:
 {{- end }}
 {{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
 - --backup-keep=$(BACKUP_KEEP)
+{{- end }}
+{{- if include "chartly.opensGates" . }}
+- {{ printf "--gate-pods=app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (include "chartly.name" .root) .root.Release.Name | quote }}
 {{- end }}
 {{- if .root.Values.rpcTls.authoritySecret }}
 - --rpc-tls
