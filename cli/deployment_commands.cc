@@ -1,4 +1,4 @@
-// chartly deployment open | list | environments | shelve | resume | approve | conclude
+// chartly deployment open | list | environments | shelve | resume | approve | conclude (and logs: deployment_logs.cc)
 #include <fstream>
 #include <iterator>
 
@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "cli/api_client.h"
+#include "cli/deployment_logs.h"
 #include "cli/listing.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -252,6 +253,7 @@ void AddDeploymentCommands(CLI::App& root, Session& session) {
   AddChange(noun, session, options, "resume", "Take a shelved deployment up again");
   AddApprove(noun, session, options);
   AddConclude(noun, session, options);
+  AddDeploymentLogs(noun, session);
 }
 
 }  // namespace chartly::cli
