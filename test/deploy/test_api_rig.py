@@ -1,5 +1,7 @@
 """The chart and the raw manifests in a real API: what it takes, what a second apply does, and how versions follow each other."""
 
+import concurrent.futures
+import functools
 import random
 import shutil
 import time
@@ -25,6 +27,27 @@ def namespace(rig, request):
     name = rig.namespace(f"t{zlib.crc32(request.node.name.encode())}")
     yield name
     rig.api.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def at_once(*calls):
+    """What calls return that wait for something and share nothing, such as those of helm in namespaces of their own."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return [each.result() for each in [pool.submit(call) for call in calls]]
+
+
+@pytest.fixture
+def two_namespaces(rig, namespace):
+    """A second one beside that of the test."""
+    other = rig.namespace(f"{namespace}-b")
+    yield namespace, other
+    rig.api.call("DELETE", f"/api/v1/namespaces/{other}")
+
+
+def install_both(rig, namespaces, *values):
+    at_once(*(functools.partial(rig.helm, "install", "chartly", CHART, "--namespace", each, "--wait", "--timeout", "120s", *values)
+              for each in namespaces))
+    for each in namespaces:
+        rig.settle(each)
 
 
 def install(rig, namespace, *values, release="chartly"):
@@ -128,7 +151,7 @@ def test_C37_E62_U275_the_chart_is_installed_and_a_second_time_changes_nothing(r
 
 
 def test_C49_two_releases_do_not_meet(rig, namespace):
-    other = rig.namespace(f"{namespace}-b")
+    other = rig.namespace(f"{namespace}-c")
     install(rig, namespace, *QUICK)
     before = generations(rig, namespace)
     install(rig, other, *QUICK, "-f", CHART / "values-dev.yaml")
@@ -221,16 +244,19 @@ def stuck(rig, namespace, name):
     return any(each["type"] == "Progressing" and each.get("reason") == "ProgressDeadlineExceeded" for each in status["conditions"])
 
 
-def test_L150_an_image_that_cannot_be_had_stops_the_upgrade_before_it_touches_anything(rig, namespace):
+def test_L150_an_image_that_cannot_be_had_stops_the_upgrade_before_it_touches_anything(rig, two_namespaces):
     values = [*QUICK, "--set", "preflight.deadlineSeconds=10"]
-    install(rig, namespace, *values)
-    before, running = generations(rig, namespace), uids(rig, namespace)
+    install_both(rig, two_namespaces, *values)
+    before, running = ([of(rig, each) for each in two_namespaces] for of in (generations, uids))
     rig.kubelet.broken.add(MISSING)
-    for way in ((), ("--atomic",)):
-        done = upgrade(rig, namespace, *way, *values, "--set", f"image.tag={MISSING.split(':')[1]}", check=False)
+    tried = at_once(*(functools.partial(upgrade, rig, each, *way, *values, "--set", f"image.tag={MISSING.split(':')[1]}", check=False)
+                      for each, way in zip(two_namespaces, ((), ("--atomic",)))))
+    for done in tried:
         assert done.returncode != 0 and "pre-upgrade hooks failed" in done.stderr, done.stderr
-        rig.settle(namespace)
-        assert generations(rig, namespace) == before and uids(rig, namespace) == running
+    for each in two_namespaces:
+        rig.settle(each)
+    assert [generations(rig, each) for each in two_namespaces] == before and [uids(rig, each) for each in two_namespaces] == running
+    namespace = two_namespaces[0]
     # The next version goes on as if nothing had been.
     upgrade(rig, namespace, *values, "--set", "image.tag=v0.1.1")
     rig.settle(namespace)

@@ -2,6 +2,7 @@
 beside each other, one after the other. In a real API, and with the processes that the pods would be."""
 
 import contextlib
+import functools
 import http.server
 import json
 import re
@@ -22,7 +23,8 @@ from harness import BIN, wait_until
 from raw_manifests import without_helm
 from rendering import (DIGEST, VARIANTS, chart, component, ident, is_canary, load, of_kind, overlay, pod_spec, pods, template,
                        workloads)
-from test_api_rig import QUICK, ROLLBACK_LIMIT, contents, install, namespace, uids, upgrade  # noqa: F401: a fixture
+from test_api_rig import (QUICK, ROLLBACK_LIMIT, at_once, contents, install, install_both, namespace, two_namespaces,  # noqa: F401: fixtures
+                          uids, upgrade)
 from test_network import GRAPH, PORTS, allowed
 from test_rendered_processes import Host, get
 from tools import ROOT
@@ -193,15 +195,16 @@ def test_L152_L163_a_canary_gets_its_share_and_one_that_is_not_well_gets_nothing
     assert contents(rig, namespace) == before
 
 
-def test_L152_a_canary_whose_image_cannot_be_had_stops_before_anything_is_touched(rig, namespace):  # noqa: F811
+def test_L152_a_canary_whose_image_cannot_be_had_stops_before_anything_is_touched(rig, two_namespaces):  # noqa: F811
     values = [*QUICK, "--set", "preflight.deadlineSeconds=10"]
-    install(rig, namespace, *values)
-    before = contents(rig, namespace)
+    install_both(rig, two_namespaces, *values)
+    before = [contents(rig, each) for each in two_namespaces]
     rig.kubelet.broken.add("chartly:v0.2.2")
-    for beside in ("canary.enabled=true,canary.tag=v0.2.2", "blueGreen.enabled=true,blueGreen.green.tag=v0.2.2"):
-        done = upgrade(rig, namespace, *values, "--set", beside, check=False)
+    ways = ("canary.enabled=true,canary.tag=v0.2.2", "blueGreen.enabled=true,blueGreen.green.tag=v0.2.2")
+    for done in at_once(*(functools.partial(upgrade, rig, each, *values, "--set", way, check=False)
+                          for each, way in zip(two_namespaces, ways))):
         assert done.returncode != 0 and "pre-upgrade hooks failed" in done.stderr, done.stderr
-        assert contents(rig, namespace) == before
+    assert [contents(rig, each) for each in two_namespaces] == before
 
 
 def test_L164_all_of_the_old_ends_before_any_of_the_new_begins(rig, namespace):  # noqa: F811
