@@ -6,15 +6,15 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import time
 
 import grpc
 
+from forged_certificates import Forger, uri_of
 from harness import ApiError, Cluster, wait_until
 from hostile_traffic import PREFACE, SETTINGS, call, frame
 from test_access import LADDER, PART_OF
-from test_gateway_tls import Authority, openssl
+from test_gateway_tls import Authority
 from token_issuer import SigningKey, TokenIssuer
 
 TENANTS = ["default", "acme", "globex"]
@@ -64,7 +64,7 @@ class Calls:
             return request_id, error.code().name, told.decode("latin-1")
 
     def rest(self, verb, path, headers, body=b"{}", context=None):
-        """(request id, status, reason). Only the beginning of a stream is read."""
+        """(request id, status, reason); `code` is then what the answer names. Only the beginning of a stream is read."""
         request_id, address = self.next_id()
         connection, since = self.connections.pop(context, (None, 0))
         # One that was idle for a minute is closed by the gateway.
@@ -81,10 +81,13 @@ class Calls:
         answer = connection.getresponse()
         if answer.status == 200 and answer.getheader("Content-Length") is None:
             connection.close()
+            self.code = None  # how it ends is not known: whoever asked has left
             return request_id, 200, ""
         text = answer.read()
         if answer.getheader("Connection") == "keep-alive":
             self.connections[context] = connection, time.monotonic()
+        named = re.search(rb'"code": ?"(\w+)"', text) if answer.status != 200 else None
+        self.code = named[1].decode() if named else "OK"
         found = re.search(rb'"reason": ?"(\w+)"', text) if answer.status != 200 else None
         return request_id, answer.status, found[1].decode() if found else ""
 
@@ -222,7 +225,14 @@ class Secured(Cluster):
         self.revoked = {tenant: self.join(tenant, "d2") for tenant in TENANTS}
         for tenant in TENANTS:
             self.ask("POST", "/api/drones/d2:revoke", self.admins[tenant], {})
-        self.strangers = {tenant: self.forge(tenant) for tenant in TENANTS}
+        self.replaced = {tenant: self.copy_and_join_again(tenant, "d3") for tenant in TENANTS}
+        forger = Forger(folder / "forged", inside=(self.data / "tls/authority.pem", self.data / "tls/authority.key"),
+                        outside=(self.outside.certificate, self.outside.key))
+        # Who gets no further than the handshake; nothing at all is shown by "none".
+        self.strangers = {tenant: {**forger.forge(uri_of(self.identities[tenant][0])), "none": None} for tenant in TENANTS}
+        # Signed by the right authority, and still of nobody who joined.
+        self.unknown = {tenant: forger.make("nobody", uri_of(self.identities[tenant][0]).replace("/d1/", "/d9/"))
+                        for tenant in TENANTS}
 
     def close(self):
         self.calls.close()
@@ -248,49 +258,39 @@ class Secured(Cluster):
         assert answer.status == 200 or path == "/health", (path, answer.status, document)
         return document
 
-    def join(self, tenant, drone_id):
+    def join(self, tenant, drone_id, *flags):
         """(key and certificate, authority) of a drone that was let in."""
         key_file, folder = self.folder / f"{tenant}.key", self.folder / f"{tenant}-{drone_id}"
         key_file.write_text(self.admins[tenant])
         done = self.cli("drone", "join", drone_id, "--identity-dir", folder, "--key-file", key_file, "--ca-file",
-                        self.outside.certificate)
+                        self.outside.certificate, *flags)
         assert done.returncode == 0, done.stderr
         return folder / "identity.pem", folder / "authority.pem"
 
-    def forge(self, tenant):
-        """{kind: file with key and certificate} that name the drone of the tenant and that nobody here signed."""
-        text = subprocess.run(["openssl", "x509", "-in", str(self.identities[tenant][0]), "-noout", "-ext", "subjectAltName"],
-                              check=True, capture_output=True, text=True).stdout
-        uri = re.search(r"URI:(\S+)", text)[1]
-        made = {}
-        for kind in ("wrong CA", "self-signed"):
-            key, certificate = (self.folder / f"forged-{tenant}.{end}" for end in ("key", "crt"))
-            signer = ["-CA", self.outside.certificate, "-CAkey", self.outside.key] if kind == "wrong CA" else []
-            request = self.folder / "forged.csr"
-            openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", request,
-                    "-subj", "/CN=forged")
-            names = self.folder / "forged.ext"
-            names.write_text(f"subjectAltName=URI:{uri}\nextendedKeyUsage=clientAuth\n")
-            openssl("x509", "-req", "-in", request, "-days", "1", "-extfile", names, "-out", certificate,
-                    *(signer + ["-CAcreateserial"] if signer else ["-signkey", key]))
-            made[kind] = self.folder / f"{tenant}-{kind.replace(' ', '-')}.pem"
-            made[kind].write_bytes(key.read_bytes() + certificate.read_bytes())
-        return made
+    def copy_and_join_again(self, tenant, drone_id):
+        """A copy of the identity of a drone that has joined again since."""
+        identity, _ = self.join(tenant, drone_id)
+        copy = self.folder / f"{tenant}-{drone_id}-copy.pem"
+        copy.write_bytes(identity.read_bytes())
+        self.join(tenant, drone_id, "--again")
+        assert uri_of(copy) != uri_of(identity)
+        return copy
 
     def context(self, identity):
-        """Of a client that shows that certificate, and trusts everybody."""
+        """Of a client that shows that certificate, or none, and trusts everybody."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.load_cert_chain(identity)
+        if identity is not None:
+            context.load_cert_chain(identity)
         context.set_alpn_protocols(["h2"])
         return context
 
-    def channel(self, part, identity):
-        """A channel of gRPC that shows that certificate; none: plaintext."""
+    def channel(self, part, identity, plaintext=False):
+        """A channel of gRPC that shows that certificate, or none."""
         address = f"127.0.0.1:{self.rpc[part]}"
-        if identity is None:
+        if plaintext:
             return grpc.insecure_channel(address, OPTIONS)
-        pem, authority = identity.read_bytes(), self.identities["default"][1].read_bytes()
+        pem, authority = identity and identity.read_bytes(), self.identities["default"][1].read_bytes()
         return grpc.secure_channel(address, grpc.ssl_channel_credentials(authority, pem, pem),
                                    [*OPTIONS, ("grpc.ssl_target_name_override", "control.chartly.internal")])
 

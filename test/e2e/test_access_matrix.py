@@ -5,12 +5,14 @@ that its method's policy asks for, and no others.
 Calls are numbered; the audit log is read once, afterwards, and compared by these numbers."""
 
 import base64
+import collections
 import json
 import re
 import time
 
 import pytest
 
+from access_answers import answer_at, answer_of, answer_to_drone
 from access_world import TENANTS, Open, Secured, prefix
 from harness import wait_until
 from test_access import PART_OF, methods, permitted
@@ -19,6 +21,11 @@ from test_webhooks import headers_for, write_key
 
 DOOR = re.compile("ROLE_TOO_LOW|NOT_FOR_CALLERS|TENANT_NOT_SERVED")
 HTTP_OF = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
+# What is shown by a key, a session or a token, beside a good one; and what by a certificate.
+KINDS_OF_KEYS = {"none", "garbage", "expired", "not yet valid", "revoked", "wrong audience", "wrong CA", "self-signed",
+                 "other tenant", "lower role", "replayed", "duplicate header", "good"}
+KINDS_OF_CERTIFICATES = {"none", "garbage", "expired", "not yet valid", "revoked", "wrong audience", "wrong CA", "self-signed",
+                         "other tenant", "drone certificate", "replayed", "unknown", "plaintext", "duplicate header"}
 # These write what they did themselves, in their own words.
 OWN_WORDS = ["RotateAuditKey", "EraseAuditPerson", "SignOut"]
 
@@ -40,6 +47,7 @@ class Matrix:
 
     def __init__(self):
         self.cells, self.wrong = {}, []
+        self.tried = collections.defaultdict(set)  # kinds of credential, by method or route and tenant
 
     def add(self, request_id, name, action, due, who=None, log=None, loose=False):
         """`due`: the outcomes of the entries, oldest first; None: any. `loose`: other entries may be there."""
@@ -49,6 +57,14 @@ class Matrix:
     def expect(self, holds, *what):
         if not holds:
             self.wrong.append(" ".join(str(each) for each in what))
+
+    def expect_all(self, kinds, but=lambda rule: set()):
+        """Each method of each tenant was tried with all of these, and each route that was."""
+        for service, method, rule, routes, _ in methods():
+            for tenant in TENANTS:
+                for tried in [(service, method), *routes]:
+                    found = self.tried.get((*tried, tenant), set())
+                    self.expect(found == kinds - but(rule), *tried, "of", tenant, "was tried with", sorted(found))
 
     def compare(self, read_log):
         def whole():
@@ -123,6 +139,7 @@ def kinds_of(world, tenant, rule):
 
 def try_rpc(world, matrix, tenant, service, method, rule, audited, plain):
     """The cells of one method: `plain` is what it answers to whoever shows nothing, if it looks at no credential."""
+    answer = answer_of(method)
     for kind, metadata, _, who, role, refusal, log in kinds_of(world, tenant, rule):
         request_id, code, told = world.calls.rpc(service, method, metadata)
         name = f"{service}.{method} ({rule}) with {kind} of {tenant}: {code}"
@@ -134,9 +151,10 @@ def try_rpc(world, matrix, tenant, service, method, rule, audited, plain):
         if rule == "signed":
             matrix.expect(code == plain, name, "and not", plain)
         elif let_in:
-            matrix.expect(code != "UNAUTHENTICATED" and not DOOR.search(told), name, told)
+            matrix.expect(code == answer and not DOOR.search(told), name, "and not", answer, told)
         else:
             matrix.expect(code == refusal, name, "and not", refusal)
+        matrix.tried[service, method, tenant].add(kind)
         due = entries_due(method, rule, audited, code, let_in)
         signed = rule == "signed"
         matrix.add(request_id, name, f"{service}.{method}", due, None if signed else who, None if signed else log,
@@ -144,6 +162,7 @@ def try_rpc(world, matrix, tenant, service, method, rule, audited, plain):
 
 
 def try_rest(world, matrix, tenant, service, method, rule, audited, verb, path, plain):
+    answer = None if rule == "signed" else answer_at(verb, path)
     for kind, _, headers, who, role, refusal, log in kinds_of(world, tenant, rule):
         request_id, status, reason = world.calls.rest(verb, path, headers)
         name = f"{verb} {path} ({rule}) with {kind} of {tenant}: {status} {reason}"
@@ -152,10 +171,11 @@ def try_rest(world, matrix, tenant, service, method, rule, audited, verb, path, 
         if rule == "signed":
             matrix.expect((status, reason) == plain, name, "and not", plain)
         elif let_in:
-            matrix.expect(status != 401 and not DOOR.search(reason), name)
+            matrix.expect((status, reason) == answer, name, "and not", answer)
         else:
             matrix.expect(status == HTTP_OF[refusal], name, "and not", refusal)
-        code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}.get(status)
+        matrix.tried[verb, path, tenant].add(kind)
+        code = world.calls.code
         loose = let_in and (rule == "signed" or method in OWN_WORDS)
         due = entries_due(method, rule, audited, code, let_in)
         signed = rule == "signed"
@@ -174,6 +194,7 @@ def test_every_method_answers_every_credential_as_its_policy_says_and_the_audit_
             plain = open_world.calls.rest(verb, path, [])[1:] if rule == "signed" else None
             for tenant in TENANTS:
                 try_rest(open_world, matrix, tenant, service, method, rule, audited, verb, path, plain)
+    matrix.expect_all(KINDS_OF_KEYS, lambda rule: {"lower role"} if rule in ("public", "signed") else set())
     entries = matrix.compare(open_world.audit_log)
     print(f"{by_rpc} cells of gRPC, {len(matrix.cells) - by_rpc} of REST, {entries} entries of the audit log")
 
@@ -200,47 +221,64 @@ def test_every_method_answers_every_certificate_as_its_policy_says_and_the_audit
     matrix, plain, shaken = Matrix(), {}, 0
     before = secured.metric('chartly_tls_refusals_total{where="rpc"}')
     for tenant in TENANTS:
-        strangers = {kind: secured.context(identity) for kind, identity in secured.strangers[tenant].items()}
         own = secured.context(secured.identities[tenant][0])
         assert secured.reaches("AuthService", "GetCaller", own)  # else what follows would show nothing
-        try_certificate(secured, matrix, tenant, "drone certificate", secured.identities[tenant][0], plain)
-        try_certificate(secured, matrix, tenant, "revoked", secured.revoked[tenant][0], plain)
+        # Who gets through the handshake, and who is the drone d1.
+        for kind, identity, headers in certificates_of(secured, tenant):
+            try_certificate(secured, matrix, tenant, kind, identity, headers, plain)
+        strangers = {kind: secured.context(identity) for kind, identity in secured.strangers[tenant].items()}
         for service, method, *_ in methods():
             for kind, context in {**strangers, "plaintext": None}.items():
                 shaken += 1
+                matrix.tried[service, method, tenant].add(kind)
                 matrix.expect(not secured.reaches(service, method, context), service, method, "with", kind, "of", tenant)
         for kind, identity in {**secured.strangers[tenant], "plaintext": None}.items():
             for part, (service, method) in {"auth": ("AuthService", "GetCaller"), "registry": ("RegistryService", "GetProfile"),
                                             "coordinator": ("CoordinatorService", "Heartbeat")}.items():
-                with secured.channel(part, identity) as channel:
+                with secured.channel(part, identity, plaintext=kind == "plaintext") as channel:
                     code = secured.calls.rpc(service, method, [], channel=channel)[1]
                 matrix.expect(code == "UNAVAILABLE", service, method, "with", kind, "of", tenant, code)
+    for service, method, *_ in methods():
+        for tenant in TENANTS:
+            found = matrix.tried[service, method, tenant]
+            matrix.expect(found == KINDS_OF_CERTIFICATES, service, method, "of", tenant, "was tried with", sorted(found))
     entries = matrix.compare(secured.audit_log)
     # Nobody knows what such a caller wanted; that it was there is counted.
     assert secured.metric('chartly_tls_refusals_total{where="rpc"}') - before >= shaken
     print(f"{len(matrix.cells)} cells with certificates, {shaken} handshakes, {entries} entries of the audit log")
 
 
-def try_certificate(world, matrix, tenant, kind, identity, plain):
+def certificates_of(world, tenant):
+    """(kind, certificate, what is sent with it) of those that the authority has signed and that are of today."""
+    identity, other = world.identities[tenant][0], TENANTS[(TENANTS.index(tenant) + 1) % len(TENANTS)]
+    return [("drone certificate", identity, []), ("revoked", world.revoked[tenant][0], []),
+            ("replayed", world.replaced[tenant], []), ("unknown", world.unknown[tenant], []),
+            ("other tenant", identity, [("x-chartly-tenant", other)]),
+            ("duplicate header", identity, [("x-api-key", world.admins[tenant])] * 2)]
+
+
+def try_certificate(world, matrix, tenant, kind, identity, headers, plain):
     """`plain` gathers what is answered by methods that look at no certificate."""
     channels = {}
-    who, log = ("drones/d1", tenant) if kind == "drone certificate" else ("anonymous", "default")
+    known = kind in ("drone certificate", "other tenant")
+    who, log = ("drones/d1", tenant) if known else ("anonymous", "default")
     for service, method, rule, _, audited in methods():
         part = PART_OF[service]
         if part not in channels:
             channels[part] = world.channel(part, identity)
-        request_id, code, told = world.calls.rpc(service, method, [], channel=channels[part])
+        request_id, code, told = world.calls.rpc(service, method, headers, channel=channels[part])
         name = f"{service}.{method} ({rule}) with {kind} of {tenant}: {code}"
-        of_drone = kind == "drone certificate"
-        let_in = rule == "signed" or (of_drone and rule in ("drone", "public"))
+        let_in = rule == "signed" or (kind == "drone certificate" and rule in ("drone", "public"))
         other_drone = "NOT_YOUR_DRONE" in told
         if rule == "signed":
             matrix.expect(code == plain.setdefault(method, code), name, "and not", plain[method])
         elif let_in:
-            matrix.expect(code != "UNAUTHENTICATED" and not DOOR.search(told), name, told)
+            answer = answer_to_drone(method)
+            matrix.expect(code == answer and not DOOR.search(told), name, "and not", answer, told)
         else:
-            matrix.expect(code == ("PERMISSION_DENIED" if of_drone else "UNAUTHENTICATED"), name)
+            matrix.expect(code == ("PERMISSION_DENIED" if known else "UNAUTHENTICATED"), name)
         signed = rule == "signed"
+        matrix.tried[service, method, tenant].add(kind)
         matrix.add(request_id, name, f"{service}.{method}", entries_due(method, rule, audited, code, let_in, other_drone),
                    None if signed else who, None if signed else log, loose=let_in and (signed or method in OWN_WORDS))
     for channel in channels.values():
