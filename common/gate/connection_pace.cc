@@ -16,8 +16,18 @@ absl::Duration ConnectionPace::AllowanceAt(absl::Time now) const {
 
 size_t ConnectionPace::MayRead(absl::Time now) const {
   if (now < paused_until_) return 0;
-  if (AllowanceAt(now) >= kAllowanceMax) return walker_.rest() + kPieceOfTheTrusted;
-  return walker_.rest() + (budgets_.HasWork(address_, now) ? kPieceOfOthers : kPieceOfTheOverdrawn);
+  const size_t earned = walker_.rest() + static_cast<size_t>(earned_) * kPieceOfACall;
+  if (AllowanceAt(now) >= kTrust) return earned + kPieceOfTheTrusted;
+  return earned + (budgets_.HasWork(address_, now) ? kPieceOfOthers : kPieceOfTheOverdrawn);
+}
+
+void ConnectionPace::Took(absl::string_view bytes) {
+  const int64_t begun = walker_.begun();
+  const int64_t taken_back = walker_.taken_back();
+  cost_ += walker_.Take(bytes);
+  // A stream that was taken back is no call, and takes another one with it.
+  const int64_t calls = walker_.begun() - begun - 2 * (walker_.taken_back() - taken_back);
+  earned_ = std::clamp<int64_t>(earned_ + calls, 0, kEarnedCallsMax);
 }
 
 bool ConnectionPace::Settle(absl::Time now) {

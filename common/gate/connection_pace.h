@@ -5,7 +5,8 @@
 // its address do.
 //
 // A read that has come cannot be put back. So a connection that has drawn on its allowance lately, or is new, is read
-// in small pieces: the overdraft is at most what fits into one.
+// in small pieces: the overdraft is at most what fits into one. Pieces grow with the calls that a connection made and
+// let be: what it could take back in one piece more than others has cost it as many calls before.
 //
 // Not thread-safe.
 #ifndef CHARTLY_COMMON_GATE_CONNECTION_PACE_H_
@@ -24,10 +25,15 @@ namespace chartly::gate {
 // Of one connection: a stream that is taken back every two seconds, twenty at once.
 inline constexpr absl::Duration kAllowanceMax = absl::Milliseconds(2);
 inline constexpr absl::Duration kAllowanceASecond = absl::Microseconds(50);
+// An allowance of as much or more makes a connection trusted.
+inline constexpr absl::Duration kTrust = absl::Milliseconds(1);
 // Pieces of what lies between payloads.
 inline constexpr size_t kPieceOfTheTrusted = 8192;
 inline constexpr size_t kPieceOfOthers = 2048;
 inline constexpr size_t kPieceOfTheOverdrawn = 128;
+// What a call adds to them, no more than it takes to begin a stream and to take it back.
+inline constexpr size_t kPieceOfACall = 28;
+inline constexpr int64_t kEarnedCallsMax = (64 << 10) / kPieceOfACall;
 // A connection that ends sooner was opened for nothing.
 inline constexpr absl::Duration kEarly = absl::Seconds(2);
 
@@ -39,7 +45,7 @@ class ConnectionPace {
   // How many bytes to read at most; 0 before paused_until().
   size_t MayRead(absl::Time now) const;
   // What was read.
-  void Took(absl::string_view bytes) { cost_ += walker_.Take(bytes); }
+  void Took(absl::string_view bytes);
   // Draws for what was read since. Returns whether a pause begins.
   bool Settle(absl::Time now);
   // Draws for a connection that is over.
@@ -56,6 +62,7 @@ class ConnectionPace {
   const absl::Time opened_;
   FrameWalker walker_;
   absl::Duration cost_;
+  int64_t earned_ = 0;  // calls that were let be, less those that others were taken back for
   absl::Duration allowance_;
   absl::Time grown_;  // when allowance_ was that
   absl::Time paused_until_ = absl::InfinitePast();

@@ -128,6 +128,22 @@ TEST_CASE("a new connection has no allowance, and is read in small pieces until 
   CHECK(pace.MayRead(kStart) == 500 + kPieceOfTheOverdrawn);
 }
 
+TEST_CASE("pieces grow with calls, whatever others of the address do, and shrink with what is taken back") {
+  AddressBudgets budgets;
+  budgets.DrawWork("a", absl::Hours(1), kStart);
+  ConnectionPace pace("a", false, kStart, budgets);
+  pace.Took(kPreface);
+  CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn);
+  pace.Took(Calls(100));
+  CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn + 100 * kPieceOfACall);
+  pace.Took(Resets(30));
+  CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn + 70 * kPieceOfACall);
+  pace.Took(Resets(1000));
+  CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn);
+  pace.Took(Calls(100'000));
+  CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn + static_cast<size_t>(kEarnedCallsMax) * kPieceOfACall);
+}
+
 TEST_CASE("what an address overdrew is forgotten after a while, and it has as much as ever") {
   AddressBudgets budgets;
   CHECK(budgets.DrawWork("a", absl::Hours(1), kStart) == Budgets().memory);
