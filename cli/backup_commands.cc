@@ -35,6 +35,7 @@ std::vector<std::string> Row(const Json& backup) {
           std::to_string(backup["last_batch"].integer()),
           FormatBytes(backup["size_bytes"].integer()),
           FormatBytes(backup["copied_bytes"].integer()),
+          backup["log_until_time"].text(),
           Shorten(absl::StrCat(backup["error"].text(), backup["copy"]["error"].text()), 60)};
 }
 
@@ -94,13 +95,14 @@ absl::Status Verify(Session& session, const BackupOptions& options) {
 }
 
 absl::Status List(Session& session) {
-  return PrintListing(session, {.path = "/api/backups",
-                                .query = {},
-                                .size_param = "page_size",
-                                .field = "backups",
-                                .header = {"BACKUP", "STATE", "RECORDS", "LAST BATCH", "SIZE", "NEW", "ERROR"},
-                                .row = Row,
-                                .if_empty = "no backups yet"});
+  return PrintListing(
+      session, {.path = "/api/backups",
+                .query = {},
+                .size_param = "page_size",
+                .field = "backups",
+                .header = {"BACKUP", "STATE", "RECORDS", "LAST BATCH", "SIZE", "NEW", "ANY MOMENT UNTIL", "ERROR"},
+                .row = Row,
+                .if_empty = "no backups yet"});
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/backup/log_archiver.h"
 #include "common/backup/restore.h"
 #include "common/clock/clock.h"
 #include "common/clock/steady_clock.h"
@@ -57,12 +58,11 @@ struct RunningPart {
 
 // How the part is backed up, if it keeps anything. Calls end with the server, and parts live longer.
 template <typename Component>
-void OfferBackup(Part part, Component& component, backup::PartBackupService& backups) {
-  if constexpr (requires(const std::function<bool()>& stopped) { component.BackUp(std::string(), stopped); }) {
+void OfferBackup(Part part, Component& component, backup::PartBackupService& backups, backup::LogArchiver* logs) {
+  if constexpr (requires { component.source(); }) {
     backup::PartStore store;
-    store.back_up = [&component](const std::string& folder, const std::function<bool()>& stopped) {
-      return component.BackUp(folder, stopped);
-    };
+    store.source = &component.source();
+    if (logs != nullptr) logs->AddPart(InfoOf(part).name, component.source());
     if constexpr (requires { Component::LedgerOf(std::string(), uint32_t{}); }) store.ledger = Component::LedgerOf;
     backups.AddPart(InfoOf(part).name, std::move(store));
   }
@@ -70,9 +70,9 @@ void OfferBackup(Part part, Component& component, backup::PartBackupService& bac
 
 template <typename Component>
 RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer& server,
-                 backup::PartBackupService& backups) {
+                 backup::PartBackupService& backups, backup::LogArchiver* logs) {
   std::shared_ptr<Component> shared = std::move(component);
-  OfferBackup(part, *shared, backups);
+  OfferBackup(part, *shared, backups, logs);
   for (grpc::Service* service : shared->services()) server.AddService(service);
   RunningPart running;
   running.part = part;
@@ -80,9 +80,10 @@ RunningPart Wrap(Part part, std::unique_ptr<Component> component, rpc::RpcServer
     if constexpr (requires { shared->Start(); }) return shared->Start();
     return absl::OkStatus();
   };
-  running.health = [shared] {
+  running.health = [shared, logs, name = InfoOf(part).name] {
     http::PartCondition condition{shared->Health(), ""};
     if constexpr (requires { shared->Amiss(); }) condition.amiss = shared->Amiss();
+    if (logs != nullptr && condition.amiss.empty()) condition.amiss = logs->Fault(name);
     return condition;
   };
   running.shutdown = [shared] { shared->Shutdown(); };
@@ -159,6 +160,7 @@ class ControlProcess final : public Control {
     }
     RETURN_IF_ERROR(StartServer());
     for (RunningPart& part : parts_) RETURN_IF_ERROR(Annotate(part.start(), InfoOf(part.part).name));
+    if (logs_ != nullptr) logs_->Start();
     RETURN_IF_ERROR(StartHttp());
     RETURN_IF_ERROR(WritePortsFile());
     ready_ = true;
@@ -176,6 +178,7 @@ class ControlProcess final : public Control {
     if (audit_sink_ != nullptr) audit_sink_->Shutdown();
     for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) part->shutdown();
     server_.Shutdown(kDrain);
+    if (logs_ != nullptr) logs_->Shutdown();
     if (admin_ != nullptr) admin_->Shutdown(absl::ZeroDuration());
     gateway_.reset();
     admin_.reset();
@@ -199,9 +202,19 @@ class ControlProcess final : public Control {
     authenticator_->SetDirectory(directory_);
     peers_.SetApiKey(admin_key_.Reveal());
     audit_sink_ = std::make_unique<rpc::RpcAuditSink>(peers_);
-    backups_ = std::make_unique<backup::PartBackupService>(config_.backup_dir, *authenticator_, audit_sink_.get());
+    if (KeepLogBytes() > 0) {
+      logs_ = std::make_unique<backup::LogArchiver>(config_.backup_dir, config_.backup_log_interval, clock_);
+    }
+    backups_ = std::make_unique<backup::PartBackupService>(config_.backup_dir, logs_.get(), *authenticator_,
+                                                           audit_sink_.get());
     server_.AddService(backups_.get());
     return absl::OkStatus();
+  }
+
+  // Of each store; none is kept if nobody archives it.
+  size_t KeepLogBytes() const {
+    const bool is_archived = !config_.backup_dir.empty() && config_.backup_log_interval > absl::ZeroDuration();
+    return is_archived ? config_.backup_log_bytes : 0;
   }
 
   std::string TlsDir() const { return config_.tls_dir.empty() ? config_.data_dir + "/tls" : config_.tls_dir; }
@@ -247,48 +260,57 @@ class ControlProcess final : public Control {
 
   absl::StatusOr<RunningPart> Open(Part part) {
     const std::string& data = config_.data_dir;
+    const size_t keep_log = KeepLogBytes();
     rpc::AuditSink* sink = audit_sink_.get();
     switch (part) {
       case Part::kRegistry: {
-        ASSIGN_OR_RETURN(auto opened, registry::RegistryComponent::Open({data}, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        ASSIGN_OR_RETURN(auto opened,
+                         registry::RegistryComponent::Open({data, keep_log}, *authenticator_, sink, peers_, clock_));
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kAggregator: {
         aggregator::AggregatorConfig config;
         config.data_dir = data;
         config.dedupe_bytes = config_.dedupe_bytes;
         config.memory_bytes = config_.memory_bytes;
+        config.keep_log_bytes = keep_log;
         config.retention_interval = config_.retention_interval;
         ASSIGN_OR_RETURN(auto opened, aggregator::AggregatorComponent::Open(config, *authenticator_, sink, peers_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kCoordinator: {
         coordinator::CoordinatorConfig config;
         config.data_dir = data;
         config.heartbeat_interval = config_.heartbeat_interval;
         config.secrets_dir = config_.secrets_dir;
+        config.keep_log_bytes = keep_log;
         ASSIGN_OR_RETURN(auto opened,
                          coordinator::CoordinatorComponent::Open(config, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kReporter: {
-        ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open({data}, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        reporter::ReporterConfig config;
+        config.data_dir = data;
+        config.keep_log_bytes = keep_log;
+        ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open(config, *authenticator_, sink, peers_, clock_));
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kAuth: {
         auth::AuthConfig config{data, TlsDir(), config_.certificate_life};
+        config.keep_log_bytes = keep_log;
         config.sessions = {config_.session_idle, config_.session_life};
         ASSIGN_OR_RETURN(config.tokens, TokenConfigOf(config_));
         config.sign_in = {config_.oidc_client_id, config_.oidc_client_secret_file, config_.public_url,
                           config_.oidc_scopes};
         ASSIGN_OR_RETURN(auto opened, auth::AuthComponent::Open(config, *authenticator_, sink, clock_));
         authenticator_->SetDirectory(*opened);
-        return Wrap(part, std::move(opened), server_, *backups_);
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kAudit: {
         ASSIGN_OR_RETURN(audit::AuditConfig config, AuditConfigOf(config_));
+        config.keep_log_bytes = keep_log;
         ASSIGN_OR_RETURN(auto opened, audit::AuditComponent::Open(config, *authenticator_, sink, clock_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kObserver: {
         observer::ObserverConfig config;
@@ -298,12 +320,14 @@ class ControlProcess final : public Control {
         config.backups.bucket = config_.backup_bucket;
         config.gate_selector = config_.gate_selector;
         config.kube_folder = config_.kube_folder;
+        config.backups.log_interval = config_.backup_log_interval;
         ASSIGN_OR_RETURN(auto opened, observer::ObserverComponent::Open(config, *authenticator_, sink, peers_, clock_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kReleases: {
-        ASSIGN_OR_RETURN(auto opened, releases::ReleasesComponent::Open({data}, *authenticator_, sink, clock_));
-        return Wrap(part, std::move(opened), server_, *backups_);
+        ASSIGN_OR_RETURN(auto opened,
+                         releases::ReleasesComponent::Open({data, keep_log}, *authenticator_, sink, clock_));
+        return Wrap(part, std::move(opened), server_, *backups_, logs_.get());
       }
       case Part::kGateway:
         break;
@@ -402,6 +426,7 @@ class ControlProcess final : public Control {
   rpc::Role anonymous_ = rpc::Role::kNone;
   std::unique_ptr<rpc::KeyAuthenticator> authenticator_;
   std::unique_ptr<rpc::RpcAuditSink> audit_sink_;
+  std::unique_ptr<backup::LogArchiver> logs_;  // null: none are archived
   std::unique_ptr<backup::PartBackupService> backups_;
   std::vector<RunningPart> parts_;
   rpc::RpcServer server_;

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/backup/restore.h"
 #include "common/config/parts.h"
 #include "common/kube/kube_client.h"
 #include "common/s3/bucket.h"
@@ -50,12 +51,14 @@ struct ControlConfig {
   std::string audit_webhook_key;             // NAME/KEY of the secret that signs it
   int audit_keep_days = 0;                   // how long events of the audit log stay; 0: for good
   absl::Duration heartbeat_interval = absl::Seconds(1);
-  std::string backup_dir;          // where backups lie; empty: none can be made
-  size_t backup_keep = 14;         // backups that stay
-  s3::BucketConfig backup_bucket;  // where they are copied to; without a url nowhere
   // The pods whose readiness gates the observer opens, and the account it does that with; none if empty.
   std::string gate_selector;
   std::string kube_folder = kube::kAccountFolder;
+  std::string backup_dir;                                 // where backups lie; empty: none can be made
+  size_t backup_keep = 14;                                // backups that stay
+  absl::Duration backup_log_interval = absl::Seconds(5);  // between archivings of what was written; zero: none
+  size_t backup_log_bytes = size_t{1} << 30;              // of each store that may wait to be archived
+  s3::BucketConfig backup_bucket;                         // where they are copied to; without a url nowhere
   absl::Duration retention_interval = absl::Hours(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;
@@ -66,9 +69,9 @@ struct ControlConfig {
   std::string public_url;                // where browsers reach the page
 };
 
-// Restores the parts of `config` from a backup in its backup folder into its data folder, and says on standard output
-// what it was and what to do next.
-absl::Status RestoreControl(const ControlConfig& config, const std::string& backup_id);
+// Restores the parts of `config` from its backup folder, or from the bucket what that lacks, into its data folder, and
+// says on standard output what it was and what to do next. As backup::Restore.
+absl::Status RestoreControl(const ControlConfig& config, const backup::RestoreTarget& target);
 
 class Control {
  public:

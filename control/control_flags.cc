@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/strings/str_cat.h"
 #include "common/config/address.h"
 #include "common/config/signals.h"
 #include "common/net/http_client.h"
@@ -25,7 +26,9 @@ struct Flags {
   int session_seconds = 43200;
   int retention_seconds = 3600;
   size_t audit_refusals = rpc::RefusalLedger::kMaxKinds;
+  int backup_log_seconds = 5;
   std::string restore;
+  std::string restore_to;
   ControlConfig config;
 };
 
@@ -181,8 +184,23 @@ void Declare(CLI::App& app, Flags& flags) {
                  "How often records are looked for that their profile does not keep any longer")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
+  app.add_option("--backup-log-seconds", flags.backup_log_seconds,
+                 "How often what was written is archived beside the backups, so that every moment behind a backup can "
+                 "be restored with --restore-to; 0 for never")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+  app.add_option("--backup-log-limit", flags.config.backup_log_bytes,
+                 "Bytes of each store's log that wait on --data while --backup-dir is away; if there are more, no "
+                 "moment from then to the next backup can be restored")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("1GB");
   app.add_option("--restore", flags.restore, "Restore this backup of --backup-dir into the new folder --data, and exit")
       ->type_name("BACKUP");
+  app.add_option(
+         "--restore-to", flags.restore_to,
+         "Restore the state of that moment, such as 2026-01-31T09:00:00Z, into the new folder --data, and exit: "
+         "the newest backup that was whole by then (or --restore) and what was written behind it")
+      ->type_name("TIME");
   app.add_option("--ports-file", flags.config.ports_file, "Write the bound addresses to this file as JSON");
   app.add_option("--heartbeat-ms", flags.heartbeat_ms, "How often drones beat, in milliseconds")
       ->check(CLI::Range(50, 60000))
@@ -217,9 +235,25 @@ absl::Status Complete(Flags& flags) {
   flags.config.certificate_life = absl::Seconds(flags.certificate_seconds);
   flags.config.session_idle = absl::Seconds(flags.session_idle_seconds);
   flags.config.session_life = absl::Seconds(flags.session_seconds);
+  flags.config.backup_log_interval = absl::Seconds(flags.backup_log_seconds);
   flags.config.heartbeat_interval = absl::Milliseconds(flags.heartbeat_ms);
   if (const char* key = std::getenv("REGISTRY_API_KEY")) flags.config.registry_api_key = key;
   return absl::OkStatus();
+}
+
+absl::StatusOr<backup::RestoreTarget> TargetOf(const Flags& flags) {
+  backup::RestoreTarget target;
+  target.backup = flags.restore;
+  if (flags.restore_to.empty()) return target;
+  absl::Time moment;
+  std::string why;
+  if (!absl::ParseTime(absl::RFC3339_full, flags.restore_to, &moment, &why)) {
+    return Error(absl::StatusCode::kInvalidArgument, "FLAG_INVALID",
+                 absl::StrCat("--restore-to takes a time with its zone, such as 2026-01-31T09:00:00Z, not '",
+                              flags.restore_to, "': ", why));
+  }
+  target.moment = moment;
+  return target;
 }
 
 int Fail(const absl::Status& status, int code) {
@@ -246,8 +280,10 @@ int RunControl(int argc, char** argv) {
   if (!complete.ok()) return Fail(complete, 2);
   InitLog("chartly-control", flags.log_level);
   rpc::RecordRefusals(flags.audit_refusals);
-  if (!flags.restore.empty()) {
-    const absl::Status restored = RestoreControl(flags.config, flags.restore);
+  if (!flags.restore.empty() || !flags.restore_to.empty()) {
+    const absl::StatusOr<backup::RestoreTarget> target = TargetOf(flags);
+    if (!target.ok()) return Fail(target.status(), 2);
+    const absl::Status restored = RestoreControl(flags.config, *target);
     return restored.ok() ? 0 : Fail(restored, 1);
   }
   absl::StatusOr<std::unique_ptr<Control>> control = Control::Start(flags.config);

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/backup/bucket_log.h"
+#include "common/backup/restore.h"
 #include "common/status/status.h"
 
 namespace chartly::backup {
@@ -121,11 +123,23 @@ absl::Status BackupBucket::Keep(size_t count) {
   if (ids.size() <= count) return absl::OkStatus();
   for (; ids.size() > count; ids.erase(ids.begin())) RETURN_IF_ERROR(bucket_.Delete(ManifestKey(ids.front())));
   ASSIGN_OR_RETURN(const Known known, KnownFiles(ids));
+  NeededLogs logs;
+  for (const std::string& id : ids) {
+    ASSIGN_OR_RETURN(const BackupManifest manifest, Read(id));
+    logs.Add(manifest);
+  }
   ASSIGN_OR_RETURN(const std::vector<s3::Object> objects, bucket_.List(kParts));
   for (const s3::Object& object : objects) {
-    if (!known.contains(object.key)) RETURN_IF_ERROR(bucket_.Delete(object.key));
+    const std::optional<LogKey> log = LogKey::Parse(object.key);
+    const bool is_needed = log.has_value() ? logs.Has(*log) : known.contains(object.key);
+    if (!is_needed) RETURN_IF_ERROR(bucket_.Delete(object.key));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> BackupBucket::NewestBy(absl::Time moment) const {
+  ASSIGN_OR_RETURN(const std::vector<std::string> ids, List());
+  return backup::NewestBy(moment, ids, [this](const std::string& id) { return Read(id); });
 }
 
 absl::Status BackupBucket::Fetch(const std::string& id) {
@@ -149,6 +163,7 @@ absl::Status BackupBucket::Fetch(const std::string& id) {
       RETURN_IF_ERROR(bucket_.GetFile(KeyOf(part, file), path));
     }
   }
+  RETURN_IF_ERROR(BucketLog(folder_, bucket_).Fetch(*manifest));
   RETURN_IF_ERROR(MakeFolderOf(folder_.ManifestPath(id)));
   return bucket_.GetFile(ManifestKey(id), folder_.ManifestPath(id));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/backup/backup_folder.h"
 #include "common/s3/bucket.h"
 
@@ -27,11 +28,13 @@ class BackupBucket {
   // then its manifest. Gives the bytes sent. AlreadyExists (BACKUP_BUCKET_TAKEN), with nothing overwritten, if a file
   // of another control plane lies where one of these is to lie.
   absl::StatusOr<int64_t> Send();
-  // Leaves the newest `count` backups, then removes files that none of them has. As long as a manifest cannot be read,
-  // no file goes.
+  // Leaves the newest `count` backups, then removes files that none of them has, and logs that none of them needs. As
+  // long as a manifest cannot be read, no file goes.
   absl::Status Keep(size_t count);
-  // Brings a backup into the folder, its manifest last. NotFound (BACKUP_NOT_FOUND) names those that there are;
-  // DataLoss (BACKUP_CORRUPT) if its manifest is damaged, or would lead out of the folder.
+  // The newest backup that was whole by then. NotFound (BACKUP_NOT_FOUND).
+  absl::StatusOr<std::string> NewestBy(absl::Time moment) const;
+  // Brings a backup and the log behind it into the folder, its manifest last. NotFound (BACKUP_NOT_FOUND) names those
+  // that there are; DataLoss (BACKUP_CORRUPT) if its manifest is damaged, or would lead out of the folder.
   absl::Status Fetch(const std::string& id);
 
  private:

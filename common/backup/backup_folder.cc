@@ -1,8 +1,6 @@
 #include "common/backup/backup_folder.h"
 
-#include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/backup/durable_file.h"
 #include "common/handle/handle.h"
 #include "common/status/status.h"
 #include "common/text/sha256.h"
@@ -31,12 +30,6 @@ constexpr int kFormat = 1;
 constexpr char kIdFormat[] = "%E4Y%m%dt%H%M%Sz";
 constexpr char kSuffix[] = ".json";
 constexpr size_t kReadBytes = size_t{1} << 20;
-
-absl::Status IoError(const std::string& path, absl::string_view what) {
-  return Error(absl::StatusCode::kUnavailable, "BACKUP_IO_ERROR",
-               absl::StrCat(path, " cannot be read or written: ", what, "; check the folder for backups"),
-               {{"path", path}});
-}
 
 absl::Status Damaged(const std::string& path, absl::string_view what) {
   return Error(absl::StatusCode::kDataLoss, "BACKUP_CORRUPT",
@@ -60,23 +53,6 @@ absl::StatusOr<BackupFile> ReadFile(const std::string& path, const std::function
   if (std::ferror(file.get()) != 0) return IoError(path, std::strerror(errno));
   read.set_sha256(sum.Hex());
   return read;
-}
-
-absl::Status SyncFolder(const std::string& path) {
-  const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = folder >= 0 && ::fsync(folder) == 0;
-  const absl::Status status = synced ? absl::OkStatus() : IoError(path, std::strerror(errno));
-  if (folder >= 0) ::close(folder);
-  return status;
-}
-
-absl::Status WriteWhole(const std::string& path, const std::string& text) {
-  File file(std::fopen(path.c_str(), "wbe"));
-  if (file == nullptr || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
-      std::fflush(file.get()) != 0 || ::fsync(::fileno(file.get())) != 0) {
-    return IoError(path, std::strerror(errno));
-  }
-  return absl::OkStatus();
 }
 
 // What is wrong with a file as it lies there; empty if nothing.
@@ -144,7 +120,10 @@ absl::StatusOr<BackupManifest> BackupFolder::Parse(const std::string& text, absl
     return Damaged(path, "its checksum does not fit");
   }
   BackupManifest manifest;
-  if (!google::protobuf::util::JsonStringToMessage(text.substr(0, line), &manifest).ok()) {
+  // A later version may have more to say of what it writes in this format.
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  if (!google::protobuf::util::JsonStringToMessage(text.substr(0, line), &manifest, options).ok()) {
     return Damaged(path, "it does not parse");
   }
   if (manifest.format() != kFormat || manifest.id() != id) {
@@ -167,15 +146,7 @@ absl::Status BackupFolder::Write(const BackupManifest& manifest) const {
   }
   text += "\n";
   text += Sha256Hex(text) + "\n";
-  const std::string folder = path_ + "/manifests";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return IoError(folder, error.message());
-  const std::string path = ManifestPath(manifest.id());
-  RETURN_IF_ERROR(WriteWhole(path + ".new", text));
-  fs::rename(path + ".new", path, error);
-  if (error) return IoError(path, error.message());
-  return SyncFolder(folder);
+  return WriteDurably(ManifestPath(manifest.id()), text);
 }
 
 absl::Status BackupFolder::Remove(absl::string_view id) const {

@@ -69,11 +69,12 @@ TEST_CASE("a backup is read as it was written, and restored into a new folder wi
 
   fs::create_directories(dir.File("new/tls"));
   fs::create_directories(dir.File("new/lost+found"));  // as at the root of a new disk
-  REQUIRE_OK(Restore(folder, "20260101t000000z", {"registry", "aggregator"}, dir.File("new")));
+  REQUIRE_OK(Restore(folder, {"20260101t000000z"}, {"registry", "aggregator"}, dir.File("new")));
   CHECK(ValueIn(dir.File("new/registry")) == "registry");
   CHECK(ValueIn(dir.File("new/records")) == "aggregator");
   CHECK_OK(CheckRestored(dir.File("new")));
-  CHECK(Reason(Restore(folder, "20260101t000000z", {"registry"}, dir.File("new")).status()) == "DATA_FOLDER_NOT_EMPTY");
+  CHECK(Reason(Restore(folder, {"20260101t000000z"}, {"registry"}, dir.File("new")).status()) ==
+        "DATA_FOLDER_NOT_EMPTY");
 }
 
 TEST_CASE("what is not there is named, and so are the backups that are") {
@@ -81,11 +82,11 @@ TEST_CASE("what is not there is named, and so are the backups that are") {
   const BackupFolder folder(dir.File("backups"));
   MakeBackup(dir, folder, "20260101t000000z");
   for (const char* id : {"20260102t000000z", "../manifests/20260101t000000z", ""}) {
-    const absl::Status absent = Restore(folder, id, {"registry"}, dir.File("new")).status();
+    const absl::Status absent = Restore(folder, {id}, {"registry"}, dir.File("new")).status();
     CHECK(Reason(absent) == "BACKUP_NOT_FOUND");
     CHECK(Says(absent, "20260101t000000z"));
   }
-  CHECK(Says(Restore(folder, "20260101t000000z", {"audit"}, dir.File("new")).status(), "does not hold audit"));
+  CHECK(Says(Restore(folder, {"20260101t000000z"}, {"audit"}, dir.File("new")).status(), "does not hold audit"));
   CHECK_FALSE(fs::exists(dir.File("new")));
 }
 
@@ -106,7 +107,8 @@ TEST_CASE("a flipped byte in any file of a backup is found, named and not restor
       REQUIRE_OK(checked);
       REQUIRE(checked->faults.size() == 1);
       CHECK(checked->faults[0].find(file.path()) != std::string::npos);
-      const absl::Status refused = Restore(folder, manifest.id(), {"registry", "aggregator"}, dir.File("new")).status();
+      const absl::Status refused =
+          Restore(folder, {manifest.id()}, {"registry", "aggregator"}, dir.File("new")).status();
       CHECK(Reason(refused) == "BACKUP_CORRUPT");
       CHECK_FALSE(fs::exists(dir.File("new")));
       fs::remove(path);

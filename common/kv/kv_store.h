@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/clock/clock.h"
 
 namespace chartly {
 
@@ -67,27 +68,57 @@ struct KvBackup {
     std::string path;  // below the folder
     int64_t bytes = 0;
   };
-  uint32_t number = 0;       // grows with each backup in the folder
-  int64_t copied_bytes = 0;  // of files that no earlier backup had
-  std::vector<File> files;   // all that it needs, in order of paths; files never change
+  uint32_t number = 0;         // grows with each backup in the folder
+  int64_t copied_bytes = 0;    // of files that no earlier backup had
+  uint64_t last_sequence = 0;  // of the last write in it
+  std::vector<File> files;     // all that it needs, in order of paths; files never change
 };
 
-class KvStore : public KvReader {
+// A write as it stands in the log of a store. What is put or deleted is numbered, one after another.
+struct KvLogBatch {
+  uint64_t first = 0;   // number of what it puts or deletes first
+  uint64_t last = 0;    // and last
+  int64_t time_us = 0;  // when it was begun, by the clock of the store, in microseconds since 1970
+  KvBatch batch;
+};
+
+// What backups take of a store. Thread-safe.
+class KvSource {
  public:
-  // All or nothing. On OK with `sync` the batch, and every batch before it, is fsynced.
-  virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
-  // The state of now, which no later write changes. Must go before the store does; holds disk space while it lives.
-  virtual std::unique_ptr<KvReader> Snapshot() const = 0;
+  virtual ~KvSource() = default;
   // Copies the state of some moment during the call into `folder`, which is made if absent and holds backups of this
   // store alone, while reads and writes go on. Files that earlier backups brought there are shared. On OK it is on
   // disk. ResourceExhausted (BACKUP_NO_SPACE): what has to be copied does not fit; nothing was. Cancelled once
   // `stopped` says true; it is asked now and then. What a failure leaves behind goes with the next backup.
   virtual absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) = 0;
+  // Of this store and of no copy of it: one that is restored has another. Unavailable (STORE_IO_ERROR).
+  virtual absl::StatusOr<std::string> Identity() const = 0;
+  // The number of what was written last.
+  virtual uint64_t LastSequence() const = 0;
+  // What was written behind the number `position`, in order and without a gap: whole writes, about `bytes_max` of them
+  // and at least one if there is any. Makes durable what it gives. A write that was over when the call began is there,
+  // and none behind one that is missing. DataLoss (LOG_GAP) if the log does not go back so far, or the store never came
+  // so far. Cheap if each call begins where the one before ended.
+  virtual absl::StatusOr<std::vector<KvLogBatch>> ReadLog(uint64_t position, size_t bytes_max) = 0;
+  // The log may go up to there; the write of that number stays.
+  virtual void ForgetLog(uint64_t position) = 0;
+};
+
+class KvStore : public KvReader, public KvSource {
+ public:
+  // All or nothing. On OK with `sync` the batch, and every batch before it, is fsynced.
+  virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
+  // The state of now, which no later write changes. Must go before the store does; holds disk space while it lives.
+  virtual std::unique_ptr<KvReader> Snapshot() const = 0;
 };
 
 struct KvOptions {
   size_t memory_bytes = size_t{64} << 20;  // write buffers and block cache together
   bool large_values = false;               // values of 64 KiB and more: no second compression, larger buffers
+  // Bytes of the log that stay for ReadLog beside what the store itself needs of it; the oldest goes when there are
+  // more. 0: none, and ReadLog finds little.
+  size_t keep_log_bytes = 0;
+  Clock* clock = nullptr;  // of the times in the log; must outlive the store. Null: that of the machine
 };
 
 // Opens or creates the store in `path`.

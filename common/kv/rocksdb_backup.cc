@@ -136,21 +136,40 @@ absl::StatusOr<KvBackup> Describe(const rocksdb::BackupEngine& engine, uint32_t 
   return backup;
 }
 
+// A copy that was opened to be read.
+struct OpenedCopy {
+  rocksdb::BackupInfo info;  // has the environment that the store reads through
+  std::unique_ptr<rocksdb::DB> db;
+};
+
 // The engine makes the files of the backup look like those of a store.
 class BackupReader final : public KvReader {
  public:
-  BackupReader(rocksdb::BackupInfo info, std::unique_ptr<rocksdb::DB> db, std::string folder)
-      : info_(std::move(info)), db_(std::move(db)), folder_(std::move(folder)) {}
+  BackupReader(OpenedCopy copy, std::string folder) : copy_(std::move(copy)), folder_(std::move(folder)) {}
   absl::StatusOr<std::string> Get(absl::string_view key) const override {
-    return ReadValue(*db_, rocksdb::ReadOptions(), key, folder_);
+    return ReadValue(*copy_.db, rocksdb::ReadOptions(), key, folder_);
   }
-  std::unique_ptr<KvIterator> NewIterator() const override { return WalkRocksDb(*db_, {}, folder_); }
+  std::unique_ptr<KvIterator> NewIterator() const override { return WalkRocksDb(*copy_.db, {}, folder_); }
 
  private:
-  const rocksdb::BackupInfo info_;  // has the environment that the store reads through
-  const std::unique_ptr<rocksdb::DB> db_;
+  const OpenedCopy copy_;
   const std::string folder_;
 };
+
+absl::StatusOr<OpenedCopy> OpenCopy(const std::string& folder, uint32_t number) {
+  ASSIGN_OR_RETURN(std::unique_ptr<rocksdb::BackupEngineReadOnly> engine, OpenToRead(folder));
+  OpenedCopy copy;
+  RETURN_IF_ERROR(ConvertBackupStatus(engine->GetBackupInfo(number, &copy.info, true), folder));
+  rocksdb::Options options;
+  options.env = copy.info.env_for_open.get();
+  options.max_open_files = 64;
+  options.info_log = MakeSilentLogger();
+  rocksdb::DB* opened = nullptr;
+  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, copy.info.name_for_open, &opened);
+  copy.db.reset(opened);
+  RETURN_IF_ERROR(ConvertBackupStatus(status, folder));
+  return copy;
+}
 
 }  // namespace
 
@@ -170,22 +189,16 @@ absl::StatusOr<KvBackup> BackUpRocksDb(rocksdb::DB& db, const std::string& folde
   rocksdb::BackupID number = 0;
   rocksdb::Status status = engine->CreateNewBackup(options, &db, &number);
   RETURN_IF_ERROR(ConvertBackupStatus(status, folder));
-  return Describe(*engine, number, folder, shared_before);
+  ASSIGN_OR_RETURN(KvBackup backup, Describe(*engine, number, folder, shared_before));
+  // Read out of the copy: the engine does not tell.
+  ASSIGN_OR_RETURN(const OpenedCopy copy, OpenCopy(folder, number));
+  backup.last_sequence = copy.db->GetLatestSequenceNumber();
+  return backup;
 }
 
 absl::StatusOr<std::unique_ptr<KvReader>> OpenKvBackup(const std::string& folder, uint32_t number) {
-  ASSIGN_OR_RETURN(std::unique_ptr<rocksdb::BackupEngineReadOnly> engine, OpenToRead(folder));
-  rocksdb::BackupInfo info;
-  RETURN_IF_ERROR(ConvertBackupStatus(engine->GetBackupInfo(number, &info, true), folder));
-  rocksdb::Options options;
-  options.env = info.env_for_open.get();
-  options.max_open_files = 64;
-  options.info_log = MakeSilentLogger();
-  rocksdb::DB* opened = nullptr;
-  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, info.name_for_open, &opened);
-  std::unique_ptr<rocksdb::DB> db(opened);
-  RETURN_IF_ERROR(ConvertBackupStatus(status, folder));
-  return std::make_unique<BackupReader>(std::move(info), std::move(db), folder);
+  ASSIGN_OR_RETURN(OpenedCopy copy, OpenCopy(folder, number));
+  return std::make_unique<BackupReader>(std::move(copy), folder);
 }
 
 absl::Status RestoreKvBackup(const std::string& folder, uint32_t number, const std::string& path) {

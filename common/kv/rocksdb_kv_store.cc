@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <system_error>
 
 #include "absl/base/thread_annotations.h"
@@ -19,6 +20,7 @@
 #include "common/kv/kv_store.h"
 #include "common/kv/log_check.h"
 #include "common/kv/rocksdb_backup.h"
+#include "common/kv/rocksdb_log.h"
 #include "common/kv/rocksdb_reads.h"
 #include "common/status/status.h"
 
@@ -59,8 +61,12 @@ class RocksDbSnapshot final : public KvReader {
 
 class RocksDbKvStore final : public KvStore {
  public:
-  RocksDbKvStore(std::unique_ptr<rocksdb::DB> db, std::string path, size_t reserve_bytes)
-      : db_(std::move(db)), path_(std::move(path)), reserve_bytes_(reserve_bytes) {}
+  RocksDbKvStore(std::unique_ptr<rocksdb::DB> db, std::string path, size_t reserve_bytes, const KvOptions& options)
+      : db_(std::move(db)),
+        path_(std::move(path)),
+        reserve_bytes_(reserve_bytes),
+        clock_(options.clock == nullptr ? system_clock_ : *options.clock),
+        log_(*db_, path_, options.keep_log_bytes) {}
 
   absl::StatusOr<std::string> Get(absl::string_view key) const override {
     return ReadValue(*db_, rocksdb::ReadOptions(), key, path_);
@@ -70,6 +76,7 @@ class RocksDbKvStore final : public KvStore {
     RETURN_IF_ERROR(AdmitWrite());
     RETURN_IF_ERROR(CheckSpace(batch));
     rocksdb::WriteBatch writes;
+    if (log_.is_kept()) RETURN_IF_ERROR(ConvertStatus(RocksDbLog::Stamp(writes, clock_.Now()), path_));
     for (const KvBatch::Op& op : batch.ops()) {
       rocksdb::Status staged = op.put ? writes.Put(op.key, op.value) : writes.Delete(op.key);
       RETURN_IF_ERROR(ConvertStatus(staged, path_));
@@ -77,6 +84,7 @@ class RocksDbKvStore final : public KvStore {
     rocksdb::WriteOptions options;
     options.sync = sync;
     rocksdb::Status status = db_->Write(options, &writes);
+    log_.Wrote(writes.GetDataSize());
     return status.ok() ? absl::OkStatus() : RecordFailure(status);
   }
 
@@ -86,8 +94,31 @@ class RocksDbKvStore final : public KvStore {
 
   absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
     absl::MutexLock lock(&backup_mu_);
-    return BackUpRocksDb(*db_, folder, stopped);
+    // The engine lists the log at first, and stumbles over files that go meanwhile.
+    log_.Hold(true);
+    absl::StatusOr<KvBackup> backup = BackUpRocksDb(*db_, folder, [&] {
+      log_.Hold(false);
+      return stopped();
+    });
+    log_.Hold(false);
+    return backup;
   }
+
+  absl::StatusOr<std::string> Identity() const override {
+    std::string identity;
+    RETURN_IF_ERROR(ConvertStatus(db_->GetDbIdentity(identity), path_));
+    return identity;
+  }
+
+  uint64_t LastSequence() const override { return db_->GetLatestSequenceNumber(); }
+
+  absl::StatusOr<std::vector<KvLogBatch>> ReadLog(uint64_t position, size_t bytes_max) override {
+    rocksdb::Status synced;
+    absl::StatusOr<std::vector<KvLogBatch>> batches = log_.Read(position, bytes_max, synced);
+    return synced.ok() ? std::move(batches) : RecordFailure(synced);
+  }
+
+  void ForgetLog(uint64_t position) override { log_.Forget(position); }
 
  private:
   // A disk that is nearly full is refused before RocksDB meets it, with room left to flush what is in memory.
@@ -131,6 +162,9 @@ class RocksDbKvStore final : public KvStore {
   const std::unique_ptr<rocksdb::DB> db_;
   const std::string path_;
   const size_t reserve_bytes_;
+  SystemClock system_clock_;
+  Clock& clock_;
+  RocksDbLog log_;
   absl::Mutex backup_mu_;  // one backup at a time
   absl::Mutex mu_;
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
@@ -170,8 +204,11 @@ rocksdb::Options MakeOptions(const KvOptions& options) {
   }
   result.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   result.track_and_verify_wals_in_manifest = true;
+  result.write_dbid_to_manifest = false;  // copies of the manifest would have it, too
   result.bytes_per_sync = 1 << 20;
   result.max_open_files = 512;
+  // Then what the store does not need any more stays, in a folder of its own; RocksDbLog lets it go.
+  if (options.keep_log_bytes > 0) result.WAL_ttl_seconds = std::numeric_limits<int32_t>::max();
   result.max_total_wal_size = std::max<size_t>(options.memory_bytes, size_t{64} << 20);
   result.info_log = MakeSilentLogger();
   return result;
@@ -230,7 +267,7 @@ absl::StatusOr<std::unique_ptr<KvStore>> OpenKvStore(const std::string& path, co
   rocksdb::Options made = MakeOptions(options);
   rocksdb::Status status = OpenStrictThenTorn(made, path, db);
   if (!status.ok()) return ConvertOpenStatus(status, path);
-  return std::make_unique<RocksDbKvStore>(std::move(db), path, made.write_buffer_size);
+  return std::make_unique<RocksDbKvStore>(std::move(db), path, made.write_buffer_size, options);
 }
 
 }  // namespace chartly

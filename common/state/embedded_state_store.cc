@@ -118,9 +118,7 @@ class EmbeddedStateStore final : public StateStore {
   absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) override;
   absl::Status RenewLease(int64_t lease) override;
   absl::Status RevokeLease(int64_t lease) override;
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
-    return kv_->BackUp(folder, stopped);
-  }
+  KvSource& source() override { return *kv_; }
 
  private:
   struct Lease {
@@ -344,14 +342,17 @@ void EmbeddedStateStore::ExpireLeases() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<StateStore>> OpenEmbeddedStateStore(const std::string& path, Clock& clock) {
+absl::StatusOr<std::unique_ptr<StateStore>> OpenEmbeddedStateStore(const std::string& path, Clock& clock,
+                                                                   size_t keep_log_bytes) {
   std::error_code failed;
   std::filesystem::create_directories(path, failed);
   if (failed) {
     return Error(absl::StatusCode::kUnavailable, "STORE_FOLDER",
                  absl::StrCat("cannot make the folder ", path, ": ", failed.message()), {{"path", path}});
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<KvStore> kv, OpenKvStore(path, {.memory_bytes = kStoreMemoryBytes}));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<KvStore> kv,
+      OpenKvStore(path, {.memory_bytes = kStoreMemoryBytes, .keep_log_bytes = keep_log_bytes, .clock = &clock}));
   auto store = std::make_unique<EmbeddedStateStore>(std::move(kv), clock);
   RETURN_IF_ERROR(Annotate(store->Start(), absl::StrCat("open the state store in ", path)));
   return absl::StatusOr<std::unique_ptr<StateStore>>(std::move(store));

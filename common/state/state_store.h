@@ -72,13 +72,15 @@ class StateStore {
   virtual absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) = 0;
   virtual absl::Status RenewLease(int64_t lease) = 0;  // NotFound once it ended
   virtual absl::Status RevokeLease(int64_t lease) = 0;
-  // As KvStore::BackUp.
-  virtual absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) = 0;
+  // What backups take of it; of a store that several share, of all of it.
+  virtual KvSource& source() = 0;
 };
 
 // The embedded store, in a folder of its own. A thread of the store ends expired leases each second. A lease that was
-// open when the store closed gets its whole time again on open: nobody could renew it meanwhile.
-absl::StatusOr<std::unique_ptr<StateStore>> OpenEmbeddedStateStore(const std::string& path, Clock& clock);
+// open when the store closed gets its whole time again on open: nobody could renew it meanwhile. `keep_log_bytes` as in
+// KvOptions.
+absl::StatusOr<std::unique_ptr<StateStore>> OpenEmbeddedStateStore(const std::string& path, Clock& clock,
+                                                                   size_t keep_log_bytes = 0);
 
 }  // namespace chartly
 

@@ -58,9 +58,7 @@ class TenantState final : public StateStore {
   absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) override { return store_.GrantLease(ttl); }
   absl::Status RenewLease(int64_t lease) override { return store_.RenewLease(lease); }
   absl::Status RevokeLease(int64_t lease) override { return store_.RevokeLease(lease); }
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
-    return store_.BackUp(folder, stopped);
-  }
+  KvSource& source() override { return store_.source(); }
 
  private:
   std::string Outer(absl::string_view key) const { return absl::StrCat(prefix_, key); }

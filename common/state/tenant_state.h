@@ -15,7 +15,7 @@
 
 namespace chartly {
 
-// `tenant` is a name without '/'. The store must outlive it. BackUp backs the shared store up.
+// `tenant` is a name without '/'. The store must outlive it. Its source is that of the shared store.
 std::unique_ptr<StateStore> MakeTenantState(StateStore& store, absl::string_view tenant);
 
 // The tenants that keep anything in the store, the default one left out, each once.

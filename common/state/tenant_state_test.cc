@@ -33,9 +33,7 @@ class Owning final : public StateStore {
   absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) override { return own_->GrantLease(ttl); }
   absl::Status RenewLease(int64_t lease) override { return own_->RenewLease(lease); }
   absl::Status RevokeLease(int64_t lease) override { return own_->RevokeLease(lease); }
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
-    return own_->BackUp(folder, stopped);
-  }
+  KvSource& source() override { return own_->source(); }
 
  private:
   const std::unique_ptr<StateStore> shared_;

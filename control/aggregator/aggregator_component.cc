@@ -36,6 +36,7 @@ absl::StatusOr<std::unique_ptr<AggregatorComponent>> AggregatorComponent::Open(c
   KvOptions options;
   options.memory_bytes = config.memory_bytes;
   options.large_values = true;
+  options.keep_log_bytes = config.keep_log_bytes;
   const std::string path = config.data_dir + "/records";
   ASSIGN_OR_RETURN(std::shared_ptr<KvStore> kv, OpenOrRepair(path, options));
   ASSIGN_OR_RETURN(const std::vector<std::string> tenants, TenantsIn(*kv));

@@ -33,10 +33,8 @@ class AggregatorComponent {
   std::string Health() const { return tenants_.Health(); }
   // Empty, or what is wrong and no restart mends: a full disk, a full index, damage that was set aside.
   std::string Amiss() const;
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return kv_->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return *kv_; }
   // What the store held that was backed up there.
   static absl::StatusOr<storage::v1::LedgerPosition> LedgerOf(const std::string& folder, uint32_t number);
   void Shutdown();

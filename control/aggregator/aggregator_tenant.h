@@ -28,6 +28,7 @@ struct AggregatorConfig {
   // Memory of the dedupe index, filters and look-ups of the default tenant; all others together have as much again.
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;  // write buffers and cache of the store, which all tenants share
+  size_t keep_log_bytes = 0;                // as in KvOptions
   SealerOptions sealer;
   absl::Duration retention_interval = absl::Hours(1);  // how often what is kept long enough is looked for
 };

@@ -25,11 +25,6 @@ class KvRecordStore final : public KvRecordReads<RecordStore> {
   // The store of one of the tenants that share `kv`.
   static absl::StatusOr<std::unique_ptr<KvRecordStore>> Open(std::shared_ptr<KvStore> kv, absl::string_view tenant);
 
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return kv_->BackUp(folder, stopped);
-  }
-
   absl::Status Append(StoreWrite write) override;
   absl::StatusOr<uint64_t> Erase(const Erasure& erasure) override;
   absl::Status PutDeletion(uint64_t number, const StoredDeletion& deletion) override;

@@ -21,7 +21,8 @@ AuditComponent::AuditComponent(const AuditConfig& config, std::unique_ptr<StateS
 absl::StatusOr<std::unique_ptr<AuditComponent>> AuditComponent::Open(const AuditConfig& config,
                                                                      const rpc::Authenticator& authenticator,
                                                                      rpc::AuditSink* audit, Clock& clock) {
-  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/audit", clock));
+  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store,
+                   OpenEmbeddedStateStore(config.data_dir + "/audit", clock, config.keep_log_bytes));
   ASSIGN_OR_RETURN(const std::vector<std::string> tenants, TenantsIn(*store));
   std::unique_ptr<AuditComponent> component(new AuditComponent(config, std::move(store), authenticator, audit, clock));
   RETURN_IF_ERROR(component->tenants_.Open(tenants));

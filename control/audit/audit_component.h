@@ -33,10 +33,8 @@ class AuditComponent {
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
   std::string Health() { return tenants_.Health(); }
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return store_->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return store_->source(); }
   // Signs what was appended last. Safe twice.
   void Shutdown() { tenants_.Shutdown(); }
 

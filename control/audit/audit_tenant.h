@@ -27,6 +27,7 @@ struct AuditConfig {
   SecretRef webhook_key;    // with this key
   std::string secrets_dir;
   absl::Duration keep = absl::ZeroDuration();  // how long events stay; zero: for good
+  size_t keep_log_bytes = 0;                   // as in KvOptions
 };
 
 class AuditTenant {

@@ -9,7 +9,7 @@ absl::StatusOr<std::unique_ptr<AuthComponent>> AuthComponent::Open(const AuthCon
                                                                    const rpc::Authenticator& authenticator,
                                                                    rpc::AuditSink* audit, Clock& clock) {
   Pieces pieces;
-  ASSIGN_OR_RETURN(pieces.store, OpenEmbeddedStateStore(config.data_dir + "/auth", clock));
+  ASSIGN_OR_RETURN(pieces.store, OpenEmbeddedStateStore(config.data_dir + "/auth", clock, config.keep_log_bytes));
   ASSIGN_OR_RETURN(pieces.keys, KeyBook::Open(*pieces.store, clock));
   const auto find_key = [&authenticator, keys = pieces.keys.get()](
                             absl::string_view key_id, const rpc::KeyDigest& digest) -> absl::StatusOr<rpc::Caller> {

@@ -31,6 +31,7 @@ struct AuthConfig {
   SessionTerms sessions = {};
   TokenConfig tokens = {};
   SignInConfig sign_in = {};
+  size_t keep_log_bytes = 0;  // as in KvOptions
 };
 
 class AuthComponent final : public rpc::CredentialDirectory {
@@ -56,10 +57,8 @@ class AuthComponent final : public rpc::CredentialDirectory {
   }
   // Empty: nothing here can fail.
   std::string Health() { return ""; }
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return pieces_.store->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return pieces_.store->source(); }
   // Nothing here runs on its own: calls end with the server. Safe twice.
   void Shutdown() {}
 

@@ -10,8 +10,9 @@
 
 namespace chartly::backup {
 
-PartBackupService::PartBackupService(std::string folder, const rpc::Authenticator& authenticator, rpc::AuditSink* audit)
-    : folder_(std::move(folder)), guard_("chartly.v1.PartBackupService", authenticator, audit) {}
+PartBackupService::PartBackupService(std::string folder, LogArchiver* logs, const rpc::Authenticator& authenticator,
+                                     rpc::AuditSink* audit)
+    : folder_(std::move(folder)), logs_(logs), guard_("chartly.v1.PartBackupService", authenticator, audit) {}
 
 absl::StatusOr<const PartStore*> PartBackupService::Find(const std::string& part) const {
   if (folder_.empty()) {
@@ -26,13 +27,29 @@ absl::StatusOr<const PartStore*> PartBackupService::Find(const std::string& part
                {{"part", part}});
 }
 
+absl::StatusOr<KvBackup> PartBackupService::Copy(const std::string& part, KvSource& source,
+                                                 const std::function<bool()>& stopped,
+                                                 storage::v1::PartBackup& backup) const {
+  const std::string folder = BackupFolder(folder_).PartFolder(part);
+  PartLog* log = logs_ == nullptr ? nullptr : logs_->Find(part);
+  if (log == nullptr) return source.BackUp(folder, stopped);
+  log->CopyBegins();
+  absl::StatusOr<KvBackup> copied = source.BackUp(folder, stopped);
+  if (!copied.ok()) {
+    log->CopyFailed();
+    return copied;
+  }
+  ASSIGN_OR_RETURN(*backup.mutable_log(), log->CopyMade(copied->last_sequence));
+  return copied;
+}
+
 absl::StatusOr<v1::BackUpPartResponse> PartBackupService::BackUp(const std::string& part,
                                                                  const std::function<bool()>& stopped) const {
   ASSIGN_OR_RETURN(const PartStore* store, Find(part));
   const std::string folder = BackupFolder(folder_).PartFolder(part);
-  ASSIGN_OR_RETURN(KvBackup copied, store->back_up(folder, stopped));
   v1::BackUpPartResponse response;
   storage::v1::PartBackup& backup = *response.mutable_backup();
+  ASSIGN_OR_RETURN(const KvBackup copied, Copy(part, *store->source, stopped, backup));
   backup.set_part(part);
   backup.set_number(copied.number);
   backup.set_copied_bytes(copied.copied_bytes);
@@ -45,6 +62,12 @@ absl::StatusOr<v1::BackUpPartResponse> PartBackupService::BackUp(const std::stri
     ASSIGN_OR_RETURN(*backup.mutable_ledger(), store->ledger(folder, copied.number));
   }
   return response;
+}
+
+absl::Status PartBackupService::KeepLog(const std::string& part, const std::vector<LogPosition>& positions) const {
+  PartLog* log = logs_ == nullptr ? nullptr : logs_->Find(part);
+  if (log != nullptr) return log->Keep(positions);
+  return LogFolder(BackupFolder(folder_).PartFolder(part)).Keep(positions, "");
 }
 
 grpc::Status PartBackupService::BackUpPart(grpc::ServerContext* context, const v1::BackUpPartRequest* request,
@@ -61,6 +84,9 @@ grpc::Status PartBackupService::KeepPartBackups(grpc::ServerContext* context, co
                         RETURN_IF_ERROR(Find(request->part()).status());
                         const std::set<uint32_t> numbers(request->numbers().begin(), request->numbers().end());
                         RETURN_IF_ERROR(KeepKvBackups(BackupFolder(folder_).PartFolder(request->part()), numbers));
+                        const std::vector<LogPosition> positions(request->positions().begin(),
+                                                                 request->positions().end());
+                        RETURN_IF_ERROR(KeepLog(request->part(), positions));
                         return v1::KeepPartBackupsResponse();
                       });
 }

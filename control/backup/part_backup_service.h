@@ -11,15 +11,15 @@
 #include "absl/status/statusor.h"
 #include "chartly/storage/v1/backup.pb.h"
 #include "chartly/v1/observer.grpc.pb.h"
+#include "common/backup/log_archiver.h"
 #include "common/kv/kv_store.h"
 #include "common/rpc/guard.h"
 
 namespace chartly::backup {
 
-// How a part is backed up; called from any thread.
+// How a part is backed up; used from any thread.
 struct PartStore {
-  // As KvStore::BackUp.
-  std::function<absl::StatusOr<KvBackup>(const std::string& folder, const std::function<bool()>& stopped)> back_up;
+  KvSource* source = nullptr;
   // What the copy of a record store holds; empty for other parts.
   std::function<absl::StatusOr<storage::v1::LedgerPosition>(const std::string& folder, uint32_t number)> ledger;
 };
@@ -28,7 +28,9 @@ class PartBackupService final : public v1::PartBackupService::Service {
  public:
   // `folder` may be empty: then every call fails with FailedPrecondition (BACKUP_DIR_NOT_SET). Authenticator
   // and sink must outlive the service; the sink hears of refusals, and may be null.
-  PartBackupService(std::string folder, const rpc::Authenticator& authenticator, rpc::AuditSink* audit);
+  // `logs`, which may be null, outlives it too: what it archives goes on behind each copy.
+  PartBackupService(std::string folder, LogArchiver* logs, const rpc::Authenticator& authenticator,
+                    rpc::AuditSink* audit);
   // Before the server starts. What the part gives must outlive the server.
   void AddPart(const std::string& part, PartStore store) { parts_[part] = std::move(store); }
 
@@ -41,7 +43,13 @@ class PartBackupService final : public v1::PartBackupService::Service {
   absl::StatusOr<const PartStore*> Find(const std::string& part) const;
   absl::StatusOr<v1::BackUpPartResponse> BackUp(const std::string& part, const std::function<bool()>& stopped) const;
 
+  // The copy, and where it stands in the log.
+  absl::StatusOr<KvBackup> Copy(const std::string& part, KvSource& source, const std::function<bool()>& stopped,
+                                storage::v1::PartBackup& backup) const;
+  absl::Status KeepLog(const std::string& part, const std::vector<LogPosition>& positions) const;
+
   const std::string folder_;
+  LogArchiver* const logs_;
   std::map<std::string, PartStore> parts_;
   const rpc::Guard guard_;
 };

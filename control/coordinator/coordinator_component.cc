@@ -29,7 +29,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorComponent>> CoordinatorComponent::Open
   std::string folder = config.data_dir + "/coordinator";
   std::error_code made;
   std::filesystem::create_directories(config.data_dir, made);  // opening the store tells if this failed
-  absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(folder, clock);
+  absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(folder, clock, config.keep_log_bytes);
   if (!store.ok()) return Annotate(store.status(), absl::StrCat("open coordinator state ", folder));
   ASSIGN_OR_RETURN(const std::vector<std::string> tenants, TenantsIn(**store));
   std::unique_ptr<CoordinatorComponent> component(

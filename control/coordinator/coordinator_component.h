@@ -34,10 +34,8 @@ class CoordinatorComponent {
   std::string Health() { return tenants_.Health(); }
   // Empty, or what it lacks of other parts, so that no restart helps. It serves all the same.
   std::string Amiss() { return tenants_.Amiss(); }
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return store_->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return store_->source(); }
   void Shutdown() { tenants_.Shutdown(); }
 
  private:

@@ -32,6 +32,7 @@ struct CoordinatorConfig {
   absl::Duration lease_min = absl::Seconds(6);
   absl::Duration lost_grace = absl::Seconds(60);
   size_t runs_max = 10'000;
+  size_t keep_log_bytes = 0;  // as in KvOptions
   // Keys of webhooks; empty: only the environment. Those of a tenant are in its folder tenants/NAME, and nowhere else.
   std::string secrets_dir;
 };

@@ -37,9 +37,7 @@ class WatchedStore final : public StateStore {
   absl::StatusOr<int64_t> GrantLease(absl::Duration ttl) override { return inner_->GrantLease(ttl); }
   absl::Status RenewLease(int64_t lease) override { return inner_->RenewLease(lease); }
   absl::Status RevokeLease(int64_t lease) override { return inner_->RevokeLease(lease); }
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
-    return inner_->BackUp(folder, stopped);
-  }
+  KvSource& source() override { return inner_->source(); }
 
   std::atomic<int> commits = 0;
   std::atomic<bool> broken = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/backup/backup_bucket.h"
+#include "common/backup/log_folder.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
@@ -190,14 +192,27 @@ absl::Status BackupBook::DropOld() {
     RETURN_IF_ERROR(folder_.Remove(ids.front()));
     ids.erase(ids.begin());
   }
-  std::map<std::string, std::vector<uint32_t>> numbers;
+  std::map<std::string, KeptCopies> kept;
   for (const std::string& id : ids) {
     // Without it nobody knows which files it needs, so all stay.
     ASSIGN_OR_RETURN(backup::BackupManifest manifest, folder_.Read(id));
-    for (const backup::PartBackup& part : manifest.parts()) numbers[part.part()].push_back(part.number());
+    for (const backup::PartBackup& part : manifest.parts()) {
+      kept[part.part()].numbers.push_back(part.number());
+      if (part.has_log()) kept[part.part()].positions.push_back(part.log());
+    }
   }
-  for (Part part : kOrder) RETURN_IF_ERROR(Annotate(copies_.Keep(part, numbers[InfoOf(part).name]), InfoOf(part).name));
+  for (Part part : kOrder) RETURN_IF_ERROR(Annotate(copies_.Keep(part, kept[InfoOf(part).name]), InfoOf(part).name));
   return absl::OkStatus();
+}
+
+int64_t BackupBook::LogUntil(const backup::BackupManifest& manifest) const {
+  int64_t until_us = std::numeric_limits<int64_t>::max();
+  for (const backup::PartBackup& part : manifest.parts()) {
+    if (!part.has_log()) return 0;
+    const absl::StatusOr<backup::LogReach> reach = backup::LogFolder(folder_.PartFolder(part.part())).Reach(part.log());
+    until_us = std::min(until_us, reach.ok() ? reach->until_us : 0);
+  }
+  return manifest.parts_size() == 0 ? 0 : until_us;
 }
 
 v1::Backup BackupBook::Describe(const std::string& id) {
@@ -209,6 +224,10 @@ v1::Backup BackupBook::Describe(const std::string& id) {
     result.set_name(kPrefix + id);
     result.set_state(v1::BACKUP_STATE_FAILED);
     result.set_error(std::string(manifest.status().message()));
+  }
+  if (manifest.ok()) {
+    const int64_t until_us = LogUntil(*manifest);
+    if (until_us > manifest->finished_us()) *result.mutable_log_until_time() = Timestamp(until_us);
   }
   auto found = verifications_.find(id);
   if (found != verifications_.end()) *result.mutable_verification() = found->second;
@@ -258,8 +277,23 @@ absl::StatusOr<v1::Backup> BackupBook::Verify(const std::string& name) {
   return Describe(id);
 }
 
+absl::StatusOr<backup::Verification> BackupBook::CheckWithLogs(const backup::BackupManifest& manifest) const {
+  const auto stopped = [this] { return stopping_.load(); };
+  ASSIGN_OR_RETURN(backup::Verification checked, folder_.Verify(manifest, stopped));
+  for (const backup::PartBackup& part : manifest.parts()) {
+    if (!part.has_log()) continue;
+    ASSIGN_OR_RETURN(const backup::LogFolder::Check log,
+                     backup::LogFolder(folder_.PartFolder(part.part())).Verify(part.log(), stopped));
+    checked.files += log.segments;
+    for (const std::string& fault : log.faults) {
+      if (checked.faults.size() < backup::kMaxFaults) checked.faults.push_back(fault);
+    }
+  }
+  return checked;
+}
+
 BackupBook::Publish BackupBook::CheckFiles(const backup::BackupManifest& manifest) {
-  absl::StatusOr<backup::Verification> checked = folder_.Verify(manifest, [this] { return stopping_.load(); });
+  absl::StatusOr<backup::Verification> checked = CheckWithLogs(manifest);
   v1::BackupVerification result;
   *result.mutable_finish_time() = Timestamp(absl::ToUnixMicros(clock_.Now()));
   if (checked.ok()) {

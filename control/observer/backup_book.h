@@ -25,9 +25,10 @@
 namespace chartly::observer {
 
 struct BackupConfig {
-  std::string folder;       // empty: no backups can be made
-  size_t keep = 14;         // backups; older ones go once a new one is whole
-  s3::BucketConfig bucket;  // where each is copied to; without a url nowhere
+  std::string folder;                                  // empty: no backups can be made
+  size_t keep = 14;                                    // backups; older ones go once a new one is whole
+  s3::BucketConfig bucket;                             // where each is copied to; without a url nowhere
+  absl::Duration log_interval = absl::ZeroDuration();  // between copies of archived logs; zero: there are none
 };
 
 class BackupBook {
@@ -44,7 +45,7 @@ class BackupBook {
   absl::StatusOr<v1::Backup> Get(const std::string& name);
   // One whose manifest is damaged is listed as FAILED.
   absl::StatusOr<v1::ListBackupsResponse> List(const v1::ListBackupsRequest& request);
-  // Begins a check of its files. As Create and Get.
+  // Begins a check of its files and of the log behind it. As Create and Get.
   absl::StatusOr<v1::Backup> Verify(const std::string& name);
   // Ends what is under way; a backup that is not whole is none. Safe twice.
   void Shutdown();
@@ -63,6 +64,9 @@ class BackupBook {
   // Sends what the bucket lacks; nothing if there is none.
   std::optional<v1::BackupCopy> CopyToBucket();
   Publish CheckFiles(const backup::BackupManifest& manifest);
+  absl::StatusOr<backup::Verification> CheckWithLogs(const backup::BackupManifest& manifest) const;
+  // Up to when every moment behind it can be restored, microseconds; 0 if none.
+  int64_t LogUntil(const backup::BackupManifest& manifest) const;
   v1::Backup Describe(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const BackupConfig config_;

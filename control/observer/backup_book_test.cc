@@ -37,8 +37,8 @@ class FakeCopies final : public PartCopies {
     if (part == Part::kAggregator) copy.mutable_ledger()->set_records(42);
     return copy;
   }
-  absl::Status Keep(Part part, const std::vector<uint32_t>& numbers) override {
-    kept[InfoOf(part).name] = numbers;
+  absl::Status Keep(Part part, const KeptCopies& copies) override {
+    kept[InfoOf(part).name] = copies.numbers;
     return absl::OkStatus();
   }
   void Cancel() override { cancelled_ = true; }

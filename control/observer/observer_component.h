@@ -17,6 +17,7 @@
 #include "common/rpc/peers.h"
 #include "control/observer/backup_book.h"
 #include "control/observer/backup_service.h"
+#include "control/observer/log_sender.h"
 #include "control/observer/observer.h"
 #include "control/observer/observer_service.h"
 #include "control/observer/part_copies.h"
@@ -44,9 +45,12 @@ class ObserverComponent {
   std::vector<grpc::Service*> services() { return {&service_, &backup_service_}; }
   // Empty: that other parts are down is what it tells, not a fault of its own.
   std::string Health() { return ""; }
+  // Begins to send archived logs to the bucket.
+  absl::Status Start() { return logs_.Start(); }
   // A round under way ends within a second, a backup and a look at gates are given up. Safe twice.
   void Shutdown() {
     if (gates_) gates_->Shutdown();
+    logs_.Shutdown();
     backups_.Shutdown();
   }
 
@@ -56,12 +60,14 @@ class ObserverComponent {
       : observer_(std::move(deps), clock),
         copies_(peers),
         backups_(backups, copies_, clock),
+        logs_(backups, clock),
         service_(observer_, authenticator, audit),
         backup_service_(backups_, authenticator, audit) {}
 
   Observer observer_;
   RpcPartCopies copies_;
   BackupBook backups_;
+  LogSender logs_;
   ObserverService service_;
   BackupService backup_service_;
   std::unique_ptr<PodGates> gates_;  // none if it opens none

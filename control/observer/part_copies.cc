@@ -38,10 +38,11 @@ absl::StatusOr<storage::v1::PartBackup> RpcPartCopies::Make(Part part) {
   return std::move(*response.mutable_backup());
 }
 
-absl::Status RpcPartCopies::Keep(Part part, const std::vector<uint32_t>& numbers) {
+absl::Status RpcPartCopies::Keep(Part part, const KeptCopies& kept) {
   v1::KeepPartBackupsRequest request;
   request.set_part(InfoOf(part).name);
-  request.mutable_numbers()->Add(numbers.begin(), numbers.end());
+  request.mutable_numbers()->Add(kept.numbers.begin(), kept.numbers.end());
+  request.mutable_positions()->Add(kept.positions.begin(), kept.positions.end());
   v1::KeepPartBackupsResponse response;
   return Call(kKeepTimeout, [&](grpc::ClientContext& context) {
     return v1::PartBackupService::NewStub(peers_.Channel(part))->KeepPartBackups(&context, request, &response);

@@ -19,13 +19,18 @@
 
 namespace chartly::observer {
 
+struct KeptCopies {
+  std::vector<uint32_t> numbers;
+  std::vector<storage::v1::LogPosition> positions;
+};
+
 class PartCopies {
  public:
   virtual ~PartCopies() = default;
   // The copy, without checksums of its files. Blocks until it is made.
   virtual absl::StatusOr<storage::v1::PartBackup> Make(Part part) = 0;
-  // Drops all copies but these.
-  virtual absl::Status Keep(Part part, const std::vector<uint32_t>& numbers) = 0;
+  // Drops all copies but these, and of archived logs what lies before them.
+  virtual absl::Status Keep(Part part, const KeptCopies& kept) = 0;
   virtual void Cancel() = 0;
 };
 
@@ -34,7 +39,7 @@ class RpcPartCopies final : public PartCopies {
   // The peers must outlive it.
   explicit RpcPartCopies(const rpc::Peers& peers) : peers_(peers) {}
   absl::StatusOr<storage::v1::PartBackup> Make(Part part) override;
-  absl::Status Keep(Part part, const std::vector<uint32_t>& numbers) override;
+  absl::Status Keep(Part part, const KeptCopies& kept) override;
   void Cancel() override;
 
  private:

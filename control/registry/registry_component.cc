@@ -8,7 +8,8 @@ absl::StatusOr<std::unique_ptr<RegistryComponent>> RegistryComponent::Open(const
                                                                            const rpc::Authenticator& authenticator,
                                                                            rpc::AuditSink* audit,
                                                                            const rpc::Peers& peers, Clock& clock) {
-  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/registry", clock));
+  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store,
+                   OpenEmbeddedStateStore(config.data_dir + "/registry", clock, config.keep_log_bytes));
   std::unique_ptr<RegistryComponent> component(
       new RegistryComponent(std::move(store), authenticator, audit, peers, clock));
   RETURN_IF_ERROR(component->tenants_.Open({}));

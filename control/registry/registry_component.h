@@ -21,7 +21,8 @@
 namespace chartly::registry {
 
 struct RegistryConfig {
-  std::string data_dir;  // the store lies in its folder "registry"
+  std::string data_dir;       // the store lies in its folder "registry"
+  size_t keep_log_bytes = 0;  // as in KvOptions
 };
 
 class RegistryComponent {
@@ -35,10 +36,8 @@ class RegistryComponent {
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
   std::string Health() { return tenants_.Health(); }
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return store_->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return store_->source(); }
   // Ends the watches; other calls go on until the server ends them. Safe twice.
   void Shutdown() { tenants_.Shutdown(); }
 

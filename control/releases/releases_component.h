@@ -19,7 +19,8 @@
 namespace chartly::releases {
 
 struct ReleasesConfig {
-  std::string data_dir;  // the store lies in its folder "releases"
+  std::string data_dir;       // the store lies in its folder "releases"
+  size_t keep_log_bytes = 0;  // as in KvOptions
 };
 
 class ReleasesComponent {
@@ -32,10 +33,8 @@ class ReleasesComponent {
   std::vector<grpc::Service*> services() { return {&service_}; }
   // Empty if all is well; else what is wrong.
   std::string Health() { return tenants_.Health(); }
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return store_->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return store_->source(); }
   // Nothing here runs on its own: calls end with the server. Safe twice.
   void Shutdown() {}
 

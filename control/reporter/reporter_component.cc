@@ -27,7 +27,8 @@ absl::StatusOr<std::unique_ptr<ReporterComponent>> ReporterComponent::Open(const
     return Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID",
                  "reporter: memory, rows, answer size, scan timeout and tick must be positive");
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store, OpenEmbeddedStateStore(config.data_dir + "/reporter", clock));
+  ASSIGN_OR_RETURN(std::unique_ptr<StateStore> store,
+                   OpenEmbeddedStateStore(config.data_dir + "/reporter", clock, config.keep_log_bytes));
   ASSIGN_OR_RETURN(const std::vector<std::string> tenants, TenantsIn(*store));
   std::unique_ptr<ReporterComponent> component(
       new ReporterComponent(config, std::move(store), authenticator, audit, peers, clock));

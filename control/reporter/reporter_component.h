@@ -23,6 +23,7 @@ struct ReporterConfig {
   ReportOptions limits;
   absl::Duration scan_timeout = absl::Seconds(60);  // reading one side from the aggregator
   absl::Duration tick_interval = absl::Seconds(1);  // how often due reports are looked for
+  size_t keep_log_bytes = 0;                        // as in KvOptions
 };
 
 class ReporterComponent {
@@ -39,10 +40,8 @@ class ReporterComponent {
   absl::Status Start() { return tenants_.Start(); }
   // Empty, or what is wrong.
   std::string Health() { return tenants_.Health(); }
-  // As KvStore::BackUp.
-  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) {
-    return store_->BackUp(folder, stopped);
-  }
+  // What backups take of it.
+  KvSource& source() { return store_->source(); }
   void Shutdown() { tenants_.Shutdown(); }
 
  private:

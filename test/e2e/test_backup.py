@@ -81,10 +81,13 @@ class Restored(Cluster):
         shutil.copy(self.origin.data / "admin.key", self.data)
         shutil.copytree(self.origin.data / "audit-keys", self.data / "audit-keys")
         shutil.copytree(self.origin.data / "tls", self.data / "tls")
-        done = restore(self.backups, self.name, self.data)
+        done = self.restore()
         assert done.returncode == 0, done.stderr
         assert "Keys are not in backups" in done.stdout
         super().make_controls()
+
+    def restore(self):
+        return restore(self.backups, self.name, self.data)
 
 
 @pytest.fixture

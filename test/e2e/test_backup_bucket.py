@@ -39,8 +39,9 @@ def test_a_restore_from_the_bucket_alone_gives_everything_back(tmp_path, store):
         assert first["copy"]["state"] == "ready" and first["copy"]["sent_bytes"] == first["size_bytes"]
         post(cluster, "p", rows(500, 500))
         second = make_backup(cluster)
-        # What both share was sent once.
-        assert second["copy"]["sent_bytes"] < second["size_bytes"] and len(store.puts) == len(set(store.puts))
+        # What both share was sent once. Marks of logs are written anew.
+        puts = [key for key in store.puts if not key.endswith("/mark")]
+        assert second["copy"]["sent_bytes"] < second["size_bytes"] and len(puts) == len(set(puts))
         expected = all_records(cluster, "p")
         assert len(expected) == 1000
     finally:
@@ -71,7 +72,8 @@ def test_old_backups_leave_the_bucket_with_what_only_they_had(tmp_path, store):
             made.append(make_backup(cluster)["name"].removeprefix("backups/"))
         assert store.manifests() == made[2:]
         here = {str(path.relative_to(tmp_path / "backups")) for path in (tmp_path / "backups/parts").rglob("*") if path.is_file()}
-        there = {key.removeprefix("of-a/") for key in store.objects if "/parts/" in key}
+        # Logs go by their own time (test_moments.py).
+        there = {key.removeprefix("of-a/") for key in store.objects if "/parts/" in key and "/log/" not in key}
         assert there <= here and there
     finally:
         cluster.close()
