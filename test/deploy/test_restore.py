@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,10 @@ def what_the_cron_job_runs(host):
     return host.chartly(*[host.paths(host.local(each), "") for each in container["args"]])
 
 
-def restore(host, backup):
+def restore(host, backup, moment=""):
     """Runs the container of every job, each on its volume."""
-    jobs = of_kind(load(template(*BACKUPS, "--set", f"backup.restore={backup}").stdout), "Job")
+    to = ["--set", f"backup.restoreTo={moment}"] if moment else []
+    jobs = of_kind(load(template(*BACKUPS, "--set", f"backup.restore={backup}", *to).stdout), "Job")
     for job in jobs:
         [container] = pod_spec(job)["containers"]
         part = next(each.removeprefix("--services=") for each in container["args"] if each.startswith("--services="))
@@ -165,3 +167,47 @@ def test_S260_S264_a_cluster_is_wiped_and_restored_from_its_backups(host):
     done = host.chartly("run", "start", "sample-gdp", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert backup in host.chartly("backup", "list").stdout
+
+
+def test_S262_a_moment_between_backups_is_restored_by_the_jobs(host):
+    wait_until(lambda: ready(host), "every probe of every pod to answer 200")
+    done = what_the_cron_job_runs(host)
+    assert done.returncode == 0, done.stdout + done.stderr
+    backup = done.stdout.split(":")[0]
+    # All of it is behind the backup: profiles, runs, rows.
+    runs_of_the_samples(host)
+    assert host.processes["drone"].stop(limit=20) == 0
+    before = state(host)
+    assert before["results"][0] > 0 and len(before["profiles"]) == 3
+    moment = datetime.now(timezone.utc)
+    # What must not come back: somebody deletes everything.
+    for name in ("sample-gdp", "sample-population"):
+        done = host.chartly("profile", "delete", name)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(state(host)["profiles"]) == 1
+
+    def archived():
+        until = json.loads(host.chartly("backup", "list", "--output", "json").stdout)["backups"][0].get("log_until_time", "")
+        return until and datetime.fromisoformat(until.replace("Z", "+00:00")) > moment
+    wait_until(archived, "the log to be archived")
+    keys = host.folder / "kept"
+    shutil.copytree(host.folder / "data/audit/audit-keys", keys / "audit-keys")
+    subprocess.run(["chown", "-R", "--reference", str(host.folder / "data/audit"), str(keys)], check=True)
+    host.close()
+    shutil.rmtree(host.folder / "data")
+    for name in map(component, of_kind(host.objects, "StatefulSet", "Deployment")):
+        host.volume(name)
+    subprocess.run(["cp", "-a", str(keys / "audit-keys"), str(host.folder / "data/audit/")], check=True)
+    assert restore(host, backup, moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")) == 7
+    parts = [name for name in host.processes if name != "drone"]
+    host.start(*parts)
+    wait_until(lambda: ready(host, *parts), "every probe of every pod to answer 200")
+    wait_until(lambda: json.loads(get(host.url + "/api/status")[1]).get("status") == "ok", "the parts to find each other")
+    after = state(host)
+    assert {each: after[each] for each in ("results", "profiles", "runs")} == {each: before[each] for each in ("results", "profiles", "runs")}
+    assert [each for each in after["changes"] if each in before["changes"]] == before["changes"]
+
+
+def test_S262_a_moment_without_a_backup_is_refused():
+    refused = template(*BACKUPS, "--set", "backup.restoreTo=2026-01-31T09:00:00Z", check=False)
+    assert refused.returncode != 0 and "backup.restoreTo needs backup.restore" in refused.stderr

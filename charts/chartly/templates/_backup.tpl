@@ -17,7 +17,7 @@
 {{- define "chartly.restore" -}}
 {{- if and .root.Values.backup.restore (eq .part.kind "StatefulSet") }}
 {{- $job := dict "root" .root "component" "restore" "plane" .plane "restart" "Never" "account" .account
-      "values" .values "name" (include "chartly.hashed" (dict "name" (printf "%s-restore" .name) "data" .root.Values.backup.restore)) }}
+      "values" .values "name" (include "chartly.hashed" (dict "name" (printf "%s-restore" .name) "data" (printf "%s%s" .root.Values.backup.restore .root.Values.backup.restoreTo))) }}
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -65,6 +65,9 @@ spec:
             - --data=/app/data
             - --backup-dir=/app/backup
             - --restore={{ .root.Values.backup.restore }}
+            {{- with .root.Values.backup.restoreTo }}
+            - --restore-to={{ . }}
+            {{- end }}
           resources:
             {{- toYaml .values.resources | nindent 12 }}
           securityContext:
