@@ -111,6 +111,7 @@ int RunCommandLine(int argc, const char* const* argv, const Environment& environ
   AddRunCommands(root, session);
   AddRolloutCommands(root, session);
   AddBackfillCommands(root, session);
+  AddCaptureCommands(root, session);
   AddQuotaCommands(root, session);
   AddWebhookCommands(root, session);
   AddRecordCommands(root, session);

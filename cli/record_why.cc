@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "cli/run_view.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -32,15 +34,33 @@ std::string FieldsText(const Json& record) {
   return text;
 }
 
-void PrintVersion(std::ostream& out, const Json& version) {
+absl::Time TimeOf(const Json& text) {
+  absl::Time time = absl::InfiniteFuture();
+  std::string error;
+  absl::ParseTime(absl::RFC3339_full, text.text(), &time, &error);
+  return time;
+}
+
+// Whether a payload that was kept is there still: what was fetched longest ago goes first.
+bool IsKept(const Json& from, const std::vector<Json>& captures) {
+  return std::any_of(captures.begin(), captures.end(), [&](const Json& capture) {
+    return absl::StartsWith(from["raw_ref"].text(), capture["name"].text() + "/") &&
+           TimeOf(capture["oldest_fetch_time"]) <= TimeOf(from["observed_at"]);
+  });
+}
+
+void PrintVersion(std::ostream& out, const Json& version, const std::vector<Json>& captures) {
   const Json& record = version["record"];
   const Json& from = record["provenance"];
   out << (version["newest"].boolean() ? "newest   " : "earlier  ") << FieldsText(record) << "\n"
       << "  id       " << record["id"].text() << "\n"
       << "  source   " << from["source_uri"].text() << ", page " << from["page"].text() << ", row "
       << from["row"].text() << "\n"
-      << "  payload  sha256:" << from["payload_sha256"].text() << "\n"
-      << "  profile  " << from["revision"].text() << "\n"
+      << "  payload  sha256:" << from["payload_sha256"].text() << "\n";
+  if (!from["raw_ref"].text().empty()) {
+    out << "  kept     " << from["raw_ref"].text() << (IsKept(from, captures) ? "" : " (no longer there)") << "\n";
+  }
+  out << "  profile  " << from["revision"].text() << "\n"
       << "  run      " << from["run_id"].text() << " of drone " << from["drone_id"].text() << "\n"
       << "  fetched  " << from["observed_at"].text() << ", stored " << from["acked_at"].text() << "\n";
 }
@@ -62,6 +82,12 @@ void PrintRuns(std::ostream& out, const Json& runs) {
   }
 }
 
+bool WasKept(const Json& record) {
+  const std::vector<Json>& versions = record["versions"].items();
+  return std::any_of(versions.begin(), versions.end(),
+                     [](const Json& version) { return !version["record"]["provenance"]["raw_ref"].text().empty(); });
+}
+
 absl::Status Explain(Session& session, const WhyOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   Query query = {{"profile_id", options.what},
@@ -78,8 +104,13 @@ absl::Status Explain(Session& session, const WhyOptions& options) {
     session.PrintJson(answer);
   } else {
     if (!records.empty() && !explanation.empty()) session.out << explanation << "\n";
+    std::vector<Json> captures;
+    if (std::any_of(records.begin(), records.end(), WasKept)) {
+      ASSIGN_OR_RETURN(Json kept, api->Get("/api/captures", {{"profile_id", options.what}, {"page_size", "1000"}}));
+      captures = kept["captures"].items();
+    }
     for (const Json& record : records) {
-      for (const Json& version : record["versions"].items()) PrintVersion(session.out, version);
+      for (const Json& version : record["versions"].items()) PrintVersion(session.out, version, captures);
     }
     PrintQuarantined(session.out, answer["quarantined"]);
     PrintRuns(session.out, answer["runs"]);

@@ -1,5 +1,8 @@
 // chartly run start | list | get | watch | cancel
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "cli/listing.h"
 #include "cli/run_view.h"
 #include "cli/session.h"
@@ -14,10 +17,65 @@ struct StartOptions {
   std::string profile;
   bool wait = false;
   std::string timeout = "10m";
+  bool from_capture = false;
+  std::string since;
+  std::string drone;
 };
+
+// A moment, or how long it is ago.
+absl::StatusOr<std::string> MomentOf(const std::string& text) {
+  absl::Time time;
+  std::string error;
+  if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return text;
+  absl::StatusOr<absl::Duration> ago = ParseDuration(text);
+  if (ago.ok()) return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E6SZ", absl::Now() - *ago, absl::UTCTimeZone());
+  return Error(absl::StatusCode::kInvalidArgument, "TIME_INVALID",
+               absl::StrCat("--since is \"", text, "\"; write a time, 2026-01-31T09:00:00Z, or how long ago: 7d"));
+}
+
+// All runs are waited for, and the first that failed is told.
+absl::Status WaitForRuns(Session& session, const Json& started, absl::Duration limit) {
+  Json runs = Json::Array();
+  absl::Status outcome;
+  for (const Json& run : started["runs"].items()) {
+    ASSIGN_OR_RETURN(Json ended, WaitForRun(session, run["run_id"].text(), limit));
+    if (outcome.ok()) outcome = OutcomeOf(ended);
+    if (!session.json()) PrintRun(session, ended);
+    runs.Add(std::move(ended));
+  }
+  if (session.json()) {
+    session.PrintJson(
+        Json::Object().Set("runs", std::move(runs)).Set("left_out_drone_ids", started["left_out_drone_ids"]));
+  }
+  return outcome;
+}
+
+absl::Status StartFromCapture(Session& session, const StartOptions& options, absl::Duration limit) {
+  Json body = Json::Object();
+  if (!options.since.empty()) {
+    ASSIGN_OR_RETURN(std::string since, MomentOf(options.since));
+    body.Set("since_time", Json::Text(since));
+  }
+  if (!options.drone.empty()) body.Set("drone_id", Json::Text(options.drone));
+  ASSIGN_OR_RETURN(ApiClient * api, session.Api());
+  ASSIGN_OR_RETURN(Json started,
+                   api->Post(absl::StrCat("/api/profiles/", PercentEncode(options.profile), ":replay"), body));
+  for (const Json& drone : started["left_out_drone_ids"].items()) {
+    session.err << "drone " << drone.text() << " keeps payloads, too, and is left out: it is not active, or may not do "
+                << "the profile\n";
+  }
+  if (options.wait) return WaitForRuns(session, started, limit);
+  if (session.json()) {
+    session.PrintJson(started);
+    return absl::OkStatus();
+  }
+  for (const Json& run : started["runs"].items()) PrintRun(session, run);
+  return absl::OkStatus();
+}
 
 absl::Status Start(Session& session, const StartOptions& options) {
   ASSIGN_OR_RETURN(absl::Duration limit, ParseDuration(options.timeout));
+  if (options.from_capture) return StartFromCapture(session, options, limit);
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   ASSIGN_OR_RETURN(
       Json run, api->Post(absl::StrCat("/api/profiles/", PercentEncode(options.profile), ":runNow"), Json::Object()));
@@ -72,6 +130,13 @@ void AddStart(CLI::App& noun, Session& session) {
   CLI::App* verb = AddVerb(noun, session, "start", "Run a profile now, whatever its schedule says",
                            [&session, options] { return Start(session, *options); });
   verb->add_option("PROFILE", options->profile, "Id of the profile")->required();
+  CLI::Option* from_capture =
+      verb->add_flag("--from-capture", options->from_capture,
+                     "Take the payloads that drones keep through the current revision; the source is asked nothing");
+  verb->add_option("--since", options->since, "Only what was fetched since: a time, or how long ago, such as 7d")
+      ->type_name("TIME")
+      ->needs(from_capture);
+  verb->add_option("--drone", options->drone, "Only what this drone keeps")->type_name("DRONE")->needs(from_capture);
   verb->add_flag("-w,--wait", options->wait, "Wait for its end; then exit with 1 if it failed");
   verb->add_option("--timeout", options->timeout, "With --wait: give up after this long")
       ->type_name("DURATION")

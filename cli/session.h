@@ -61,6 +61,7 @@ void AddProfileCommands(CLI::App& root, Session& session);
 void AddRunCommands(CLI::App& root, Session& session);
 void AddRolloutCommands(CLI::App& root, Session& session);
 void AddBackfillCommands(CLI::App& root, Session& session);
+void AddCaptureCommands(CLI::App& root, Session& session);
 void AddQuotaCommands(CLI::App& root, Session& session);
 void AddWebhookCommands(CLI::App& root, Session& session);
 void AddDroneCommands(CLI::App& root, Session& session);

@@ -18,6 +18,7 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
+#include "drone/capture/capture_store.h"
 #include "drone/footprint.h"
 #include "drone/identity/identity_keeper.h"
 #include "drone/session/run_executor.h"
@@ -40,6 +41,7 @@ struct ProfileShelf {
   std::unique_ptr<SystemClock> clock;
   KeptRevisions good;
   std::unique_ptr<ProfileTrust> trust;
+  std::unique_ptr<CaptureStore> captures;  // payloads
 };
 
 v1::DroneConsent ConsentMessage(const DroneConfig& config) {
@@ -66,12 +68,12 @@ class ComposedDrone final : public Drone {
         shelf_(std::move(shelf)),
         executor_(config.capacity, {*spool_, *http_, clock_, config.source_dir, config.id, [this] { session_.Wake(); },
                                     &secrets_, &gate_, &tokens_, &governor_, &config_.consent, shelf_.trust.get(),
-                                    &shelf_.good, &quota_, identity.tenant, &steady_}),
+                                    &shelf_.good, &quota_, identity.tenant, &steady_, shelf_.captures.get()}),
         uplink_(UplinkOptionsOf(config), {*spool_, rpc::MakeChannel(config.aggregator, config.api_key, tls_),
                                           [this](int64_t epoch) { session_.OnFenced(epoch); }}),
         session_(SessionOptionsOf(config),
                  {rpc::MakeChannel(config.coordinator, config.api_key, tls_), *spool_, executor_,
-                  [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused, &quota_}) {
+                  [this](int64_t epoch) { uplink_.SetEpoch(epoch); }, GiveBackUnused, &quota_, shelf_.captures.get()}) {
     if (!tls_.empty()) identity_.emplace(tls_, rpc::MakeChannel(config.auth, "", tls_), clock_);
   }
   ~ComposedDrone() override { Shutdown(); }
@@ -178,7 +180,11 @@ class ComposedDrone final : public Drone {
 // Requires: the spool is open, so that the folder is there and this process alone has it.
 absl::StatusOr<ProfileShelf> OpenShelf(const DroneConfig& config) {
   ASSIGN_OR_RETURN(KeptRevisions good, KeptRevisions::Open(config.data_dir + "/good-profiles", kMaxGoodBytes));
-  ProfileShelf shelf{std::make_unique<SystemClock>(), std::move(good), nullptr};
+  ProfileShelf shelf{std::make_unique<SystemClock>(), std::move(good), nullptr, nullptr};
+  CaptureStoreOptions captures;
+  captures.folder = config.data_dir + "/captures";
+  captures.max_bytes = config.capture_bytes;
+  ASSIGN_OR_RETURN(shelf.captures, CaptureStore::Open(std::move(captures), *shelf.clock));
   if (config.profile_keys.empty()) return shelf;
   ASSIGN_OR_RETURN(shelf.trust,
                    ProfileTrust::Open(config.data_dir + "/trusted-profiles", config.profile_keys, *shelf.clock));

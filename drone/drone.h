@@ -37,7 +37,8 @@ struct DroneConfig {
   std::map<std::string, std::string> labels;
   int capacity = 4;
   int64_t spool_bytes = int64_t{1} << 30;
-  std::string admin_listen;  // host:port; empty: none
+  int64_t capture_bytes = int64_t{256} << 20;  // of payloads that profiles want kept; 0: none are
+  std::string admin_listen;                    // host:port; empty: none
 };
 
 class Drone {

@@ -79,6 +79,10 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--spool-bytes", config.spool_bytes, "Most bytes the spool may take, such as 1GB")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("1GB");
+  app.add_option("--capture-bytes", config.capture_bytes,
+                 "Most bytes that payloads may take which profiles want kept, such as 1GB; 0 keeps none")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("256MB");
   app.add_option("--admin", config.admin_listen, "HOST:PORT for /health, /ready and /metrics")->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))

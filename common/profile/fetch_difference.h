@@ -13,6 +13,11 @@ namespace chartly {
 // parse.
 std::string FetchDifference(absl::string_view running, absl::string_view tried);
 
+// The same for two texts with equal digests, of which each may read what the other fetched, whenever that was: how the
+// source is signed in to, how pages are found, and which part of it is asked for may differ, too. 64 hex digits.
+// Requires: it parses.
+std::string SourceDigest(absl::string_view yaml);
+
 }  // namespace chartly
 
 #endif  // CHARTLY_COMMON_PROFILE_FETCH_DIFFERENCE_H_

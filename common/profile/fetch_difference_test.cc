@@ -23,5 +23,22 @@ TEST_CASE("what is fetched differs by any field of the source but those that say
         "source.pagination.type");
 }
 
+TEST_CASE("a digest of the source stays while only how it is asked and read changes") {
+  const std::string base = SourceDigest(Text("url: \"https://a.example/x\", query: {q: \"1\"}"));
+  CHECK(base.size() == 64);
+  for (const char* same :
+       {"records: \"data[*]\"", "auth: {type: bearer, secretRef: {name: a, key: b}}", "pagination: {type: page}",
+        "egress: {allow: [a.example, b.example]}", "incremental: {field: a, param: since}"}) {
+    CHECK(SourceDigest(Text(absl::StrCat("url: \"https://a.example/x\", query: {q: \"1\"}, ", same))) == base);
+  }
+  CHECK(SourceDigest(
+            Text("query: {q: \"1\"}, url: \"https://a.example/x\"", "mapping: {b: dims.b}\nfilter: b > 1\n")) == base);
+  for (const char* other : {"url: \"https://a.example/y\", query: {q: \"1\"}", "url: \"https://a.example/x\"",
+                            "url: \"https://a.example/x\", query: {q: \"2\"}",
+                            "url: \"https://a.example/x\", query: {q: \"1\"}, headers: {X-A: b}"}) {
+    CHECK(SourceDigest(Text(other)) != base);
+  }
+}
+
 }  // namespace
 }  // namespace chartly

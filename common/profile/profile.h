@@ -258,6 +258,13 @@ struct ExpectConfig {
   double max_quarantined = 1;  // part of the fetched rows
 };
 
+// How much of what is fetched the drone keeps as it came, so that it can go through another revision without asking the
+// source again.
+struct CaptureConfig {
+  int64_t max_bytes = int64_t{64} << 20;  // on the drone's disk
+  absl::Duration max_age = absl::Hours(24 * 7);
+};
+
 struct Profile {
   std::string id;
   std::string name;
@@ -278,7 +285,8 @@ struct Profile {
   ExpectConfig expect;
   absl::Duration freshness = absl::ZeroDuration();  // zero: not stated
   absl::Duration retention = absl::InfiniteDuration();
-  std::string revision;  // "sha256:" + hex of the text, as ContentHash() gives it
+  std::optional<CaptureConfig> capture;  // none: nothing is kept
+  std::string revision;                  // "sha256:" + hex of the text, as ContentHash() gives it
 };
 
 // "30s", "500ms", "5m", "6h", "1d", "40d", "10y" (365 days a year).

@@ -21,6 +21,8 @@ namespace chartly {
 namespace {
 
 constexpr int64_t kMostRetries = 1000;
+constexpr int64_t kLeastCaptureBytes = int64_t{64} << 10;
+constexpr int64_t kMostCaptureBytes = int64_t{1} << 40;
 const absl::Duration kLongest = absl::Hours(24 * 365) * 100;
 
 bool IsSemver(const std::string& text) {
@@ -55,7 +57,8 @@ class ProfileReader {
                {"checks", [&](const NodeAt& value) { ReadChecks(value, reader_, profile.checks); }},
                {"expect", [&](const NodeAt& value) { ReadExpect(value, reader_, profile.expect); }},
                {"freshness", [&](const NodeAt& value) { ReadPeriod(value, profile.freshness); }},
-               {"retention", [&](const NodeAt& value) { ReadPeriod(value, profile.retention); }}});
+               {"retention", [&](const NodeAt& value) { ReadPeriod(value, profile.retention); }},
+               {"capture", [&](const NodeAt& value) { ReadCapture(value); }}});
     if (!is_map) return;
     reader_.Require(root, "id", "bls-unemployment");
     reader_.Require(root, "version", "1.0.0");
@@ -163,6 +166,20 @@ class ProfileReader {
   }
 
   void ReadPeriod(const NodeAt& at, absl::Duration& out) { reader_.Duration(at, absl::Seconds(1), kLongest, out); }
+
+  void ReadCapture(const NodeAt& at) {
+    CaptureConfig capture;
+    const bool is_map =
+        reader_.Map(at, {{"max_bytes",
+                          [&](const NodeAt& value) {
+                            reader_.ByteSize(value, kMostCaptureBytes, capture.max_bytes);
+                            if (capture.max_bytes < kLeastCaptureBytes) reader_.Invalid(value, "keep at least 64KiB");
+                          }},
+                         {"max_age", [&](const NodeAt& value) {
+                            reader_.Duration(value, absl::Minutes(1), absl::Hours(24 * 365), capture.max_age);
+                          }}});
+    if (is_map) profile_.capture = capture;
+  }
 
   bool HasTarget(absl::string_view target) const {
     return std::any_of(profile_.mapping.begin(), profile_.mapping.end(), [&](const MappingEntry& entry) {

@@ -84,6 +84,9 @@ TEST_CASE("every key is read into its field") {
   CHECK(profile.on_invalid == OnInvalid::kFailRun);
   CHECK(profile.freshness == absl::Hours(40 * 24));
   CHECK(profile.retention == absl::Hours(3650 * 24));
+  REQUIRE(profile.capture);
+  CHECK(profile.capture->max_bytes == 128 << 10);
+  CHECK(profile.capture->max_age == absl::Hours(48));
   CHECK(profile.revision.size() == 7 + 64);
 }
 
@@ -246,6 +249,7 @@ TEST_CASE("defaults stand where a profile says nothing") {
   CHECK(profile.schedule.enabled);
   CHECK(profile.schedule.interval == absl::Hours(1));
   CHECK(profile.retention == absl::InfiniteDuration());
+  CHECK_FALSE(profile.capture);
   CHECK(profile.key.empty());
   CHECK(profile.source.format == Format::kAuto);
 }

@@ -13,6 +13,7 @@ void SetOrigin(const BatchHeader& header, ChunkMeta& meta) {
   meta.mutable_origin()->set_revision(header.revision());
   meta.mutable_origin()->set_source_uri(header.source_uri());
   meta.mutable_origin()->set_payload_sha256(header.payload_sha256());
+  meta.mutable_origin()->set_captured(header.captured());
 }
 
 absl::StatusOr<ChunkMeta> ChunkMetas::Read(uint64_t batch) const {

@@ -240,6 +240,7 @@ void CommitGroup::FileQuarantine(const BatchHeader& header, uint64_t run_ordinal
     entry.row.mutable_origin()->set_revision(header.revision());
     entry.row.mutable_origin()->set_source_uri(header.source_uri());
     entry.row.mutable_origin()->set_payload_sha256(header.payload_sha256());
+    entry.row.mutable_origin()->set_captured(header.captured());
     *entry.row.mutable_row() = header.quarantined(i);
     write_.quarantine.push_back(std::move(entry));
   }

@@ -40,12 +40,14 @@ absl::StatusOr<Hash128> ParseId(const std::string& text) {
 
 // The hash of a payload that was too large to be hashed before its first rows were sent on stands in the end of its
 // run.
-void FillLatePayload(const RecordStore& store, v1::Provenance& origin) {
+void FillLatePayload(const RecordStore& store, absl::string_view profile_id, v1::Provenance& origin) {
   if (!origin.payload_sha256().empty()) return;
   absl::StatusOr<std::optional<RunState>> run = store.Run(origin.run_id());
   if (!run.ok() || !run->has_value()) return;
   for (const v1::RunPayload& payload : (*run)->end().payloads()) {
-    if (payload.page() == origin.page()) origin.set_payload_sha256(payload.sha256());
+    if (payload.page() != origin.page()) continue;
+    origin.set_payload_sha256(payload.sha256());
+    if (payload.captured()) SetRawRef(profile_id, origin);
   }
 }
 
@@ -145,7 +147,7 @@ absl::Status RecordExplainer::AddHistories(const Question& question, KeyMatch ma
     version.set_newest(newest);
     FillRecord(block, row, RecordProjection(), *version.mutable_record());
     version.mutable_record()->set_id(id.ToHex());
-    FillLatePayload(store_, *version.mutable_record()->mutable_provenance());
+    FillLatePayload(store_, question.request.profile_id(), *version.mutable_record()->mutable_provenance());
     return absl::OkStatus();
   };
   scan.SkipUnless([&match](const Part& part, uint32_t chunk) { return match.MayBeIn(part.meta, chunk); });

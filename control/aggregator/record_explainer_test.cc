@@ -91,6 +91,20 @@ TEST_CASE("a record tells all its versions and where each came from") {
   CHECK(store.ByKey("measures.value=1.5").records_size() == 1);
 }
 
+TEST_CASE("a record says where its drone keeps the payload, and nothing where it does not") {
+  Explained store;
+  SECTION("in batches as they came") {}
+  SECTION("in parts") { store.seals = true; }
+  store.Send({{1, "a", "1", {}}}, "r1");
+  store.captured = true;
+  store.Send({{1, "a", "2", {}}}, "r2");
+  auto answer = store.ByKey("dims.place=1");
+  REQUIRE(answer.records_size() == 1);
+  REQUIRE(answer.records(0).versions_size() == 2);
+  CHECK(answer.records(0).versions(0).record().provenance().raw_ref().empty());
+  CHECK(answer.records(0).versions(1).record().provenance().raw_ref() == "drones/d1/captures/p/0f");
+}
+
 TEST_CASE("a search by key reads the sealed chunks where it may be, and no others") {
   Explained store;
   std::vector<TestRow> rows;

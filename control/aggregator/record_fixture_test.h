@@ -47,6 +47,7 @@ class RecordFixture {
     origin.set_drone_id("d1");
     origin.set_source_uri("https://example.test/data");
     origin.set_payload_sha256("0f");
+    origin.set_captured(captured);
     origin.set_revision("profiles/p@sha256:1");
     origin.set_observed_us(observed_us_ += 1000000);
     origin.add_key("place");
@@ -82,6 +83,7 @@ class RecordFixture {
   std::unique_ptr<Committer> committer;
   std::unique_ptr<Sealer> sealer;  // makes small parts
   bool seals = false;              // each batch at once
+  bool captured = false;           // whether the drone says that it keeps payloads
 
  private:
   testing::TempDir dir_;

@@ -1,5 +1,6 @@
 #include "control/aggregator/record_view.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
 #include "common/value/value.h"
 #include "control/aggregator/page_token.h"
@@ -17,6 +18,16 @@ void FillProvenance(const RecordBlock& block, uint32_t row, v1::Provenance& out)
   out.set_run_id(meta.run_id());
   *out.mutable_observed_at() = ToTimestamp(absl::FromUnixMicros(meta.observed_us()));
   *out.mutable_acked_at() = ToTimestamp(absl::FromUnixMicros(meta.acked_us()));
+  if (meta.origin().captured()) {
+    SetRawRef(meta.profile_id(), out);
+  } else {
+    out.clear_raw_ref();
+  }
+}
+
+void SetRawRef(absl::string_view profile_id, v1::Provenance& origin) {
+  origin.set_raw_ref(
+      absl::StrCat("drones/", origin.drone_id(), "/captures/", profile_id, "/", origin.payload_sha256()));
 }
 
 void FillRecord(const RecordBlock& block, uint32_t row, const RecordProjection& projection, v1::Record& out) {

@@ -12,6 +12,8 @@ namespace chartly::aggregator {
 
 // Where a row of the block came from.
 void FillProvenance(const RecordBlock& block, uint32_t row, v1::Provenance& out);
+// Says that the drone keeps the payload. Requires: drone and hash are set.
+void SetRawRef(absl::string_view profile_id, v1::Provenance& origin);
 // What the projection takes of a row, but for the id.
 void FillRecord(const RecordBlock& block, uint32_t row, const RecordProjection& projection, v1::Record& out);
 void FillQuarantineRow(absl::string_view id, const StoredQuarantine& stored, v1::QuarantineRow& out);

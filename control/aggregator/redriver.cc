@@ -110,6 +110,7 @@ class Rebuilder {
     origin.set_drone_id(stored.drone_id());
     origin.set_source_uri(stored.origin().source_uri());
     origin.set_payload_sha256(stored.origin().payload_sha256());
+    origin.set_captured(stored.origin().captured());
     origin.set_observed_us(stored.observed_us());
     for (const std::string& dim : profile_.key) origin.add_key(dim);
     builder_.SetOrigin(origin);

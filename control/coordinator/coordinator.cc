@@ -64,6 +64,10 @@ bool Coordinator::IsActive(const DroneEntry* entry) const {
   return entry != nullptr && StateOf(*entry, steady_.Now(), Lease()) == v1::DRONE_STATE_ACTIVE;
 }
 
+bool Coordinator::MayDo(const DroneEntry* entry, const PlacementConfig& placement) const {
+  return IsActive(entry) && HasLabels(entry->drone, placement.labels);
+}
+
 int Coordinator::FreePlaces(const DroneEntry& entry) const {
   int taken = 0;
   for (int64_t sequence : runs_.OpenOfDrone(entry.drone.drone_id())) {
@@ -80,7 +84,7 @@ int Coordinator::PlacesFor(const RunRecord& record, const DroneEntry& entry) con
 std::vector<DroneSlot> Coordinator::SlotsFor(const PlacementConfig& placement) const {
   std::vector<DroneSlot> slots;
   for (const auto& [id, entry] : drones_.all()) {
-    if (!IsActive(&entry) || !HasLabels(entry.drone, placement.labels)) continue;
+    if (!MayDo(&entry, placement)) continue;
     slots.push_back({id, entry.drone.epoch(), FreePlaces(entry)});
   }
   return slots;
@@ -105,7 +109,8 @@ void Coordinator::Finish(RunRecord& record) {
   Publish(record);
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
   if (profile == nullptr) return;
-  plan_.TakeOutcome(*profile, record.run, steady_.Now());
+  // A run over kept payloads says nothing of who reaches the source.
+  if (!record.run.has_replay()) plan_.TakeOutcome(*profile, record.run, steady_.Now());
   if (record.beside() || record.status() != v1::RUN_STATUS_FAILED) return;
   const absl::Time allowed =
       RetryAllowedAt(profile->schedule.retry_budget, runs_.HistoryOf(profile->id).retries, clock_.Now());
@@ -125,9 +130,8 @@ std::string Coordinator::NewRunId() {
   }
 }
 
-RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt,
-                                const std::string& backfill_id) {
-  v1::Run run;
+RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt, v1::Run of) {
+  v1::Run run = std::move(of);
   run.set_run_id(NewRunId());
   run.set_name(absl::StrCat("runs/", run.run_id()));
   run.set_profile_id(profile.id);
@@ -136,8 +140,7 @@ RunRecord& Coordinator::MakeRun(const ProfileEntry& profile, const std::string& 
   *run.mutable_create_time() = ToTimestamp(clock_.Now());
   run.set_trigger(trigger);
   run.set_attempt(attempt);
-  run.set_backfill_id(backfill_id);
-  std::vector<int64_t> deliveries = WaitingDeliveries(profile);
+  std::vector<int64_t> deliveries = IsBeside(run) ? std::vector<int64_t>() : WaitingDeliveries(profile);
   RunRecord& record = runs_.Add(std::move(run));
   record.content = profile.content;
   record.deliveries = std::move(deliveries);

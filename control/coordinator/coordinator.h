@@ -27,6 +27,7 @@
 #include "common/state/state_store.h"
 #include "control/coordinator/assignment.h"
 #include "control/coordinator/backfill_table.h"
+#include "control/coordinator/capture_table.h"
 #include "control/coordinator/drone_table.h"
 #include "control/coordinator/due_queue.h"
 #include "control/coordinator/event_log.h"
@@ -132,6 +133,14 @@ class Coordinator {
   absl::StatusOr<v1::Backfill> CancelBackfill(absl::string_view id);
   absl::StatusOr<v1::Backfill> RetryBackfill(absl::string_view id);
 
+  // Captures (coordinator_captures.cc). ReplayProfile makes a run on each drone that keeps payloads of the profile.
+  // NotFound (PROFILE_NOT_FOUND); FailedPrecondition: CAPTURE_NOT_FOUND, CAPTURE_UNREACHABLE, REPLAY_RUNNING.
+  absl::StatusOr<v1::ReplayProfileResponse> ReplayProfile(const std::string& profile_id,
+                                                          const v1::ReplayProfileRequest& request,
+                                                          const std::string& trigger);
+  // As CaptureTable lists them.
+  std::vector<v1::Capture> ListCaptures(absl::string_view after, size_t limit, absl::string_view profile_id) const;
+
   // Quotas of sources with a name after `after`, in order (coordinator_quotas.cc).
   std::vector<v1::SourceQuota> ListQuotas(absl::string_view after, size_t limit) const;
 
@@ -166,6 +175,8 @@ class Coordinator {
   // Sets state, last_seen and interval of the answer.
   v1::Drone DescribeDrone(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool IsActive(const DroneEntry* entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether it is active and has the labels that a profile asks for.
+  bool MayDo(const DroneEntry* entry, const PlacementConfig& placement) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int FreePlaces(const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The same for one run: a backfill leaves a place of each drone to the schedule.
   int PlacesFor(const RunRecord& record, const DroneEntry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -179,8 +190,10 @@ class Coordinator {
   void Finish(RunRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish(DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string NewRunId() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt,
-                     const std::string& backfill_id = "") ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // `of` says what the run is of, if it goes beside the schedule: its backfill, or its replay.
+  RunRecord& MakeRun(const ProfileEntry& profile, const std::string& trigger, int attempt, v1::Run of = {})
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckNoReplay(absl::string_view profile_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Gives a run to a drone, in the revision that the drone is to do.
   void Give(RunRecord& record, const DroneEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<RingDrone> HoldersOf(const ProfileEntry& profile) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -294,6 +307,7 @@ class Coordinator {
   QuotaTable quotas_ ABSL_GUARDED_BY(mu_);
   ShadowTable shadows_ ABSL_GUARDED_BY(mu_);
   BackfillTable backfills_ ABSL_GUARDED_BY(mu_);
+  CaptureTable captures_ ABSL_GUARDED_BY(mu_);
   DueQueue due_runs_ ABSL_GUARDED_BY(mu_);                  // profiles, by when they are due
   DueQueue lease_ends_ ABSL_GUARDED_BY(mu_);                // drones, by when to look whether they were heard
   std::set<std::string> rescheduled_ ABSL_GUARDED_BY(mu_);  // profiles whose due time is to be reckoned anew

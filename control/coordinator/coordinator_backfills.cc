@@ -202,8 +202,10 @@ void Coordinator::BeginPartition(const PartitionAt& at) {
         RetryAllowedAt(profile->schedule.retry_budget, runs_.HistoryOf(profile->id).retries, clock_.Now());
     if (allowed > clock_.Now()) return backfills_.PutOff(at, allowed);
   }
-  RunRecord& record = MakeRun(*profile, kTriggerBackfill, partition.attempts() + 1, at.backfill_id);
-  *record.run.mutable_partition() = partition.part();
+  v1::Run of;
+  of.set_backfill_id(at.backfill_id);
+  *of.mutable_partition() = partition.part();
+  RunRecord& record = MakeRun(*profile, kTriggerBackfill, partition.attempts() + 1, std::move(of));
   Publish(record);
   backfills_.Begin(at, record.run.run_id());
 }

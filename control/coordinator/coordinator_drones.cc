@@ -125,6 +125,8 @@ v1::Drone Coordinator::TakeUp(DroneEntry entry) {
   const std::string id = entry.drone.drone_id();
   LogInfo("drone registered", {{"drone", id}, {"epoch", absl::StrCat(entry.drone.epoch())}});
   drones_.Set(std::move(entry));
+  // It may be another version now, which would take an order to replay for one to fetch.
+  captures_.Forget(id);
   DroneEntry& held = *drones_.Find(id);
   SetState(held, v1::DRONE_STATE_ACTIVE);
   lease_ends_.Set(id, steady_.Now() + Lease());
@@ -220,7 +222,8 @@ void Coordinator::AddOrders(const DroneEntry& entry, v1::HeartbeatResponse& answ
       LogError("deliveries of a run cannot be read", {{"run", record.run.run_id()}, {"error", read.ToString()}});
       continue;
     }
-    if (record.beside()) *order.mutable_partition() = record.run.partition();
+    if (record.run.has_partition()) *order.mutable_partition() = record.run.partition();
+    if (record.run.has_replay()) *order.mutable_replay() = record.run.replay();
     // What is tried is to be judged by what the profile does now.
     if (!record.beside()) shadows_.AddTo(order, entry.drone.drone_id(), clock_.Now());
     bytes += order.ByteSizeLong();
@@ -264,6 +267,7 @@ HeardBeat Coordinator::Hear(const v1::HeartbeatRequest& request) {
   TakeShadows(request);
   for (const v1::RunProgress& progress : request.runs()) TakeProgress(entry, progress, heard.cancel_run_ids);
   if (request.has_quota()) AddTurns(request, heard);
+  if (request.has_captures()) captures_.Take(request.drone_id(), request.captures());
   return heard;
 }
 

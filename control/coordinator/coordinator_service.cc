@@ -268,6 +268,34 @@ grpc::Status CoordinatorService::ListQuotas(grpc::ServerContext* context, const 
                       });
 }
 
+grpc::Status CoordinatorService::ReplayProfile(grpc::ServerContext* context, const v1::ReplayProfileRequest* request,
+                                               v1::ReplayProfileResponse* response) {
+  return guard_.Unary(
+      context, "ReplayProfile", *request, response,
+      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ReplayProfileResponse> {
+        ASSIGN_OR_RETURN(std::string id, ParseName(request->profile(), "profiles"));
+        RETURN_IF_ERROR(tenants_.Of(caller).profiles.Refresh(id));  // it may have been mended a moment ago
+        return tenants_.Of(caller).coordinator.ReplayProfile(id, *request, caller.principal);
+      });
+}
+
+grpc::Status CoordinatorService::ListCaptures(grpc::ServerContext* context, const v1::ListCapturesRequest* request,
+                                              v1::ListCapturesResponse* response) {
+  return guard_.Unary(context, "ListCaptures", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListCapturesResponse> {
+                        ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
+                        std::vector<v1::Capture> found = tenants_.Of(caller).coordinator.ListCaptures(
+                            request->page_token(), size + 1, request->profile_id());
+                        v1::ListCapturesResponse answer;
+                        if (found.size() > size) {
+                          found.pop_back();
+                          answer.set_next_page_token(CaptureTable::TokenOf(found.back()));
+                        }
+                        for (v1::Capture& capture : found) *answer.add_captures() = std::move(capture);
+                        return answer;
+                      });
+}
+
 grpc::Status CoordinatorService::ShadowProfile(grpc::ServerContext* context, const v1::ShadowProfileRequest* request,
                                                v1::Shadow* response) {
   return guard_.Unary(

@@ -72,6 +72,10 @@ class CoordinatorService final : public CoordinatorServiceBase {
                              v1::Backfill* response) override;
   grpc::Status ListQuotas(grpc::ServerContext* context, const v1::ListQuotasRequest* request,
                           v1::ListQuotasResponse* response) override;
+  grpc::Status ReplayProfile(grpc::ServerContext* context, const v1::ReplayProfileRequest* request,
+                             v1::ReplayProfileResponse* response) override;
+  grpc::Status ListCaptures(grpc::ServerContext* context, const v1::ListCapturesRequest* request,
+                            v1::ListCapturesResponse* response) override;
   grpc::Status ShadowProfile(grpc::ServerContext* context, const v1::ShadowProfileRequest* request,
                              v1::Shadow* response) override;
   grpc::Status GetShadow(grpc::ServerContext* context, const v1::GetShadowRequest* request,

@@ -62,6 +62,8 @@ void Coordinator::FollowScheduled(RunRecord& record) {
   bool same_epoch = drone != nullptr && drone->drone.epoch() == record.lease_epoch;
   if (record.ordered) {
     if (state == v1::DRONE_STATE_OFFLINE || !same_epoch) Replace(record);
+  } else if (state != v1::DRONE_STATE_ACTIVE && record.run.has_replay()) {
+    Replace(record);  // nobody else has its payloads
   } else if (state != v1::DRONE_STATE_ACTIVE) {
     runs_.Assign(record, "", 0);  // placed anew below
   } else if (!same_epoch) {
@@ -76,7 +78,8 @@ void Coordinator::Replace(RunRecord& record) {
                    absl::StrCat("drone ", record.run.drone_id(), " went before it told of the run"), clock_.Now());
   Finish(record);
   const ProfileEntry* profile = profiles_.Find(record.run.profile_id());
-  if (profile == nullptr || record.beside()) return;  // a backfill sees to its partitions
+  // A backfill sees to its partitions, and payloads are where they are.
+  if (profile == nullptr || record.beside()) return;
   RunRecord& other = MakeRun(*profile, record.run.trigger(), std::max(record.run.attempt(), 1));
   // For the same time of the schedule, which else would be due anew.
   if (record.run.has_schedule_time()) *other.run.mutable_schedule_time() = record.run.schedule_time();

@@ -26,6 +26,10 @@ namespace chartly::coordinator {
 
 inline constexpr char kRunPrefix[] = "run/";
 
+// Of a backfill, or over kept payloads: beside what the profile does by itself, so its schedule and its health do not
+// rest on it.
+inline bool IsBeside(const v1::Run& run) { return !run.backfill_id().empty() || run.has_replay(); }
+
 struct RunRecord {
   int64_t sequence = 0;
   v1::Run run;              // its balance is set once it is final
@@ -49,8 +53,7 @@ struct RunRecord {
 
   v1::RunStatus status() const { return run.status(); }
   bool external() const { return run.trigger() == kTriggerExternal; }
-  // Of a backfill: beside what the profile does by itself, so its schedule and its health do not rest on it.
-  bool beside() const { return !run.backfill_id().empty(); }
+  bool beside() const { return IsBeside(run); }
   // Whether work on it goes on: not final, and ours.
   bool open() const;
   // Whether it counts as done or to be done: its drone was not lost with it.
@@ -86,7 +89,7 @@ class RunTable {
   const Sequences& open() const { return open_; }
   const Sequences& OpenOfDrone(absl::string_view drone_id) const;
   const Sequences& OpenOfProfile(absl::string_view profile_id) const;
-  // How many of these are of no backfill.
+  // How many of these are not beside the schedule.
   size_t OpenOwn(absl::string_view profile_id) const;
   // The runs of the newest time of a profile's schedule; several if it is redundant.
   const Sequences& OfNewestSlot(absl::string_view profile_id) const;
@@ -116,7 +119,7 @@ class RunTable {
  private:
   struct ProfileRuns {
     Sequences open;
-    Sequences open_beside;         // those of backfills
+    Sequences open_beside;         // those beside the schedule
     Sequences retries;             // further attempts
     Sequences of_slot;             // of the newest time of the schedule
     int64_t newest = 0;            // 0: none

@@ -21,6 +21,7 @@ absl::StatusOr<absl::string_view> PageBody::Take() {
     return absl::string_view();
   }
   hash_.Add(*piece);
+  if (tap_) tap_(*piece);
   bytes_ += static_cast<int64_t>(piece->size());
   return piece;
 }

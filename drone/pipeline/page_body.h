@@ -23,6 +23,10 @@ class PageBody final : public Body {
 
   // Reads up to `bytes`. An error of the body is kept for the Read that comes to it.
   void ReadAhead(size_t bytes);
+  // What was read ahead. Requires: nothing was Read yet.
+  absl::string_view ahead() const { return ahead_; }
+  // Shows `tap` every piece that is taken from the body from now on.
+  void Tap(std::function<void(absl::string_view piece)> tap) { tap_ = std::move(tap); }
   absl::StatusOr<absl::string_view> Read() override;
 
   // Whether the end was seen; then sha256() and bytes() are those of the whole payload.
@@ -35,6 +39,7 @@ class PageBody final : public Body {
 
   Body& body_;
   const std::function<absl::Status(int64_t bytes)> admit_;
+  std::function<void(absl::string_view piece)> tap_;
   Sha256 hash_;
   std::string ahead_;
   bool ahead_given_ = false;

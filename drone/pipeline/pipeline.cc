@@ -1,15 +1,18 @@
 #include "drone/pipeline/pipeline.h"
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock/proto_time.h"
 #include "common/normalize/normalizer.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
+#include "drone/capture/captured_source.h"
 #include "drone/decode/decoder.h"
 #include "drone/fetch/source.h"
 #include "drone/pipeline/page_body.h"
@@ -31,7 +34,7 @@ class Pipeline::Impl {
       : placed_(UsesPartition(spec.profile.source)),
         spec_(InPlace(std::move(spec), deps.clock.Now())),
         deps_(std::move(deps)) {
-    if (deps_.cursor.revision() == Revision() && !spec_.partition) last_cursor_ = deps_.cursor;
+    if (deps_.cursor.revision() == Revision() && !Beside()) last_cursor_ = deps_.cursor;
     // What was said of another part of time says nothing of this one.
     if (placed_) last_cursor_.clear_etag();
     if (placed_) last_cursor_.clear_last_modified();
@@ -61,6 +64,9 @@ class Pipeline::Impl {
   }
 
  private:
+  // Whether it leaves alone what is known of how far the source was read.
+  bool Beside() const { return spec_.partition.has_value() || spec_.replay_since.has_value(); }
+
   std::string Revision() const {
     return spec_.profile.revision.empty() ? ""
                                           : absl::StrCat("profiles/", spec_.profile.id, "@", spec_.profile.revision);
@@ -73,6 +79,7 @@ class Pipeline::Impl {
     if (UsesPartition(source)) source = ForPart(std::move(source), part);
     // A source over HTTP is not told a watermark beside the part; a query of SQL has to be given one, the first.
     if (spec.partition && source.type == SourceType::kHttpRest) source.incremental = IncrementalConfig();
+    if (spec.replay_since) spec.profile.limits.max_records = std::numeric_limits<int64_t>::max();
     return spec;
   }
 
@@ -85,7 +92,7 @@ class Pipeline::Impl {
     std::vector<std::string> paths = normalizer->paths();
     std::optional<size_t> watermark_slot = AddWatermark(paths);
     ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Create(spec_.profile.source, paths));
-    ASSIGN_OR_RETURN(std::unique_ptr<Source> source, OpenSource(spec_.profile, SourceDepsOf()));
+    ASSIGN_OR_RETURN(std::unique_ptr<Source> source, OpenPages());
     SetSource(source.get());
     PageRows rows(spec_.profile, *normalizer, watermark_slot, [this, &rows](std::string batch, int64_t fetched) {
       return HandOn(std::move(batch), fetched, rows.newest());
@@ -95,13 +102,23 @@ class Pipeline::Impl {
     truncated_by_ = rows.limit_reached() ? "limits.max_records" : source->truncated_by();
     unmodified_ = source->unmodified();
     const bool whole = status.ok() && truncated_by_.empty();
-    if (whole && !unmodified_) CheckExpected(rows);
-    if (whole && unexpected_.empty() && !spec_.partition) {
+    if (whole && !unmodified_ && !spec_.replay_since) CheckExpected(rows);
+    if (whole && unexpected_.empty() && !Beside()) {
       cursor_ = CursorAt(rows.newest());
       source->Learn(*cursor_);
     }
     SetSource(nullptr);
+    if (captured_ != nullptr) left_out_ = captured_->left_out();
+    captured_ = nullptr;
     return status;
+  }
+
+  absl::StatusOr<std::unique_ptr<Source>> OpenPages() {
+    if (!spec_.replay_since) return OpenSource(spec_.profile, SourceDepsOf());
+    ASSIGN_OR_RETURN(std::unique_ptr<CapturedSource> source,
+                     CapturedSource::Open(*deps_.captures, spec_.profile.id, *spec_.replay_since, spec_.source_digest));
+    captured_ = source.get();
+    return source;
   }
 
   // The decoder reads the field of the watermark, too, if the mapping does not.
@@ -158,21 +175,56 @@ class Pipeline::Impl {
       TellProgress(rows.fetched());
       PageBody body(*page->body, [this](int64_t bytes) { return share_->Grow(kTakenPerByte * bytes, cancelled_); });
       RETURN_IF_ERROR(ReadAhead(body));
-      bool known = body.whole();
-      const BatchHeader origin = Origin(*page, body.sha256());
+      const bool known = body.whole() || captured_ != nullptr;
+      BatchHeader origin = Origin(*page, body.sha256());
+      std::unique_ptr<CaptureStore::Intake> intake = Capture(*page, body, origin);
       rows.BeginPage(origin, page->number, &cancelled_);
       absl::StatusOr<DecodeResult> decoded = Decode(*page, origin, body, decoder, rows);
-      Count("chartly_fetch_bytes_total", static_cast<double>(body.bytes()));
-      if (!known && body.whole()) NotePayload(*page, body);
+      if (!spec_.replay_since) Count("chartly_fetch_bytes_total", static_cast<double>(body.bytes()));
+      const bool kept = intake != nullptr && body.whole() && intake->Keep(body.sha256(), body.bytes());
+      if (!known && body.whole()) NotePayload(*page, body, kept);
       // Rows before an error count as fetched, so they go on first.
       absl::Status flushed = rows.Flush();
       TellProgress(rows.fetched());
       bool cut_off = !decoded.ok() && !source.truncated_by().empty();
       if (rows.limit_reached() || cut_off) return flushed;
-      if (!decoded.ok()) return Annotate(decoded.status(), absl::StrCat(page->uri, " page ", page->number));
+      absl::Status read = decoded.status();
+      // Others behind a payload that cannot be read are here already.
+      const bool passed_over = captured_ != nullptr && absl::StartsWith(Reason(read), "PAYLOAD_");
+      if (passed_over) captured_->LeaveOut(std::exchange(read, absl::OkStatus()));
+      if (!read.ok()) return Annotate(read, absl::StrCat(page->uri, " page ", page->number));
       RETURN_IF_ERROR(flushed);
-      previous = *std::move(decoded);
+      if (decoded.ok()) previous = *std::move(decoded);
     }
+  }
+
+  // Keeps a payload that was read ahead as a whole before its first row is on its way; a larger one while it is read.
+  std::unique_ptr<CaptureStore::Intake> Capture(const Page& page, PageBody& body, BatchHeader& origin) {
+    if (captured_ != nullptr) {
+      origin.set_payload_sha256(captured_->sha256());
+      origin.set_captured(true);
+      return nullptr;
+    }
+    const std::optional<CaptureConfig>& bounds = spec_.profile.capture;
+    if (deps_.captures == nullptr || !bounds) return nullptr;
+    CaptureStore::Fetch fetch;
+    fetch.set_fetched_us(origin.observed_us());
+    fetch.set_run_id(spec_.run_id);
+    fetch.set_page(page.number);
+    fetch.set_source_uri(page.uri);
+    fetch.set_content_type(page.content_type);
+    fetch.set_revision(Revision());
+    fetch.set_source_digest(spec_.source_digest);
+    if (body.whole()) {
+      fetch.set_sha256(body.sha256());
+      fetch.set_bytes(body.bytes());
+      origin.set_captured(deps_.captures->Keep(spec_.profile.id, *bounds, std::move(fetch), body.ahead()));
+      return nullptr;
+    }
+    std::unique_ptr<CaptureStore::Intake> intake = deps_.captures->Begin(spec_.profile.id, *bounds, std::move(fetch));
+    intake->Add(body.ahead());
+    body.Tap([taker = intake.get()](absl::string_view piece) { taker->Add(piece); });
+    return intake;
   }
 
   absl::StatusOr<DecodeResult> Decode(const Page& page, const BatchHeader& origin, PageBody& body, Decoder& decoder,
@@ -210,18 +262,19 @@ class Pipeline::Impl {
   }
 
   // Batches of a large payload are on their way before its hash is known; the end of the run tells it.
-  void NotePayload(const Page& page, const PageBody& body) {
+  void NotePayload(const Page& page, const PageBody& body, bool kept) {
     if (payloads_.size() >= kMaxPayloadsNoted) return;
     v1::RunPayload& payload = payloads_.emplace_back();
     payload.set_page(page.number);
     payload.set_source_uri(page.uri);
     payload.set_sha256(body.sha256());
     payload.set_bytes(body.bytes());
+    payload.set_captured(kept);
   }
 
   absl::Status HandOn(std::string batch, int64_t fetched, const Value& newest) {
     // Only if the oldest come first is everything before this batch known to be here.
-    const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null() && !spec_.partition;
+    const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null() && !Beside();
     Cursor cursor;
     if (moves) cursor = CursorAt(newest);
     RETURN_IF_ERROR(fields_.Add(batch));
@@ -249,6 +302,12 @@ class Pipeline::Impl {
       end.set_truncated(true);
       end.set_error_reason("EXPECTATION_FAILED");
       end.set_error(unexpected_);
+      return;
+    }
+    if (status.ok() && left_out_.payloads > 0) {
+      end.set_truncated(true);
+      end.set_error_reason(left_out_.reason);
+      end.set_error(absl::StrCat(left_out_.payloads, " kept payloads were left out, first ", left_out_.message));
       return;
     }
     if (status.ok()) {
@@ -281,6 +340,8 @@ class Pipeline::Impl {
   std::string truncated_by_;
   std::string unexpected_;  // what the run lacks; empty if nothing
   bool unmodified_ = false;
+  CapturedSource* captured_ = nullptr;  // while a run over kept payloads reads them
+  LeftOut left_out_;
   Cursor last_cursor_;
   std::optional<Cursor> cursor_;
   absl::Mutex mu_;

@@ -17,6 +17,7 @@
 #include "common/profile/partition.h"
 #include "common/profile/profile.h"
 #include "common/secrets/secrets.h"
+#include "drone/capture/capture_store.h"
 #include "drone/fetch/source.h"
 #include "drone/pipeline/governor.h"
 #include "drone/pipeline/shadow_run.h"
@@ -41,6 +42,10 @@ struct RunSpec {
   std::string tenant = "default";
   // What a run of a backfill covers. Such a run neither uses nor moves the cursor.
   std::optional<TimePart> partition = {};
+  // A run over kept payloads, of those that were fetched then or later. It asks the source nothing, neither uses nor
+  // moves the cursor, and limits and expectations of the profile do not hold for it. Requires: PipelineDeps::captures.
+  std::optional<absl::Time> replay_since = {};
+  std::string source_digest = {};  // of the profile's text (common/profile/fetch_difference.h)
 };
 
 struct PipelineDeps {
@@ -58,6 +63,8 @@ struct PipelineDeps {
   FleetQuota* quota = nullptr;   // as in SourceDeps
   ShadowRun* shadow = nullptr;   // reads along; null: nobody does
   Clock* steady = nullptr;       // as in SourceDeps
+  // Keeps payloads if the profile wants it; null: none are kept.
+  CaptureStore* captures = nullptr;
 };
 
 class Pipeline {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
+#include "common/profile/fetch_difference.h"
 #include "common/profile/profile_parser.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
@@ -30,6 +31,11 @@ v1::RunProgress FinishedProgress(const v1::RunEnd& end) {
 std::optional<TimePart> PartOf(const v1::RunOrder& order) {
   if (!order.has_partition()) return std::nullopt;
   return TimePart{FromTimestamp(order.partition().start_time()), FromTimestamp(order.partition().end_time())};
+}
+
+std::optional<absl::Time> SinceOf(const v1::RunOrder& order) {
+  if (!order.has_replay()) return std::nullopt;
+  return order.replay().has_since_time() ? FromTimestamp(order.replay().since_time()) : absl::InfinitePast();
 }
 
 // Takes them out of the order: a run of a webhook holds each payload once.
@@ -162,6 +168,7 @@ PipelineDeps RunExecutor::PipelineDepsOf(Active& run, const v1::RunOrder& order)
   deps.governor = deps_.governor;
   deps.quota = deps_.quota;
   deps.steady = deps_.steady;
+  deps.captures = deps_.captures;
   deps.cursor = deps_.spool.CursorOf(order.profile_id()).value_or(Cursor());
   return deps;
 }
@@ -239,8 +246,14 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
   const std::string ordered = order.revision();
   absl::StatusOr<Profile> profile = ProfileOf(order);
   const absl::Status refused = profile.status();
-  if (!profile.ok()) profile = FallBack(order, refused);
+  // What the one before made of kept payloads is known.
+  if (!profile.ok() && !order.has_replay()) profile = FallBack(order, refused);
+  if (profile.ok() && order.has_replay() && deps_.captures == nullptr) {
+    profile = Error(absl::StatusCode::kFailedPrecondition, "CAPTURE_NOT_FOUND", "this drone keeps no payloads");
+  }
   if (profile.ok()) {
+    // Whoever owns the data says with each revision whether it may lie here.
+    if (deps_.captures != nullptr && !order.has_replay() && !profile->capture) deps_.captures->Forget(profile->id);
     PipelineDeps deps = PipelineDepsOf(run, order);
     std::optional<ShadowRun> shadow;
     if (order.has_shadow()) {
@@ -249,9 +262,9 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
       if (tried.ok()) deps.shadow = &*shadow;
       if (!tried.ok()) run.shadow = RefusedShadow(order, tried.status());
     }
-    Pipeline pipeline(
-        {*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order), deps_.tenant, PartOf(order)},
-        std::move(deps));
+    Pipeline pipeline({*std::move(profile), order.run_id(), deps_.drone_id, TakeDeliveries(order), deps_.tenant,
+                       PartOf(order), SinceOf(order), SourceDigest(order.content())},
+                      std::move(deps));
     {
       absl::MutexLock lock(&run.mu);
       run.pipeline = &pipeline;
@@ -261,7 +274,7 @@ v1::RunEnd RunExecutor::Execute(Active& run, v1::RunOrder& order, std::optional<
     if (shadow) run.shadow = shadow->Finish(end.error_reason(), end.error());
     cursor = pipeline.cursor();
     if (refused.ok()) {
-      KeepGood(order, end);
+      if (!order.has_replay()) KeepGood(order, end);
     } else if (end.error_reason().empty() && !end.cancelled()) {
       end.set_truncated(true);  // partial: not what was asked for
       end.set_error_reason(Reason(refused));
@@ -322,6 +335,7 @@ void RunExecutor::Acknowledge(const std::vector<v1::RunProgress>& reported) {
 }
 
 void RunExecutor::Tidy() {
+  if (deps_.captures != nullptr) deps_.captures->Tidy();
   std::vector<std::unique_ptr<Active>> ended;
   std::vector<v1::RunEnd> cut_off;
   {

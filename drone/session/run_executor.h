@@ -53,6 +53,7 @@ struct RunExecutorDeps {
   FleetQuota* quota = nullptr;       // as in PipelineDeps
   std::string tenant = "default";    // that the drone works for
   Clock* steady = nullptr;           // as in PipelineDeps
+  CaptureStore* captures = nullptr;  // null: no payloads are kept, and none can be gone through again
 };
 
 class RunExecutor {

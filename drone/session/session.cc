@@ -200,6 +200,10 @@ absl::Status Session::SendBeat(AttendStream& stream, SentBeat& sent) {
   sent.at = std::chrono::steady_clock::now();
   sent.unanswered = true;
   beat.set_sequence(++sent.sequence);
+  // What a beat told that was not heard is told anew on the next stream.
+  if (v1::CaptureReport captures; deps_.captures != nullptr && deps_.captures->Report(sent.sequence == 1, captures)) {
+    *beat.mutable_captures() = std::move(captures);
+  }
   // Why it is over, Finish says.
   return stream.Send(beat) ? absl::OkStatus() : absl::UnavailableError("the stream to the coordinator broke");
 }

@@ -48,7 +48,8 @@ struct SessionDeps {
   std::function<void(int64_t epoch)> on_epoch;  // after each registration; may be empty
   // After a while without runs, once until there is one again. May be empty.
   std::function<void()> on_idle = nullptr;
-  FleetQuota* quota = nullptr;  // told of and given turns; may be null
+  FleetQuota* quota = nullptr;       // told of and given turns; may be null
+  CaptureStore* captures = nullptr;  // told of; may be null
 };
 
 class Session {

@@ -220,6 +220,27 @@ def test_W13_a_record_names_the_payload_that_it_came_from(single, source):
     assert {o["source_uri"] for o in origins} == {source.url + "/raw"} and {o["row"] for o in origins} == {1, 2}
 
 
+def test_W13_a_corrected_profile_goes_over_the_payloads_that_are_kept(single, source):
+    source.routes["/kept"] = lambda _q: body(rows(1, 2))
+    text = profile("kept", source.url + "/kept") + "capture: {max_bytes: 1MiB, max_age: 1d}\n"
+    single.create_profile(text)
+    single.drone()
+    single.run_to_end("kept")
+    hits = source.hits["/kept"]
+    mended = single.folder / "mended.yaml"
+    mended.write_text(text.replace("version: 1.0.0", "version: 1.1.0").replace("v: {", "v: {using: convert km m, "))
+    assert single.cli("profile", "apply", mended).returncode == 0
+    wait_until(lambda: single.get("/api/captures", profile_id="kept")["captures"], "the drone to tell what it keeps")
+    for stored in (2, 0):  # the second time all of it is known
+        [run] = single.post("/api/profiles/kept:replay")["runs"]
+        balance = single.wait_run(run["run_id"])["balance"]
+        assert (balance["stored"], balance["duplicate"], balance["closed"]) == (stored, 2 - stored, True)
+    records = single.get("/api/records", profile_id="kept")["records"]
+    assert sorted(r["measures"]["v"] for r in records) == [1000, 2000]
+    assert all(r["provenance"]["raw_ref"].startswith("drones/d1/captures/kept/") for r in records)
+    assert source.hits["/kept"] == hits
+
+
 def test_W14_bad_rows_wait_with_their_reason_and_text(single, source):
     source.routes["/q"] = lambda _q: body(rows(1, "much"))
     single.create_profile(profile("q", source.url + "/q"))

@@ -24,7 +24,7 @@ FENCES = {
     "boost/": r"^common/http/|^control/reporter/inference\.cc$",
     "simdjson": r"^drone/decode/|^control/aggregator/raw_row|^control/gateway/|^common/jwt/|^common/kube/|^cli/|^bench/",
     "CLI/": r"^(control/control_flags|drone/[a-z_]+|cli/[a-z_]+)\.(cc|h)$",
-    "zstd": r"^common/batch/|^common/chunk/|^common/parquet/|^common/net/unpacker|_test\.cc$",
+    "zstd": r"^common/batch/|^common/chunk/|^common/parquet/|^common/net/unpacker|^drone/capture/packed_file|_test\.cc$",
     "libpq-fe.h": r"^drone/postgres/",
     "seccomp.h": r"^drone/sandbox\.cc$",
 }

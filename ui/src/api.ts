@@ -47,9 +47,10 @@ export interface Record_ {
   id: string; dims: Record<string, Scalar>; measures: Record<string, Scalar>; attrs: Record<string, Scalar>;
   provenance?: {
     source_uri: string; payload_sha256: string; page: number; row: number; run_id: string; revision: string; drone_id: string;
-    observed_at?: string; acked_at?: string;
+    observed_at?: string; acked_at?: string; raw_ref?: string;
   };
 }
+export interface Capture { name: string; oldest_fetch_time: string }
 export interface Explanation { records: {versions: {record: Record_; newest: boolean}[]}[]; absence: string; explanation: string }
 export interface Side { profile_id: string; measure: string; records: number; null_measures: number; unmatched: number; unmatched_examples: string[] }
 export interface Coefficient { value?: number; low?: number; high?: number; p_value?: number }

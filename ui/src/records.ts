@@ -1,5 +1,5 @@
 // A page of records of one profile, with where each came from.
-import {get, type Explanation, type Profile, type Record_, type Scalar} from './api.js';
+import {get, type Capture, type Explanation, type Profile, type Record_, type Scalar} from './api.js';
 import {byId, fillSelect, h} from './dom.js';
 import {readState, writeState} from './state.js';
 
@@ -30,12 +30,21 @@ function fieldsText(record: Record_): string {
   return (['dims', 'measures', 'attrs'] as const).flatMap((role) => Object.entries(record[role]).map(([name, value]) => `${name} = ${value}`)).join(', ');
 }
 
+// Where a payload was kept, and whether it is there still: what was fetched longest ago goes first.
+function kept(from: Record_['provenance'], captures: Capture[]): string {
+  if (!from?.raw_ref) return '';
+  const capture = captures.find(({name}) => from.raw_ref?.startsWith(`${name}/`));
+  const there = capture && from.observed_at && Date.parse(capture.oldest_fetch_time) <= Date.parse(from.observed_at);
+  return `${from.raw_ref}, ${there ? 'still there' : 'no longer there'}`;
+}
+
 // One version: what it says, and the way from the source to the store.
-function version({record, newest}: Explanation['records'][0]['versions'][0]): HTMLElement {
+function version({record, newest}: Explanation['records'][0]['versions'][0], captures: Capture[]): HTMLElement {
   const from = record.provenance;
   const line = (name: string, value: string | undefined): HTMLElement[] => [h('dt', {}, name), h('dd', {}, value || 'unknown')];
   return h('section', {}, h('h3', {}, newest ? 'Newest version' : 'Earlier version'), h('p', {}, fieldsText(record)), h('dl', {},
     ...line('source', from && `${from.source_uri}, page ${from.page}, row ${from.row}`), ...line('payload', from?.payload_sha256),
+    ...(from?.raw_ref ? line('kept', kept(from, captures)) : []),
     ...line('profile', from?.revision), ...line('drone', from?.drone_id), ...line('run', from?.run_id),
     ...line('fetched', from?.observed_at), ...line('stored', from?.acked_at), ...line('id', record.id)));
 }
@@ -46,7 +55,9 @@ async function explain(record: Record_): Promise<void> {
   try {
     const answer = await get<Explanation>('/api/records:why', {profile_id: select.value, record_id: record.id});
     const versions = answer.records.flatMap((history) => history.versions).reverse();
-    whyBody.replaceChildren(...(versions.length > 0 ? versions.map(version) : [h('p', {}, answer.explanation)]));
+    const isKept = versions.some((each) => each.record.provenance?.raw_ref);
+    const captures = isKept ? (await get<{captures: Capture[]}>('/api/captures', {profile_id: select.value, page_size: 1000})).captures : [];
+    whyBody.replaceChildren(...(versions.length > 0 ? versions.map((each) => version(each, captures)) : [h('p', {}, answer.explanation)]));
   } catch (error) {
     whyBody.replaceChildren(h('p', {class: 'bad-text'}, (error as Error).message));
   }
