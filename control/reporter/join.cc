@@ -38,8 +38,7 @@ struct Range {
 // One side in order of key; rows without a key come last.
 class Side {
  public:
-  explicit Side(const BigVector<uint64_t>& keys)
-      : keys_(&keys), is_sorted_(std::is_sorted(keys.begin(), keys.end())) {}
+  explicit Side(const BigVector<uint64_t>& keys) : keys_(&keys), is_sorted_(std::is_sorted(keys.begin(), keys.end())) {}
   Side(const Side&) = delete;
   Side& operator=(const Side&) = delete;
   bool is_sorted() const { return is_sorted_; }
@@ -56,8 +55,8 @@ class Side {
     is_unique_ = std::adjacent_find(keys_->begin(), end) == end;
   }
   size_t size() const { return keys_->size(); }
-  size_t keyed() const { return keyed_; }          // rows with a key
-  bool is_unique() const { return is_unique_; }    // no key occurs twice
+  size_t keyed() const { return keyed_; }        // rows with a key
+  bool is_unique() const { return is_unique_; }  // no key occurs twice
   uint64_t KeyAt(size_t place) const { return (*keys_)[place]; }
   uint32_t Row(size_t place) const { return order_.empty() ? static_cast<uint32_t>(place) : order_[place]; }
   // The first place whose key is not below, or above, this one; keyed() if there is none.
@@ -72,7 +71,7 @@ class Side {
   BigVector<uint64_t>::const_iterator Keyed() const { return keys_->begin() + static_cast<int64_t>(keyed_); }
   const BigVector<uint64_t>* keys_;
   const bool is_sorted_;
-  BigVector<uint32_t> order_;    // empty if the keys are in order as they are
+  BigVector<uint32_t> order_;   // empty if the keys are in order as they are
   BigVector<uint64_t> sorted_;  // likewise
   size_t keyed_ = 0;
   bool is_unique_ = false;
