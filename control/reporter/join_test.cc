@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <random>
 #include <vector>
@@ -125,6 +126,86 @@ TEST_CASE("a join gives what nested loops give, on random rows of all types and 
     std::sort(got.begin(), got.end());
     INFO("round " << round << " width " << width << " kind " << static_cast<int>(kind));
     CHECK(got == NestedLoops(left, right, kind));
+  }
+}
+
+// What a join of large tables must give, by a map of all keys: the places on both sides in order of key.
+void CheckByMap(const std::vector<Value>& left, const std::vector<Value>& right, JoinKind kind) {
+  struct Found {
+    std::vector<uint32_t> left, right;
+  };
+  std::map<int64_t, Found> found;
+  Found without;
+  auto add = [&](const std::vector<Value>& keys, std::vector<uint32_t> Found::*side) {
+    for (uint32_t row = 0; row < keys.size(); ++row) {
+      ((keys[row].is_null() ? without : found[keys[row].integer()]).*side).push_back(row);
+    }
+  };
+  add(left, &Found::left);
+  add(right, &Found::right);
+  BigVector<uint32_t> left_rows, right_rows;
+  auto pair = [&](uint32_t l, uint32_t r) {
+    left_rows.push_back(l);
+    right_rows.push_back(r);
+  };
+  int64_t repeated_left = 0;
+  for (const auto& [key, rows] : found) {
+    repeated_left += rows.left.size() > 1 && !rows.right.empty() ? 1 : 0;
+    for (uint32_t l : rows.left) {
+      for (uint32_t r : rows.right) pair(l, r);
+      if (rows.right.empty() && kind != JoinKind::kInner) pair(l, kNoRow);
+    }
+    for (uint32_t r : rows.right) {
+      if (rows.left.empty() && kind == JoinKind::kOuter) pair(kNoRow, r);
+    }
+  }
+  for (uint32_t l : without.left) {
+    if (kind != JoinKind::kInner) pair(l, kNoRow);
+  }
+  for (uint32_t r : without.right) {
+    if (kind == JoinKind::kOuter) pair(kNoRow, r);
+  }
+  Table a = MakeTable({{"k", true, left}}), b = MakeTable({{"k", true, right}});
+  const int64_t rows = static_cast<int64_t>(left_rows.size());
+  absl::StatusOr<JoinResult> joined = Join(a, b, {On("k")}, kind, rows);
+  REQUIRE_OK(joined);
+  CHECK(joined->left_rows == left_rows);
+  CHECK(joined->right_rows == right_rows);
+  CHECK(joined->repeated_left == repeated_left);
+  CHECK(chartly::Reason(Join(a, b, {On("k")}, kind, rows - 1).status()) == "REPORT_TOO_LARGE");
+}
+
+TEST_CASE("a join that several threads match gives what a map of all keys gives") {
+  std::mt19937_64 random(5);
+  const bool repeated = GENERATE(false, true);
+  const bool shuffled = GENERATE(false, true);
+  const JoinKind kind = GENERATE(JoinKind::kInner, JoinKind::kLeft, JoinKind::kOuter);
+  std::vector<Value> left, right;
+  for (int64_t i = 0; i < 150'000; ++i) left.push_back(I(2 * i));
+  for (int64_t i = 0; i < 90'000; ++i) right.push_back(I(3 * i + 60'000));
+  if (repeated) {
+    // A run that is longer than what one thread takes, and small ones where the cuts are.
+    for (int64_t i = 0; i < 70'000; ++i) left.push_back(I(90'000));
+    for (int64_t i = 0; i < 40; ++i) left.push_back(I(2 * 65'536 + i / 10 * 2));
+    for (int64_t i = 0; i < 40; ++i) right.push_back(I(2 * 65'536 + i / 10 * 2));
+    for (int64_t i = 0; i < 3; ++i) (i < 2 ? left : right).push_back(Value());
+    std::stable_sort(left.begin(), left.end(), [](const Value& a, const Value& b) {
+      return a.is_null() || b.is_null() ? !a.is_null() && b.is_null() : a.integer() < b.integer();
+    });
+  }
+  if (shuffled) std::shuffle(left.begin(), left.end(), random);
+  INFO("repeated " << repeated << " shuffled " << shuffled << " kind " << static_cast<int>(kind));
+  CheckByMap(left, right, kind);
+}
+
+TEST_CASE("a join of sides that share no key, or of nothing, is empty") {
+  for (JoinKind kind : {JoinKind::kInner, JoinKind::kLeft, JoinKind::kOuter}) {
+    Table none = OneKey({}, {}), one = OneKey({I(1)}, {I(2)}), other = OneKey({I(3)}, {I(4)});
+    const size_t left = kind == JoinKind::kInner ? 0 : 1, right = kind == JoinKind::kOuter ? 1 : 0;
+    CHECK(Join(none, none, {On("k")}, kind)->table.rows == 0);
+    CHECK(Join(one, none, {On("k")}, kind)->table.rows == left);
+    CHECK(Join(none, one, {On("k")}, kind)->table.rows == right);
+    CHECK(Join(one, other, {On("k")}, kind)->table.rows == left + right);
   }
 }
 

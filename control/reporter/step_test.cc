@@ -1,8 +1,11 @@
 #include "control/reporter/step.h"
 
+#include <map>
 #include <random>
+#include <tuple>
 
 #include "common/status/status.h"
+#include "control/reporter/correlation.h"
 #include "control/reporter/step_names.h"
 #include "control/reporter/step_runner.h"
 #include "control/reporter/table_fixture_test.h"
@@ -59,6 +62,52 @@ TEST_CASE("quantiles lie between the nearest values, and the spread is that of a
       RunAll(table, {"group: median(x), quantile(x, 0.25), quantile(x, 1), stddev(x), first(x), last(x)"});
   REQUIRE_OK(out);
   CHECK(Texts(*out) == Rows{{"2.5", "1.75", "10", "4.08248290463863", "1", "n/a"}});
+}
+
+TEST_CASE("coefficients of groups are those of the rows of each group alone") {
+  std::mt19937_64 random(8);
+  std::vector<Value> geos, xs, ys;
+  std::map<int64_t, std::pair<NumberColumn, NumberColumn>> pairs;
+  auto odd = [&](Value value) {
+    switch (random() % 9) {
+      case 0:
+        return Value();
+      case 1:
+        return T("n/a");
+      default:
+        return value;
+    }
+  };
+  for (int i = 0; i < 4000; ++i) {
+    const int64_t geo = static_cast<int64_t>(random() % 37);
+    geos.push_back(I(geo));
+    xs.push_back(odd(geo % 2 == 0 ? F(static_cast<double>(random() % 50) / 7) : I(static_cast<int64_t>(random() % 9))));
+    ys.push_back(odd(geo % 3 == 0 ? Cents(static_cast<int64_t>(random() % 5)) : F(static_cast<double>(random() % 90))));
+    if (!xs.back().is_number() || !ys.back().is_number()) continue;
+    pairs[geo].first.Add(xs.back());
+    pairs[geo].second.Add(ys.back());
+  }
+  for (const auto& [geo, x, y] : {std::tuple{I(100), F(1), F(2)}, std::tuple{I(101), F(1), F(2)},
+                                  std::tuple{I(101), F(1), F(3)}, std::tuple{Value(), F(2), F(3)}}) {
+    geos.push_back(geo);
+    xs.push_back(x);
+    ys.push_back(y);
+  }
+  absl::StatusOr<Table> out = RunAll(MakeTable({{"geo", true, geos}, {"x", false, xs}, {"y", false, ys}}),
+                                     {"group by geo: pearson(x, y), spearman(x, y) as rho"});
+  REQUIRE_OK(out);
+  REQUIRE(out->rows == pairs.size() + 3);
+  CHECK(out->columns[1].name == "pearson_x_y");
+  for (size_t row = 0; row < pairs.size(); ++row) {
+    const auto& [x, y] = pairs[out->columns[0].Get(row).integer()];
+    CHECK(out->columns[1].Get(row) == Value::Float(*Pearson(x, y)));
+    CHECK(out->columns[2].Get(row) == Value::Float(*Spearman(x, y)));
+  }
+  // One pair, a constant side, and one pair of rows without a key.
+  for (size_t row = pairs.size(); row < out->rows; ++row) {
+    CHECK(out->columns[1].IsNull(row));
+    CHECK(out->columns[2].IsNull(row));
+  }
 }
 
 TEST_CASE("sums past 64 bits and of a small spread far from zero are exact") {
@@ -166,6 +215,7 @@ TEST_CASE("a step that does not parse says where and what was expected") {
       {"", "is not the beginning of a step"},
       {"groop by x", "\"groop\" is not the beginning of a step; write filter, derive"},
       {"group by x sum(y)", "column 12: expected \":\", found \"sum\""},
+      {"group by x: pearson(y)", "expected \",\", found \")\""},
       {"group by x: add(y)", "expected one of count, distinct"},
       {"group by decade(x): sum(y)", "\"decade\" is no unit of time"},
       {"group by every(x, soon): sum(y)", "expected a length of time such as 15m"},

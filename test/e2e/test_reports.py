@@ -209,6 +209,30 @@ def test_lagged_correlations_pair_rows_of_one_series(cluster):
         assert close(one["pearson"]["value"], reference.pearson(pairs))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_coefficients_of_groups_of_a_join_are_those_of_the_reference(cluster, seed):
+    rand = random.Random(2000 + seed)
+    x, y = (column(rand, rand.choice([name for name in NUMBERS if name != "huge"])) for _ in range(2))
+    left = [{"g": rand.choice("abcd"), "t": place // 2, "xx": x()} for place in range(80)]
+    right = [{"g": rand.choice("abcd"), "t": place // 2, "yy": y()} for place in range(80)]
+    left[0]["xx"], right[0]["yy"] = left[0]["xx"] or 1, right[0]["yy"] or 1
+    left, right = ([*{(row["g"], row["t"]): row for row in rows}.values()] for rows in (left, right))
+    post(cluster, f"by-left-{seed}", left)
+    post(cluster, f"by-right-{seed}", right)
+    answer = cluster.post("/api/reports", {
+        "join": ["g", "t"], "inputs": [{"profile_id": f"by-left-{seed}", "measure": "xx"},
+                                       {"profile_id": f"by-right-{seed}", "measure": "yy"}],
+        "steps": ["group by g: pearson(xx, yy), spearman(xx, yy) as rho, count() as n"]})
+    assert answer["columns"] == ["g", "pearson_xx_yy", "rho", "n"]
+    joined = [{**a, **b} for a in left for b in right if (a["g"], a["t"]) == (b["g"], b["t"])
+              and a["xx"] is not None and b["yy"] is not None]
+    assert [row["values"][0] for row in answer["rows"]] == sorted({row["g"] for row in joined})
+    for name, r, rho, n in (row["values"] for row in answer["rows"]):
+        pairs = reference.pairs_of([row for row in joined if row["g"] == name], "xx", "yy")
+        assert n == sum(row["g"] == name for row in joined)
+        assert close(r, reference.pearson(pairs)) and close(rho, reference.spearman(pairs)), (name, pairs)
+
+
 def test_pages_give_every_row_once_and_in_order(cluster):
     post(cluster, "pages", [{"k": place, "xx": place * 2} for place in range(1050)])
     question = {"inputs": [{"profile_id": "pages", "measure": "xx"}], "join": ["k"], "window": {"limit": 400}}
