@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr char kParts[] = "parts";
 constexpr char kLog[] = "log";
-// A mark alone, while nothing is written, is not worth a request every few seconds.
+// A mark alone, while nothing is written anywhere, is not worth a request every few seconds.
 constexpr int64_t kMarkEveryUs = 60'000'000;
 
 bool IsName(absl::string_view text) {
@@ -119,8 +119,11 @@ absl::StatusOr<int64_t> BucketLog::SendHistory(const std::string& part, const st
 
 absl::Status BucketLog::SendMark(const LogKey& key, const LogMark& mark) {
   LogMark& sent = marks_[key.Text()];
-  if (sent.last == mark.last && mark.time_us - sent.time_us < kMarkEveryUs) return absl::OkStatus();
+  const bool is_quiet = sent.last == mark.last;
+  // A moment needs the marks of all parts: those of quiet ones follow what the others have written.
+  if (is_quiet && sent.time_us >= written_us_ && mark.time_us - sent.time_us < kMarkEveryUs) return absl::OkStatus();
   RETURN_IF_ERROR(bucket_.Put(key.Text(), mark.Text()));
+  if (!is_quiet) written_us_ = std::max(written_us_, mark.time_us);
   sent = mark;
   return absl::OkStatus();
 }

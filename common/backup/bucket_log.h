@@ -62,6 +62,7 @@ class BucketLog {
   s3::Bucket& bucket_;
   std::optional<std::set<std::string>> there_;  // keys of logs in the bucket
   std::map<std::string, LogMark> marks_;        // as they were sent last, by key
+  int64_t written_us_ = 0;                      // the newest of those that something was written before
 };
 
 }  // namespace chartly::backup

@@ -6,7 +6,10 @@ namespace chartly {
 using testing::PutOne;
 using testing::TempDir;
 
-TEST_CASE("the embedded state store passes the battery") { testing::RunStateStoreBattery(OpenEmbeddedStateStore); }
+TEST_CASE("the embedded state store passes the battery") {
+  testing::RunStateStoreBattery(
+      [](const std::string& path, Clock& clock) { return OpenEmbeddedStateStore(path, clock); });
+}
 
 TEST_CASE("a second opener of the same folder is refused") {
   TempDir dir;

@@ -249,8 +249,9 @@ def test_the_bucket_alone_gives_a_moment_back_and_a_whole_folder_needs_no_bucket
         def sent():
             here = {str(path.relative_to(backups)) for path in backups.glob("parts/*/log/*/*.log")}
             there = {key.removeprefix("of-a/") for key in store.objects if "/log/" in key and key.endswith(".log")}
-            marks = {key.split("/")[2] for key in store.objects if key.endswith("/mark")}
-            return here == there and len(marks) == 7
+            marks = [content for key, content in store.objects.items() if key.endswith("/mark")]
+            # A mark begins with the number of the last write and the time up to which there is none behind it, in us.
+            return here == there and len(marks) == 7 and all(int(mark.split()[1]) >= moment * 1e6 for mark in marks)
         wait_until(sent, "the logs to be in the bucket")
     finally:
         cluster.close()
