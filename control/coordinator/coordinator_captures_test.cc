@@ -21,6 +21,7 @@ v1::Profile ProfileOf(const std::string& more, int64_t generation = 1) {
                                    "\nsource: {type: http_rest, url: \"https://api.example.gov/d\"}\n", more,
                                    "mapping: {a: dims.a}\n"));
   profile.set_enabled(true);
+  profile.mutable_interval()->set_seconds(3600);
   profile.set_generation(generation);
   return profile;
 }
@@ -157,7 +158,7 @@ TEST_CASE("a replay is refused where nothing is kept, and where those who keep i
 
 TEST_CASE("a replay leaves schedule, health, shadow and deliveries of its profile alone") {
   Fixture world;
-  world.coordinator->SetProfile(ProfileOf("schedule: {interval: 1h}\n"));
+  world.coordinator->SetProfile(ProfileOf(""));
   world.Register("d1");
   world.Beat("d1", 5);
   REQUIRE_OK(world.coordinator->Tick());
