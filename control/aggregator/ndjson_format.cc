@@ -79,7 +79,7 @@ class NdjsonFormat final : public RecordFormat {
     text(",\"run_id\":", provenance_.run_id());
     text(",\"observed_at\":", TimeUtil::ToString(provenance_.observed_at()));
     text(",\"acked_at\":", TimeUtil::ToString(provenance_.acked_at()));
-    if (!provenance_.raw_ref().empty()) text(",\"raw_ref\":", provenance_.raw_ref());
+    text(",\"raw_ref\":", provenance_.raw_ref());
     out.push_back('}');
   }
 

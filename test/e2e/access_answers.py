@@ -6,8 +6,8 @@ method itself."""
 CODES = {
     "OK": """
         CreateJoinToken ExportAuditLog GetAuditCheckpoint GetCaller GetDroneStats GetResultsSummary GetSignInWays
-        GetStatus GetStoreStats ListAuditEvents ListBackfills ListBackups ListDeletions ListDeployments ListDrones
-        ListEnvironments ListJoinTokens ListKeys ListLegalHolds ListProfiles ListQuarantine ListQuotas ListReports
+        GetStatus GetStoreStats ListAuditEvents ListBackfills ListBackups ListCaptures ListDeletions ListDeployments
+        ListDrones ListEnvironments ListJoinTokens ListKeys ListLegalHolds ListProfiles ListQuarantine ListQuotas ListReports
         ListResults ListRollouts ListRuns PlanProfiles RotateAuditKey SuggestReports ValidateProfile VerifyStore
         """,
     "NOT_FOUND": """
@@ -49,6 +49,7 @@ STATUSES = {
         GET /api/runs
         GET /api/rollouts
         GET /api/backfills
+        GET /api/captures
         GET /api/quotas
         GET /api/events
         GET /api/status
@@ -116,6 +117,7 @@ STATUSES = {
         """,
     (404, "PROFILE_NOT_FOUND"): """
         POST /api/profiles/{profile}:runNow
+        POST /api/profiles/{profile}:replay
         GET /api/profiles/{profile}/status
         POST /api/profiles/{profile}:shadow
         GET /api/profiles/{profile}
