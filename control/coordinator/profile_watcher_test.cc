@@ -2,19 +2,10 @@
 
 #include "absl/strings/match.h"
 #include "control/coordinator/coordinator_process_test.h"
+#include "test/support/held_port.h"
 
 namespace chartly::coordinator {
 namespace {
-
-// A port that is free now and taken again by the same test.
-int FreePort() {
-  rpc::RpcServer server;
-  server.Listen("127.0.0.1:0");
-  REQUIRE_OK(server.Start());
-  const int port = server.ports()[0];
-  server.Shutdown(absl::ZeroDuration());
-  return port;
-}
 
 TEST_CASE("a registry that has just come back is asked, though the channel gave it up a moment ago") {
   testing::TempDir dir;
@@ -24,7 +15,8 @@ TEST_CASE("a registry that has just come back is asked, though the channel gave 
   EventLog events(clock.Now());
   Coordinator coordinator({}, **store, clock, events);
   REQUIRE_OK(coordinator.Load());
-  const std::string address = absl::StrCat("127.0.0.1:", FreePort());
+  const testing::HeldPort port;
+  const std::string address = port.address();
   rpc::Peers peers({{Part::kRegistry, address}}, kKey);
   ProfileWatcher profiles(coordinator, peers, clock);
 

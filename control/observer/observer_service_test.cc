@@ -2,6 +2,7 @@
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "control/observer/observer_component.h"
+#include "test/support/held_port.h"
 #include "test/support/test.h"
 
 namespace chartly::observer {
@@ -12,14 +13,10 @@ TEST_CASE("the observer asks real servers: itself in-process, one that is gone, 
   rpc::RpcServer bare;  // serves, but has none of our services
   bare.Listen("127.0.0.1:0");
   REQUIRE_OK(bare.Start());
-  rpc::RpcServer gone;
-  gone.Listen("127.0.0.1:0");
-  REQUIRE_OK(gone.Start());
-  const std::string gone_address = absl::StrCat("127.0.0.1:", gone.ports()[0]);
-  gone.Shutdown(absl::ZeroDuration());
+  const testing::HeldPort gone;
 
   std::map<Part, std::string> addresses;
-  for (const PartInfo& info : Parts()) addresses[info.part] = gone_address;
+  for (const PartInfo& info : Parts()) addresses[info.part] = gone.address();
   addresses[Part::kRegistry] = absl::StrCat("127.0.0.1:", bare.ports()[0]);
   rpc::Peers peers(addresses, "");
   auto component = ObserverComponent::Open({}, authenticator, nullptr, peers, clock);
@@ -43,7 +40,7 @@ TEST_CASE("the observer asks real servers: itself in-process, one that is gone, 
     if (part.part() == "observer") CHECK(part.health() == v1::PART_HEALTH_SERVING);
     if (part.part() == "registry") CHECK(part.health() == v1::PART_HEALTH_NOT_SERVING);
     if (part.part() == "audit") CHECK(part.health() == v1::PART_HEALTH_UNREACHABLE);
-    if (part.part() == "audit") CHECK(part.address() == gone_address);
+    if (part.part() == "audit") CHECK(part.address() == gone.address());
   }
   server.Shutdown(absl::Seconds(1));
   bare.Shutdown(absl::Seconds(1));

@@ -9,12 +9,9 @@
 #ifndef CHARTLY_TEST_SUPPORT_POSTGRES_FIXTURE_H_
 #define CHARTLY_TEST_SUPPORT_POSTGRES_FIXTURE_H_
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "test/support/held_port.h"
 #include "test/support/test.h"
 
 namespace chartly::testing {
@@ -40,7 +38,7 @@ class PostgresFixture {
     return true;
   }
 
-  PostgresFixture() : port_(FreePort()) {
+  PostgresFixture() {
     if (::geteuid() == 0) GiveToUser();
     std::ofstream(dir_.File("password")) << "superuser";
     MakeCertificates();
@@ -54,7 +52,7 @@ class PostgresFixture {
   PostgresFixture(const PostgresFixture&) = delete;
   PostgresFixture& operator=(const PostgresFixture&) = delete;
 
-  int port() const { return port_; }
+  int port() const { return port_.number(); }
   // PEM of the authority that signed the server's certificate.
   std::string Authority() const {
     std::ifstream file(dir_.File("ca.pem"));
@@ -80,7 +78,7 @@ class PostgresFixture {
   }
   void Start() {
     pid_ =
-        Spawn(Command({BinFolder() + "/postgres", "-D", Data(), "-k", dir_.path(), "-p", std::to_string(port_), "-c",
+        Spawn(Command({BinFolder() + "/postgres", "-D", Data(), "-k", dir_.path(), "-p", std::to_string(port()), "-c",
                        "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "ssl=on", "-c",
                        "ssl_cert_file=" + dir_.File("server.pem"), "-c", "ssl_key_file=" + dir_.File("server.key")}));
     bool ready = Eventually([&] { return Succeeds(Psql({"-c", "SELECT 1"})); }, std::chrono::seconds(60));
@@ -98,18 +96,6 @@ class PostgresFixture {
       if (std::filesystem::exists(entry.path() / "bin/initdb")) found.push_back((entry.path() / "bin").string());
     }
     return found.empty() ? "" : *std::max_element(found.begin(), found.end());
-  }
-
-  static int FreePort() {
-    int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    ::close(fd);
-    return ntohs(address.sin_port);
   }
 
   std::string Data() const { return dir_.File("data"); }
@@ -176,7 +162,7 @@ class PostgresFixture {
                  "-h",
                  "127.0.0.1",
                  "-p",
-                 std::to_string(port_),
+                 std::to_string(port()),
                  "-U",
                  "postgres",
                  "-v",
@@ -219,7 +205,7 @@ class PostgresFixture {
   }
 
   TempDir dir_;
-  const int port_;
+  const HeldPort port_;
   uid_t uid_ = 0;
   gid_t gid_ = 0;
   pid_t pid_ = -1;
