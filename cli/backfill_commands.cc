@@ -54,7 +54,7 @@ void PrintBackfill(Session& session, const Json& backfill) {
   }
 }
 
-std::string PathOf(const std::string& id) { return absl::StrCat("/api/backfills/", PercentEncode(id)); }
+std::string BackfillPath(const std::string& id) { return absl::StrCat("/api/backfills/", PercentEncode(id)); }
 
 // The span that a text names: a year, a month or a day as a whole, a time as a moment.
 absl::StatusOr<std::pair<absl::Time, absl::Time>> SpanOf(const char* option, const std::string& text) {
@@ -81,7 +81,7 @@ absl::StatusOr<Json> AwaitEnd(Session& session, const std::string& id) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   std::string told;
   while (true) {
-    ASSIGN_OR_RETURN(Json backfill, api->Get(PathOf(id)));
+    ASSIGN_OR_RETURN(Json backfill, api->Get(BackfillPath(id)));
     const std::string state = backfill["state"].text();
     const std::string now =
         absl::StrCat(state, ", ", Count(backfill["succeeded"]), " of ", Count(backfill["partitions"]), " done, ",
@@ -141,8 +141,8 @@ struct ShowOptions {
 
 absl::Status Show(Session& session, const ShowOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json backfill, api->Get(PathOf(options.id)));
-  Listing listing{.path = absl::StrCat(PathOf(options.id), "/partitions"),
+  ASSIGN_OR_RETURN(Json backfill, api->Get(BackfillPath(options.id)));
+  Listing listing{.path = absl::StrCat(BackfillPath(options.id), "/partitions"),
                   .query = {{"state", options.state}},
                   .size_param = "page_size",
                   .field = "partitions",
@@ -165,7 +165,7 @@ absl::Status Show(Session& session, const ShowOptions& options) {
 
 absl::Status Change(Session& session, const std::string& id, const std::string& verb, Json body) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json backfill, api->Post(absl::StrCat(PathOf(id), ":", verb), body));
+  ASSIGN_OR_RETURN(Json backfill, api->Post(absl::StrCat(BackfillPath(id), ":", verb), body));
   PrintBackfill(session, backfill);
   return absl::OkStatus();
 }

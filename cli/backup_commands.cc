@@ -39,13 +39,13 @@ std::vector<std::string> Row(const Json& backup) {
           Shorten(absl::StrCat(backup["error"].text(), backup["copy"]["error"].text()), 60)};
 }
 
-std::string PathOf(absl::string_view id) {
+std::string BackupPath(absl::string_view id) {
   return absl::StrCat("/api/backups/", PercentEncode(absl::StripPrefix(id, "backups/")));
 }
 
 // The backup once what is under way with it is over: `running` looks at it.
 absl::StatusOr<Json> Await(ApiClient& api, Json backup, const std::function<bool(const Json&)>& running) {
-  const std::string path = PathOf(IdOf(backup));
+  const std::string path = BackupPath(IdOf(backup));
   while (running(backup)) {
     absl::SleepFor(kPoll);
     ASSIGN_OR_RETURN(backup, api.Get(path));
@@ -79,7 +79,7 @@ absl::Status Create(Session& session, const BackupOptions& options) {
 
 absl::Status Verify(Session& session, const BackupOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json backup, api->Post(PathOf(options.id) + ":verify", Json::Object()));
+  ASSIGN_OR_RETURN(Json backup, api->Post(BackupPath(options.id) + ":verify", Json::Object()));
   ASSIGN_OR_RETURN(backup, Await(*api, std::move(backup),
                                  [](const Json& b) { return b["verification"]["state"].text() == "running"; }));
   const Json& verification = backup["verification"];
@@ -94,7 +94,7 @@ absl::Status Verify(Session& session, const BackupOptions& options) {
                absl::StrCat("backup ", IdOf(backup), " is damaged; use another one"));
 }
 
-absl::Status List(Session& session) {
+absl::Status ListBackups(Session& session) {
   return PrintListing(
       session, {.path = "/api/backups",
                 .query = {},
@@ -114,7 +114,7 @@ void AddBackupCommands(CLI::App& root, Session& session) {
   CLI::App* create = AddVerb(noun, session, "create", "Make a backup while everything goes on",
                              [&session, options] { return Create(session, *options); });
   create->add_flag("--no-wait", options->no_wait, "Return at once; list says how it goes");
-  AddVerb(noun, session, "list", "List backups, newest first", [&session] { return List(session); });
+  AddVerb(noun, session, "list", "List backups, newest first", [&session] { return ListBackups(session); });
   CLI::App* verify = AddVerb(noun, session, "verify", "Read every file of a backup; exits with 1 if one is damaged",
                              [&session, options] { return Verify(session, *options); });
   verify->add_option("BACKUP", options->id, "Its name, as list prints it")->required();

@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kShownHash = 15;  // sha256: and eight digits
 constexpr int kWidth = 50;
 
-struct Options {
+struct ChannelOptions {
   std::string profile;
   std::string channel;
   std::string revision;
@@ -19,7 +19,7 @@ struct Options {
   bool allow_breaking = false;
 };
 
-std::string PathOf(const std::string& profile) { return absl::StrCat("/api/profiles/", PercentEncode(profile)); }
+std::string ChannelPath(const std::string& profile) { return absl::StrCat("/api/profiles/", PercentEncode(profile)); }
 
 void PrintChannels(Session& session, const Json& channels) {
   if (session.json()) return session.PrintJson(channels);
@@ -33,21 +33,21 @@ void PrintChannels(Session& session, const Json& channels) {
   if (!channels["in_use"].boolean()) session.out << "it uses no channels: what is applied runs at once\n";
 }
 
-absl::Status Show(Session& session, const Options& options) {
+absl::Status Show(Session& session, const ChannelOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json channels, api->Get(absl::StrCat(PathOf(options.profile), "/channels")));
+  ASSIGN_OR_RETURN(Json channels, api->Get(absl::StrCat(ChannelPath(options.profile), "/channels")));
   PrintChannels(session, channels);
   return absl::OkStatus();
 }
 
-absl::Status Move(Session& session, const Options& options, const std::string& verb) {
+absl::Status Move(Session& session, const ChannelOptions& options, const std::string& verb) {
   Json body = Json::Object();
   body.Set("channel", Json::Text(options.channel));
   if (!options.revision.empty()) body.Set("revision", Json::Text(options.revision));
   if (!options.reason.empty()) body.Set("reason", Json::Text(options.reason));
   if (options.allow_breaking) body.Set("allow_breaking", Json::Boolean(true));
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json channels, api->Post(absl::StrCat(PathOf(options.profile), ":", verb), body));
+  ASSIGN_OR_RETURN(Json channels, api->Post(absl::StrCat(ChannelPath(options.profile), ":", verb), body));
   PrintChannels(session, channels);
   return absl::OkStatus();
 }
@@ -63,8 +63,8 @@ std::vector<std::string> MoveRow(const Json& move) {
           Shorten(move["reason"].text(), kWidth)};
 }
 
-absl::Status History(Session& session, const Options& options) {
-  return PrintListing(session, {.path = absl::StrCat(PathOf(options.profile), "/moves"),
+absl::Status History(Session& session, const ChannelOptions& options) {
+  return PrintListing(session, {.path = absl::StrCat(ChannelPath(options.profile), "/moves"),
                                 .query = {},
                                 .size_param = "page_size",
                                 .field = "moves",
@@ -77,7 +77,7 @@ absl::Status History(Session& session, const Options& options) {
 }  // namespace
 
 void AddProfileChannels(CLI::App& noun, Session& session) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ChannelOptions>();
   auto add_profile = [options](CLI::App* verb) {
     verb->add_option("PROFILE", options->profile, "Id of the profile")->required();
   };

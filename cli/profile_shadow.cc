@@ -12,9 +12,9 @@ namespace chartly::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kLookAgain(300);
-constexpr size_t kWidth = 40;
+constexpr size_t kDiffWidth = 40;
 
-struct Options {
+struct ShadowOptions {
   std::string profile;
   std::string file;
   bool wait = false;
@@ -44,8 +44,8 @@ void PrintResult(Session& session, const Json& result) {
     std::string records = field["records"].text();
     if (field["examples"].items().empty()) fields.Add({name, records, "", "", ""});
     for (const Json& example : field["examples"].items()) {
-      fields.Add({name, records, Shorten(example["key"].text(), kWidth), Shorten(example["before"].text(), kWidth),
-                  Shorten(example["after"].text(), kWidth)});
+      fields.Add({name, records, Shorten(example["key"].text(), kDiffWidth),
+                  Shorten(example["before"].text(), kDiffWidth), Shorten(example["after"].text(), kDiffWidth)});
       name.clear();
       records.clear();
     }
@@ -75,14 +75,14 @@ absl::Status Print(Session& session, const Json& shadow) {
                absl::StrCat("the text was not tried: ", shadow["message"].text()));
 }
 
-absl::StatusOr<Json> Ask(Session& session, const Options& options) {
+absl::StatusOr<Json> Ask(Session& session, const ShadowOptions& options) {
   ASSIGN_OR_RETURN(std::vector<ProfileFile> files, ReadProfileFiles(session, {options.file}));
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   return api->PostBytes(absl::StrCat("/api/profiles/", PercentEncode(options.profile), ":shadow"),
                         {{"Content-Type", "application/yaml"}}, files[0].text);
 }
 
-absl::Status Shadow(Session& session, const Options& options) {
+absl::Status Shadow(Session& session, const ShadowOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   const std::string path = absl::StrCat("/api/shadows/", PercentEncode(options.profile));
   absl::StatusOr<Json> shadow = options.file.empty() ? api->Get(path) : Ask(session, options);
@@ -102,7 +102,7 @@ absl::Status Shadow(Session& session, const Options& options) {
 }  // namespace
 
 void AddProfileShadow(CLI::App& noun, Session& session) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShadowOptions>();
   CLI::App* verb = AddVerb(noun, session, "shadow",
                            "Try another text over what the next run fetches, storing nothing, and show what differs",
                            [&session, options] { return Shadow(session, *options); });

@@ -13,7 +13,7 @@ namespace {
 
 constexpr char kPublicSuffix[] = ".pub";
 
-struct Options {
+struct SignOptions {
   std::string key;
   std::vector<std::string> files;
   std::string valid_for;
@@ -63,7 +63,7 @@ absl::Status Upload(Session& session, const SignedStatement& one) {
   return api->Post(absl::StrCat("/api/profiles/", PercentEncode(one.statement.profile_id), ":sign"), body).status();
 }
 
-absl::Status Sign(Session& session, const Options& options) {
+absl::Status Sign(Session& session, const SignOptions& options) {
   ASSIGN_OR_RETURN(PrivateKey key, ReadPrivateKey(options.key));
   ASSIGN_OR_RETURN(std::vector<std::string> names, FindProfileFiles(options.files));
   ASSIGN_OR_RETURN(std::vector<ProfileFile> files, ReadProfileFiles(session, names));
@@ -103,7 +103,7 @@ absl::Status Sign(Session& session, const Options& options) {
 }  // namespace
 
 void AddProfileSigning(CLI::App& noun, Session& session) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SignOptions>();
   AddVerb(noun, session, "keygen", "Make a key to sign profiles with; needs no server",
           [&session, options] { return MakeKey(session, options->key); })
       ->add_option("FILE", options->key, "File for the private key; the public one gets the suffix .pub")

@@ -111,7 +111,7 @@ absl::Status Delete(Session& session, const SavedOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status PrintRun(Session& session, const Json& run) {
+absl::Status PrintSavedRun(Session& session, const Json& run) {
   if (session.json()) {
     session.PrintJson(run);
     return absl::OkStatus();
@@ -130,7 +130,7 @@ absl::Status Runs(Session& session, const SavedOptions& options) {
   if (options.run > 0) {
     ASSIGN_OR_RETURN(ApiClient * api, session.Api());
     ASSIGN_OR_RETURN(Json run, api->Get(absl::StrCat(PathOf(options.name), "/runs/", options.run)));
-    return PrintRun(session, run);
+    return PrintSavedRun(session, run);
   }
   Listing listing;
   listing.path = PathOf(options.name) + "/runs";
@@ -158,7 +158,7 @@ absl::Status Runs(Session& session, const SavedOptions& options) {
 absl::Status RunSavedReport(Session& session, const std::string& name) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   ASSIGN_OR_RETURN(Json run, api->Post(PathOf(name) + ":run", Json::Object()));
-  return PrintRun(session, run);
+  return PrintSavedRun(session, run);
 }
 
 void AddSavedReportCommands(CLI::App& noun, Session& session) {

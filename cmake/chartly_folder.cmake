@@ -1,5 +1,13 @@
 # chartly_folder(common/status LINK ...) makes one library of the .cc files of a folder, without its tests and main,
 # and one test program of its *_test.cc files. A LINK entry is a folder of ours, a name of chartly_alias, or a target.
+# With CHARTLY_UNITY the files of a folder are compiled several at a time, except after the word SEPARATE.
+# Most of what a file costs the compiler is in the headers of gRPC and Abseil; five files share them. What is compiled
+# together shares its unnamed namespace, too: a name that is there twice is an error, and one of the two is to be named
+# better or to become common.
+function(chartly_unity TARGET)
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD "${CHARTLY_UNITY}" UNITY_BUILD_BATCH_SIZE 5)
+endfunction()
+
 function(chartly_target_name FOLDER OUT)
   string(REPLACE "/" "_" name "${FOLDER}")
   set(${OUT} "chartly_${name}" PARENT_SCOPE)
@@ -23,7 +31,7 @@ function(chartly_resolve OUT)
 endfunction()
 
 function(chartly_folder FOLDER)
-  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "" "LINK" ${ARGN})
   chartly_target_name("${FOLDER}" target)
   chartly_resolve(links ${ARG_LINK})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${FOLDER}/*.cc")
@@ -34,6 +42,9 @@ function(chartly_folder FOLDER)
     add_library(${target} STATIC ${sources})
     target_link_libraries(${target} PUBLIC ${links} Threads::Threads PRIVATE chartly_warnings)
     target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
+    if(NOT ARG_SEPARATE)
+      chartly_unity(${target})
+    endif()
   else()
     add_library(${target} INTERFACE)
     target_link_libraries(${target} INTERFACE ${links})

@@ -8,7 +8,7 @@ namespace chartly {
 namespace {
 
 constexpr char kFirstDomain[] = "chartly-audit-v1";
-constexpr char kDomain[] = "chartly-audit-v2";
+constexpr char kEntryDomain[] = "chartly-audit-v2";
 
 void AppendField(std::string& out, absl::string_view field) {
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(field.size() >> shift));
@@ -50,7 +50,7 @@ std::string PersonDigest(absl::string_view salt, absl::string_view text) {
 std::string CanonicalForm(const v1::AuditEvent& event) {
   if (event.form() == 0) return FirstForm(event);
   std::string out;
-  AppendField(out, kDomain);
+  AppendField(out, kEntryDomain);
   AppendField(out, absl::StrCat(event.form()));
   AppendField(out, event.prev_hash());
   AppendField(out, absl::StrCat(event.seq()));

@@ -9,10 +9,10 @@
 namespace chartly {
 namespace {
 
-constexpr char kDomain[] = "chartly-audit-key-v1";
+constexpr char kKeyDomain[] = "chartly-audit-key-v1";
 
 std::string AnnouncementText(absl::string_view origin, int64_t seq, absl::string_view verifier) {
-  return absl::StrCat(kDomain, "\n", origin, "\n", seq, "\n", verifier, "\n");
+  return absl::StrCat(kKeyDomain, "\n", origin, "\n", seq, "\n", verifier, "\n");
 }
 
 absl::Status Broken(size_t number, absl::string_view why) {

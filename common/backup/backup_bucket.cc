@@ -17,13 +17,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kManifests[] = "manifests/";
-constexpr char kParts[] = "parts/";
-constexpr char kSuffix[] = ".json";
+constexpr char kPartFiles[] = "parts/";
+constexpr char kManifestEnd[] = ".json";
 
-std::string ManifestKey(absl::string_view id) { return absl::StrCat(kManifests, id, kSuffix); }
+std::string ManifestKey(absl::string_view id) { return absl::StrCat(kManifests, id, kManifestEnd); }
 
 std::string KeyOf(const PartBackup& part, const BackupFile& file) {
-  return absl::StrCat(kParts, part.part(), "/", file.path());
+  return absl::StrCat(kPartFiles, part.part(), "/", file.path());
 }
 
 absl::Status Taken(const std::string& key) {
@@ -64,8 +64,8 @@ absl::StatusOr<std::vector<std::string>> BackupBucket::List() const {
   ASSIGN_OR_RETURN(const std::vector<s3::Object> objects, bucket_.List(kManifests));
   std::vector<std::string> ids;
   for (const s3::Object& object : objects) {
-    if (!absl::EndsWith(object.key, kSuffix)) continue;
-    ids.emplace_back(absl::StripSuffix(absl::StripPrefix(object.key, kManifests), kSuffix));
+    if (!absl::EndsWith(object.key, kManifestEnd)) continue;
+    ids.emplace_back(absl::StripSuffix(absl::StripPrefix(object.key, kManifests), kManifestEnd));
   }
   std::sort(ids.begin(), ids.end());
   return ids;
@@ -128,7 +128,7 @@ absl::Status BackupBucket::Keep(size_t count) {
     ASSIGN_OR_RETURN(const BackupManifest manifest, Read(id));
     logs.Add(manifest);
   }
-  ASSIGN_OR_RETURN(const std::vector<s3::Object> objects, bucket_.List(kParts));
+  ASSIGN_OR_RETURN(const std::vector<s3::Object> objects, bucket_.List(kPartFiles));
   for (const s3::Object& object : objects) {
     const std::optional<LogKey> log = LogKey::Parse(object.key);
     const bool is_needed = log.has_value() ? logs.Has(*log) : known.contains(object.key);

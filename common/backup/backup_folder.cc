@@ -26,10 +26,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFormat = 1;
+constexpr int kManifestFormat = 1;
 constexpr char kIdFormat[] = "%E4Y%m%dt%H%M%Sz";
-constexpr char kSuffix[] = ".json";
-constexpr size_t kReadBytes = size_t{1} << 20;
+constexpr char kManifestSuffix[] = ".json";
+constexpr size_t kCopyBytes = size_t{1} << 20;
 
 absl::Status Damaged(const std::string& path, absl::string_view what) {
   return Error(absl::StatusCode::kDataLoss, "BACKUP_CORRUPT",
@@ -44,7 +44,7 @@ absl::StatusOr<BackupFile> ReadFile(const std::string& path, const std::function
   if (file == nullptr) return errno == ENOENT ? absl::NotFoundError("missing") : IoError(path, std::strerror(errno));
   Sha256 sum;
   BackupFile read;
-  std::string buffer(kReadBytes, '\0');
+  std::string buffer(kCopyBytes, '\0');
   for (size_t bytes = 0; (bytes = std::fread(buffer.data(), 1, buffer.size(), file.get())) > 0;) {
     if (stopped()) return absl::CancelledError("stopped");
     sum.Add(absl::string_view(buffer).substr(0, bytes));
@@ -80,7 +80,7 @@ absl::StatusOr<absl::Time> TimeOfBackup(const std::string& id) {
 std::string BackupFolder::PartFolder(absl::string_view part) const { return absl::StrCat(path_, "/parts/", part); }
 
 std::string BackupFolder::ManifestPath(absl::string_view id) const {
-  return absl::StrCat(path_, "/manifests/", id, kSuffix);
+  return absl::StrCat(path_, "/manifests/", id, kManifestSuffix);
 }
 
 absl::StatusOr<std::vector<std::string>> BackupFolder::List() const {
@@ -90,7 +90,7 @@ absl::StatusOr<std::vector<std::string>> BackupFolder::List() const {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::string name = it->path().filename().string();
-    if (absl::EndsWith(name, kSuffix)) ids.emplace_back(absl::StripSuffix(name, kSuffix));
+    if (absl::EndsWith(name, kManifestSuffix)) ids.emplace_back(absl::StripSuffix(name, kManifestSuffix));
   }
   if (error) return IoError(folder, error.message());
   std::sort(ids.begin(), ids.end());
@@ -126,18 +126,18 @@ absl::StatusOr<BackupManifest> BackupFolder::Parse(const std::string& text, absl
   if (!google::protobuf::util::JsonStringToMessage(text.substr(0, line), &manifest, options).ok()) {
     return Damaged(path, "it does not parse");
   }
-  if (manifest.format() != kFormat || manifest.id() != id) {
+  if (manifest.format() != kManifestFormat || manifest.id() != id) {
     return Error(
         absl::StatusCode::kFailedPrecondition, "BACKUP_FORMAT_UNKNOWN",
         absl::StrCat(path, " has format ", manifest.format(), " and id ", manifest.id(), ", this program knows ",
-                     kFormat, "; use the version that wrote it, ", manifest.version()));
+                     kManifestFormat, "; use the version that wrote it, ", manifest.version()));
   }
   return manifest;
 }
 
 absl::Status BackupFolder::Write(const BackupManifest& manifest) const {
   BackupManifest stamped = manifest;
-  stamped.set_format(kFormat);
+  stamped.set_format(kManifestFormat);
   std::string text;
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;

@@ -20,8 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFormat = 1;
-constexpr char kSuffix[] = ".log";
+constexpr int kSegmentFormat = 1;
+constexpr char kSegmentSuffix[] = ".log";
 constexpr size_t kNameDigits = 20;
 constexpr size_t kSumDigits = 64;
 
@@ -94,11 +94,11 @@ SegmentName NameOf(const LogSegment& segment) {
   return {segment.batches(0).first(), LastOf(segment.batches(segment.batches_size() - 1))};
 }
 
-std::string SegmentName::Text() const { return absl::StrFormat("%020d-%020d%s", first, last, kSuffix); }
+std::string SegmentName::Text() const { return absl::StrFormat("%020d-%020d%s", first, last, kSegmentSuffix); }
 
 std::optional<SegmentName> SegmentName::Parse(absl::string_view text) {
   SegmentName name;
-  if (!absl::ConsumeSuffix(&text, kSuffix) || text.size() != 2 * kNameDigits + 1) return std::nullopt;
+  if (!absl::ConsumeSuffix(&text, kSegmentSuffix) || text.size() != 2 * kNameDigits + 1) return std::nullopt;
   if (!absl::SimpleAtoi(text.substr(0, kNameDigits), &name.first)) return std::nullopt;
   if (!absl::SimpleAtoi(text.substr(kNameDigits + 1), &name.last) || name.last < name.first) return std::nullopt;
   return name;
@@ -168,9 +168,9 @@ absl::StatusOr<LogSegment> LogFolder::ReadFile(const std::string& history, const
   if (!segment.ParseFromArray(content->data(), static_cast<int>(content->size()))) {
     return Corrupt(path, "it does not parse");
   }
-  if (segment.format() != kFormat) {
+  if (segment.format() != kSegmentFormat) {
     return Error(absl::StatusCode::kFailedPrecondition, "BACKUP_FORMAT_UNKNOWN",
-                 absl::StrCat(path, " has format ", segment.format(), ", this program knows ", kFormat,
+                 absl::StrCat(path, " has format ", segment.format(), ", this program knows ", kSegmentFormat,
                               "; use the version that wrote it"));
   }
   const bool fits = segment.history() == history && IsInOrder(segment) && NameOf(segment).Text() == name.Text();
@@ -192,7 +192,7 @@ absl::Status LogFolder::Begin(const std::string& history) const {
 
 absl::Status LogFolder::Write(const LogSegment& segment) const {
   LogSegment stamped = segment;
-  stamped.set_format(kFormat);
+  stamped.set_format(kSegmentFormat);
   return WriteDurably(SegmentPath(segment.history(), NameOf(segment)), Sealed(stamped.SerializeAsString()));
 }
 

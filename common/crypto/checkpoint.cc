@@ -9,7 +9,7 @@
 namespace chartly {
 namespace {
 
-absl::Status Invalid(absl::string_view why) {
+absl::Status InvalidCheckpoint(absl::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, "CHECKPOINT_INVALID", absl::StrCat("this is no checkpoint: ", why));
 }
 
@@ -22,15 +22,15 @@ std::string CheckpointText(const Checkpoint& checkpoint) {
 
 absl::StatusOr<Checkpoint> ParseCheckpoint(absl::string_view text) {
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  if (lines.size() < 4 || lines[0].empty()) return Invalid("it needs a line each for origin, size and root");
+  if (lines.size() < 4 || lines[0].empty()) return InvalidCheckpoint("it needs a line each for origin, size and root");
   Checkpoint checkpoint;
   checkpoint.origin = std::string(lines[0]);
   if (!absl::SimpleAtoi(lines[1], &checkpoint.size) || absl::StrCat(checkpoint.size) != lines[1]) {
-    return Invalid("its second line is not the number of entries");
+    return InvalidCheckpoint("its second line is not the number of entries");
   }
   std::string root;
   if (!absl::Base64Unescape(lines[2], &root) || absl::Base64Escape(root) != lines[2]) {
-    return Invalid("its third line is not the base64 of a hash");
+    return InvalidCheckpoint("its third line is not the base64 of a hash");
   }
   ASSIGN_OR_RETURN(checkpoint.root, MerkleHashFromBytes(root));
   return checkpoint;

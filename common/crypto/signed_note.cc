@@ -20,7 +20,7 @@ constexpr char kEd25519 = 1;
 constexpr size_t kHintBytes = 4;
 constexpr size_t kMaxNoteBytes = size_t{64} << 10;
 
-absl::Status Invalid(absl::string_view why) {
+absl::Status InvalidNote(absl::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, "NOTE_INVALID", absl::StrCat("this is no signed note: ", why));
 }
 
@@ -50,25 +50,26 @@ struct Parts {
 };
 
 absl::StatusOr<Signature> ParseSignature(absl::string_view line) {
-  if (!absl::ConsumePrefix(&line, kDash)) return Invalid("a line after the blank one does not begin as a signature");
+  if (!absl::ConsumePrefix(&line, kDash))
+    return InvalidNote("a line after the blank one does not begin as a signature");
   const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 1));
   std::string bytes;
   // The text must be the one way to write these bytes: else a note could be changed without anyone noticing.
   if (words.first.empty() || !absl::Base64Unescape(words.second, &bytes) || bytes.size() <= kHintBytes ||
       absl::Base64Escape(bytes) != words.second) {
-    return Invalid("a signature cannot be read");
+    return InvalidNote("a signature cannot be read");
   }
   return Signature{std::string(words.first), bytes.substr(0, kHintBytes), bytes.substr(kHintBytes)};
 }
 
 absl::StatusOr<Parts> ParseNote(absl::string_view note) {
-  if (note.size() > kMaxNoteBytes) return Invalid("it is too long");
+  if (note.size() > kMaxNoteBytes) return InvalidNote("it is too long");
   const size_t blank = note.rfind("\n\n");
-  if (blank == note.npos || blank == 0) return Invalid("no blank line is between text and signatures");
+  if (blank == note.npos || blank == 0) return InvalidNote("no blank line is between text and signatures");
   Parts parts;
   parts.text = std::string(note.substr(0, blank + 1));
   absl::string_view rest = note.substr(blank + 2);
-  if (!absl::ConsumeSuffix(&rest, "\n")) return Invalid("it does not end in a line end");
+  if (!absl::ConsumeSuffix(&rest, "\n")) return InvalidNote("it does not end in a line end");
   for (absl::string_view line : absl::StrSplit(rest, '\n')) {
     ASSIGN_OR_RETURN(Signature signature, ParseSignature(line));
     parts.signatures.push_back(std::move(signature));
@@ -142,7 +143,7 @@ absl::StatusOr<std::vector<std::string>> SplitNotes(absl::string_view file) {
     absl::StrAppend(&note, line, "\n");
     signed_already = signature;
   }
-  if (!note.empty()) return Invalid("the file ends in the middle of one");
+  if (!note.empty()) return InvalidNote("the file ends in the middle of one");
   for (const std::string& each : notes) RETURN_IF_ERROR(ParseNote(each).status());
   return notes;
 }

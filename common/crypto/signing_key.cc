@@ -20,14 +20,14 @@ using KeyContext = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
 
 const unsigned char* Bytes(absl::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-absl::Status Invalid(absl::string_view message) {
+absl::Status InvalidKeyBytes(absl::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "KEY_INVALID", message);
 }
 
 // A key that OpenSSL gave out, or null.
 absl::StatusOr<std::shared_ptr<EVP_PKEY>> TakeEd25519(EVP_PKEY* key, absl::string_view otherwise) {
   std::shared_ptr<EVP_PKEY> taken(key, EVP_PKEY_free);
-  if (taken == nullptr || EVP_PKEY_id(taken.get()) != EVP_PKEY_ED25519) return Invalid(otherwise);
+  if (taken == nullptr || EVP_PKEY_id(taken.get()) != EVP_PKEY_ED25519) return InvalidKeyBytes(otherwise);
   return taken;
 }
 
@@ -55,7 +55,8 @@ PublicKey::PublicKey(std::shared_ptr<EVP_PKEY> key)
     : key_(std::move(key)), bytes_(RawBytes(*key_)), id_(Sha256Hex(bytes_).substr(0, kIdDigits)) {}
 
 absl::StatusOr<PublicKey> PublicKey::FromBytes(absl::string_view bytes) {
-  if (bytes.size() != kBytes) return Invalid(absl::StrCat("a public key has ", kBytes, " bytes, not ", bytes.size()));
+  if (bytes.size() != kBytes)
+    return InvalidKeyBytes(absl::StrCat("a public key has ", kBytes, " bytes, not ", bytes.size()));
   ASSIGN_OR_RETURN(auto key, TakeEd25519(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Bytes(bytes), kBytes),
                                          "these bytes are no public key of Ed25519"));
   return PublicKey(std::move(key));
@@ -94,7 +95,8 @@ absl::StatusOr<PrivateKey> PrivateKey::Generate() {
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::FromSeed(absl::string_view seed) {
-  if (seed.size() != kSeedBytes) return Invalid(absl::StrCat("a seed has ", kSeedBytes, " bytes, not ", seed.size()));
+  if (seed.size() != kSeedBytes)
+    return InvalidKeyBytes(absl::StrCat("a seed has ", kSeedBytes, " bytes, not ", seed.size()));
   ASSIGN_OR_RETURN(auto key,
                    TakeEd25519(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed), seed.size()),
                                "this seed gives no key of Ed25519"));

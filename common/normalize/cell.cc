@@ -6,11 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "common/value/quote_text.h"
+#include "common/value/time_units.h"
 
 namespace chartly {
 namespace {
-
-constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
 
 absl::Status NotA(absl::string_view text, ValueType type) {
   absl::string_view name = ValueTypeName(type);

@@ -10,16 +10,16 @@
 #include "common/normalize/expression_token.h"
 #include "common/status/status.h"
 #include "common/text/utf8.h"
+#include "common/value/time_units.h"
 
 namespace chartly {
 namespace {
 
 using Node = Expression::Node;
-using Kind = Expression::Node::Kind;
+using NodeKind = Expression::Node::Kind;
 using Operand = Expression::Operand;
 
 constexpr size_t kMaxExpressionBytes = 4096;
-constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
 
 bool IsNull(const Operand& operand) { return operand.kind == Operand::Kind::kNull; }
 
@@ -47,12 +47,12 @@ absl::string_view OperandText(const Operand& operand, std::string& buffer) {
 }
 
 Operand Evaluate(const Node& node, const Expression::Lookup& lookup, std::string& buffer) {
-  if (node.kind == Kind::kName) return lookup.Find(node.name);
-  if (node.kind == Kind::kLiteral) return ValueOperand(node.literal);
+  if (node.kind == NodeKind::kName) return lookup.Find(node.name);
+  if (node.kind == NodeKind::kLiteral) return ValueOperand(node.literal);
   Operand inner = Evaluate(*node.children[0], lookup, buffer);
   if (inner.kind == Operand::Kind::kNull || inner.kind == Operand::Kind::kOther) return inner;
   absl::string_view text = OperandText(inner, buffer);
-  if (node.kind == Kind::kLength) return ValueOperand(Value::Integer(static_cast<int64_t>(CountCharacters(text))));
+  if (node.kind == NodeKind::kLength) return ValueOperand(Value::Integer(static_cast<int64_t>(CountCharacters(text))));
   if (text.data() != buffer.data()) buffer.assign(text.data(), text.size());
   absl::AsciiStrToLower(&buffer);
   return TextOperand(buffer);
@@ -95,20 +95,20 @@ std::optional<int> Compare(const Operand& a, const Operand& b) {
   return CompareValues(left, right);
 }
 
-bool HoldsCompare(Kind kind, const Operand& left, const Operand& right) {
+bool HoldsCompare(NodeKind kind, const Operand& left, const Operand& right) {
   if (IsNull(left) || IsNull(right)) return false;
   std::optional<int> order = Compare(left, right);
-  if (!order) return kind == Kind::kNotEqual;
+  if (!order) return kind == NodeKind::kNotEqual;
   switch (kind) {
-    case Kind::kEqual:
+    case NodeKind::kEqual:
       return *order == 0;
-    case Kind::kNotEqual:
+    case NodeKind::kNotEqual:
       return *order != 0;
-    case Kind::kLess:
+    case NodeKind::kLess:
       return *order < 0;
-    case Kind::kLessEqual:
+    case NodeKind::kLessEqual:
       return *order <= 0;
-    case Kind::kGreater:
+    case NodeKind::kGreater:
       return *order > 0;
     default:
       return *order >= 0;
@@ -118,27 +118,27 @@ bool HoldsCompare(Kind kind, const Operand& left, const Operand& right) {
 bool HoldsText(const Node& node, const Operand& left, const Expression::Lookup& lookup, std::string& left_buffer) {
   std::string right_buffer;
   absl::string_view text = OperandText(left, left_buffer);
-  if (node.kind == Kind::kMatches) return re2::RE2::PartialMatch(Piece(text), *node.regex);
+  if (node.kind == NodeKind::kMatches) return re2::RE2::PartialMatch(Piece(text), *node.regex);
   Operand right = Evaluate(*node.children[1], lookup, right_buffer);
   if (IsNull(right) || right.kind == Operand::Kind::kOther) return false;
   absl::string_view part = OperandText(right, right_buffer);
-  return node.kind == Kind::kContains ? absl::StrContains(text, part) : absl::StartsWith(text, part);
+  return node.kind == NodeKind::kContains ? absl::StrContains(text, part) : absl::StartsWith(text, part);
 }
 
 bool HoldsIn(const Node& node, const Operand& left, const Expression::Lookup& lookup) {
   std::string unused;
   return std::any_of(node.children.begin() + 1, node.children.end(), [&](const std::shared_ptr<const Node>& item) {
-    return HoldsCompare(Kind::kEqual, left, Evaluate(*item, lookup, unused));
+    return HoldsCompare(NodeKind::kEqual, left, Evaluate(*item, lookup, unused));
   });
 }
 
 bool HoldsTest(const Node& node, const Expression::Lookup& lookup) {
   std::string left_buffer, right_buffer;
   Operand left = Evaluate(*node.children[0], lookup, left_buffer);
-  if (node.kind == Kind::kIsNull) return IsNull(left);
+  if (node.kind == NodeKind::kIsNull) return IsNull(left);
   if (IsNull(left)) return false;
-  if (node.kind == Kind::kIn) return HoldsIn(node, left, lookup);
-  if (node.kind == Kind::kMatches || node.kind == Kind::kContains || node.kind == Kind::kStartsWith) {
+  if (node.kind == NodeKind::kIn) return HoldsIn(node, left, lookup);
+  if (node.kind == NodeKind::kMatches || node.kind == NodeKind::kContains || node.kind == NodeKind::kStartsWith) {
     return left.kind != Operand::Kind::kOther && HoldsText(node, left, lookup, left_buffer);
   }
   return HoldsCompare(node.kind, left, Evaluate(*node.children[1], lookup, right_buffer));
@@ -147,11 +147,11 @@ bool HoldsTest(const Node& node, const Expression::Lookup& lookup) {
 bool Holds(const Node& node, const Expression::Lookup& lookup) {
   auto holds = [&](const std::shared_ptr<const Node>& child) { return Holds(*child, lookup); };
   switch (node.kind) {
-    case Kind::kAnd:
+    case NodeKind::kAnd:
       return std::all_of(node.children.begin(), node.children.end(), holds);
-    case Kind::kOr:
+    case NodeKind::kOr:
       return std::any_of(node.children.begin(), node.children.end(), holds);
-    case Kind::kNot:
+    case NodeKind::kNot:
       return !Holds(*node.children[0], lookup);
     default:
       return HoldsTest(node, lookup);

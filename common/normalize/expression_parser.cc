@@ -17,12 +17,12 @@ namespace chartly {
 namespace {
 
 using Node = Expression::Node;
-using Kind = Expression::Node::Kind;
+using NodeKind = Expression::Node::Kind;
 using NodePtr = std::shared_ptr<const Node>;
 
 constexpr int kMaxDepth = 32;
 
-std::shared_ptr<Node> NewNode(Kind kind, std::vector<NodePtr> children = {}) {
+std::shared_ptr<Node> NewNode(NodeKind kind, std::vector<NodePtr> children = {}) {
   auto node = std::make_shared<Node>();
   node->kind = kind;
   node->children = std::move(children);
@@ -61,10 +61,11 @@ class Parser {
   }
 
   // A chain of `word`, kept flat so that its length is no depth.
-  absl::StatusOr<NodePtr> ParseChain(absl::string_view word, Kind kind, int depth) {
+  absl::StatusOr<NodePtr> ParseChain(absl::string_view word, NodeKind kind, int depth) {
     std::vector<NodePtr> children;
     while (true) {
-      ASSIGN_OR_RETURN(NodePtr child, kind == Kind::kOr ? ParseChain("and", Kind::kAnd, depth) : ParseNot(depth));
+      ASSIGN_OR_RETURN(NodePtr child,
+                       kind == NodeKind::kOr ? ParseChain("and", NodeKind::kAnd, depth) : ParseNot(depth));
       children.push_back(std::move(child));
       if (!IsWord(word)) break;
       RETURN_IF_ERROR(Advance(true));
@@ -76,7 +77,7 @@ class Parser {
   absl::StatusOr<NodePtr> ParseOr(int depth) {
     if (depth >= kMaxDepth)
       return ExpressionError(token_.column, absl::StrCat("deeper than ", kMaxDepth, " levels; write it flatter"));
-    return ParseChain("or", Kind::kOr, depth);
+    return ParseChain("or", NodeKind::kOr, depth);
   }
 
   absl::StatusOr<NodePtr> ParseNot(int depth) {
@@ -93,14 +94,14 @@ class Parser {
     } else {
       ASSIGN_OR_RETURN(node, ParseTest(depth));
     }
-    return negative ? NewNode(Kind::kNot, {node}) : node;
+    return negative ? NewNode(NodeKind::kNot, {node}) : node;
   }
 
   absl::StatusOr<NodePtr> ParseTest(int depth) {
     ASSIGN_OR_RETURN(NodePtr left, ParseOperand(depth));
-    static const std::map<std::string, Kind> comparisons = {{"=", Kind::kEqual},   {"!=", Kind::kNotEqual},
-                                                            {"<", Kind::kLess},    {"<=", Kind::kLessEqual},
-                                                            {">", Kind::kGreater}, {">=", Kind::kGreaterEqual}};
+    static const std::map<std::string, NodeKind> comparisons = {
+        {"=", NodeKind::kEqual},      {"!=", NodeKind::kNotEqual}, {"<", NodeKind::kLess},
+        {"<=", NodeKind::kLessEqual}, {">", NodeKind::kGreater},   {">=", NodeKind::kGreaterEqual}};
     auto comparison = token_.kind == Token::Kind::kSymbol ? comparisons.find(token_.text) : comparisons.end();
     if (comparison != comparisons.end()) {
       RETURN_IF_ERROR(Advance(true));
@@ -111,14 +112,14 @@ class Parser {
     bool negative = IsWord("not");
     if (negative) RETURN_IF_ERROR(Advance(false));
     ASSIGN_OR_RETURN(NodePtr node, ParseWordTest(left, depth));
-    return negative ? NewNode(Kind::kNot, {node}) : node;
+    return negative ? NewNode(NodeKind::kNot, {node}) : node;
   }
 
   absl::StatusOr<NodePtr> ParseWordTest(const NodePtr& left, int depth) {
     if (IsWord("in")) return ParseIn(left);
     if (IsWord("matches")) return ParseMatches(left);
-    Kind kind = IsWord("contains") ? Kind::kContains : Kind::kStartsWith;
-    if (kind == Kind::kStartsWith && !IsWord("starts_with")) {
+    NodeKind kind = IsWord("contains") ? NodeKind::kContains : NodeKind::kStartsWith;
+    if (kind == NodeKind::kStartsWith && !IsWord("starts_with")) {
       return Unexpected("a comparison (= != < <= > >= in matches contains starts_with is)");
     }
     RETURN_IF_ERROR(Advance(true));
@@ -132,8 +133,8 @@ class Parser {
     if (negative) RETURN_IF_ERROR(Advance(false));
     if (!IsWord("null")) return Unexpected(negative ? "null" : "null or not null");
     RETURN_IF_ERROR(Advance(false));
-    NodePtr node = NewNode(Kind::kIsNull, {left});
-    return negative ? NewNode(Kind::kNot, {node}) : node;
+    NodePtr node = NewNode(NodeKind::kIsNull, {left});
+    return negative ? NewNode(NodeKind::kNot, {node}) : node;
   }
 
   absl::StatusOr<NodePtr> ParseIn(const NodePtr& left) {
@@ -148,13 +149,13 @@ class Parser {
       RETURN_IF_ERROR(Advance(true));
     }
     RETURN_IF_ERROR(Expect("]", false));
-    return NewNode(Kind::kIn, std::move(children));
+    return NewNode(NodeKind::kIn, std::move(children));
   }
 
   absl::StatusOr<NodePtr> ParseMatches(const NodePtr& left) {
     RETURN_IF_ERROR(Advance(true));
     if (token_.kind != Token::Kind::kText) return Unexpected("a regular expression in quotes");
-    std::shared_ptr<Node> node = NewNode(Kind::kMatches, {left});
+    std::shared_ptr<Node> node = NewNode(NodeKind::kMatches, {left});
     absl::StatusOr<std::shared_ptr<const re2::RE2>> regex = CompileRegex(token_.text);
     if (!regex.ok()) return ExpressionError(token_.column, regex.status().message());
     node->regex = *std::move(regex);
@@ -184,7 +185,7 @@ class Parser {
     RETURN_IF_ERROR(Advance(true));
     ASSIGN_OR_RETURN(NodePtr operand, ParseOperand(depth + 1));
     RETURN_IF_ERROR(Expect(")", false));
-    return NewNode(word.text == "len" ? Kind::kLength : Kind::kLower, {operand});
+    return NewNode(word.text == "len" ? NodeKind::kLength : NodeKind::kLower, {operand});
   }
 
   absl::StatusOr<NodePtr> ParseName(const Token& word) {
@@ -197,7 +198,7 @@ class Parser {
     }
     if (word.text.empty()) return ExpressionError(word.column, "the name is empty");
     auto found = std::find(names_.begin(), names_.end(), word.text);
-    std::shared_ptr<Node> node = NewNode(Kind::kName);
+    std::shared_ptr<Node> node = NewNode(NodeKind::kName);
     node->name = static_cast<size_t>(found - names_.begin());
     if (found == names_.end()) names_.push_back(word.text);
     return NodePtr(node);
@@ -217,7 +218,7 @@ class Parser {
     } else if (!IsWord("null")) {
       return NodePtr();
     }
-    std::shared_ptr<Node> node = NewNode(Kind::kLiteral);
+    std::shared_ptr<Node> node = NewNode(NodeKind::kLiteral);
     node->literal = std::move(literal);
     RETURN_IF_ERROR(Advance(false));
     return NodePtr(node);

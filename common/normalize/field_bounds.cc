@@ -9,34 +9,34 @@ namespace chartly {
 namespace {
 
 using Node = Expression::Node;
-using Kind = Expression::Node::Kind;
+using NodeKind = Expression::Node::Kind;
 using Names = std::vector<std::string>;
 
 bool IsOrdered(const Node& node) {
-  return node.kind == Kind::kLiteral && (node.literal.is_number() || node.literal.type() == ValueType::kText);
+  return node.kind == NodeKind::kLiteral && (node.literal.is_number() || node.literal.type() == ValueType::kText);
 }
 
 // The comparison with its sides swapped.
-Kind Mirrored(Kind kind) {
+NodeKind Mirrored(NodeKind kind) {
   switch (kind) {
-    case Kind::kLess:
-      return Kind::kGreater;
-    case Kind::kLessEqual:
-      return Kind::kGreaterEqual;
-    case Kind::kGreater:
-      return Kind::kLess;
-    case Kind::kGreaterEqual:
-      return Kind::kLessEqual;
+    case NodeKind::kLess:
+      return NodeKind::kGreater;
+    case NodeKind::kLessEqual:
+      return NodeKind::kGreaterEqual;
+    case NodeKind::kGreater:
+      return NodeKind::kLess;
+    case NodeKind::kGreaterEqual:
+      return NodeKind::kLessEqual;
     default:
       return kind;
   }
 }
 
-void AddComparison(Kind kind, const Node& name, const Value& literal, const Names& names,
+void AddComparison(NodeKind kind, const Node& name, const Value& literal, const Names& names,
                    std::vector<FieldBounds>& bounds) {
   FieldBounds bound{names[name.name], {}, {}};
-  if (kind == Kind::kEqual || kind == Kind::kGreater || kind == Kind::kGreaterEqual) bound.least = literal;
-  if (kind == Kind::kEqual || kind == Kind::kLess || kind == Kind::kLessEqual) bound.greatest = literal;
+  if (kind == NodeKind::kEqual || kind == NodeKind::kGreater || kind == NodeKind::kGreaterEqual) bound.least = literal;
+  if (kind == NodeKind::kEqual || kind == NodeKind::kLess || kind == NodeKind::kLessEqual) bound.greatest = literal;
   if (bound.least.has_value() || bound.greatest.has_value()) bounds.push_back(std::move(bound));
 }
 
@@ -53,18 +53,18 @@ void AddList(const Node& node, const Names& names, std::vector<FieldBounds>& bou
 }
 
 void Add(const Node& node, const Names& names, std::vector<FieldBounds>& bounds) {
-  if (node.kind == Kind::kAnd) {
+  if (node.kind == NodeKind::kAnd) {
     for (const auto& child : node.children) Add(*child, names, bounds);
     return;
   }
   if (node.children.size() < 2) return;
   const Node& left = *node.children[0];
   const Node& right = *node.children[1];
-  if (node.kind == Kind::kIn) {
-    if (left.kind == Kind::kName) AddList(node, names, bounds);
-  } else if (left.kind == Kind::kName && IsOrdered(right)) {
+  if (node.kind == NodeKind::kIn) {
+    if (left.kind == NodeKind::kName) AddList(node, names, bounds);
+  } else if (left.kind == NodeKind::kName && IsOrdered(right)) {
     AddComparison(node.kind, left, right.literal, names, bounds);
-  } else if (right.kind == Kind::kName && IsOrdered(left)) {
+  } else if (right.kind == NodeKind::kName && IsOrdered(left)) {
     AddComparison(Mirrored(node.kind), right, left.literal, names, bounds);
   }
 }

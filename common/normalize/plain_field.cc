@@ -1,23 +1,19 @@
 #include "common/normalize/plain_field.h"
 
+#include "common/value/canonical_number.h"
+#include "common/value/time_units.h"
+
 namespace chartly {
 namespace {
 
-constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
 constexpr int kMaxPlainDigits = 18;
-
-absl::int128 PowerOfTen(int power) {
-  absl::int128 number = 1;
-  for (; power > 0; --power) number *= 10;
-  return number;
-}
 
 // Of numbers of at most 18 digits, so that neither can overflow.
 int ComparePlain(int64_t a, int a_scale, int64_t b, int b_scale) {
   absl::int128 wide_a = a;
   absl::int128 wide_b = b;
-  if (a_scale < b_scale) wide_a *= PowerOfTen(b_scale - a_scale);
-  if (b_scale < a_scale) wide_b *= PowerOfTen(a_scale - b_scale);
+  if (a_scale < b_scale) wide_a *= static_cast<absl::int128>(PowerOfTen(b_scale - a_scale));
+  if (b_scale < a_scale) wide_b *= static_cast<absl::int128>(PowerOfTen(a_scale - b_scale));
   return wide_a < wide_b ? -1 : wide_a > wide_b ? 1 : 0;
 }
 

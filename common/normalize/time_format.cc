@@ -39,7 +39,7 @@ struct TimeFormat::Step {
 namespace {
 
 using Step = TimeFormat::Step;
-using Kind = TimeFormat::Step::Kind;
+using StepKind = TimeFormat::Step::Kind;
 
 constexpr size_t kMaxFormatBytes = 128;
 
@@ -55,17 +55,17 @@ struct Zone {
 constexpr Zone kZones[] = {{"utc", 0},  {"gmt", 0},  {"ut", 0},   {"est", -5}, {"edt", -4}, {"cst", -6},
                            {"cdt", -5}, {"mst", -7}, {"mdt", -6}, {"pst", -8}, {"pdt", -7}, {"z", 0}};
 
-bool IsNumber(Kind kind) {
+bool IsNumber(StepKind kind) {
   switch (kind) {
-    case Kind::kYear:
-    case Kind::kShortYear:
-    case Kind::kMonth:
-    case Kind::kDay:
-    case Kind::kDayOfYear:
-    case Kind::kHour:
-    case Kind::kHalfDayHour:
-    case Kind::kMinute:
-    case Kind::kSecond:
+    case StepKind::kYear:
+    case StepKind::kShortYear:
+    case StepKind::kMonth:
+    case StepKind::kDay:
+    case StepKind::kDayOfYear:
+    case StepKind::kHour:
+    case StepKind::kHalfDayHour:
+    case StepKind::kMinute:
+    case StepKind::kSecond:
       return true;
     default:
       return false;
@@ -100,19 +100,19 @@ class FormatCompiler {
       } else if (c == '[') {
         if (optional_ >= 0) open_.push_back(optional_);
         optional_ = static_cast<int>(steps_.size());
-        Push(Kind::kOptional);
+        Push(StepKind::kOptional);
       } else if (c == ']') {
         if (optional_ < 0) return WrongArguments("a ] without its [");
         Close();
       } else if (c == ' ') {
-        if (steps_.empty() || steps_.back().kind != Kind::kBlank) Push(Kind::kBlank);
+        if (steps_.empty() || steps_.back().kind != StepKind::kBlank) Push(StepKind::kBlank);
       } else {
-        steps_.push_back({Kind::kLiteral, absl::ascii_tolower(static_cast<unsigned char>(c)), 0, false});
+        steps_.push_back({StepKind::kLiteral, absl::ascii_tolower(static_cast<unsigned char>(c)), 0, false});
       }
     }
     if (optional_ >= 0) return WrongArguments("a [ without its ]");
     bool has_year = std::any_of(steps_.begin(), steps_.end(), [](const Step& step) {
-      return step.kind == Kind::kYear || step.kind == Kind::kShortYear;
+      return step.kind == StepKind::kYear || step.kind == StepKind::kShortYear;
     });
     if (!has_year) return WrongArguments("the format has no year: %Y or %y");
     MarkExact();
@@ -120,7 +120,7 @@ class FormatCompiler {
   }
 
  private:
-  void Push(Kind kind) { steps_.push_back({kind, 0, 0, false}); }
+  void Push(StepKind kind) { steps_.push_back({kind, 0, 0, false}); }
 
   void Close() {
     size_t begin = static_cast<size_t>(optional_);
@@ -134,7 +134,7 @@ class FormatCompiler {
       if (absl::ascii_isalpha(static_cast<unsigned char>(c))) {
         Letter(c);
       } else {
-        steps_.push_back({Kind::kLiteral, c, 0, false});
+        steps_.push_back({StepKind::kLiteral, c, 0, false});
       }
     }
     return true;
@@ -143,13 +143,14 @@ class FormatCompiler {
   bool Letter(char letter) {
     static constexpr struct {
       char letter;
-      Kind kind;
-    } kLetters[] = {
-        {'Y', Kind::kYear},      {'y', Kind::kShortYear}, {'m', Kind::kMonth},     {'d', Kind::kDay},
-        {'e', Kind::kDay},       {'j', Kind::kDayOfYear}, {'H', Kind::kHour},      {'I', Kind::kHalfDayHour},
-        {'M', Kind::kMinute},    {'S', Kind::kSecond},    {'f', Kind::kFraction},  {'p', Kind::kHalfDay},
-        {'b', Kind::kMonthName}, {'B', Kind::kMonthName}, {'h', Kind::kMonthName}, {'a', Kind::kDayName},
-        {'A', Kind::kDayName},   {'z', Kind::kZone},      {'Z', Kind::kZone}};
+      StepKind kind;
+    } kLetters[] = {{'Y', StepKind::kYear},      {'y', StepKind::kShortYear},   {'m', StepKind::kMonth},
+                    {'d', StepKind::kDay},       {'e', StepKind::kDay},         {'j', StepKind::kDayOfYear},
+                    {'H', StepKind::kHour},      {'I', StepKind::kHalfDayHour}, {'M', StepKind::kMinute},
+                    {'S', StepKind::kSecond},    {'f', StepKind::kFraction},    {'p', StepKind::kHalfDay},
+                    {'b', StepKind::kMonthName}, {'B', StepKind::kMonthName},   {'h', StepKind::kMonthName},
+                    {'a', StepKind::kDayName},   {'A', StepKind::kDayName},     {'z', StepKind::kZone},
+                    {'Z', StepKind::kZone}};
     if (letter == 'F') return Letters("Y-m-d");
     if (letter == 'T') return Letters("H:M:S");
     if (letter == 'R') return Letters("H:M");
@@ -187,7 +188,7 @@ class Matcher {
  private:
   bool MatchRange(const Step* step, const Step* end) {
     while (step != end) {
-      if (step->kind == Kind::kOptional) {
+      if (step->kind == StepKind::kOptional) {
         const Matcher before = *this;
         if (!MatchRange(step + 1, step + 1 + step->length)) *this = before;
         step += step->length;
@@ -201,42 +202,42 @@ class Matcher {
 
   bool MatchStep(const Step& step) {
     switch (step.kind) {
-      case Kind::kLiteral:
+      case StepKind::kLiteral:
         return TakeLiteral(step.literal);
-      case Kind::kBlank:
+      case StepKind::kBlank:
         return TakeBlanks();
-      case Kind::kYear:
+      case StepKind::kYear:
         return TakeNumber(4, 4, year_);
-      case Kind::kShortYear:
+      case StepKind::kShortYear:
         if (!TakeNumber(2, 2, year_)) return false;
         year_ += year_ < 69 ? 2000 : 1900;
         return true;
-      case Kind::kMonth:
+      case StepKind::kMonth:
         return TakeNumber(step.exact ? 2 : 1, 2, month_);
-      case Kind::kMonthName:
+      case StepKind::kMonthName:
         month_ = TakeName(kMonths, text_);
         return month_ > 0;
-      case Kind::kDay:
+      case StepKind::kDay:
         return TakeNumber(step.exact ? 2 : 1, 2, day_);
-      case Kind::kDayOfYear:
+      case StepKind::kDayOfYear:
         return TakeNumber(step.exact ? 3 : 1, 3, day_of_year_) && day_of_year_ > 0;
-      case Kind::kDayName:
+      case StepKind::kDayName:
         return TakeName(kDays, text_) > 0;
-      case Kind::kHour:
+      case StepKind::kHour:
         return TakeNumber(step.exact ? 2 : 1, 2, hour_);
-      case Kind::kHalfDayHour:
+      case StepKind::kHalfDayHour:
         return TakeNumber(step.exact ? 2 : 1, 2, hour_) && hour_ >= 1 && hour_ <= 12;
-      case Kind::kMinute:
+      case StepKind::kMinute:
         return TakeNumber(step.exact ? 2 : 1, 2, minute_);
-      case Kind::kSecond:
+      case StepKind::kSecond:
         return TakeNumber(step.exact ? 2 : 1, 2, second_);
-      case Kind::kFraction:
+      case StepKind::kFraction:
         return TakeFraction();
-      case Kind::kHalfDay:
+      case StepKind::kHalfDay:
         return TakeHalfDay();
-      case Kind::kZone:
+      case StepKind::kZone:
         return TakeZone();
-      case Kind::kOptional:
+      case StepKind::kOptional:
         break;
     }
     return false;

@@ -10,14 +10,12 @@
 #include "common/normalize/function.h"
 #include "common/normalize/time_format.h"
 #include "common/status/status.h"
+#include "common/value/time_units.h"
 
 namespace chartly {
 namespace {
 
 using Arguments = std::vector<std::string>;
-
-constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
-constexpr int64_t kMicrosPerMinute = int64_t{60} * 1'000'000;
 
 // The arguments of to_timestamp and its like: formats that are tried in turn, and a zone for texts without one.
 struct TimeForms {

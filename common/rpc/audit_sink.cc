@@ -16,7 +16,7 @@
 namespace chartly::rpc {
 namespace {
 
-constexpr absl::Duration kTimeout = absl::Seconds(2);
+constexpr absl::Duration kAuditTimeout = absl::Seconds(2);
 constexpr absl::Duration kFlushInterval = absl::Seconds(1);
 
 // The audit service writes those that come together in one group.
@@ -76,7 +76,7 @@ RpcAuditSink::~RpcAuditSink() {
 
 absl::Status RpcAuditSink::Record(const AuditEntry& entry) {
   grpc::ClientContext context;
-  Prepare(context, kTimeout, entry.request_id);
+  Prepare(context, kAuditTimeout, entry.request_id);
   v1::AuditEvent appended;
   return Recorded(
       entry,
@@ -113,7 +113,7 @@ void RpcAuditSink::SendNext() {
 void RpcAuditSink::Send(Later later) {
   auto call = std::make_shared<Appending>();
   call->request = RequestOf(later.entry);
-  Prepare(call->context, kTimeout, later.entry.request_id);
+  Prepare(call->context, kAuditTimeout, later.entry.request_id);
   call->stub = v1::AuditService::NewStub(peers_.Channel(Part::kAudit));
   v1::AuditService::Stub& stub = *call->stub;
   stub.async()->AppendAuditEvent(&call->context, &call->request, &call->appended,

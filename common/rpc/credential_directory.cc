@@ -11,7 +11,7 @@
 namespace chartly::rpc {
 namespace {
 
-constexpr absl::Duration kTimeout = absl::Seconds(2);
+constexpr absl::Duration kLookupTimeout = absl::Seconds(2);
 // Long enough for the auth part to ask the issuer for its keys.
 constexpr absl::Duration kTokenTimeout = absl::Seconds(6);
 
@@ -31,7 +31,7 @@ absl::StatusOr<Caller> AskKeyOf(const Peers& peers, absl::string_view key_id, co
   request.set_digest(std::string(AsText(digest)));
   v1::CheckKeyResponse response;
   grpc::ClientContext context;
-  Prepare(context, kTimeout);
+  Prepare(context, kLookupTimeout);
   RETURN_IF_ERROR(
       FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckKey(&context, request, &response)));
   return CallerIn(response);
@@ -42,7 +42,7 @@ absl::StatusOr<Caller> AskSessionOf(const Peers& peers, const KeyDigest& digest)
   request.set_digest(std::string(AsText(digest)));
   v1::CheckKeyResponse response;
   grpc::ClientContext context;
-  Prepare(context, kTimeout);
+  Prepare(context, kLookupTimeout);
   RETURN_IF_ERROR(
       FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckSession(&context, request, &response)));
   return CallerIn(response);
@@ -66,7 +66,7 @@ absl::StatusOr<Caller> AskDroneOf(const Peers& peers, const DroneIdentity& ident
   request.set_tenant(identity.tenant);
   v1::CheckDroneResponse response;
   grpc::ClientContext context;
-  Prepare(context, kTimeout);
+  Prepare(context, kLookupTimeout);
   RETURN_IF_ERROR(
       FromGrpcStatus(v1::AuthService::NewStub(peers.Channel(Part::kAuth))->CheckDrone(&context, request, &response)));
   return DroneCaller(identity, response.tenant());

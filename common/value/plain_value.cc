@@ -2,12 +2,13 @@
 
 #include <chrono>
 
+#include "common/value/time_units.h"
+
 namespace chartly {
 namespace {
 
 constexpr double kPowersOfTen[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-constexpr int64_t kMicrosPerSecond = 1'000'000;
 
 // Reads digits at fixed places; one bad one makes all of it bad.
 class Digits {

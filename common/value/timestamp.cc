@@ -8,14 +8,11 @@
 #include "absl/time/civil_time.h"
 #include "common/status/status.h"
 #include "common/value/quote_text.h"
+#include "common/value/time_units.h"
 #include "common/value/value.h"
 
 namespace chartly {
 namespace {
-
-constexpr int64_t kMicrosPerSecond = 1'000'000;
-constexpr int64_t kMicrosPerMinute = 60 * kMicrosPerSecond;
-constexpr int64_t kMicrosPerDay = 24 * 60 * kMicrosPerMinute;
 
 // Reads parts of a text from the left; each call says whether the part was there.
 class Scanner {

@@ -82,14 +82,14 @@ absl::StatusOr<std::string> MakeRoot(const std::string& private_key, absl::Time 
   return PemOf(*made);
 }
 
-absl::Status FileError(const std::string& path) {
+absl::Status CannotWrite(const std::string& path) {
   return Error(absl::StatusCode::kUnavailable, "IDENTITY_FILE_FAILED",
                absl::StrCat("cannot write ", path, ": ", std::strerror(errno)), {{"path", path}});
 }
 
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {
   struct stat info;
-  if (::stat(path.c_str(), &info) != 0) return FileError(path);
+  if (::stat(path.c_str(), &info) != 0) return CannotWrite(path);
   // As with the admin key: a Secret of Kubernetes reaches a process through its group.
   const mode_t refused = info.st_uid == ::geteuid() ? 077 : 037;
   if ((info.st_mode & refused) != 0) {
@@ -113,7 +113,7 @@ absl::Status MakeFile(const std::string& path, absl::Time now) {
   const std::string made = NameBeside(path);
   RETURN_IF_ERROR(WriteIdentity(made, key, certificate));
   const bool linked = ::link(made.c_str(), path.c_str()) == 0 || errno == EEXIST;
-  const absl::Status failed = linked ? absl::OkStatus() : FileError(path);
+  const absl::Status failed = linked ? absl::OkStatus() : CannotWrite(path);
   ::unlink(made.c_str());
   return failed;
 }
@@ -139,7 +139,7 @@ absl::StatusOr<Authority> Authority::LoadOrCreate(const std::string& folder, abs
   if (!std::filesystem::exists(open, error)) {
     const std::string temporary = NameBeside(open);
     std::ofstream(temporary, std::ios::binary) << pem;
-    if (std::rename(temporary.c_str(), open.c_str()) != 0) return FileError(open);
+    if (std::rename(temporary.c_str(), open.c_str()) != 0) return CannotWrite(open);
   }
   return Authority(std::move(text), std::move(pem));
 }

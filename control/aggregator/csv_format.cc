@@ -8,7 +8,7 @@ namespace chartly::aggregator {
 namespace {
 
 using google::protobuf::util::TimeUtil;
-using Kind = ExportColumn::Kind;
+using ColumnKind = ExportColumn::Kind;
 
 // RFC 4180: lines end with CR LF, a field with a comma, a quote or a line break stands in quotes. A null is nothing,
 // an empty text is a pair of quotes.
@@ -34,7 +34,7 @@ class CsvFormat final : public RecordFormat {
     if (binding_.has_provenance()) FillProvenance(block, row, provenance_);
     for (size_t i = 0; i < schema_.size(); ++i) {
       if (i > 0) out.push_back(',');
-      if (schema_[i].kind == Kind::kField) {
+      if (schema_[i].kind == ColumnKind::kField) {
         AppendField(i, row, out);
       } else {
         AppendOrigin(schema_[i].kind, id, out);
@@ -51,33 +51,33 @@ class CsvFormat final : public RecordFormat {
     out += column->Get(row).ToText();  // has no comma, quote or line break
   }
 
-  void AppendOrigin(Kind kind, const Hash128& id, std::string& out) const {
+  void AppendOrigin(ColumnKind kind, const Hash128& id, std::string& out) const {
     switch (kind) {
-      case Kind::kField:
+      case ColumnKind::kField:
         return;
-      case Kind::kId:
+      case ColumnKind::kId:
         out += id.ToHex();
         return;
-      case Kind::kSourceUri:
+      case ColumnKind::kSourceUri:
         return AppendText(provenance_.source_uri(), out);
-      case Kind::kPayload:
+      case ColumnKind::kPayload:
         return AppendText(provenance_.payload_sha256(), out);
-      case Kind::kPage:
+      case ColumnKind::kPage:
         absl::StrAppend(&out, provenance_.page());
         return;
-      case Kind::kRow:
+      case ColumnKind::kRow:
         absl::StrAppend(&out, provenance_.row());
         return;
-      case Kind::kRevision:
+      case ColumnKind::kRevision:
         return AppendText(provenance_.revision(), out);
-      case Kind::kDrone:
+      case ColumnKind::kDrone:
         return AppendText(provenance_.drone_id(), out);
-      case Kind::kRun:
+      case ColumnKind::kRun:
         return AppendText(provenance_.run_id(), out);
-      case Kind::kObserved:
+      case ColumnKind::kObserved:
         out += TimeUtil::ToString(provenance_.observed_at());
         return;
-      case Kind::kAcked:
+      case ColumnKind::kAcked:
         out += TimeUtil::ToString(provenance_.acked_at());
         return;
     }

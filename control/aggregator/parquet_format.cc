@@ -4,7 +4,7 @@
 namespace chartly::aggregator {
 namespace {
 
-using Kind = ExportColumn::Kind;
+using ColumnKind = ExportColumn::Kind;
 
 // A row group is written once it holds so much, whatever its number of rows.
 constexpr size_t kMaxGroupBytes = size_t{16} << 20;
@@ -61,7 +61,7 @@ class ParquetFormat final : public RecordFormat {
   void Add(const RecordBlock& block, uint32_t row, const Hash128& id, std::string& out) override {
     if (binding_.has_provenance()) FillProvenance(block, row, provenance_);
     for (size_t i = 0; i < schema_.size(); ++i) {
-      if (schema_[i].kind == Kind::kField) {
+      if (schema_[i].kind == ColumnKind::kField) {
         SetField(i, row);
       } else {
         SetOrigin(i, id);
@@ -101,27 +101,27 @@ class ParquetFormat final : public RecordFormat {
 
   void SetOrigin(size_t index, const Hash128& id) {
     switch (schema_[index].kind) {
-      case Kind::kField:
+      case ColumnKind::kField:
         return;
-      case Kind::kId:
+      case ColumnKind::kId:
         return writer_.SetText(index, id.ToHex());
-      case Kind::kSourceUri:
+      case ColumnKind::kSourceUri:
         return writer_.SetText(index, provenance_.source_uri());
-      case Kind::kPayload:
+      case ColumnKind::kPayload:
         return writer_.SetText(index, provenance_.payload_sha256());
-      case Kind::kPage:
+      case ColumnKind::kPage:
         return writer_.SetInteger(index, provenance_.page());
-      case Kind::kRow:
+      case ColumnKind::kRow:
         return writer_.SetInteger(index, provenance_.row());
-      case Kind::kRevision:
+      case ColumnKind::kRevision:
         return writer_.SetText(index, provenance_.revision());
-      case Kind::kDrone:
+      case ColumnKind::kDrone:
         return writer_.SetText(index, provenance_.drone_id());
-      case Kind::kRun:
+      case ColumnKind::kRun:
         return writer_.SetText(index, provenance_.run_id());
-      case Kind::kObserved:
+      case ColumnKind::kObserved:
         return writer_.SetTimestamp(index, Micros(provenance_.observed_at()));
-      case Kind::kAcked:
+      case ColumnKind::kAcked:
         return writer_.SetTimestamp(index, Micros(provenance_.acked_at()));
     }
   }

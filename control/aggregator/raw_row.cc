@@ -12,7 +12,7 @@ namespace chartly::aggregator {
 namespace {
 
 namespace od = simdjson::ondemand;
-using Kind = chartly::Field::Kind;
+using FieldKind = chartly::Field::Kind;
 
 absl::Status Unsupported(absl::string_view why) {
   return Error(absl::StatusCode::kFailedPrecondition, "REDRIVE_UNSUPPORTED",
@@ -45,21 +45,23 @@ simdjson::error_code Walk(od::document& document, const Path& path, od::value& v
 }
 
 // The kind of the value, and its text: of a text unescaped, else as the source wrote it.
-simdjson::error_code ReadField(od::value value, Kind& kind, std::string& text) {
+simdjson::error_code ReadField(od::value value, FieldKind& kind, std::string& text) {
   od::json_type type;
   if (auto error = value.type().get(type)) return error;
   std::string_view view;
   if (type == od::json_type::string) {
-    kind = Kind::kText;
+    kind = FieldKind::kText;
     if (auto error = value.get_string().get(view)) return error;
     text.assign(view);
     return simdjson::SUCCESS;
   }
   if (type == od::json_type::array || type == od::json_type::object) {
-    kind = Kind::kComposite;
+    kind = FieldKind::kComposite;
     if (auto error = simdjson::to_json_string(value).get(view)) return error;
   } else {
-    kind = type == od::json_type::null ? Kind::kNull : type == od::json_type::boolean ? Kind::kBoolean : Kind::kNumber;
+    kind = type == od::json_type::null      ? FieldKind::kNull
+           : type == od::json_type::boolean ? FieldKind::kBoolean
+                                            : FieldKind::kNumber;
     view = value.raw_json_token();
   }
   absl::string_view stripped = absl::StripAsciiWhitespace(absl::string_view(view.data(), view.size()));
@@ -110,7 +112,7 @@ absl::Status RawRow::Read(const std::string& raw) {
     od::document document;
     if (parser_->parser.iterate(parser_->padded).get(document)) return Unreadable("its raw text cannot be read");
     od::value value;
-    Kind kind = Kind::kMissing;
+    FieldKind kind = FieldKind::kMissing;
     if (Walk(document, paths_[slot], value) || ReadField(value, kind, texts_[slot])) continue;
     fields_[slot] = {kind, texts_[slot]};
   }

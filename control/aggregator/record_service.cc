@@ -10,7 +10,7 @@
 namespace chartly::aggregator {
 namespace {
 
-std::string NewRunId() {
+std::string NewPostId() {
   std::random_device random;
   return absl::StrCat("post-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
 }
@@ -23,7 +23,7 @@ RecordService::RecordService(rpc::Tenants<AggregatorTenant>& tenants, const Cloc
 
 absl::StatusOr<v1::CreateResultsResponse> RecordService::Store(const v1::CreateResultsRequest& request,
                                                                const rpc::Caller& caller) {
-  std::string run_id = request.run_id().empty() ? NewRunId() : request.run_id();
+  std::string run_id = request.run_id().empty() ? NewPostId() : request.run_id();
   RETURN_IF_ERROR(CheckName("run_id", run_id));
   ASSIGN_OR_RETURN(std::vector<std::string> batches,
                    BuildPostedBatches(request, run_id, absl::ToUnixMicros(clock_.Now()), caller.tenant));

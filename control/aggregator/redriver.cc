@@ -22,11 +22,11 @@ namespace {
 constexpr size_t kMaxRows = 10000;
 constexpr size_t kMaxRawBytes = size_t{8} << 20;
 constexpr int kMaxFailures = 100;
-constexpr size_t kQuarantineIdBytes = 20;
+constexpr size_t kIdBytes = 20;
 // Unpacked, so that a packed batch always fits its bound.
 constexpr size_t kTargetBatchBytes = size_t{2} << 20;
 
-std::string NewRunId() {
+std::string NewRedriveId() {
   std::random_device random;
   return absl::StrCat("redrive-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
 }
@@ -137,7 +137,7 @@ class Rebuilder {
 
 absl::StatusOr<std::vector<Redriver::Taken>> Redriver::TakeRows(const v1::RedriveQuarantineRequest& request,
                                                                 v1::RedriveQuarantineResponse& answer) const {
-  ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), kQuarantineIdBytes));
+  ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), kIdBytes));
   std::set<std::string> wanted(request.ids().begin(), request.ids().end());
   std::vector<Taken> taken;
   size_t bytes = 0;
@@ -165,7 +165,7 @@ absl::StatusOr<v1::RedriveQuarantineResponse> Redriver::Redrive(const v1::Redriv
   v1::RedriveQuarantineResponse answer;
   ASSIGN_OR_RETURN(ProfileRevision revision, find_revision_(request.profile_id()));
   answer.set_revision(revision.name);
-  std::string run_id = NewRunId();
+  std::string run_id = NewRedriveId();
   ASSIGN_OR_RETURN(std::unique_ptr<Rebuilder> rebuilder, Rebuilder::Create(revision, run_id, tenant_));
   ASSIGN_OR_RETURN(std::vector<Taken> rows, TakeRows(request, answer));
   answer.set_tried(static_cast<int64_t>(rows.size()));

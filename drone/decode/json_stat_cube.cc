@@ -10,8 +10,6 @@
 namespace chartly::drone {
 namespace {
 
-constexpr size_t kNone = JsonDocument::kNone;
-
 absl::Status NotJsonStat(absl::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "PAYLOAD_NOT_JSON_STAT",
                absl::StrCat("not a JSON-stat dataset: ", message));
@@ -20,19 +18,20 @@ absl::Status NotJsonStat(absl::string_view message) {
 // A member of the dataset in version 2, of its `dimension` in version 1.
 size_t EitherMember(const JsonDocument& document, size_t dataset, size_t dimension, absl::string_view key) {
   size_t found = document.Member(dataset, key);
-  return found != kNone ? found : document.Member(dimension, key);
+  return found != JsonDocument::kNone ? found : document.Member(dimension, key);
 }
 
 size_t CountElements(const JsonDocument& document, size_t array) {
   size_t count = 0;
-  for (size_t i = document.First(array); i != kNone; i = document.Following(document.Skip(i))) ++count;
+  for (size_t i = document.First(array); i != JsonDocument::kNone; i = document.Following(document.Skip(i))) ++count;
   return count;
 }
 
 std::vector<size_t> Elements(const JsonDocument& document, size_t array) {
   std::vector<size_t> elements;
-  if (array == kNone || !document.IsArray(array)) return elements;
-  for (size_t i = document.First(array); i != kNone; i = document.Following(document.Skip(i))) elements.push_back(i);
+  if (array == JsonDocument::kNone || !document.IsArray(array)) return elements;
+  for (size_t i = document.First(array); i != JsonDocument::kNone; i = document.Following(document.Skip(i)))
+    elements.push_back(i);
   return elements;
 }
 
@@ -44,7 +43,7 @@ absl::Status ReadIndex(const JsonDocument& document, size_t index, JsonStatDimen
   }
   std::vector<std::pair<size_t, std::string>> places;
   if (document.IsObject(index)) {
-    for (size_t i = document.First(index); i != kNone;
+    for (size_t i = document.First(index); i != JsonDocument::kNone;
          i = document.Following(document.Skip(JsonDocument::ValueOf(i)))) {
       size_t place = 0;
       if (!absl::SimpleAtoi(document.Text(JsonDocument::ValueOf(i)), &place)) {
@@ -67,20 +66,22 @@ absl::Status ReadIndex(const JsonDocument& document, size_t index, JsonStatDimen
 absl::StatusOr<JsonStatDimension> ReadDimension(const JsonDocument& document, size_t dimensions, std::string id) {
   JsonStatDimension dimension{std::move(id), {}, {}};
   size_t found = document.Member(dimensions, dimension.id);
-  size_t category = found == kNone ? kNone : document.Member(found, "category");
-  if (category == kNone) return NotJsonStat(absl::StrCat("dimension \"", dimension.id, "\" has no category"));
+  size_t category = found == JsonDocument::kNone ? JsonDocument::kNone : document.Member(found, "category");
+  if (category == JsonDocument::kNone)
+    return NotJsonStat(absl::StrCat("dimension \"", dimension.id, "\" has no category"));
   size_t index = document.Member(category, "index");
   size_t label = document.Member(category, "label");
-  if (index != kNone) {
+  if (index != JsonDocument::kNone) {
     RETURN_IF_ERROR(ReadIndex(document, index, dimension));
-  } else if (label != kNone && document.First(label) != kNone) {
+  } else if (label != JsonDocument::kNone && document.First(label) != JsonDocument::kNone) {
     // A dimension of one category needs no index.
     dimension.categories.push_back(document.Text(document.First(label)));
   }
   dimension.labels = dimension.categories;
-  if (label == kNone || !document.IsObject(label)) return dimension;
+  if (label == JsonDocument::kNone || !document.IsObject(label)) return dimension;
   std::vector<std::pair<std::string, std::string>> labels;
-  for (size_t i = document.First(label); i != kNone; i = document.Following(document.Skip(JsonDocument::ValueOf(i)))) {
+  for (size_t i = document.First(label); i != JsonDocument::kNone;
+       i = document.Following(document.Skip(JsonDocument::ValueOf(i)))) {
     labels.emplace_back(document.Text(i), document.Text(JsonDocument::ValueOf(i)));
   }
   std::sort(labels.begin(), labels.end());
@@ -97,7 +98,7 @@ absl::StatusOr<JsonStatDimension> ReadDimension(const JsonDocument& document, si
 absl::StatusOr<JsonStatCube> ReadJsonStatCube(const JsonDocument& document, size_t dataset) {
   JsonStatCube cube;
   size_t dimensions = document.Member(dataset, "dimension");
-  if (dimensions == kNone) return NotJsonStat("it has no \"dimension\"");
+  if (dimensions == JsonDocument::kNone) return NotJsonStat("it has no \"dimension\"");
   std::vector<size_t> ids = Elements(document, EitherMember(document, dataset, dimensions, "id"));
   std::vector<size_t> sizes = Elements(document, EitherMember(document, dataset, dimensions, "size"));
   if (ids.empty() || ids.size() != sizes.size()) {
@@ -122,18 +123,18 @@ absl::StatusOr<JsonStatCube> ReadJsonStatCube(const JsonDocument& document, size
   cube.value = document.Member(dataset, "value");
   cube.status = document.Member(dataset, "status");
   // Eurostat's first service put the statuses of the cells beside a legend of their codes.
-  if (cube.status != kNone && document.IsObject(cube.status)) {
+  if (cube.status != JsonDocument::kNone && document.IsObject(cube.status)) {
     size_t cells = document.Member(cube.status, "value");
-    if (cells != kNone) cube.status = cells;
+    if (cells != JsonDocument::kNone) cube.status = cells;
   }
-  if (cube.value == kNone) return NotJsonStat("it has no \"value\"");
+  if (cube.value == JsonDocument::kNone) return NotJsonStat("it has no \"value\"");
   return cube;
 }
 
 absl::StatusOr<JsonStatCells> JsonStatCells::Open(const JsonDocument& document, size_t value, size_t count,
                                                   absl::string_view name) {
   JsonStatCells cells(document);
-  if (value == kNone || document.IsNull(value)) return cells;
+  if (value == JsonDocument::kNone || document.IsNull(value)) return cells;
   if (document.IsArray(value)) {
     size_t there = CountElements(document, value);
     cells.element_ = document.First(value);
@@ -144,7 +145,8 @@ absl::StatusOr<JsonStatCells> JsonStatCells::Open(const JsonDocument& document, 
     cells.for_all_ = value;
     return cells;
   }
-  for (size_t i = document.First(value); i != kNone; i = document.Following(document.Skip(JsonDocument::ValueOf(i)))) {
+  for (size_t i = document.First(value); i != JsonDocument::kNone;
+       i = document.Following(document.Skip(JsonDocument::ValueOf(i)))) {
     size_t cell = 0;
     if (!absl::SimpleAtoi(document.Text(i), &cell) || cell >= count) {
       return NotJsonStat(absl::StrCat("\"", name, "\" names a cell \"", document.Text(i), "\", but the last one is ",
@@ -158,18 +160,18 @@ absl::StatusOr<JsonStatCells> JsonStatCells::Open(const JsonDocument& document, 
 
 Field JsonStatCells::Next() {
   const size_t cell = cell_++;
-  if (for_all_ != kNone) return document_->Get(for_all_, scratch_);
-  if (element_ != kNone) {
+  if (for_all_ != JsonDocument::kNone) return document_->Get(for_all_, scratch_);
+  if (element_ != JsonDocument::kNone) {
     Field field = document_->Get(element_, scratch_);
     element_ = document_->Following(document_->Skip(element_));
     return field;
   }
-  size_t found = kNone;
+  size_t found = JsonDocument::kNone;
   // Of a cell that is named twice the last one counts.
   for (; position_ < numbered_.size() && numbered_[position_].first == cell; ++position_) {
     found = numbered_[position_].second;
   }
-  return found == kNone ? Field{Field::Kind::kNull, {}} : document_->Get(found, scratch_);
+  return found == JsonDocument::kNone ? Field{Field::Kind::kNull, {}} : document_->Get(found, scratch_);
 }
 
 }  // namespace chartly::drone

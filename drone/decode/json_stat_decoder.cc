@@ -17,8 +17,6 @@
 namespace chartly::drone {
 namespace {
 
-constexpr size_t kNone = JsonDocument::kNone;
-
 // The cell under way.
 class CellRow final : public Row {
  public:
@@ -166,12 +164,13 @@ class JsonStatDecoder final : public PageDecoder {
 
   static std::string Class(const JsonDocument& document, size_t value) {
     size_t member = document.Member(value, "class");
-    return member == kNone ? "" : document.Text(member);
+    return member == JsonDocument::kNone ? "" : document.Text(member);
   }
 
   absl::StatusOr<size_t> FindDataset(const JsonDocument& document) const {
     size_t at = document.Follow(0, records_.steps());
-    if (at == kNone) return NoDataset(absl::StrCat("source.records \"", records_.text(), "\" leads nowhere"));
+    if (at == JsonDocument::kNone)
+      return NoDataset(absl::StrCat("source.records \"", records_.text(), "\" leads nowhere"));
     std::string type = Class(document, at);
     if (type == "collection") {
       return NoDataset(
@@ -179,17 +178,17 @@ class JsonStatDecoder final : public PageDecoder {
           "let source.records lead to an item that holds its dataset");
     }
     if (type == "dimension") return NoDataset("a JSON-stat dimension has no cells; ask for a dataset");
-    if (document.Member(at, "dimension") != kNone || type == "dataset") return at;
+    if (document.Member(at, "dimension") != JsonDocument::kNone || type == "dataset") return at;
     return OnlyDatasetIn(document, at);
   }
 
   static absl::StatusOr<size_t> OnlyDatasetIn(const JsonDocument& document, size_t bundle) {
     std::vector<std::string> names;
-    size_t found = kNone;
+    size_t found = JsonDocument::kNone;
     if (document.IsObject(bundle)) {
-      for (size_t i = document.First(bundle); i != kNone;
+      for (size_t i = document.First(bundle); i != JsonDocument::kNone;
            i = document.Following(document.Skip(JsonDocument::ValueOf(i)))) {
-        if (document.Member(JsonDocument::ValueOf(i), "dimension") == kNone) continue;
+        if (document.Member(JsonDocument::ValueOf(i), "dimension") == JsonDocument::kNone) continue;
         found = JsonDocument::ValueOf(i);
         names.push_back(document.Text(i));
       }

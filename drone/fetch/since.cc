@@ -7,15 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 #include "common/value/quote_text.h"
+#include "common/value/time_units.h"
 #include "common/value/value.h"
 
 namespace chartly::drone {
 namespace {
 
 constexpr int64_t kMicrosPerMilli = 1000;
-constexpr int64_t kMicrosPerSecond = 1'000'000;
-constexpr int64_t kMicrosPerMinute = 60 * kMicrosPerSecond;
-constexpr int64_t kMicrosPerDay = 24 * 60 * kMicrosPerMinute;
 
 int64_t FloorDiv(int64_t number, int64_t divisor) { return number / divisor - (number % divisor < 0 ? 1 : 0); }
 

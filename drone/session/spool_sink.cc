@@ -4,7 +4,7 @@ namespace chartly::drone {
 namespace {
 
 // Room on the disk may come from elsewhere, which nobody tells.
-constexpr absl::Duration kRetryFull = absl::Milliseconds(200);
+constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
 
 }  // namespace
 
@@ -19,7 +19,7 @@ absl::Status SpoolSink::Append(std::string batch, int64_t fetched, const Cursor*
     }
     if (!absl::IsResourceExhausted(status)) return status;
     if (cancelled_) return absl::CancelledError("the run was cancelled while the spool was full");
-    spool_.AwaitRoom(kRetryFull);
+    spool_.AwaitRoom(kLookAgain);
   }
 }
 
