@@ -398,4 +398,24 @@ TEST_CASE("status exits with 1 when a part does not serve, and verbs of the ledg
         R"({"release_version":"1.0.0","environment":"dev","commit":"c","image_digest":"d"})");
 }
 
+TEST_CASE("a key that did not come out bound as it was asked for is revoked again and not printed") {
+  testing::HttpFixture server;
+  std::map<std::string, std::string> url = {{"CHARTLY_URL", server.Url("")}};
+  const std::vector<std::string> create = {"key",       "create", "ci",        "--role", "viewer",
+                                           "--project", "a",      "--project", "b"};
+  server.Map("/api/keys", JsonAnswer(R"({"key":{"name":"keys/acme.ci","projects":["a","b"]},"secret":"chk_x"})"));
+  const CommandResult bound = Chartly(create, url);
+  CHECK(bound.code == 0);
+  CHECK(bound.out == "chk_x\n");
+  CHECK(Contains(server.requests().back().body, R"("projects":["a","b"])"));
+  // As a control plane answers that knows no projects.
+  server.Map("/api/keys", JsonAnswer(R"({"key":{"name":"keys/acme.ci"},"secret":"chk_x"})"));
+  server.Map("/api/keys/acme.ci:revoke", JsonAnswer(R"({"name":"keys/acme.ci"})"));
+  const CommandResult wide = Chartly(create, url);
+  CHECK(wide.code != 0);
+  CHECK(wide.out.empty());
+  CHECK(Contains(wide.err, "PROJECTS_NOT_KNOWN"));
+  CHECK(server.Count("/api/keys/acme.ci:revoke") == 1);
+}
+
 }  // namespace chartly::cli

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -17,13 +18,20 @@ struct KeyOptions {
   std::string id;
   std::string role;
   std::string tenant;
+  std::vector<std::string> projects;
   std::string purpose;
   int days = 90;
   int overlap_hours = 24;
 };
 
 std::vector<std::string> Header() {
-  return {"KEY", "ROLE", "TENANT", "STATE", "EXPIRES", "LAST USED", "MADE BY", "FOR"};
+  return {"KEY", "ROLE", "TENANT", "PROJECTS", "STATE", "EXPIRES", "LAST USED", "MADE BY", "FOR"};
+}
+
+std::string ProjectsOf(const Json& key) {
+  std::vector<std::string> projects;
+  for (const Json& project : key["projects"].items()) projects.push_back(project.text());
+  return projects.empty() ? "all" : absl::StrJoin(projects, ",");
 }
 
 std::string IdOf(const std::string& name) { return std::string(absl::StripPrefix(name, "keys/")); }
@@ -40,6 +48,7 @@ std::vector<std::string> Row(const Json& key) {
   return {IdOf(key["name"].text()),
           key["role"].text(),
           key["tenant"].text(),
+          ProjectsOf(key),
           StateOf(key),
           ShortTime(key["expire_time"].text()),
           ShortTime(key["last_use_time"].text()),
@@ -63,6 +72,17 @@ absl::Status PrintIssued(Session& session, const absl::StatusOr<Json>& issued) {
   return absl::OkStatus();
 }
 
+// A control plane that knows no projects makes a key for all of them: that one has to go again.
+absl::Status CheckBound(ApiClient& api, const Json& key) {
+  if (!key["projects"].items().empty()) return absl::OkStatus();
+  const std::string id = IdOf(key["name"].text());
+  const auto revoked = api.Post(absl::StrCat("/api/keys/", PercentEncode(id), ":revoke"), Json::Object());
+  return Error(absl::StatusCode::kFailedPrecondition, "PROJECTS_NOT_KNOWN",
+               absl::StrCat("the auth part is of a version that binds no keys to projects; ", id,
+                            revoked.ok() ? " was revoked again; update the control plane, then use another id"
+                                         : " is good for all projects: revoke it"));
+}
+
 absl::Status Create(Session& session, const KeyOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   Json body = Json::Object();
@@ -71,7 +91,12 @@ absl::Status Create(Session& session, const KeyOptions& options) {
   if (!options.purpose.empty()) body.Set("display_name", Json::Text(options.purpose));
   const absl::Time expiry = absl::Now() + absl::Hours(24) * options.days;
   body.Set("expire_time", Json::Text(absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", expiry, absl::UTCTimeZone())));
-  return PrintIssued(session, api->Post("/api/keys", body));
+  Json projects = Json::Array();
+  for (const std::string& project : options.projects) projects.Add(Json::Text(project));
+  if (!options.projects.empty()) body.Set("projects", std::move(projects));
+  ASSIGN_OR_RETURN(const Json issued, api->Post("/api/keys", body));
+  if (!options.projects.empty()) RETURN_IF_ERROR(CheckBound(*api, issued["key"]));
+  return PrintIssued(session, issued);
 }
 
 std::string PathOf(const KeyOptions& options, absl::string_view verb) {
@@ -116,6 +141,11 @@ void AddCreate(CLI::App& noun, Session& session, const std::shared_ptr<KeyOption
       ->check(CLI::IsMember({"viewer", "operator", "publisher", "admin"}))
       ->type_name("ROLE");
   create->add_option("--tenant", options->tenant, "The tenant it works in; yours if left out")->type_name("TENANT");
+  create
+      ->add_option("--project", options->projects,
+                   "Bind it to this project, the first part of ids of profiles; repeatable; yours if left out")
+      ->type_name("PROJECT")
+      ->allow_extra_args(false);
   create->add_option("--for", options->purpose, "What it is for")->type_name("TEXT");
   create->add_option("--days", options->days, "Days until it expires")
       ->check(CLI::Range(1, 400))

@@ -126,6 +126,7 @@ absl::StatusOr<auth::TokenConfig> TokenConfigOf(const ControlConfig& config) {
   tokens.audience = config.oidc_audience;
   tokens.role_claim = config.oidc_role_claim;
   tokens.tenant_claim = config.oidc_tenant_claim;
+  tokens.project_claim = config.oidc_project_claim;
   for (const std::string& text : config.oidc_roles) {
     const std::pair<std::string, std::string> rule = absl::StrSplit(text, absl::MaxSplits('=', 1));
     ASSIGN_OR_RETURN(const rpc::Role role, rpc::ParseRole(rule.first));

@@ -39,6 +39,7 @@ struct ControlConfig {
   std::string oidc_audience;
   std::string oidc_role_claim = "groups";
   std::string oidc_tenant_claim;             // empty: all tokens are of the default tenant
+  std::string oidc_project_claim;            // empty: no token is bound to projects
   std::vector<std::string> oidc_roles;       // ROLE=VALUE of the claim
   std::string oidc_ca_file;                  // authorities to trust for the issuer beside those of the machine
   std::vector<std::string> trusted_proxies;  // CIDRs of proxies before the gateway, whose X-Forwarded-For is believed

@@ -56,6 +56,10 @@ void DeclareSignIn(CLI::App& app, Flags& flags) {
          "Claim whose text names the tenant of the token, without which it is refused; left out, all are of the "
          "default tenant")
       ->needs(issuer);
+  app.add_option("--oidc-project-claim", flags.config.oidc_project_claim,
+                 "Claim whose text or list names the projects that the token is bound to, * for all of them, without "
+                 "which it is refused; left out, none is bound")
+      ->needs(issuer);
   app.add_option("--oidc-role", flags.config.oidc_roles,
                  "ROLE=VALUE: tokens whose claim holds VALUE have that role; repeatable, the highest counts. Tokens "
                  "without any may do nothing");

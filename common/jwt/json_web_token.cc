@@ -160,6 +160,7 @@ absl::StatusOr<TokenClaims> JsonWebToken::Verify(const JsonWebKeys& keys, const 
   found.expiry = *expiry + terms.leeway;
   found.list = TextsOf(AtPath(claims, terms.list_claim));
   if (!terms.tenant_claim.empty()) found.tenants = TextsOf(AtPath(claims, terms.tenant_claim));
+  if (!terms.project_claim.empty()) found.projects = TextsOf(AtPath(claims, terms.project_claim));
   return found;
 }
 

@@ -21,6 +21,7 @@ struct TokenTerms {
   std::string list_claim;                     // whose texts Verify gives back; dots lead into objects
   absl::Duration leeway = absl::Seconds(60);  // between the clocks
   std::string tenant_claim = {};              // as list_claim; empty: none is looked for
+  std::string project_claim = {};             // likewise
   // Of the token that tells a client who signed in (ID token): what the client sent with its question. Then the token
   // has to be for the audience first of all (azp), and for others only if it says so.
   std::string nonce = {};  // empty: no such token
@@ -31,6 +32,7 @@ struct TokenClaims {
   absl::Time expiry;
   std::vector<std::string> list;  // of the claim of the terms: one text, or the texts of a list
   std::vector<std::string> tenants;
+  std::vector<std::string> projects;
 };
 
 class JsonWebToken {

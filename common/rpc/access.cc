@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/rpc/profile_fields.h"
 #include "common/status/status.h"
 
 namespace chartly::rpc {
@@ -74,6 +75,42 @@ bool IsAudited(const google::protobuf::MethodDescriptor& method) {
   return access != v1::ACCESS_VIEWER && access != v1::ACCESS_PUBLIC && !method.options().GetExtension(v1::unaudited);
 }
 
+v1::Binding BindingOf(const google::protobuf::MethodDescriptor& method) {
+  if (LeastRole(AccessOf(method)) == Role::kNone) return v1::BINDING_FREE;
+  return method.options().GetExtension(v1::binding);
+}
+
+absl::string_view BindingName(v1::Binding binding) {
+  switch (binding) {
+    case v1::BINDING_FREE:
+      return "free";
+    case v1::BINDING_NAMED:
+      return "named";
+    case v1::BINDING_SOUGHT:
+      return "sought";
+    case v1::BINDING_REFUSED:
+      return "refused";
+    default:
+      return "none";
+  }
+}
+
+absl::Status CheckBinding(v1::Binding binding, const Caller& caller, absl::string_view method) {
+  if (!caller.projects.bound()) return absl::OkStatus();
+  if (binding == v1::BINDING_FREE || binding == v1::BINDING_NAMED || binding == v1::BINDING_SOUGHT) {
+    return absl::OkStatus();
+  }
+  if (binding == v1::BINDING_REFUSED) {
+    return Error(absl::StatusCode::kPermissionDenied, "PROJECTS_NOT_SERVED",
+                 absl::StrCat(method, " is about more than the profiles of some projects, and ", caller.principal,
+                              " is bound to ", caller.projects.Text(), "; use a key that is not bound"),
+                 {{"method", method}});
+  }
+  return Error(absl::StatusCode::kPermissionDenied, "METHOD_WITHOUT_RULE",
+               absl::StrCat(method, " does not say how it deals with bound callers and refuses them"),
+               {{"method", method}});
+}
+
 bool NeedsNoCredential(v1::Access access) { return access == v1::ACCESS_PUBLIC || access == v1::ACCESS_SIGNED; }
 
 absl::Status CheckAccess(v1::Access access, const Caller& caller, absl::string_view method) {
@@ -110,12 +147,14 @@ absl::Status CheckServicesHaveRules(const std::vector<std::string>& services) {
     const google::protobuf::ServiceDescriptor* service = pool.FindServiceByName(name);
     if (service == nullptr || !absl::StartsWith(name, "chartly.v1.")) continue;
     for (int i = 0; i < service->method_count(); ++i) {
-      if (AccessOf(*service->method(i)) == v1::ACCESS_UNSPECIFIED) without.push_back(service->method(i)->full_name());
+      const google::protobuf::MethodDescriptor& method = *service->method(i);
+      const bool decided = AccessOf(method) != v1::ACCESS_UNSPECIFIED && BindingOf(method) != v1::BINDING_UNSPECIFIED;
+      if (!decided || !ProfileFields(method).complete()) without.push_back(method.full_name());
     }
   }
   if (without.empty()) return absl::OkStatus();
   return Error(absl::StatusCode::kInternal, "METHOD_WITHOUT_RULE",
-               absl::StrCat("no access is stated by ", absl::StrJoin(without, ", ")));
+               absl::StrCat("access, binding or profile_fields are not stated by ", absl::StrJoin(without, ", ")));
 }
 
 }  // namespace chartly::rpc

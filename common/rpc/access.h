@@ -18,6 +18,15 @@ v1::Access AccessOf(const google::protobuf::MethodDescriptor& method);
 // Whether each call of the method goes to the audit log, with its outcome.
 bool IsAudited(const google::protobuf::MethodDescriptor& method);
 
+// How the method deals with bound callers. Methods without a step of the ladder never meet them but as themselves:
+// FREE.
+v1::Binding BindingOf(const google::protobuf::MethodDescriptor& method);
+// "free", "named", "sought", "refused"; "none" for a method without a decision.
+absl::string_view BindingName(v1::Binding binding);
+// OK if a bound caller gets as far as its request, and for every other caller. PermissionDenied (PROJECTS_NOT_SERVED,
+// METHOD_WITHOUT_RULE).
+absl::Status CheckBinding(v1::Binding binding, const Caller& caller, absl::string_view method);
+
 // Whether a call without any credential of ours can be let in: the method is open to all, or checks a proof itself.
 bool NeedsNoCredential(v1::Access access);
 
@@ -28,7 +37,8 @@ absl::Status CheckAccess(v1::Access access, const Caller& caller, absl::string_v
 // "viewer", "drone", ...; "none" for a method without access.
 absl::string_view AccessName(v1::Access access);
 
-// Internal (METHOD_WITHOUT_RULE) names the methods of the services (full names) that state no access. Services that are
+// Internal (METHOD_WITHOUT_RULE) names the methods of the services (full names) that state no access, do not say how
+// they deal with bound callers, or leave a profile that their request can name out of profile_fields. Services that are
 // not of chartly.v1 are left alone.
 absl::Status CheckServicesHaveRules(const std::vector<std::string>& services);
 

@@ -33,6 +33,10 @@ absl::StatusOr<Role> ParseRole(absl::string_view name) {
                {{"role", std::string(name)}});
 }
 
+std::string ProjectsDetail(const Caller& caller) {
+  return caller.projects.bound() ? absl::StrCat("bound to ", caller.projects.Text()) : "";
+}
+
 absl::Status CheckOwnDrone(const Caller& caller, absl::string_view drone_id) {
   if (caller.kind != CallerKind::kDrone || caller.drone_id == drone_id) return absl::OkStatus();
   return Error(absl::StatusCode::kPermissionDenied, "NOT_YOUR_DRONE",

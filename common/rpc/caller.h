@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/rpc/project_scope.h"
 
 namespace chartly::rpc {
 
@@ -33,12 +34,16 @@ struct Caller {
   CallerKind kind = CallerKind::kAnonymous;
   Role role = Role::kNone;
   std::string tenant = kDefaultTenant;
+  ProjectScope projects;   // of the tenant; only a kKey is ever bound
   std::string drone_id;    // of kDrone
   std::string enrollment;  // of kDrone: what its certificate came of
   std::string session;     // what ends the session of a browser that makes the call; empty without one
   std::string request_id;
   std::string address;  // where the call comes from; empty: from this process
 };
+
+// What the audit log holds of the projects of a bound caller; empty of any other.
+std::string ProjectsDetail(const Caller& caller);
 
 // A drone speaks for itself alone. PermissionDenied (NOT_YOUR_DRONE) if the caller is another drone than `drone_id`;
 // OK for callers that are no drones.

@@ -21,6 +21,11 @@ absl::StatusOr<Caller> CallerIn(const v1::CheckKeyResponse& response) {
   caller.principal = response.principal();
   caller.tenant = response.tenant();
   caller.session = response.session();
+  if (!response.bound_role().empty() || response.projects_size() > 0) {
+    caller.projects = ProjectScope::BoundTo({response.projects().begin(), response.projects().end()});
+    ASSIGN_OR_RETURN(caller.role, ParseRole(response.bound_role().empty() ? "none" : response.bound_role()));
+    return caller;
+  }
   ASSIGN_OR_RETURN(caller.role, ParseRole(response.role()));
   return caller;
 }

@@ -87,12 +87,13 @@ Guard::Guard(absl::string_view service, const Authenticator& authenticator, Audi
   if (descriptor == nullptr) return;  // every method is then refused as unknown
   for (int i = 0; i < descriptor->method_count(); ++i) {
     const google::protobuf::MethodDescriptor& method = *descriptor->method(i);
-    rules_[method.name()] = Rule{AccessOf(method), IsAudited(method)};
+    rules_[method.name()] = Rule{AccessOf(method), IsAudited(method), BindingOf(method), ProfileFields(method)};
   }
 }
 
-absl::Status Guard::Identify(const grpc::ServerContextBase& context, v1::Access access, absl::string_view method,
+absl::Status Guard::Identify(const grpc::ServerContextBase& context, const Rule& rule, absl::string_view method,
                              Caller& caller) const {
+  const v1::Access access = rule.access;
   // The proof of such a call is in its request; a key that happens to be with it is none of ours.
   if (access == v1::ACCESS_SIGNED) return absl::OkStatus();
   // A call with two keys could be one caller to this check and another one to the next.
@@ -107,21 +108,41 @@ absl::Status Guard::Identify(const grpc::ServerContextBase& context, v1::Access 
   caller = std::move(known);
   RETURN_IF_ERROR(TakeTenant(context, caller));
   RETURN_IF_ERROR(CheckAccess(access, caller, method));
+  RETURN_IF_ERROR(CheckBinding(rule.binding, caller, method));
   if (tenants_ != nullptr) return tenants_->Admit(caller.tenant);
   if (caller.tenant == kDefaultTenant) return absl::OkStatus();
   return Error(absl::StatusCode::kPermissionDenied, "TENANT_NOT_SERVED",
                absl::StrCat(method, " is about the whole deployment, and for its own tenant alone"));
 }
 
-absl::Status Guard::Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller) const {
+// Names alone decide, so that the answer tells nothing of what is there.
+absl::Status Guard::CheckProjects(const Rule& rule, const Caller& caller, absl::string_view method,
+                                  const google::protobuf::Message* request) {
+  if (!caller.projects.bound()) return absl::OkStatus();
+  if (request == nullptr) {
+    return rule.profiles.none() ? absl::OkStatus() : CheckBinding(v1::BINDING_UNSPECIFIED, caller, method);
+  }
+  const std::vector<std::string> named = rule.profiles.In(*request);
+  for (const std::string& profile_id : named) {
+    if (!caller.projects.Includes(profile_id)) return NotYourProject(caller.principal, caller.projects, profile_id);
+  }
+  const bool is_missing = named.empty() && rule.binding == v1::BINDING_NAMED;
+  return is_missing ? NotYourProject(caller.principal, caller.projects, "") : absl::OkStatus();
+}
+
+absl::Status Guard::Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller,
+                          const google::protobuf::Message* request) const {
   auto rule = rules_.find(method);
-  const Rule known = rule == rules_.end() ? Rule() : rule->second;
+  static const Rule kNone;
+  const Rule& known = rule == rules_.end() ? kNone : rule->second;
   caller.request_id = std::string(MetadataOf(*context, kRequestIdMetadata));
   caller.address = AddressOf(*context);
-  absl::Status status = Identify(*context, known.access, method, caller);
+  absl::Status status = Identify(*context, known, method, caller);
+  const google::protobuf::Message* subject = status.ok() ? request : nullptr;
+  if (status.ok()) status = CheckProjects(known, caller, method, request);
   if (status.ok()) return status;
   Count("chartly_auth_refusals_total", 1, Reason(status));
-  if (audit_ != nullptr) audit_->Refused(EntryOf(method, caller, nullptr, CodeName(status)));
+  if (audit_ != nullptr) audit_->Refused(EntryOf(method, caller, subject, CodeName(status)));
   return status;
 }
 
@@ -135,6 +156,7 @@ AuditEntry Guard::EntryOf(absl::string_view method, const Caller& caller, const 
   entry.request_id = caller.request_id;
   entry.tenant = caller.tenant;
   entry.address = caller.address;
+  entry.detail = ProjectsDetail(caller);
   return entry;
 }
 

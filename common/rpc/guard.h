@@ -4,7 +4,8 @@
 //   return guard_.Unary(context, "GetProfile", *request, response,
 //                       [&](const rpc::Caller&) { return logic_.GetProfile(*request); });
 // where the lambda gives absl::StatusOr<Response>. The access rule comes from the proto option of the method; a method
-// without one is refused. A change that the audit log does not take is not made: before an audited call its start is
+// without one is refused, and so is one that does not say how it deals with callers that are bound to projects. A
+// change that the audit log does not take is not made: before an audited call its start is
 // recorded, and after it how it ended. Thread-safe.
 #ifndef CHARTLY_COMMON_RPC_GUARD_H_
 #define CHARTLY_COMMON_RPC_GUARD_H_
@@ -24,6 +25,7 @@
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/profile_fields.h"
 #include "common/rpc/tenants.h"
 #include "common/telemetry/metrics.h"
 #include "google/protobuf/descriptor.h"
@@ -52,7 +54,7 @@ class Guard {
                      Response* response, Fn&& fn) const {
     absl::Time start = absl::Now();
     Caller caller;
-    absl::Status admitted = Admit(context, method, caller);
+    absl::Status admitted = Admit(context, method, caller, &request);
     if (admitted.ok()) admitted = RecordStart(method, caller, request);
     if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
     const MetricTenant metrics(caller.tenant);
@@ -79,7 +81,7 @@ class Guard {
                       Fn&& fn) const {
     absl::Time start = absl::Now();
     Caller caller;
-    absl::Status admitted = Admit(context, method, caller);
+    absl::Status admitted = Admit(context, method, caller, &request);
     if (admitted.ok()) admitted = RecordStart(method, caller, request);
     if (!admitted.ok()) return Finish(method, start, caller, nullptr, admitted);
     const MetricTenant metrics(caller.tenant);
@@ -88,9 +90,11 @@ class Guard {
   }
 
   // The two halves of the above, for a reactor: Admit when the call begins, Finish for the status it ends with. Admit
-  // fills in the caller as far as it is known, also of a call that it refuses, which it records. Finish records how an
-  // audited call ended if it gets the request.
-  absl::Status Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller) const;
+  // fills in the caller as far as it is known, also of a call that it refuses, which it records. Without the request a
+  // bound caller is refused where profiles would be named in it. Finish records how an audited call ended if it gets
+  // the request.
+  absl::Status Admit(const grpc::ServerContextBase* context, absl::string_view method, Caller& caller,
+                     const google::protobuf::Message* request = nullptr) const;
   grpc::Status Finish(absl::string_view method, absl::Time start, const Caller& caller,
                       const google::protobuf::Message* request, const absl::Status& status) const;
   // Finish without waiting for the audit log: `done` is called once, perhaps before this returns, when the call is
@@ -103,10 +107,15 @@ class Guard {
   struct Rule {
     v1::Access access = v1::ACCESS_UNSPECIFIED;
     bool audited = false;
+    v1::Binding binding = v1::BINDING_UNSPECIFIED;
+    ProfileFields profiles = {};
   };
 
-  absl::Status Identify(const grpc::ServerContextBase& context, v1::Access access, absl::string_view method,
+  absl::Status Identify(const grpc::ServerContextBase& context, const Rule& rule, absl::string_view method,
                         Caller& caller) const;
+  // That a bound caller names profiles of its projects alone, and one at least where the method is about named ones.
+  static absl::Status CheckProjects(const Rule& rule, const Caller& caller, absl::string_view method,
+                                    const google::protobuf::Message* request);
   absl::Status RecordStart(absl::string_view method, const Caller& caller,
                            const google::protobuf::Message& request) const;
   void NoteEnd(absl::string_view method, absl::Time start, const Caller& caller, const absl::Status& status) const;

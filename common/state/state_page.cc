@@ -61,10 +61,13 @@ absl::StatusOr<StatePage> ReadPage(const StateStore& store, const StatePageQuery
   StatePage page;
   size_t bytes = 0;
   while (true) {
-    const size_t limit = std::min(kChunk, size + 1 - page.entries.size());  // one more tells whether there is a next
+    // One more tells whether there is a next.
+    const size_t limit = query.takes ? kChunk : std::min(kChunk, size + 1 - page.entries.size());
     ASSIGN_OR_RETURN(std::vector<StateEntry> chunk, store.Range(query.prefix, start, limit, query.reverse));
     const bool at_end = chunk.size() < limit;
+    if (!chunk.empty()) start = After(chunk.back().key, query.reverse);
     for (StateEntry& entry : chunk) {
+      if (query.takes && !query.takes(entry)) continue;
       bytes += entry.value.size();
       if (page.entries.size() == size || (bytes > kMaxPageBytes && !page.entries.empty())) {
         page.next_page_token = MakeToken(query, page.entries.back().key);
@@ -73,7 +76,6 @@ absl::StatusOr<StatePage> ReadPage(const StateStore& store, const StatePageQuery
       page.entries.push_back(std::move(entry));
     }
     if (at_end) return page;
-    start = After(page.entries.back().key, query.reverse);
   }
 }
 

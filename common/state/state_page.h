@@ -6,6 +6,7 @@
 #define CHARTLY_COMMON_STATE_STATE_PAGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct StatePageQuery {
   int32_t page_size = 0;   // 0: the default; more than the maximum: the maximum
   std::string page_token;  // of the page before; empty for the first
   bool reverse = false;    // last key first
+  // Leaves out those that it says no to; no page or token tells of them. All if empty.
+  std::function<bool(const StateEntry& entry)> takes = {};
 };
 
 struct StatePage {

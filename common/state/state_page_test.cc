@@ -42,6 +42,30 @@ TEST_CASE("pages hold every entry once, whatever their size and direction") {
   CHECK(fixture.All({"p/", size, "", true}) == std::vector<std::string>(keys.rbegin(), keys.rend()));
 }
 
+TEST_CASE("what a page leaves out is in no page, and no token tells of it") {
+  PageFixture fixture;
+  StateTransaction fill;
+  std::vector<std::string> taken;
+  for (int i = 100; i < 300; ++i) {
+    fill.puts.push_back({absl::StrCat("p/", i), i % 7 == 0 ? "mine" : "theirs"});
+    if (i % 7 == 0) taken.push_back(fill.puts.back().key);
+  }
+  REQUIRE_OK(fixture.store->Commit(fill));
+  StatePageQuery query{"p/", GENERATE(1, 3, 28, 29, 100)};
+  query.takes = [](const StateEntry& entry) { return entry.value == "mine"; };
+  size_t pages = 0;
+  CHECK(fixture.All(query, &pages) == taken);
+  CHECK(pages == (taken.size() + query.page_size - 1) / query.page_size);
+  StateTransaction leave;
+  for (int i = 100; i < 300; ++i) {
+    if (i % 7 != 0) leave.deletes.push_back(absl::StrCat("p/", i));
+  }
+  const auto before = ReadPage(*fixture.store, query);
+  REQUIRE_OK(before);
+  REQUIRE_OK(fixture.store->Commit(leave));
+  CHECK(ReadPage(*fixture.store, query)->next_page_token == before->next_page_token);
+}
+
 TEST_CASE("a page goes on after its last key though that key is gone") {
   PageFixture fixture;
   for (const char* key : {"p/a", "p/b", "p/c", "p/d"}) PutOne(*fixture.store, key, "v");

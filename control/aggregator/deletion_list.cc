@@ -19,14 +19,15 @@ constexpr int kPageMax = 1000;
 }  // namespace
 
 absl::StatusOr<v1::ListDeletionsResponse> ListDeletions(const RecordReader& store,
-                                                        const v1::ListDeletionsRequest& request) {
+                                                        const v1::ListDeletionsRequest& request,
+                                                        const rpc::ProjectScope& projects) {
   ASSIGN_OR_RETURN(const int limit, PageLimit(request.page_size(), kPageDefault, kPageMax));
   ASSIGN_OR_RETURN(const std::string token, FromPageToken(request.page_token(), 8));
   const uint64_t skip = token.empty() ? 0 : ReadBigEndian64(token);
   std::vector<StoredDeletion> all;
   RETURN_IF_ERROR(
       store.ScanDeletions(request.profile_id(), [&](uint64_t, const StoredDeletion& deletion) -> absl::StatusOr<bool> {
-        all.push_back(deletion);
+        if (projects.Includes(deletion.profile_id())) all.push_back(deletion);
         return true;
       }));
   std::stable_sort(all.begin(), all.end(),
@@ -44,15 +45,19 @@ absl::StatusOr<v1::ListDeletionsResponse> ListDeletions(const RecordReader& stor
 }
 
 absl::StatusOr<v1::ListLegalHoldsResponse> ListLegalHolds(const RecordReader& store,
-                                                          const v1::ListLegalHoldsRequest& request) {
+                                                          const v1::ListLegalHoldsRequest& request,
+                                                          const rpc::ProjectScope& projects) {
   ASSIGN_OR_RETURN(const int limit, PageLimit(request.page_size(), kPageDefault, kPageMax));
   ASSIGN_OR_RETURN(const auto holds, store.Holds());
+  std::string last;
   v1::ListLegalHoldsResponse response;
   for (auto hold = holds.upper_bound(request.page_token()); hold != holds.end(); ++hold) {
+    if (!projects.Includes(hold->first)) continue;
     if (response.legal_holds_size() == limit) {
-      response.set_next_page_token(std::prev(hold)->first);
+      response.set_next_page_token(last);
       break;
     }
+    last = hold->first;
     *response.add_legal_holds() = Describe(hold->first, hold->second);
   }
   return response;

@@ -251,7 +251,8 @@ absl::Status KvRecordReads<Base>::ScanQuarantine(const std::string& profile_id, 
   std::string run_prefix;
   if (!run_id.empty()) {
     ASSIGN_OR_RETURN(std::optional<RunState> run, Run(run_id));
-    if (!run.has_value()) return absl::OkStatus();
+    // A run is of one profile, and says nothing to who asks for another.
+    if (!run.has_value() || (!profile_id.empty() && run->profile_id() != profile_id)) return absl::OkStatus();
     run_prefix = StoreKeys::QuarantineRunPrefix(run->ordinal());
   }
   // With a profile and no run the index by profile leads, else the rows themselves.

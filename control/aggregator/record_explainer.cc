@@ -218,7 +218,7 @@ absl::StatusOr<bool> RecordExplainer::AddDeleted(const Question& question) const
   if (!newest.has_value()) return false;
   if (!request.run_id().empty()) {
     ASSIGN_OR_RETURN(std::optional<RunState> run, store_.Run(request.run_id()));
-    if (!run.has_value() || run->deleted() == 0) return false;
+    if (!run.has_value() || run->profile_id() != request.profile_id() || run->deleted() == 0) return false;
   }
   question.answer.set_absence(v1::ABSENCE_MAYBE_DELETED);
   question.answer.set_explanation(absl::StrCat(

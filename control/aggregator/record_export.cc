@@ -101,7 +101,8 @@ absl::Status ReaderLeft() { return absl::CancelledError("the reader has gone"); 
 
 }  // namespace
 
-absl::Status RecordExport::Run(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send) {
+absl::Status RecordExport::Run(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send,
+                               const rpc::ProjectScope& projects) {
   struct Place {
     std::atomic<int>& count;
     const int number = ++count;
@@ -113,14 +114,15 @@ absl::Status RecordExport::Run(const v1::ExportRecordsRequest& request, const Go
                  absl::StrCat("all ", max_exports_, " exports that may run at a time are under way; try again later"),
                  {{"retry_after_seconds", "5"}});
   }
-  return RunAdmitted(request, gone, send);
+  return RunAdmitted(request, gone, send, projects);
 }
 
-absl::Status RecordExport::CheckThere(const v1::ExportRecordsRequest& request) const {
+absl::Status RecordExport::CheckThere(const v1::ExportRecordsRequest& request,
+                                      const rpc::ProjectScope& projects) const {
   const std::string& run_id = request.run_id();
   if (!run_id.empty()) {
     ASSIGN_OR_RETURN(std::optional<RunState> run, store_.Run(run_id));
-    if (run.has_value()) return absl::OkStatus();
+    if (run.has_value() && projects.Includes(run->profile_id())) return absl::OkStatus();
   } else {
     ASSIGN_OR_RETURN(std::optional<ProfileState> profile, store_.Profile(request.profile_id()));
     if (profile.has_value()) return absl::OkStatus();
@@ -131,15 +133,15 @@ absl::Status RecordExport::CheckThere(const v1::ExportRecordsRequest& request) c
                    run_id.empty() ? absl::StrCat("profile ", request.profile_id()) : absl::StrCat("run ", run_id)));
 }
 
-absl::Status RecordExport::RunAdmitted(const v1::ExportRecordsRequest& request, const Gone& gone,
-                                       const Send& send) const {
+absl::Status RecordExport::RunAdmitted(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send,
+                                       const rpc::ProjectScope& projects) const {
   RecordSelection selection{request.profile_id(), request.run_id(), request.all_versions(), 0};
   ASSIGN_OR_RETURN(selection.as_of, AsOfBatch(store_, request.has_as_of(), request.as_of()));
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, std::move(selection)));
   ASSIGN_OR_RETURN(RecordFilter filter, RecordFilter::Compile({request.filter().begin(), request.filter().end()}));
   ASSIGN_OR_RETURN(RecordProjection projection,
                    RecordProjection::Parse({request.fields().begin(), request.fields().end()}));
-  RETURN_IF_ERROR(CheckThere(request));
+  RETURN_IF_ERROR(CheckThere(request, projects));
   // The columns of a table come before its first row, so what is exported is looked through once before.
   SchemaBuilder schema(request.float_decimals());
   auto take_columns = [&schema](const RecordBlock& block) -> absl::StatusOr<bool> {

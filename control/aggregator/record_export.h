@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "chartly/v1/aggregator.pb.h"
+#include "common/rpc/project_scope.h"
 #include "control/aggregator/record_scan.h"
 
 namespace chartly::aggregator {
@@ -23,11 +24,14 @@ class RecordExport {
   // Sends at least one piece. NotFound (RECORDS_NOT_FOUND) if nothing was ever stored of the profile or run;
   // InvalidArgument (FIELD_NAME_UNKNOWN) if a name of the filter or of the fields is one that no record has, so that a
   // slip of the pen is no empty file; ResourceExhausted (EXPORTS_BUSY) while as many as may be are under way.
-  absl::Status Run(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send);
+  // A run that is of none of these projects is as good as one that is not there.
+  absl::Status Run(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send,
+                   const rpc::ProjectScope& projects = {});
 
  private:
-  absl::Status RunAdmitted(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send) const;
-  absl::Status CheckThere(const v1::ExportRecordsRequest& request) const;
+  absl::Status RunAdmitted(const v1::ExportRecordsRequest& request, const Gone& gone, const Send& send,
+                           const rpc::ProjectScope& projects) const;
+  absl::Status CheckThere(const v1::ExportRecordsRequest& request, const rpc::ProjectScope& projects) const;
 
   const RecordStore& store_;
   const int max_exports_;

@@ -78,7 +78,8 @@ absl::StatusOr<v1::ListRecordsResponse> RecordQuery::ListRecords(const v1::ListR
   return response;
 }
 
-absl::StatusOr<v1::ListResultsResponse> RecordQuery::ListResults(const v1::ListResultsRequest& request) const {
+absl::StatusOr<v1::ListResultsResponse> RecordQuery::ListResults(const v1::ListResultsRequest& request,
+                                                                 const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(int limit, PageLimit(request.limit(), 100, 1000));
   ASSIGN_OR_RETURN(std::string token, FromPageToken(request.page_token(), 8));
   uint64_t first = token.empty() ? std::numeric_limits<uint64_t>::max() : ReadBigEndian64(token) - 1;
@@ -89,6 +90,7 @@ absl::StatusOr<v1::ListResultsResponse> RecordQuery::ListResults(const v1::ListR
                                             return true;
                                           if (!request.drone_id().empty() && meta.drone_id() != request.drone_id())
                                             return true;
+                                          if (!projects.Includes(meta.profile_id())) return true;
                                           FillResult(chunk, meta, *response.add_results());
                                           if (response.results_size() < limit) return true;
                                           std::string next;
@@ -99,11 +101,12 @@ absl::StatusOr<v1::ListResultsResponse> RecordQuery::ListResults(const v1::ListR
   return response;
 }
 
-absl::StatusOr<v1::ResultsSummary> RecordQuery::Summary() const {
+absl::StatusOr<v1::ResultsSummary> RecordQuery::Summary(const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(auto profiles, store_.Profiles());
   ASSIGN_OR_RETURN(auto drones, store_.Drones());
   v1::ResultsSummary summary;
   for (const auto& [profile_id, state] : profiles) {
+    if (!projects.Includes(profile_id)) continue;
     summary.set_total_results(summary.total_results() + state.records());
     summary.set_total_batches(summary.total_batches() + state.batches());
     summary.set_quarantined(summary.quarantined() + state.quarantined());
@@ -112,13 +115,15 @@ absl::StatusOr<v1::ResultsSummary> RecordQuery::Summary() const {
     count.set_profile_id(profile_id);
     count.set_count(state.records());
   }
+  if (projects.bound()) return summary;  // drones are of the whole tenant
   for (const auto& [drone_id, state] : drones) {
     if (state.records() > 0) summary.set_unique_drones(summary.unique_drones() + 1);
   }
   return summary;
 }
 
-absl::StatusOr<v1::ListQuarantineResponse> RecordQuery::ListQuarantine(const v1::ListQuarantineRequest& request) const {
+absl::StatusOr<v1::ListQuarantineResponse> RecordQuery::ListQuarantine(const v1::ListQuarantineRequest& request,
+                                                                       const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(int limit, PageLimit(request.limit(), 100, 1000));
   ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), kQuarantineIdBytes));
   v1::ListQuarantineResponse response;
@@ -127,6 +132,7 @@ absl::StatusOr<v1::ListQuarantineResponse> RecordQuery::ListQuarantine(const v1:
       store_.ScanQuarantine(request.profile_id(), request.run_id(), after,
                             [&](absl::string_view id, const StoredQuarantine& stored) -> absl::StatusOr<bool> {
                               if (!stored.redriven_run_id().empty() && !request.include_redriven()) return true;
+                              if (!projects.Includes(stored.profile_id())) return true;
                               FillQuarantineRow(id, stored, *response.add_rows());
                               bytes += stored.ByteSizeLong();
                               if (response.rows_size() < limit && bytes < size_t{4} << 20) return true;
@@ -136,14 +142,14 @@ absl::StatusOr<v1::ListQuarantineResponse> RecordQuery::ListQuarantine(const v1:
   return response;
 }
 
-absl::StatusOr<v1::RunLedger> RecordQuery::Ledger(const std::string& name) const {
+absl::StatusOr<v1::RunLedger> RecordQuery::Ledger(const std::string& name, const rpc::ProjectScope& projects) const {
   absl::string_view run_id = name;
   if (!absl::ConsumePrefix(&run_id, "runs/") || run_id.empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "NAME_INVALID",
                  absl::StrCat("name must be runs/{run}; it is \"", name, "\""));
   }
   ASSIGN_OR_RETURN(std::optional<RunState> run, store_.Run(std::string(run_id)));
-  if (!run.has_value()) {
+  if (!run.has_value() || !projects.Includes(run->profile_id())) {
     return Error(absl::StatusCode::kNotFound, "RUN_NOT_FOUND", absl::StrCat("nothing of run ", run_id, " has arrived"),
                  {{"run", run_id}});
   }

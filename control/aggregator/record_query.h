@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "chartly/v1/aggregator.pb.h"
+#include "common/rpc/project_scope.h"
 #include "control/aggregator/record_scan.h"
 #include "control/aggregator/record_store.h"
 
@@ -21,11 +22,14 @@ class RecordQuery {
       : store_(store), max_scanned_(max_scanned) {}
 
   absl::StatusOr<v1::ListRecordsResponse> ListRecords(const v1::ListRecordsRequest& request, const Gone& gone) const;
-  absl::StatusOr<v1::ListResultsResponse> ListResults(const v1::ListResultsRequest& request) const;
-  absl::StatusOr<v1::ResultsSummary> Summary() const;
-  absl::StatusOr<v1::ListQuarantineResponse> ListQuarantine(const v1::ListQuarantineRequest& request) const;
+  // These give what is of profiles of these projects.
+  absl::StatusOr<v1::ListResultsResponse> ListResults(const v1::ListResultsRequest& request,
+                                                      const rpc::ProjectScope& projects = {}) const;
+  absl::StatusOr<v1::ResultsSummary> Summary(const rpc::ProjectScope& projects = {}) const;
+  absl::StatusOr<v1::ListQuarantineResponse> ListQuarantine(const v1::ListQuarantineRequest& request,
+                                                            const rpc::ProjectScope& projects = {}) const;
   // NotFound (RUN_NOT_FOUND) if no entry of the run ever arrived.
-  absl::StatusOr<v1::RunLedger> Ledger(const std::string& name) const;
+  absl::StatusOr<v1::RunLedger> Ledger(const std::string& name, const rpc::ProjectScope& projects = {}) const;
   // Calls `send` for each batch of a profile that has current rows; stops when it returns false.
   absl::Status ScanBatches(const v1::ScanBatchesRequest& request,
                            const std::function<bool(const v1::ScanBatchesResponse&)>& send) const;

@@ -1,5 +1,6 @@
 #include "control/aggregator/record_service.h"
 
+#include <optional>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,12 @@ std::string NewPostId() {
   return absl::StrCat("post-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
 }
 
+// Ids of runs are of the whole tenant.
+absl::Status RunTaken(const std::string& run_id) {
+  return Error(absl::StatusCode::kAlreadyExists, "RUN_EXISTS",
+               absl::StrCat("the run id ", run_id, " is taken; choose another, or leave it out"), {{"run", run_id}});
+}
+
 }  // namespace
 
 RecordService::RecordService(rpc::Tenants<AggregatorTenant>& tenants, const Clock& clock,
@@ -25,6 +32,10 @@ absl::StatusOr<v1::CreateResultsResponse> RecordService::Store(const v1::CreateR
                                                                const rpc::Caller& caller) {
   std::string run_id = request.run_id().empty() ? NewPostId() : request.run_id();
   RETURN_IF_ERROR(CheckName("run_id", run_id));
+  if (caller.projects.bound()) {
+    ASSIGN_OR_RETURN(const std::optional<RunState> run, tenants_.Of(caller).store().Run(run_id));
+    if (run.has_value() && !caller.projects.Includes(run->profile_id())) return RunTaken(run_id);
+  }
   ASSIGN_OR_RETURN(std::vector<std::string> batches,
                    BuildPostedBatches(request, run_id, absl::ToUnixMicros(clock_.Now()), caller.tenant));
   CommitRequest commit;
@@ -50,14 +61,15 @@ grpc::Status RecordService::CreateResults(grpc::ServerContext* context, const v1
 
 grpc::Status RecordService::ListResults(grpc::ServerContext* context, const v1::ListResultsRequest* request,
                                         v1::ListResultsResponse* response) {
-  return guard_.Unary(context, "ListResults", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).query().ListResults(*request); });
+  return guard_.Unary(context, "ListResults", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).query().ListResults(*request, caller.projects);
+  });
 }
 
 grpc::Status RecordService::GetResultsSummary(grpc::ServerContext* context, const v1::GetResultsSummaryRequest* request,
                                               v1::ResultsSummary* response) {
   return guard_.Unary(context, "GetResultsSummary", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).query().Summary(); });
+                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).query().Summary(caller.projects); });
 }
 
 grpc::Status RecordService::ListRecords(grpc::ServerContext* context, const v1::ListRecordsRequest* request,
@@ -72,7 +84,7 @@ grpc::Status RecordService::ExportRecords(grpc::ServerContext* context, const v1
   return guard_.Export(context, "ExportRecords", *request, [&](const rpc::Caller& caller) {
     return tenants_.Of(caller).exports().Run(
         *request, [context] { return context->IsCancelled(); },
-        [&](const v1::ExportRecordsResponse& piece) { return writer->Write(piece); });
+        [&](const v1::ExportRecordsResponse& piece) { return writer->Write(piece); }, caller.projects);
   });
 }
 
@@ -85,8 +97,9 @@ grpc::Status RecordService::ExplainRecord(grpc::ServerContext* context, const v1
 
 grpc::Status RecordService::ListQuarantine(grpc::ServerContext* context, const v1::ListQuarantineRequest* request,
                                            v1::ListQuarantineResponse* response) {
-  return guard_.Unary(context, "ListQuarantine", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).query().ListQuarantine(*request); });
+  return guard_.Unary(context, "ListQuarantine", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).query().ListQuarantine(*request, caller.projects);
+  });
 }
 
 grpc::Status RecordService::RedriveQuarantine(grpc::ServerContext* context, const v1::RedriveQuarantineRequest* request,
@@ -105,7 +118,7 @@ grpc::Status RecordService::DeleteRecords(grpc::ServerContext* context, const v1
 grpc::Status RecordService::ListDeletions(grpc::ServerContext* context, const v1::ListDeletionsRequest* request,
                                           v1::ListDeletionsResponse* response) {
   return guard_.Unary(context, "ListDeletions", *request, response, [&](const rpc::Caller& caller) {
-    return aggregator::ListDeletions(tenants_.Of(caller).store(), *request);
+    return aggregator::ListDeletions(tenants_.Of(caller).store(), *request, caller.projects);
   });
 }
 
@@ -125,7 +138,7 @@ grpc::Status RecordService::ClearLegalHold(grpc::ServerContext* context, const v
 grpc::Status RecordService::ListLegalHolds(grpc::ServerContext* context, const v1::ListLegalHoldsRequest* request,
                                            v1::ListLegalHoldsResponse* response) {
   return guard_.Unary(context, "ListLegalHolds", *request, response, [&](const rpc::Caller& caller) {
-    return aggregator::ListLegalHolds(tenants_.Of(caller).store(), *request);
+    return aggregator::ListLegalHolds(tenants_.Of(caller).store(), *request, caller.projects);
   });
 }
 
@@ -143,8 +156,9 @@ grpc::Status RecordService::VerifyStore(grpc::ServerContext* context, const v1::
 
 grpc::Status RecordService::GetRunLedger(grpc::ServerContext* context, const v1::GetRunLedgerRequest* request,
                                          v1::RunLedger* response) {
-  return guard_.Unary(context, "GetRunLedger", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).query().Ledger(request->name()); });
+  return guard_.Unary(context, "GetRunLedger", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).query().Ledger(request->name(), caller.projects);
+  });
 }
 
 grpc::Status RecordService::ScanBatches(grpc::ServerContext* context, const v1::ScanBatchesRequest* request,

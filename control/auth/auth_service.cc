@@ -19,6 +19,7 @@ v1::Caller Describe(const rpc::Caller& caller) {
   message.set_can_write(caller.role > rpc::Role::kViewer);
   message.set_tenant(caller.tenant);
   message.set_role(std::string(rpc::RoleName(caller.role)));
+  message.mutable_projects()->Assign(caller.projects.projects().begin(), caller.projects.projects().end());
   return message;
 }
 
@@ -35,7 +36,11 @@ absl::StatusOr<v1::CheckKeyResponse> Answer(const absl::StatusOr<rpc::Caller>& c
   RETURN_IF_ERROR(caller.status());
   v1::CheckKeyResponse answer;
   answer.set_principal(caller->principal);
-  answer.set_role(std::string(rpc::RoleName(caller->role)));
+  const std::string role(rpc::RoleName(caller->role));
+  // Whoever asks may be of a version that knows no projects, and would take the role for all of them.
+  answer.set_role(caller->projects.bound() ? "none" : role);
+  if (caller->projects.bound()) answer.set_bound_role(role);
+  answer.mutable_projects()->Assign(caller->projects.projects().begin(), caller->projects.projects().end());
   answer.set_tenant(caller->tenant);
   answer.set_session(caller->session);
   return answer;
@@ -48,7 +53,15 @@ rpc::AuditEntry EntryOf(const rpc::Caller& caller, const char* action) {
   entry.request_id = caller.request_id;
   entry.tenant = caller.tenant;
   entry.address = caller.address;
+  entry.detail = rpc::ProjectsDetail(caller);
   return entry;
+}
+
+// Once it is known who it is.
+void SetPerson(const rpc::Caller& person, rpc::AuditEntry& entry) {
+  entry.actor = person.principal;
+  entry.tenant = person.tenant;
+  entry.detail = rpc::ProjectsDetail(person);
 }
 
 std::string OutcomeOf(const absl::Status& status) {
@@ -107,8 +120,7 @@ absl::StatusOr<v1::Session> AuthService::Begin(const rpc::Caller& caller, const 
     RecordRefusal(entry, person.status());
     return person.status();
   }
-  entry.actor = person->principal;
-  entry.tenant = person->tenant;
+  SetPerson(*person, entry);
   RETURN_IF_ERROR(RecordStart(entry));
   absl::StatusOr<v1::Session> session = deps_.sessions.Begin(request.api_key());
   RecordEnd(entry, session.status());
@@ -166,10 +178,7 @@ absl::StatusOr<v1::SignInStep> AuthService::FinishAtIssuer(const rpc::Caller& ca
       deps_.sign_in == nullptr ? absl::StatusOr<IssuerSignIn::Person>(NoClient())
                                : deps_.sign_in->Finish({Secret(request.ticket()), request.state(),
                                                         Secret(request.code()), request.error(), request.iss()});
-  if (person.ok()) {
-    entry.actor = person->caller.principal;
-    entry.tenant = person->caller.tenant;
-  }
+  if (person.ok()) SetPerson(person->caller, entry);
   const absl::Status may = person.ok() ? CheckHasRole(person->caller) : person.status();
   if (!may.ok()) {
     Count("chartly_auth_refusals_total", 1, Reason(may));

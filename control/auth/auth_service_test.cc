@@ -50,14 +50,21 @@ struct ServedAuth {
   absl::StatusOr<v1::Caller> Who(const std::string& key) {
     return Call(&v1::AuthService::Stub::GetCaller, v1::GetCallerRequest(), key);
   }
-  std::string Make(const std::string& id, const std::string& role, const std::string& tenant = "") {
+  std::string Make(const std::string& id, const std::string& role, const std::string& tenant = "",
+                   const std::vector<std::string>& projects = {}) {
+    auto issued = Try(id, projects, "test-key", tenant, role);
+    REQUIRE_OK(issued);
+    return issued->secret();
+  }
+  absl::StatusOr<v1::IssuedKey> Try(const std::string& id, const std::vector<std::string>& projects,
+                                    const std::string& by, const std::string& tenant = "",
+                                    const std::string& role = "viewer") {
     v1::CreateKeyRequest request;
     request.set_key_id(id);
     request.set_role(role);
     request.set_tenant(tenant);
-    auto issued = Call(&v1::AuthService::Stub::CreateKey, request);
-    REQUIRE_OK(issued);
-    return issued->secret();
+    request.mutable_projects()->Assign(projects.begin(), projects.end());
+    return Call(&v1::AuthService::Stub::CreateKey, request, by);
   }
   absl::StatusOr<v1::IssuedKey> Rotate(const std::string& id, int overlap_seconds) {
     v1::RotateKeyRequest request;
@@ -172,6 +179,84 @@ TEST_CASE("an admin of a tenant has its keys and finds no others, and the defaul
   CHECK_OK(auth.Revoke("globex.boss").status());
   CHECK(Reason(auth.Who(globex).status()) == "API_KEY_REVOKED");
   CHECK(auth.Who(acme)->role() == "admin");
+}
+
+TEST_CASE(
+    "a bound key is bound wherever it is asked for, also after a restart, and a part that knows no projects takes it "
+    "for nobody") {
+  testing::TempDir dir;
+  FakeClock clock;
+  std::string secret;
+  {
+    ServedAuth auth(dir.path(), clock);
+    secret = auth.Make("ci", "publisher", "", {"water", "energy", "water"});
+  }
+  ServedAuth auth(dir.path(), clock);
+  const auto caller = auth.Who(secret);
+  REQUIRE_OK(caller);
+  CHECK(caller->role() == "publisher");
+  CHECK(std::vector<std::string>(caller->projects().begin(), caller->projects().end()) ==
+        std::vector<std::string>{"energy", "water"});
+  CHECK(auth.List().keys(0).role() == "publisher");
+  CHECK(auth.List().keys(0).projects_size() == 2);
+  CHECK(auth.Rotate("ci", 60)->key().role() == "publisher");
+  v1::CheckKeyRequest request;
+  request.set_key_id("ci");
+  request.set_digest(std::string(rpc::AsText(rpc::DigestOf(secret))));
+  const auto told = auth.Call(&v1::AuthService::Stub::CheckKey, request);
+  REQUIRE_OK(told);
+  CHECK(told->role() == "none");
+  CHECK(told->bound_role() == "publisher");
+  CHECK(told->projects_size() == 2);
+}
+
+TEST_CASE("who is bound makes, sees and ends keys of its projects alone") {
+  testing::TempDir dir;
+  FakeClock clock;
+  ServedAuth auth(dir.path(), clock);
+  const std::string boss = auth.Make("boss", "admin", "", {"energy", "water"});
+  for (const char* id : {"a", "b", "c"}) auth.Make(id, "viewer", "", {"waste"});
+  auth.Make("wide", "viewer");
+  auth.Make("half", "viewer", "", {"water", "waste"});
+  auth.Make("boss", "viewer", "acme", {"energy"});  // of another tenant, whose projects are others
+  // Its own if it asks for none, part of them, and no more.
+  CHECK(auth.Try("same", {}, boss)->key().projects_size() == 2);
+  CHECK(auth.Try("part", {"water"}, boss)->key().projects_size() == 1);
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"waste"}, std::vector<std::string>{"energy", "water", "waste"}}) {
+    CHECK(Reason(auth.Try("more", more, boss).status()) == "PROJECT_NOT_YOURS");
+  }
+  CHECK(Reason(auth.Try("there", {"energy"}, boss, "acme").status()) == "PROJECT_NOT_YOURS");
+  CHECK(Reason(auth.Try("there", {}, boss, "acme").status()) == "PROJECT_NOT_YOURS");
+  CHECK(Reason(auth.Try("none", {"a.b"}, "test-key").status()) == "FIELD_INVALID");
+
+  v1::ListKeysRequest request;
+  request.set_page_size(1);
+  std::vector<std::string> seen;
+  do {
+    const auto page = auth.Call(&v1::AuthService::Stub::ListKeys, request, boss);
+    REQUIRE_OK(page);
+    for (const v1::ApiKey& key : page->keys()) seen.push_back(key.name());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  CHECK(seen == std::vector<std::string>{"keys/boss", "keys/part", "keys/same"});
+  // What there is and what there is not reads the same.
+  for (const char* id : {"a", "wide", "half", "acme.boss", "nobody"}) {
+    INFO(id);
+    v1::RevokeKeyRequest revoke;
+    revoke.set_name(absl::StrCat("keys/", id));
+    const absl::Status status = auth.Call(&v1::AuthService::Stub::RevokeKey, revoke, boss).status();
+    CHECK(status.message() == absl::StrCat("there is no key 'keys/", id, "'"));
+    v1::RotateKeyRequest rotate;
+    rotate.set_name(revoke.name());
+    CHECK(Reason(auth.Call(&v1::AuthService::Stub::RotateKey, rotate, boss).status()) == "KEY_NOT_FOUND");
+  }
+  v1::RevokeKeyRequest revoke;
+  revoke.set_name("keys/part");
+  CHECK(auth.Call(&v1::AuthService::Stub::RevokeKey, revoke, boss)->role() == "viewer");
+  // Drones and their tokens are of the whole tenant.
+  CHECK(Reason(auth.Call(&v1::AuthService::Stub::CreateJoinToken, v1::CreateJoinTokenRequest(), boss).status()) ==
+        "PROJECTS_NOT_SERVED");
 }
 
 TEST_CASE("join tokens are seen in their own tenant and in the default one") {

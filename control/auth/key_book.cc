@@ -51,6 +51,35 @@ absl::StatusOr<absl::Time> ExpiryOf(const v1::CreateKeyRequest& request, absl::T
   return expiry;
 }
 
+absl::StatusOr<rpc::ProjectScope> ProjectsOf(const v1::CreateKeyRequest& request, absl::string_view tenant,
+                                             const rpc::Caller& caller) {
+  ASSIGN_OR_RETURN(rpc::ProjectScope asked,
+                   rpc::ProjectScope::Parse({request.projects().begin(), request.projects().end()}));
+  if (!asked.bound() && tenant == caller.tenant) asked = caller.projects;
+  // The projects of another tenant are others, whatever their names.
+  if (caller.projects.Covers(asked) && (!caller.projects.bound() || tenant == caller.tenant)) return asked;
+  return Error(absl::StatusCode::kPermissionDenied, "PROJECT_NOT_YOURS",
+               absl::StrCat(caller.principal, " is bound to ", caller.projects.Text(),
+                            " and makes keys of these only; leave projects and tenant out"));
+}
+
+rpc::ProjectScope ScopeOf(const v1::ApiKey& key) {
+  if (key.projects().empty()) return rpc::ProjectScope();
+  return rpc::ProjectScope::BoundTo({key.projects().begin(), key.projects().end()});
+}
+
+// As it is listed: in the store the role of a bound key stands apart.
+v1::ApiKey Shown(const storage::v1::StoredKey& stored) {
+  v1::ApiKey key = stored.key();
+  if (!stored.bound_role().empty()) key.set_role(stored.bound_role());
+  return key;
+}
+
+bool IsFor(const rpc::Caller& caller, const v1::ApiKey& key) {
+  const bool same_tenant = !caller.projects.bound() || key.tenant() == caller.tenant;
+  return same_tenant && caller.projects.Covers(ScopeOf(key));
+}
+
 absl::StatusOr<std::string> GiveSecret(storage::v1::StoredKey& stored) {
   ASSIGN_OR_RETURN(std::string secret, rpc::MakeKey(IdOf(stored.key().name())));
   stored.set_digest(std::string(rpc::AsText(rpc::DigestOf(secret))));
@@ -87,11 +116,18 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Create(const v1::CreateKeyRequest& reques
   const std::string id = rpc::KeyIdIn(tenant, request.key_id());
   const absl::Time now = clock_.Now();
   ASSIGN_OR_RETURN(const absl::Time expiry, ExpiryOf(request, now));
+  ASSIGN_OR_RETURN(const rpc::ProjectScope projects, ProjectsOf(request, tenant, caller));
   StoredKey stored;
   v1::ApiKey& key = *stored.mutable_key();
   key.set_name(absl::StrCat(kNames, id));
   key.set_display_name(request.display_name());
   key.set_role(request.role());
+  if (projects.bound()) {
+    key.mutable_projects()->Assign(projects.projects().begin(), projects.projects().end());
+    // An auth part of a version that knows no projects may read this, too.
+    stored.set_bound_role(request.role());
+    key.set_role("none");
+  }
   key.set_tenant(tenant);
   key.set_created_by(caller.principal);
   *key.mutable_create_time() = ToTimestamp(now);
@@ -106,7 +142,7 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Create(const v1::CreateKeyRequest& reques
   RETURN_IF_ERROR(CheckRoom(tenant));
   RETURN_IF_ERROR(Put(stored));
   v1::IssuedKey issued;
-  *issued.mutable_key() = key;
+  *issued.mutable_key() = Shown(stored);
   issued.set_secret(std::move(secret));
   return issued;
 }
@@ -128,11 +164,18 @@ absl::Status KeyBook::CheckRoom(absl::string_view tenant) const {
 absl::StatusOr<v1::ListKeysResponse> KeyBook::List(const v1::ListKeysRequest& request,
                                                    const rpc::Caller& caller) const {
   const std::string prefix = absl::StrCat(kKeys, rpc::KeyIdIn(caller.tenant, ""));
-  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {prefix, request.page_size(), request.page_token(), false}));
+  StatePageQuery query{prefix, request.page_size(), request.page_token(), false};
+  if (caller.projects.bound()) {
+    query.takes = [&caller](const StateEntry& entry) {
+      StoredKey stored;
+      return stored.ParseFromString(entry.value) && IsFor(caller, stored.key());
+    };
+  }
+  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, query));
   v1::ListKeysResponse response;
   for (const StateEntry& entry : page.entries) {
     StoredKey stored;
-    if (stored.ParseFromString(entry.value)) *response.add_keys() = std::move(*stored.mutable_key());
+    if (stored.ParseFromString(entry.value)) *response.add_keys() = Shown(stored);
   }
   response.set_next_page_token(page.next_page_token);
   return response;
@@ -158,7 +201,7 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& reques
   ASSIGN_OR_RETURN(std::string secret, GiveSecret(stored));
   RETURN_IF_ERROR(Put(stored));
   v1::IssuedKey issued;
-  *issued.mutable_key() = key;
+  *issued.mutable_key() = Shown(stored);
   issued.set_secret(std::move(secret));
   return issued;
 }
@@ -166,10 +209,10 @@ absl::StatusOr<v1::IssuedKey> KeyBook::Rotate(const v1::RotateKeyRequest& reques
 absl::StatusOr<v1::ApiKey> KeyBook::Revoke(const v1::RevokeKeyRequest& request, const rpc::Caller& caller) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(StoredKey stored, Find(request.name(), caller));
-  if (stored.key().has_revoke_time()) return stored.key();
+  if (stored.key().has_revoke_time()) return Shown(stored);
   *stored.mutable_key()->mutable_revoke_time() = ToTimestamp(clock_.Now());
   RETURN_IF_ERROR(Put(stored));
-  return stored.key();
+  return Shown(stored);
 }
 
 absl::StatusOr<rpc::Caller> KeyBook::CheckKey(absl::string_view key_id, const rpc::KeyDigest& digest) {
@@ -190,14 +233,16 @@ absl::StatusOr<rpc::Caller> KeyBook::CheckKey(absl::string_view key_id, const rp
   caller.kind = rpc::CallerKind::kKey;
   caller.principal = key.name();
   caller.tenant = key.tenant();
-  ASSIGN_OR_RETURN(caller.role, rpc::ParseRole(key.role()));
+  caller.projects = ScopeOf(key);
+  ASSIGN_OR_RETURN(caller.role, rpc::ParseRole(Shown(found->second).role()));
   NoteUse(found->second, now);
   return caller;
 }
 
 absl::StatusOr<storage::v1::StoredKey> KeyBook::Find(const std::string& name, const rpc::Caller& caller) const {
   auto found = keys_.find(IdOf(name));
-  const bool is_there = found != keys_.end() && absl::StartsWith(found->first, rpc::KeyIdIn(caller.tenant, ""));
+  const bool is_there = found != keys_.end() && absl::StartsWith(found->first, rpc::KeyIdIn(caller.tenant, "")) &&
+                        IsFor(caller, found->second.key());
   if (is_there) return found->second;
   return Error(absl::StatusCode::kNotFound, "KEY_NOT_FOUND", absl::StrCat("there is no key '", name, "'"),
                {{"key", name}});

@@ -34,9 +34,10 @@ class KeyBook {
   // Reads all keys. DataLoss (STATE_DAMAGED) names an entry that cannot be read. Both must outlive the book.
   static absl::StatusOr<std::unique_ptr<KeyBook>> Open(StateStore& store, Clock& clock);
 
-  // For the default tenant there are the keys of all tenants, for any other only its own.
+  // For the default tenant there are the keys of all tenants, for any other only its own; for who is bound to projects,
+  // the keys of its tenant that are bound to some of the same.
   // InvalidArgument (FIELD_INVALID, ROLE_UNKNOWN), AlreadyExists (KEY_EXISTS), ResourceExhausted (KEYS_TOO_MANY),
-  // PermissionDenied (TENANT_NOT_YOURS).
+  // PermissionDenied (TENANT_NOT_YOURS, PROJECT_NOT_YOURS).
   absl::StatusOr<v1::IssuedKey> Create(const v1::CreateKeyRequest& request, const rpc::Caller& caller);
   absl::StatusOr<v1::ListKeysResponse> List(const v1::ListKeysRequest& request, const rpc::Caller& caller) const;
   // NotFound (KEY_NOT_FOUND), FailedPrecondition (KEY_ENDED).

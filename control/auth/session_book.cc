@@ -104,7 +104,12 @@ absl::StatusOr<v1::Session> SessionBook::BeginFor(const rpc::Caller& person) {
   session.set_key_digest(std::string(rpc::AsText(rpc::DigestOf(absl::StrCat(terms_.issuer, "\n", person.principal)))));
   session.mutable_person()->set_issuer(terms_.issuer);
   session.mutable_person()->set_principal(person.principal);
-  session.mutable_person()->set_role(std::string(rpc::RoleName(person.role)));
+  const std::string role(rpc::RoleName(person.role));
+  const std::vector<std::string>& projects = person.projects.projects();
+  // An auth part of a version that knows no projects may read this, too.
+  session.mutable_person()->set_role(person.projects.bound() ? "none" : role);
+  if (person.projects.bound()) session.mutable_person()->set_bound_role(role);
+  session.mutable_person()->mutable_projects()->Assign(projects.begin(), projects.end());
   session.mutable_person()->set_tenant(person.tenant);
   return Add(person, std::move(session));
 }
@@ -141,7 +146,9 @@ absl::StatusOr<rpc::Caller> SessionBook::HolderOf(const StoredSession& session) 
   rpc::Caller caller;
   caller.principal = person.principal();
   caller.tenant = person.tenant();
-  ASSIGN_OR_RETURN(caller.role, rpc::ParseRole(person.role()));
+  const bool bound = !person.bound_role().empty();
+  if (bound) caller.projects = rpc::ProjectScope::BoundTo({person.projects().begin(), person.projects().end()});
+  ASSIGN_OR_RETURN(caller.role, rpc::ParseRole(bound ? person.bound_role() : person.role()));
   return caller;
 }
 
@@ -174,6 +181,7 @@ v1::Session SessionBook::Message(const rpc::Caller& caller, const StoredSession&
   message.set_principal(caller.principal);
   message.set_role(std::string(rpc::RoleName(caller.role)));
   message.set_tenant(caller.tenant);
+  message.mutable_projects()->Assign(caller.projects.projects().begin(), caller.projects.projects().end());
   *message.mutable_expire_time() = session.expire_time();
   message.set_idle_seconds(static_cast<int32_t>(absl::ToInt64Seconds(terms_.idle)));
   return message;

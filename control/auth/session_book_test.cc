@@ -141,6 +141,27 @@ TEST_CASE("a person of the issuer has role and tenant as they were, until that i
   CHECK(Reason(sessions.Check(token).status()) == "SESSION_ENDED");
 }
 
+TEST_CASE("the session of a bound person is bound as they were, and is nobody's to who knows no projects") {
+  Sessions sessions;
+  rpc::Caller person;
+  person.principal = "people/ada";
+  person.role = rpc::Role::kPublisher;
+  person.projects = rpc::ProjectScope::BoundTo({"energy", "water"});
+  const auto begun = sessions.book->BeginFor(person);
+  REQUIRE_OK(begun);
+  CHECK(begun->projects_size() == 2);
+  sessions.Open();
+  const auto caller = sessions.Check(begun->token());
+  REQUIRE_OK(caller);
+  CHECK(caller->role == rpc::Role::kPublisher);
+  CHECK(caller->projects == person.projects);
+  const auto stored = sessions.store->Range("session/");
+  REQUIRE_OK(stored);
+  storage::v1::StoredSession session;
+  REQUIRE(session.ParseFromString(stored->at(0).value));
+  CHECK(session.person().role() == "none");
+}
+
 TEST_CASE("a call without a session has none to tell of or to end") {
   Sessions sessions;
   CHECK(Reason(sessions.book->Describe({}).status()) == "NOT_SIGNED_IN");

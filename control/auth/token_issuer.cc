@@ -12,6 +12,7 @@ namespace chartly::auth {
 namespace {
 
 constexpr char kPrincipal[] = "people/";
+constexpr char kAllProjects[] = "*";
 
 absl::Status Invalid(absl::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "ISSUER_INVALID", message);
@@ -39,6 +40,7 @@ absl::Status CheckConfig(const TokenConfig& config) {
 jwt::TokenTerms TermsOf(const TokenConfig& config) {
   jwt::TokenTerms terms{config.issuer, config.audience, config.role_claim};
   terms.tenant_claim = config.tenant_claim;
+  terms.project_claim = config.project_claim;
   return terms;
 }
 
@@ -78,6 +80,17 @@ absl::StatusOr<std::string> TokenIssuer::TenantOf(const std::vector<std::string>
                absl::StrCat("the claim ", terms_.tenant_claim, " of the token does not name one tenant"));
 }
 
+// Likewise: who may work in all of them has that said.
+absl::StatusOr<rpc::ProjectScope> TokenIssuer::ProjectsOf(const std::vector<std::string>& texts) const {
+  if (terms_.project_claim.empty()) return rpc::ProjectScope();
+  if (std::count(texts.begin(), texts.end(), kAllProjects) > 0) return rpc::ProjectScope();
+  absl::StatusOr<rpc::ProjectScope> projects = rpc::ProjectScope::Parse(texts);
+  if (projects.ok() && projects->bound()) return projects;
+  return Error(absl::StatusCode::kUnauthenticated, "TOKEN_PROJECTS_WRONG",
+               absl::StrCat("the claim ", terms_.project_claim, " of the token names no projects, at most ",
+                            rpc::ProjectScope::kMaxProjects, ", and not '*' for all of them"));
+}
+
 absl::StatusOr<rpc::Caller> TokenIssuer::Check(absl::string_view text, const jwt::TokenTerms& terms) {
   ASSIGN_OR_RETURN(const jwt::JsonWebToken token, jwt::JsonWebToken::Parse(text));
   ASSIGN_OR_RETURN(const IssuerKeys::Keys keys, keys_->For(token.key_id()));
@@ -87,6 +100,7 @@ absl::StatusOr<rpc::Caller> TokenIssuer::Check(absl::string_view text, const jwt
   caller.principal = absl::StrCat(kPrincipal, claims.subject);
   caller.role = RoleOf(claims.list);
   ASSIGN_OR_RETURN(caller.tenant, TenantOf(claims.tenants));
+  ASSIGN_OR_RETURN(caller.projects, ProjectsOf(claims.projects));
   return caller;
 }
 

@@ -23,6 +23,7 @@ struct TokenConfig {
   std::string audience;
   std::string role_claim = "groups";
   std::string tenant_claim;                // empty: all tokens are of the default tenant
+  std::string project_claim;               // empty: no token is bound to projects
   std::map<std::string, rpc::Role> roles;  // by what the claim holds
   std::string authorities;                 // PEM texts to trust beside those of the machine
 };
@@ -53,6 +54,8 @@ class TokenIssuer {
   rpc::Role RoleOf(const std::vector<std::string>& texts) const;
   // Unauthenticated (TOKEN_TENANT_WRONG).
   absl::StatusOr<std::string> TenantOf(const std::vector<std::string>& texts) const;
+  // Unauthenticated (TOKEN_PROJECTS_WRONG).
+  absl::StatusOr<rpc::ProjectScope> ProjectsOf(const std::vector<std::string>& texts) const;
 
   const std::map<std::string, rpc::Role> roles_;
   const jwt::TokenTerms terms_;

@@ -33,6 +33,16 @@ struct World {
     return separate.Check(signer.Token(all));
   }
 
+  // The same of projects.
+  absl::StatusOr<rpc::Caller> CheckProjects(const std::string& claims) {
+    TokenConfig config = Config();
+    config.project_claim = "projects";
+    TokenIssuer separate{config, [this] { return Fetch(); }, clock};
+    std::string all = Claims("[\"readers\"]");
+    all.insert(all.size() - 1, claims);
+    return separate.Check(signer.Token(all));
+  }
+
   static TokenConfig Config(const std::string& address = "https://issuer.test") {
     TokenConfig config;
     config.issuer = address;
@@ -76,6 +86,23 @@ TEST_CASE("a token is of the tenant that its claim names, and of none without") 
     INFO(none);
     CHECK(Reason(world.CheckTenant(none).status()) == "TOKEN_TENANT_WRONG");
   }
+}
+
+TEST_CASE("a token is bound to the projects that its claim names, and to none only where it says so") {
+  World world;
+  const auto bound = world.CheckProjects(R"(,"projects":["water","energy"])");
+  REQUIRE_OK(bound);
+  CHECK(bound->role == rpc::Role::kViewer);
+  CHECK(bound->projects == rpc::ProjectScope::BoundTo({"energy", "water"}));
+  CHECK(world.CheckProjects(R"(,"projects":"energy")")->projects == rpc::ProjectScope::BoundTo({"energy"}));
+  CHECK_FALSE(world.CheckProjects(R"(,"projects":["energy","*"])")->projects.bound());
+  for (const char* wrong : {"", R"(,"projects":[])", R"(,"projects":"")", R"(,"projects":["a.b"])", R"(,"projects":7)",
+                            R"(,"projects":{"energy":true})"}) {
+    INFO(wrong);
+    CHECK(Reason(world.CheckProjects(wrong).status()) == "TOKEN_PROJECTS_WRONG");
+  }
+  // Without the flag a claim of that name means nothing.
+  CHECK_FALSE(world.CheckTenant(R"(,"org":"acme","projects":["energy"])")->projects.bound());
 }
 
 TEST_CASE("the highest role that the claim is mapped to counts, and none is had for nothing") {

@@ -213,13 +213,19 @@ absl::StatusOr<v1::Backfill> BackfillTable::Get(absl::string_view id) const {
   return Describe(*table);
 }
 
-std::vector<v1::Backfill> BackfillTable::List(absl::string_view before, size_t limit,
-                                              absl::string_view profile_id) const {
+absl::Status BackfillTable::Check(absl::string_view id, const rpc::ProjectScope& projects) const {
+  ASSIGN_OR_RETURN(const Table* table, Find(id));
+  return projects.Includes(table->info.profile_id()) ? absl::OkStatus() : Unknown(id);
+}
+
+std::vector<v1::Backfill> BackfillTable::List(absl::string_view before, size_t limit, absl::string_view profile_id,
+                                              const rpc::ProjectScope& projects) const {
   std::vector<v1::Backfill> found;
   auto it = before.empty() ? tables_.end() : tables_.lower_bound(before);
   while (it != tables_.begin() && found.size() < limit) {
     --it;
-    if (profile_id.empty() || it->second.info.profile_id() == profile_id) found.push_back(Describe(it->second));
+    const std::string& of = it->second.info.profile_id();
+    if ((profile_id.empty() || of == profile_id) && projects.Includes(of)) found.push_back(Describe(it->second));
   }
   return found;
 }

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "chartly/v1/backfill.pb.h"
 #include "chartly/v1/coordinator.pb.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 
 namespace chartly::coordinator {
@@ -47,10 +48,12 @@ class BackfillTable {
   // Takes up a backfill: `wanted` has id, profile, range, step, at_most, creator and create_time. InvalidArgument
   // (BACKFILL_INVALID), AlreadyExists (BACKFILL_OVERLAPS), ResourceExhausted (BACKFILLS_TOO_MANY).
   absl::StatusOr<v1::Backfill> Create(v1::Backfill wanted);
-  // NotFound (BACKFILL_NOT_FOUND), as all that follow.
+  // OK if it is of a profile of these projects; NotFound (BACKFILL_NOT_FOUND), as all that follow.
+  absl::Status Check(absl::string_view id, const rpc::ProjectScope& projects) const;
   absl::StatusOr<v1::Backfill> Get(absl::string_view id) const;
-  // Those before `before` (all if empty), newest first.
-  std::vector<v1::Backfill> List(absl::string_view before, size_t limit, absl::string_view profile_id) const;
+  // Those before `before` (all if empty), newest first, of profiles of these projects.
+  std::vector<v1::Backfill> List(absl::string_view before, size_t limit, absl::string_view profile_id,
+                                 const rpc::ProjectScope& projects = {}) const;
   // Those from `from` on, of that state (any if unspecified).
   absl::StatusOr<std::vector<v1::Partition>> Partitions(absl::string_view id, size_t from, size_t limit,
                                                         v1::PartitionState state) const;

@@ -49,13 +49,14 @@ std::string CaptureTable::TokenOf(const v1::Capture& capture) {
   return absl::StrCat(capture.profile_id(), std::string(1, kBetween), capture.drone_id());
 }
 
-std::vector<v1::Capture> CaptureTable::List(absl::string_view after, size_t limit, absl::string_view profile_id) const {
+std::vector<v1::Capture> CaptureTable::List(absl::string_view after, size_t limit, absl::string_view profile_id,
+                                            const rpc::ProjectScope& projects) const {
   std::vector<v1::Capture> found;
   Key begin = absl::StrSplit(after, absl::MaxSplits(kBetween, 1));
   if (begin.first < profile_id) begin = {std::string(profile_id), ""};
   for (auto it = captures_.upper_bound(begin); it != captures_.end() && found.size() < limit; ++it) {
     if (!profile_id.empty() && it->first.first != profile_id) break;
-    found.push_back(it->second);
+    if (projects.Includes(it->first.first)) found.push_back(it->second);
   }
   return found;
 }

@@ -13,6 +13,7 @@
 
 #include "absl/strings/string_view.h"
 #include "chartly/v1/capture.pb.h"
+#include "common/rpc/project_scope.h"
 
 namespace chartly::coordinator {
 
@@ -25,8 +26,10 @@ class CaptureTable {
   void Take(const std::string& drone_id, const v1::CaptureReport& report);
   // Nothing is known of a drone until it tells again.
   void Forget(const std::string& drone_id);
-  // Those behind `after` in order of profile and drone, as it is in a page token; of one profile unless that is empty.
-  std::vector<v1::Capture> List(absl::string_view after, size_t limit, absl::string_view profile_id) const;
+  // Those behind `after` in order of profile and drone, as it is in a page token; of one profile unless that is empty,
+  // and of profiles of these projects.
+  std::vector<v1::Capture> List(absl::string_view after, size_t limit, absl::string_view profile_id,
+                                const rpc::ProjectScope& projects = {}) const;
   // Of one profile, in order of drone.
   std::vector<v1::Capture> Of(absl::string_view profile_id) const { return List("", kMaxInAll, profile_id); }
   // Where a page goes on behind this one.

@@ -24,6 +24,7 @@
 #include "chartly/v1/coordinator.pb.h"
 #include "chartly/v1/registry.pb.h"
 #include "common/clock/clock.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 #include "control/coordinator/assignment.h"
 #include "control/coordinator/backfill_table.h"
@@ -103,16 +104,19 @@ class Coordinator {
   // Keeps a run that was done elsewhere; the same id again replaces it. AlreadyExists (RUN_EXISTS) if the id is ours.
   absl::StatusOr<v1::Run> RecordRun(const v1::CreateRunRequest& request);
   absl::StatusOr<v1::Run> GetRun(absl::string_view run_id);
-  // A page; `next` is the sequence to go on before, 0 at the end.
+  // OK if it is of a profile of these projects; else NotFound (RUN_NOT_FOUND).
+  absl::Status CheckRun(absl::string_view run_id, const rpc::ProjectScope& projects);
+  // A page of profiles of these projects; `next` is the sequence to go on before, 0 at the end.
   std::vector<v1::Run> ListRuns(int64_t before, size_t limit, absl::string_view profile_id, absl::string_view drone_id,
-                                int64_t& next) const;
+                                int64_t& next, const rpc::ProjectScope& projects = {}) const;
   // FailedPrecondition (RUN_FINAL) if it has ended.
   absl::StatusOr<v1::Run> CancelRun(absl::string_view run_id);
   absl::StatusOr<v1::ProfileStatus> GetProfileStatus(absl::string_view profile_id) const;
 
   // Rollouts (coordinator_rollouts.cc), as RolloutTable gives them.
   absl::StatusOr<v1::Rollout> GetRollout(absl::string_view profile_id) const;
-  std::vector<v1::Rollout> ListRollouts(absl::string_view after, size_t limit) const;
+  std::vector<v1::Rollout> ListRollouts(absl::string_view after, size_t limit,
+                                        const rpc::ProjectScope& projects = {}) const;
   absl::StatusOr<v1::Rollout> AbortRollout(absl::string_view profile_id, const std::string& why);
   absl::StatusOr<v1::Rollout> AcceptRollout(absl::string_view profile_id);
 
@@ -125,7 +129,9 @@ class Coordinator {
   absl::StatusOr<v1::Backfill> CreateBackfill(const std::string& profile_id, const v1::CreateBackfillRequest& request,
                                               const std::string& creator);
   absl::StatusOr<v1::Backfill> GetBackfill(absl::string_view id) const;
-  std::vector<v1::Backfill> ListBackfills(absl::string_view before, size_t limit, absl::string_view profile_id) const;
+  absl::Status CheckBackfill(absl::string_view id, const rpc::ProjectScope& projects) const;
+  std::vector<v1::Backfill> ListBackfills(absl::string_view before, size_t limit, absl::string_view profile_id,
+                                          const rpc::ProjectScope& projects = {}) const;
   absl::StatusOr<std::vector<v1::Partition>> ListPartitions(absl::string_view id, size_t from, size_t limit,
                                                             v1::PartitionState state) const;
   absl::StatusOr<v1::Backfill> PauseBackfill(absl::string_view id, const std::string& why);
@@ -139,7 +145,8 @@ class Coordinator {
                                                           const v1::ReplayProfileRequest& request,
                                                           const std::string& trigger);
   // As CaptureTable lists them.
-  std::vector<v1::Capture> ListCaptures(absl::string_view after, size_t limit, absl::string_view profile_id) const;
+  std::vector<v1::Capture> ListCaptures(absl::string_view after, size_t limit, absl::string_view profile_id,
+                                        const rpc::ProjectScope& projects = {}) const;
 
   // Quotas of sources with a name after `after`, in order (coordinator_quotas.cc).
   std::vector<v1::SourceQuota> ListQuotas(absl::string_view after, size_t limit) const;

@@ -88,10 +88,16 @@ absl::StatusOr<v1::Backfill> Coordinator::GetBackfill(absl::string_view id) cons
   return backfills_.Get(id);
 }
 
-std::vector<v1::Backfill> Coordinator::ListBackfills(absl::string_view before, size_t limit,
-                                                     absl::string_view profile_id) const {
+absl::Status Coordinator::CheckBackfill(absl::string_view id, const rpc::ProjectScope& projects) const {
   absl::MutexLock lock(&mu_);
-  return backfills_.List(before, limit, profile_id);
+  return backfills_.Check(id, projects);
+}
+
+std::vector<v1::Backfill> Coordinator::ListBackfills(absl::string_view before, size_t limit,
+                                                     absl::string_view profile_id,
+                                                     const rpc::ProjectScope& projects) const {
+  absl::MutexLock lock(&mu_);
+  return backfills_.List(before, limit, profile_id, projects);
 }
 
 absl::StatusOr<std::vector<v1::Partition>> Coordinator::ListPartitions(absl::string_view id, size_t from, size_t limit,

@@ -31,10 +31,10 @@ bool IsWanted(const v1::Capture& capture, const v1::ReplayProfileRequest& reques
 
 }  // namespace
 
-std::vector<v1::Capture> Coordinator::ListCaptures(absl::string_view after, size_t limit,
-                                                   absl::string_view profile_id) const {
+std::vector<v1::Capture> Coordinator::ListCaptures(absl::string_view after, size_t limit, absl::string_view profile_id,
+                                                   const rpc::ProjectScope& projects) const {
   absl::MutexLock lock(&mu_);
-  return captures_.List(after, limit, profile_id);
+  return captures_.List(after, limit, profile_id, projects);
 }
 
 absl::Status Coordinator::CheckNoReplay(absl::string_view profile_id) const {

@@ -68,9 +68,10 @@ absl::StatusOr<v1::Rollout> Coordinator::GetRollout(absl::string_view profile_id
   return rollouts_.Get(profile_id);
 }
 
-std::vector<v1::Rollout> Coordinator::ListRollouts(absl::string_view after, size_t limit) const {
+std::vector<v1::Rollout> Coordinator::ListRollouts(absl::string_view after, size_t limit,
+                                                   const rpc::ProjectScope& projects) const {
   absl::MutexLock lock(&mu_);
-  return rollouts_.List(after, limit);
+  return rollouts_.List(after, limit, projects);
 }
 
 absl::StatusOr<v1::Rollout> Coordinator::AbortRollout(absl::string_view profile_id, const std::string& why) {

@@ -131,11 +131,19 @@ absl::StatusOr<v1::Run> Coordinator::GetRun(absl::string_view run_id) {
   return Describe(*record);
 }
 
+absl::Status Coordinator::CheckRun(absl::string_view run_id, const rpc::ProjectScope& projects) {
+  absl::MutexLock lock(&mu_);
+  const RunRecord* record = runs_.Find(run_id);
+  const bool is_there = record != nullptr && projects.Includes(record->run.profile_id());
+  return is_there ? absl::OkStatus() : RunUnknown(run_id);
+}
+
 std::vector<v1::Run> Coordinator::ListRuns(int64_t before, size_t limit, absl::string_view profile_id,
-                                           absl::string_view drone_id, int64_t& next) const {
+                                           absl::string_view drone_id, int64_t& next,
+                                           const rpc::ProjectScope& projects) const {
   absl::MutexLock lock(&mu_);
   // One more than asked for tells whether there is a next page.
-  std::vector<const RunRecord*> found = runs_.List(before, limit + 1, profile_id, drone_id);
+  std::vector<const RunRecord*> found = runs_.List(before, limit + 1, profile_id, drone_id, projects);
   next = 0;
   if (found.size() > limit) {
     found.pop_back();

@@ -160,26 +160,27 @@ grpc::Status CoordinatorService::RunProfileNow(grpc::ServerContext* context, con
 
 grpc::Status CoordinatorService::ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
                                           v1::ListRunsResponse* response) {
-  return guard_.Unary(
-      context, "ListRuns", *request, response, [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListRunsResponse> {
-        int32_t wanted = request->page_size() != 0 ? request->page_size() : request->limit();
-        ASSIGN_OR_RETURN(size_t size, PageSize(wanted, 50, 1000));
-        ASSIGN_OR_RETURN(int64_t before, ParseRunToken(request->page_token()));
-        int64_t next = 0;
-        v1::ListRunsResponse answer;
-        for (v1::Run& run :
-             tenants_.Of(caller).coordinator.ListRuns(before, size, request->profile_id(), request->drone_id(), next)) {
-          *answer.add_runs() = std::move(run);
-        }
-        if (next != 0) answer.set_next_page_token(MakeRunToken(next));
-        return answer;
-      });
+  return guard_.Unary(context, "ListRuns", *request, response,
+                      [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListRunsResponse> {
+                        int32_t wanted = request->page_size() != 0 ? request->page_size() : request->limit();
+                        ASSIGN_OR_RETURN(size_t size, PageSize(wanted, 50, 1000));
+                        ASSIGN_OR_RETURN(int64_t before, ParseRunToken(request->page_token()));
+                        int64_t next = 0;
+                        v1::ListRunsResponse answer;
+                        for (v1::Run& run : tenants_.Of(caller).coordinator.ListRuns(
+                                 before, size, request->profile_id(), request->drone_id(), next, caller.projects)) {
+                          *answer.add_runs() = std::move(run);
+                        }
+                        if (next != 0) answer.set_next_page_token(MakeRunToken(next));
+                        return answer;
+                      });
 }
 
 grpc::Status CoordinatorService::GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request,
                                         v1::Run* response) {
   return guard_.Unary(context, "GetRun", *request, response, [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
     ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
+    RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckRun(id, caller.projects));
     return tenants_.Of(caller).coordinator.GetRun(id);
   });
 }
@@ -189,6 +190,7 @@ grpc::Status CoordinatorService::CancelRun(grpc::ServerContext* context, const v
   return guard_.Unary(context, "CancelRun", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Run> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "runs"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckRun(id, caller.projects));
                         return tenants_.Of(caller).coordinator.CancelRun(id);
                       });
 }
@@ -212,8 +214,8 @@ grpc::Status CoordinatorService::ListRollouts(grpc::ServerContext* context, cons
   return guard_.Unary(context, "ListRollouts", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListRolloutsResponse> {
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
-                        std::vector<v1::Rollout> found =
-                            tenants_.Of(caller).coordinator.ListRollouts(request->page_token(), size + 1);
+                        std::vector<v1::Rollout> found = tenants_.Of(caller).coordinator.ListRollouts(
+                            request->page_token(), size + 1, caller.projects);
                         v1::ListRolloutsResponse answer;
                         if (found.size() > size) {
                           found.pop_back();
@@ -285,7 +287,7 @@ grpc::Status CoordinatorService::ListCaptures(grpc::ServerContext* context, cons
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListCapturesResponse> {
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
                         std::vector<v1::Capture> found = tenants_.Of(caller).coordinator.ListCaptures(
-                            request->page_token(), size + 1, request->profile_id());
+                            request->page_token(), size + 1, request->profile_id(), caller.projects);
                         v1::ListCapturesResponse answer;
                         if (found.size() > size) {
                           found.pop_back();

@@ -42,7 +42,7 @@ grpc::Status CoordinatorService::ListBackfills(grpc::ServerContext* context, con
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListBackfillsResponse> {
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 50, 1000));
                         std::vector<v1::Backfill> found = tenants_.Of(caller).coordinator.ListBackfills(
-                            request->page_token(), size + 1, request->profile_id());
+                            request->page_token(), size + 1, request->profile_id(), caller.projects);
                         v1::ListBackfillsResponse answer;
                         if (found.size() > size) {
                           found.pop_back();
@@ -58,6 +58,7 @@ grpc::Status CoordinatorService::GetBackfill(grpc::ServerContext* context, const
   return guard_.Unary(context, "GetBackfill", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Backfill> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "backfills"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckBackfill(id, caller.projects));
                         return tenants_.Of(caller).coordinator.GetBackfill(id);
                       });
 }
@@ -67,6 +68,7 @@ grpc::Status CoordinatorService::ListPartitions(grpc::ServerContext* context, co
   return guard_.Unary(context, "ListPartitions", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::ListPartitionsResponse> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->parent(), "backfills"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckBackfill(id, caller.projects));
                         ASSIGN_OR_RETURN(size_t size, PageSize(request->page_size(), 100, 1000));
                         ASSIGN_OR_RETURN(size_t from, ParsePlace(request->page_token()));
                         ASSIGN_OR_RETURN(
@@ -87,6 +89,7 @@ grpc::Status CoordinatorService::PauseBackfill(grpc::ServerContext* context, con
   return guard_.Unary(context, "PauseBackfill", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Backfill> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "backfills"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckBackfill(id, caller.projects));
                         return tenants_.Of(caller).coordinator.PauseBackfill(id, request->reason());
                       });
 }
@@ -96,6 +99,7 @@ grpc::Status CoordinatorService::ResumeBackfill(grpc::ServerContext* context, co
   return guard_.Unary(context, "ResumeBackfill", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Backfill> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "backfills"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckBackfill(id, caller.projects));
                         return tenants_.Of(caller).coordinator.ResumeBackfill(id);
                       });
 }
@@ -105,6 +109,7 @@ grpc::Status CoordinatorService::CancelBackfill(grpc::ServerContext* context, co
   return guard_.Unary(context, "CancelBackfill", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Backfill> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "backfills"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckBackfill(id, caller.projects));
                         return tenants_.Of(caller).coordinator.CancelBackfill(id);
                       });
 }
@@ -114,6 +119,7 @@ grpc::Status CoordinatorService::RetryBackfill(grpc::ServerContext* context, con
   return guard_.Unary(context, "RetryBackfill", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<v1::Backfill> {
                         ASSIGN_OR_RETURN(std::string id, ParseName(request->name(), "backfills"));
+                        RETURN_IF_ERROR(tenants_.Of(caller).coordinator.CheckBackfill(id, caller.projects));
                         return tenants_.Of(caller).coordinator.RetryBackfill(id);
                       });
 }

@@ -1,5 +1,6 @@
 #include "control/coordinator/event_watch_service.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -57,14 +58,30 @@ void EventWatch::OnCancel() {
   Send();
 }
 
+// Drones are of the whole tenant.
+bool EventWatch::IsTold(const v1::Event& event) const {
+  if (!caller_.projects.bound()) return true;
+  switch (event.subject_case()) {
+    case v1::Event::kRun:
+      return caller_.projects.Includes(event.run().profile_id());
+    case v1::Event::kRollout:
+      return caller_.projects.Includes(event.rollout().profile_id());
+    default:
+      return false;
+  }
+}
+
 void EventWatch::Send() {
   enum { kNothing, kWrite, kEnd } next = kNothing;
   absl::Status end;
   {
     absl::MutexLock lock(&mu_);
     if (busy_ || ended_) return;
-    if (waiting_.empty() && !gone_) {
+    for (bool more = true; more && waiting_.empty() && !gone_;) {
       std::vector<v1::Event> news = events().Next(position_);
+      more = !news.empty();
+      news.erase(std::remove_if(news.begin(), news.end(), [this](const v1::Event& event) { return !IsTold(event); }),
+                 news.end());
       waiting_.assign(std::make_move_iterator(news.begin()), std::make_move_iterator(news.end()));
     }
     if (gone_) {
@@ -105,8 +122,9 @@ void EventWatch::Readmit() {
   const absl::Status status = guard_.Admit(context_, "WatchEvents", caller);
   // While nobody can tell, the answer of before stands; the directory bounds for how long.
   if (!status.ok() && !absl::IsUnavailable(status)) return End(status);
-  if (status.ok() && caller.tenant != caller_.tenant) {
-    return End(Error(absl::StatusCode::kUnauthenticated, "TENANT_CHANGED", "the key is of another tenant now"));
+  if (status.ok() && (caller.tenant != caller_.tenant || caller.projects != caller_.projects)) {
+    return End(Error(absl::StatusCode::kUnauthenticated, "TENANT_CHANGED",
+                     "the key is of another tenant or other projects now; watch again"));
   }
   {
     absl::MutexLock lock(&mu_);

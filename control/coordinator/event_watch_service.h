@@ -44,6 +44,8 @@ class EventWatch final : public grpc::ServerWriteReactor<v1::Event>,
 
  private:
   absl::Status Admit(const grpc::CallbackServerContext& context, const v1::WatchEventsRequest& request);
+  // Whether the caller may hear of it.
+  bool IsTold(const v1::Event& event) const;
   EventLog& events() { return tenant_->events; }
   // Sends the next event, or the end, unless something is being sent.
   void Send() ABSL_LOCKS_EXCLUDED(mu_);

@@ -269,10 +269,11 @@ absl::StatusOr<v1::Rollout> RolloutTable::Get(absl::string_view profile_id) cons
   return it->second.stored.rollout();
 }
 
-std::vector<v1::Rollout> RolloutTable::List(absl::string_view after, size_t limit) const {
+std::vector<v1::Rollout> RolloutTable::List(absl::string_view after, size_t limit,
+                                            const rpc::ProjectScope& projects) const {
   std::vector<v1::Rollout> found;
   for (auto it = entries_.upper_bound(after); it != entries_.end() && found.size() < limit; ++it) {
-    if (it->second.stored.has_rollout()) found.push_back(it->second.stored.rollout());
+    if (it->second.stored.has_rollout() && projects.Includes(it->first)) found.push_back(it->second.stored.rollout());
   }
   return found;
 }

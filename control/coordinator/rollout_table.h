@@ -20,6 +20,7 @@
 #include "chartly/v1/aggregator.pb.h"
 #include "chartly/v1/coordinator.pb.h"
 #include "common/profile/profile.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 #include "control/coordinator/profile_table.h"
 #include "control/coordinator/rollout_judge.h"
@@ -60,8 +61,8 @@ class RolloutTable {
 
   // NotFound (ROLLOUT_NOT_FOUND).
   absl::StatusOr<v1::Rollout> Get(absl::string_view profile_id) const;
-  // Those of profiles after `after`, in order.
-  std::vector<v1::Rollout> List(absl::string_view after, size_t limit) const;
+  // Those of profiles after `after` and of these projects, in order.
+  std::vector<v1::Rollout> List(absl::string_view after, size_t limit, const rpc::ProjectScope& projects = {}) const;
   // FailedPrecondition (ROLLOUT_NOT_RUNNING, ROLLOUT_IN_USE) as AbortRollout and AcceptRollout say.
   absl::StatusOr<v1::Rollout> Abort(absl::string_view profile_id, const std::string& why, absl::Time now);
   absl::StatusOr<v1::Rollout> Accept(const ProfileEntry& profile, absl::Time now);

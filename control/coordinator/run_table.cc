@@ -225,11 +225,12 @@ const RunRecord* RunTable::NewestSuccessOf(absl::string_view profile_id) const {
 }
 
 std::vector<const RunRecord*> RunTable::List(int64_t before, size_t limit, absl::string_view profile_id,
-                                             absl::string_view drone_id) const {
+                                             absl::string_view drone_id, const rpc::ProjectScope& projects) const {
   std::vector<const RunRecord*> found;
   for (auto it = runs_.lower_bound(before); it != runs_.begin() && found.size() < limit;) {
     const RunRecord& record = *(--it)->second;
     if (!profile_id.empty() && record.run.profile_id() != profile_id) continue;
+    if (!projects.Includes(record.run.profile_id())) continue;
     if (!drone_id.empty() && record.run.drone_id() != drone_id) continue;
     found.push_back(&record);
   }

@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "chartly/v1/aggregator.pb.h"
 #include "chartly/v1/coordinator.pb.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 #include "control/coordinator/scheduler.h"
 
@@ -103,9 +104,9 @@ class RunTable {
   ProfileHistory HistoryOf(absl::string_view profile_id) const;
   const RunRecord* NewestOf(absl::string_view profile_id) const;
   const RunRecord* NewestSuccessOf(absl::string_view profile_id) const;
-  // Runs with a sequence below `before`, newest first.
+  // Runs with a sequence below `before`, newest first, of profiles of these projects.
   std::vector<const RunRecord*> List(int64_t before, size_t limit, absl::string_view profile_id,
-                                     absl::string_view drone_id) const;
+                                     absl::string_view drone_id, const rpc::ProjectScope& projects = {}) const;
   // Forgets the oldest final runs over `max_runs`; what the schedule of a profile rests on stays.
   void Prune(size_t max_runs);
   // Profiles whose runs changed since the last call.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/rpc/access.h"
+#include "common/rpc/profile_fields.h"
 #include "control/gateway/route_table.h"
 #include "test/support/generated_doc.h"
 #include "test/support/test.h"
@@ -33,7 +34,28 @@ The roles of keys form a ladder: `viewer`, `operator`, `publisher`, `admin`. Eac
 | `signed` | takes no key: every request carries a proof of its own, which the method checks |
 
 "audited" is written to the audit log with its outcome, whether it was done or refused.
+
+## Keys that are bound to projects
+
+The project of a profile is what its id has before the first dot: `energy.prices` is in `energy`, `prices` in none. A key,
+a signed token and the session of either can be bound to projects ([tenants.md](tenants.md#projects)). How a method deals
+with them also stands in its proto (`option (binding)`, `x-binding` in OpenAPI), and without it the process does not start:
+
+| Bound keys | |
+|---|---|
+| `free` | are answered like any other: it is about no profile |
+| `named` | the request has to name a profile, and of their projects alone (`PROJECT_NOT_YOURS`) |
+| `sought` | what is of other projects is left out, and its ids read like those of nothing; profiles that are named have to be theirs |
+| `refused` | `PROJECTS_NOT_SERVED`: it is about more than the profiles of some projects |
+
+They never meet the other methods.
 )";
+
+std::string BindingCell(const google::protobuf::MethodDescriptor& method) {
+  const v1::Access access = rpc::AccessOf(method);
+  const bool for_keys = access != v1::ACCESS_DRONE && access != v1::ACCESS_INTERNAL && access != v1::ACCESS_SIGNED;
+  return for_keys ? absl::StrCat("`", rpc::BindingName(rpc::BindingOf(method)), "`") : "";
+}
 
 // Every service of the files that have a route: parts also serve services without any.
 std::set<const google::protobuf::ServiceDescriptor*> Services(const RouteTable& table) {
@@ -65,15 +87,18 @@ TEST_CASE("the page of access rules says what the protos say, and every method h
       const google::protobuf::MethodDescriptor& method = *service->method(i);
       INFO(method.full_name());
       CHECK(rpc::AccessOf(method) != v1::ACCESS_UNSPECIFIED);
+      CHECK(rpc::BindingOf(method) != v1::BINDING_UNSPECIFIED);
+      CHECK(rpc::ProfileFields(method).complete());
       auto found = routes.find(method.full_name());
       absl::StrAppend(&section, "| ", method.name(), " | `", rpc::AccessName(rpc::AccessOf(method)), "` | ",
-                      found == routes.end() ? "" : absl::StrJoin(found->second, ", "), " | ",
-                      rpc::IsAudited(method) ? "audited" : "", " |\n");
+                      BindingCell(method), " | ", found == routes.end() ? "" : absl::StrJoin(found->second, ", "),
+                      " | ", rpc::IsAudited(method) ? "audited" : "", " |\n");
     }
   }
   std::string doc = kHead;
   for (const auto& [name, section] : sections) {
-    absl::StrAppend(&doc, "\n## ", name, "\n\n| Method | Rule | REST | |\n|---|---|---|---|\n", section);
+    absl::StrAppend(&doc, "\n## ", name, "\n\n| Method | Rule | Bound keys | REST | |\n|---|---|---|---|---|\n",
+                    section);
   }
   testing::CheckGeneratedDoc("docs/access.md", doc);
 }

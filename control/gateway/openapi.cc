@@ -89,12 +89,12 @@ std::string Operation(const Route& route, int number, OpenApiSchemas& schemas) {
   const v1::Access access = rpc::AccessOf(method);
   std::string id = absl::StrCat(method.service()->name(), "_", method.name());
   if (number > 1) absl::StrAppend(&id, "_", number);
-  return absl::StrCat("\"", absl::AsciiStrToLower(route.http_method), R"(":{"operationId":")", id, R"(","tags":[")",
-                      method.service()->name(), R"("],"parameters":[)", Parameters(route, schemas), "]",
-                      RequestBody(route, schemas), R"(,"responses":{"200":{"description":"OK","content":{)",
-                      AnswerContent(route, schemas), "}},", kErrorResponse, "}",
-                      rpc::NeedsNoCredential(access) ? "" : R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])",
-                      R"(,"x-access":")", rpc::AccessName(access), "\"}");
+  return absl::StrCat(
+      "\"", absl::AsciiStrToLower(route.http_method), R"(":{"operationId":")", id, R"(","tags":[")",
+      method.service()->name(), R"("],"parameters":[)", Parameters(route, schemas), "]", RequestBody(route, schemas),
+      R"(,"responses":{"200":{"description":"OK","content":{)", AnswerContent(route, schemas), "}},", kErrorResponse,
+      "}", rpc::NeedsNoCredential(access) ? "" : R"(,"security":[{"ApiKey":[]},{"Bearer":[]}])", R"(,"x-access":")",
+      rpc::AccessName(access), R"(","x-binding":")", rpc::BindingName(rpc::BindingOf(method)), "\"}");
 }
 
 }  // namespace

@@ -29,6 +29,10 @@ absl::StatusOr<storage::v1::StoredPlan> PlanStore::Get(const std::string& hash, 
     return Error(absl::StatusCode::kDataLoss, "STATE_DAMAGED", absl::StrCat("plan ", hash, " is damaged; plan again"));
   }
   if (entry.ok() && FromTimestamp(plan.plan().expire_time()) > now) return plan;
+  return NotThere(hash);
+}
+
+absl::Status PlanStore::NotThere(const std::string& hash) {
   return Error(absl::StatusCode::kNotFound, "PLAN_NOT_FOUND",
                absl::StrCat("no plan '", hash, "' of the last day is kept; make one with: chartly profile plan"),
                {{"plan", hash}});

@@ -22,6 +22,8 @@ class PlanStore {
   static constexpr absl::Duration kLifetime = absl::Hours(24);
 
   explicit PlanStore(StateStore& store) : store_(store) {}
+  // NotFound (PLAN_NOT_FOUND).
+  static absl::Status NotThere(const std::string& hash);
   // NotFound (PLAN_NOT_FOUND) if there is none, or its day is over.
   absl::StatusOr<storage::v1::StoredPlan> Get(const std::string& hash, absl::Time now) const;
   // Keeps a plan, made `now`, in place of one with its hash.

@@ -94,6 +94,35 @@ void AddEdit(const ProfileCommit& commit, v1::PreviewAssignmentsRequest& edits) 
   for (const v1::ProfileSignature& signature : commit.head.signatures()) edit.add_key_ids(signature.key_id());
 }
 
+rpc::ProjectScope ScopeOf(const storage::v1::StoredPlan& stored) {
+  if (stored.projects().empty()) return rpc::ProjectScope();
+  return rpc::ProjectScope::BoundTo({stored.projects().begin(), stored.projects().end()});
+}
+
+template <typename Ids>
+void KeepOwn(const rpc::ProjectScope& projects, Ids& ids) {
+  ids.erase(std::remove_if(ids.begin(), ids.end(), [&](const auto& id) { return !projects.Includes(id); }), ids.end());
+}
+
+// Profiles that are not planned move between drones, too.
+void KeepOwn(const rpc::ProjectScope& projects, std::vector<v1::PlannedDrone>& drones) {
+  for (v1::PlannedDrone& drone : drones) {
+    KeepOwn(projects, *drone.mutable_gained());
+    KeepOwn(projects, *drone.mutable_lost());
+    KeepOwn(projects, *drone.mutable_changed());
+    auto& refusals = *drone.mutable_refusals();
+    refusals.erase(std::remove_if(refusals.begin(), refusals.end(),
+                                  [&](const auto& refusal) { return !projects.Includes(refusal.profile_id()); }),
+                   refusals.end());
+  }
+  drones.erase(std::remove_if(drones.begin(), drones.end(),
+                              [](const v1::PlannedDrone& drone) {
+                                return drone.gained().empty() && drone.lost().empty() && drone.changed().empty() &&
+                                       drone.refusals().empty();
+                              }),
+               drones.end());
+}
+
 bool ChangesNothing(const v1::ProfilePlan& plan) {
   return std::all_of(plan.profiles().begin(), plan.profiles().end(),
                      [](const auto& profile) { return profile.action() == v1::PLAN_ACTION_UNCHANGED; });
@@ -131,10 +160,10 @@ absl::Status ProfilePlanner::AddText(const v1::PlanProfilesRequest& request, con
 }
 
 absl::Status ProfilePlanner::AddDeletions(const std::vector<std::string>& kept, const Author& author,
-                                          Draft& draft) const {
+                                          const rpc::ProjectScope& projects, Draft& draft) const {
   ProfilePage page;
   do {
-    ASSIGN_OR_RETURN(page, store_.ListHeads(kMaxPageSize, page.next_page_token));
+    ASSIGN_OR_RETURN(page, store_.ListHeads(kMaxPageSize, page.next_page_token, projects));
     for (const v1::Profile& profile : page.profiles) {
       if (std::binary_search(kept.begin(), kept.end(), profile.id())) continue;
       ASSIGN_OR_RETURN(ProfileHead head, store_.ReadHead(profile.id()));
@@ -152,20 +181,25 @@ absl::Status ProfilePlanner::AddDeletions(const std::vector<std::string>& kept, 
   return absl::OkStatus();
 }
 
-void ProfilePlanner::AddDrones(Draft& draft) {
+void ProfilePlanner::AddDrones(const rpc::ProjectScope& projects, Draft& draft) {
   if (draft.edits.edits().empty()) return;
   auto drones = preview_.Preview(draft.edits);
   if (!drones.ok()) {
     draft.plan.set_drones_unknown(std::string(drones.status().message()));
     return;
   }
+  if (projects.bound()) KeepOwn(projects, *drones);
   draft.plan.mutable_drones()->Assign(drones->begin(), drones->end());
 }
 
 absl::StatusOr<ProfilePlanner::Draft> ProfilePlanner::MakeDraft(const v1::PlanProfilesRequest& request,
-                                                                const Author& author) {
+                                                                const Author& author,
+                                                                const rpc::ProjectScope& projects) {
   RETURN_IF_ERROR(CheckRequest(request));
   ASSIGN_OR_RETURN(std::vector<chartly::Profile> parsed, ParseTexts(request));
+  for (const chartly::Profile& profile : parsed) {
+    if (!projects.Includes(profile.id)) return rpc::NotYourProject(author.actor, projects, profile.id);
+  }
   Draft draft;
   draft.plan.set_verdict(v1::COMPATIBILITY_VERDICT_COMPATIBLE);
   std::vector<std::string> ids;
@@ -176,42 +210,58 @@ absl::StatusOr<ProfilePlanner::Draft> ProfilePlanner::MakeDraft(const v1::PlanPr
       return request.profiles(i).filename().empty() ? added : Annotate(added, request.profiles(i).filename());
   }
   std::sort(ids.begin(), ids.end());
-  if (request.prune()) RETURN_IF_ERROR(AddDeletions(ids, author, draft));
+  if (request.prune()) RETURN_IF_ERROR(AddDeletions(ids, author, projects, draft));
   auto& profiles = *draft.plan.mutable_profiles();
   std::sort(profiles.begin(), profiles.end(),
             [](const auto& a, const auto& b) { return a.profile_id() < b.profile_id(); });
   auto& edits = *draft.edits.mutable_edits();
   std::sort(edits.begin(), edits.end(), [](const auto& a, const auto& b) { return a.profile_id() < b.profile_id(); });
-  if (!request.without_drones()) AddDrones(draft);
+  if (!request.without_drones()) AddDrones(projects, draft);
   draft.plan.set_hash(PlanHash(request, draft.plan));
   draft.plan.set_name(kPlans + draft.plan.hash());
   return draft;
 }
 
-absl::StatusOr<v1::ProfilePlan> ProfilePlanner::Plan(const v1::PlanProfilesRequest& request) {
+absl::StatusOr<v1::ProfilePlan> ProfilePlanner::Plan(const v1::PlanProfilesRequest& request, const std::string& actor,
+                                                     const rpc::ProjectScope& projects) {
   const absl::Time now = clock_.Now();
-  ASSIGN_OR_RETURN(Draft draft, MakeDraft(request, {now, "", ""}));
+  ASSIGN_OR_RETURN(Draft draft, MakeDraft(request, {now, actor, ""}, projects));
   *draft.plan.mutable_create_time() = ToTimestamp(now);
   *draft.plan.mutable_expire_time() = ToTimestamp(now + PlanStore::kLifetime);
   storage::v1::StoredPlan stored;
   *stored.mutable_request() = request;
   *stored.mutable_plan() = draft.plan;
+  stored.mutable_projects()->Assign(projects.projects().begin(), projects.projects().end());
   RETURN_IF_ERROR(plans_.Put(stored, now));
   return std::move(draft.plan);
 }
 
-absl::StatusOr<v1::ProfilePlan> ProfilePlanner::Get(const v1::GetProfilePlanRequest& request) const {
-  ASSIGN_OR_RETURN(std::string hash, ParsePlanName(request.name()));
+absl::StatusOr<storage::v1::StoredPlan> ProfilePlanner::Find(const std::string& hash,
+                                                             const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(storage::v1::StoredPlan stored, plans_.Get(hash, clock_.Now()));
+  const auto& planned = stored.plan().profiles();
+  const bool visible = std::all_of(planned.begin(), planned.end(), [&](const v1::PlannedProfile& profile) {
+    return projects.Includes(profile.profile_id());
+  });
+  // What it tells of drones may name profiles of all projects, unless it was made for some.
+  if (!visible || !projects.Covers(ScopeOf(stored))) return PlanStore::NotThere(hash);
+  return stored;
+}
+
+absl::StatusOr<v1::ProfilePlan> ProfilePlanner::Get(const v1::GetProfilePlanRequest& request,
+                                                    const rpc::ProjectScope& projects) const {
+  ASSIGN_OR_RETURN(std::string hash, ParsePlanName(request.name()));
+  ASSIGN_OR_RETURN(storage::v1::StoredPlan stored, Find(hash, projects));
   return std::move(*stored.mutable_plan());
 }
 
 absl::StatusOr<v1::ProfilePlan> ProfilePlanner::Apply(const v1::ApplyProfilePlanRequest& request,
-                                                      const std::string& actor) {
+                                                      const std::string& actor, const rpc::ProjectScope& projects) {
   ASSIGN_OR_RETURN(std::string hash, ParsePlanName(request.name()));
-  ASSIGN_OR_RETURN(storage::v1::StoredPlan stored, plans_.Get(hash, clock_.Now()));
+  ASSIGN_OR_RETURN(storage::v1::StoredPlan stored, Find(hash, projects));
   return RetryOnConflict([&]() -> absl::StatusOr<v1::ProfilePlan> {
-    ASSIGN_OR_RETURN(Draft draft, MakeDraft(stored.request(), {clock_.Now(), actor, absl::StrCat("plan ", hash)}));
+    const Author author{clock_.Now(), actor, absl::StrCat("plan ", hash)};
+    ASSIGN_OR_RETURN(Draft draft, MakeDraft(stored.request(), author, ScopeOf(stored)));
     v1::ProfilePlan answer = stored.plan();
     if (ChangesNothing(draft.plan)) {
       answer.set_already_applied(true);

@@ -12,6 +12,7 @@
 #include "chartly/v1/registry.pb.h"
 #include "common/clock/clock.h"
 #include "common/profile/profile.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 #include "control/registry/assignment_preview.h"
 #include "control/registry/plan_store.h"
@@ -30,11 +31,15 @@ class ProfilePlanner {
 
   // Makes a plan and keeps it. InvalidArgument: PROFILE_INVALID with the faults of all texts, PLAN_PROFILE_TWICE,
   // PLAN_TOO_LARGE, PLAN_EMPTY (nothing is given and everything is to be deleted); and what RevisionMaker refuses.
-  absl::StatusOr<v1::ProfilePlan> Plan(const v1::PlanProfilesRequest& request);
-  // InvalidArgument (NAME_INVALID), NotFound (PLAN_NOT_FOUND).
-  absl::StatusOr<v1::ProfilePlan> Get(const v1::GetProfilePlanRequest& request) const;
-  // FailedPrecondition: PLAN_DRIFTED, PROFILE_BREAKING.
-  absl::StatusOr<v1::ProfilePlan> Apply(const v1::ApplyProfilePlanRequest& request, const std::string& actor);
+  // PermissionDenied (PROJECT_NOT_YOURS) if a text is of none of these projects; nothing of others is deleted or told.
+  absl::StatusOr<v1::ProfilePlan> Plan(const v1::PlanProfilesRequest& request, const std::string& actor = "",
+                                       const rpc::ProjectScope& projects = {});
+  // InvalidArgument (NAME_INVALID), NotFound (PLAN_NOT_FOUND), also if it is about a profile of other projects.
+  absl::StatusOr<v1::ProfilePlan> Get(const v1::GetProfilePlanRequest& request,
+                                      const rpc::ProjectScope& projects = {}) const;
+  // As Get, and FailedPrecondition: PLAN_DRIFTED, PROFILE_BREAKING.
+  absl::StatusOr<v1::ProfilePlan> Apply(const v1::ApplyProfilePlanRequest& request, const std::string& actor,
+                                        const rpc::ProjectScope& projects = {});
 
  private:
   // A plan, and the commits that carry it out.
@@ -43,11 +48,14 @@ class ProfilePlanner {
     std::vector<ProfileCommit> commits;
     v1::PreviewAssignmentsRequest edits;  // of what runs
   };
-  absl::StatusOr<Draft> MakeDraft(const v1::PlanProfilesRequest& request, const Author& author);
+  absl::StatusOr<storage::v1::StoredPlan> Find(const std::string& hash, const rpc::ProjectScope& projects) const;
+  absl::StatusOr<Draft> MakeDraft(const v1::PlanProfilesRequest& request, const Author& author,
+                                  const rpc::ProjectScope& projects);
   absl::Status AddText(const v1::PlanProfilesRequest& request, const v1::ProfileText& text,
                        const chartly::Profile& parsed, const Author& author, Draft& draft) const;
-  absl::Status AddDeletions(const std::vector<std::string>& kept, const Author& author, Draft& draft) const;
-  void AddDrones(Draft& draft);
+  absl::Status AddDeletions(const std::vector<std::string>& kept, const Author& author,
+                            const rpc::ProjectScope& projects, Draft& draft) const;
+  void AddDrones(const rpc::ProjectScope& projects, Draft& draft);
 
   ProfileStore& store_;
   PlanStore plans_;

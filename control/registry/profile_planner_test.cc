@@ -17,12 +17,14 @@ class OneDrone final : public AssignmentPreview {
     if (away) return Error(absl::StatusCode::kUnavailable, "PEER_AWAY", "the coordinator is away");
     v1::PlannedDrone drone;
     drone.set_drone_id(name);
+    for (const std::string& id : moved) drone.add_changed(id);
     for (const v1::ProfileEdit& edit : request.edits()) {
       (edit.deleted() ? drone.add_lost() : drone.add_gained())->assign(edit.profile_id());
     }
     return std::vector<v1::PlannedDrone>{drone};
   }
   std::string name = "d1";
+  std::vector<std::string> moved = {};  // beside what is planned
   bool away = false;
 };
 
@@ -77,6 +79,39 @@ TEST_CASE("a plan says what becomes of each profile and drone, and its execution
   REQUIRE_OK(again);
   CHECK(again->already_applied());
   CHECK(fixture.Get("b")->generation() == 2);
+}
+
+TEST_CASE("a plan for some projects deletes and tells of nothing else, whoever carries it out") {
+  PlannerFixture fixture;
+  const rpc::ProjectScope energy = rpc::ProjectScope::BoundTo({"energy"});
+  for (const char* id : {"a", "energy.a", "energy.b", "water.a"}) REQUIRE_OK(fixture.Create(ProfileText(id)));
+  fixture.drones.moved = {"a", "energy.b", "water.a"};
+  const auto texts = PlannerFixture::Texts({ProfileText("energy.a", "1.1.0")}, /*prune=*/true);
+  const auto plan = fixture.planner.Plan(texts, "keys/e", energy);
+  REQUIRE_OK(plan);
+  CHECK(PlannerFixture::Actions(*plan) == "energy.a 3, energy.b 5");
+  REQUIRE(plan->drones_size() == 1);
+  CHECK(std::vector<std::string>(plan->drones(0).changed().begin(), plan->drones(0).changed().end()) ==
+        std::vector<std::string>{"energy.b"});
+  CHECK(plan->drones(0).lost_size() == 1);
+  v1::GetProfilePlanRequest get;
+  get.set_name(plan->name());
+  CHECK_OK(fixture.planner.Get(get, energy));
+  CHECK(Reason(fixture.planner.Get(get, rpc::ProjectScope::BoundTo({"water"})).status()) == "PLAN_NOT_FOUND");
+  v1::ApplyProfilePlanRequest apply;
+  apply.set_name(plan->name());
+  CHECK(Reason(fixture.planner.Apply(apply, "keys/w", rpc::ProjectScope::BoundTo({"water"})).status()) ==
+        "PLAN_NOT_FOUND");
+  REQUIRE_OK(fixture.planner.Apply(apply, "ann"));  // by somebody who may delete all
+  CHECK(Reason(fixture.Get("energy.b").status()) == "PROFILE_NOT_FOUND");
+  CHECK(fixture.Get("a").ok());
+  CHECK(fixture.Get("water.a").ok());
+  // A plan that was made for all tells of drones what is not for everyone.
+  const auto wide = fixture.planner.Plan(PlannerFixture::Texts({ProfileText("energy.a", "1.2.0")}));
+  get.set_name(wide->name());
+  CHECK(Reason(fixture.planner.Get(get, energy).status()) == "PLAN_NOT_FOUND");
+  CHECK(Reason(fixture.planner.Plan(PlannerFixture::Texts({ProfileText("water.a", "1.1.0")}), "keys/e", energy)
+                   .status()) == "PROJECT_NOT_YOURS");
 }
 
 TEST_CASE("the same plan has the same hash, of its canonical text") {

@@ -138,9 +138,8 @@ absl::StatusOr<v1::Profile> ProfileStore::ReadRevision(absl::string_view id, abs
   return revision;
 }
 
-absl::StatusOr<ProfilePage> ProfileStore::ReadProfilePage(const std::string& prefix, int32_t page_size,
-                                                          const std::string& page_token, bool reverse) const {
-  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {prefix, page_size, page_token, reverse}));
+absl::StatusOr<ProfilePage> ProfileStore::ReadProfilePage(const StatePageQuery& query) const {
+  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, query));
   ProfilePage result;
   for (const StateEntry& entry : page.entries) {
     ASSIGN_OR_RETURN(v1::Profile profile, Decode(entry));
@@ -150,13 +149,20 @@ absl::StatusOr<ProfilePage> ProfileStore::ReadProfilePage(const std::string& pre
   return result;
 }
 
-absl::StatusOr<ProfilePage> ProfileStore::ListHeads(int32_t page_size, const std::string& page_token) const {
-  return ReadProfilePage(kLiveHeads, page_size, page_token, false);
+absl::StatusOr<ProfilePage> ProfileStore::ListHeads(int32_t page_size, const std::string& page_token,
+                                                    const rpc::ProjectScope& projects) const {
+  StatePageQuery query{kLiveHeads, page_size, page_token};
+  if (projects.bound()) {
+    query.takes = [&projects](const StateEntry& entry) {
+      return projects.Includes(absl::string_view(entry.key).substr(sizeof(kLiveHeads) - 1));
+    };
+  }
+  return ReadProfilePage(query);
 }
 
 absl::StatusOr<ProfilePage> ProfileStore::ListRevisions(absl::string_view id, int32_t page_size,
                                                         const std::string& page_token) const {
-  return ReadProfilePage(RevisionPrefix(id), page_size, page_token, true);
+  return ReadProfilePage({RevisionPrefix(id), page_size, page_token, true});
 }
 
 absl::StatusOr<MovePage> ProfileStore::ListMoves(absl::string_view id, int32_t page_size,

@@ -24,6 +24,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "chartly/v1/registry.pb.h"
+#include "common/rpc/project_scope.h"
+#include "common/state/state_page.h"
 #include "common/state/state_store.h"
 
 namespace chartly::registry {
@@ -73,8 +75,9 @@ class ProfileStore {
   absl::StatusOr<v1::Profile> ReadRevision(absl::string_view id, absl::string_view reference) const;
   // The content hash that the version was used for; empty if it was not.
   absl::StatusOr<std::string> HashOfVersion(absl::string_view id, absl::string_view version) const;
-  // Live heads by id.
-  absl::StatusOr<ProfilePage> ListHeads(int32_t page_size, const std::string& page_token) const;
+  // Live heads by id, of these projects.
+  absl::StatusOr<ProfilePage> ListHeads(int32_t page_size, const std::string& page_token,
+                                        const rpc::ProjectScope& projects = {}) const;
   // Revisions of one profile, newest first.
   absl::StatusOr<ProfilePage> ListRevisions(absl::string_view id, int32_t page_size,
                                             const std::string& page_token) const;
@@ -94,8 +97,7 @@ class ProfileStore {
   std::unique_ptr<StateStore::Subscription> WatchHeads(std::function<void(const std::string& id)> callback);
 
  private:
-  absl::StatusOr<ProfilePage> ReadProfilePage(const std::string& prefix, int32_t page_size,
-                                              const std::string& page_token, bool reverse) const;
+  absl::StatusOr<ProfilePage> ReadProfilePage(const StatePageQuery& query) const;
   StateStore& store_;
 };
 

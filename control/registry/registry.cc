@@ -80,8 +80,9 @@ absl::StatusOr<v1::Profile> Registry::Get(const v1::GetProfileRequest& request) 
   return Resolve(name.id, name.reference);
 }
 
-absl::StatusOr<v1::ListProfilesResponse> Registry::List(const v1::ListProfilesRequest& request) const {
-  ASSIGN_OR_RETURN(ProfilePage page, store_.ListHeads(request.page_size(), request.page_token()));
+absl::StatusOr<v1::ListProfilesResponse> Registry::List(const v1::ListProfilesRequest& request,
+                                                        const rpc::ProjectScope& projects) const {
+  ASSIGN_OR_RETURN(ProfilePage page, store_.ListHeads(request.page_size(), request.page_token(), projects));
   v1::ListProfilesResponse response;
   for (v1::Profile& profile : page.profiles) *response.add_profiles() = std::move(profile);
   response.set_next_page_token(page.next_page_token);
@@ -148,8 +149,10 @@ absl::StatusOr<v1::Profile> Registry::Apply(ProfileHead before, const chartly::P
   return std::move(proposal.revision);
 }
 
-absl::StatusOr<v1::Profile> Registry::Create(const v1::CreateProfileRequest& request, const std::string& actor) {
+absl::StatusOr<v1::Profile> Registry::Create(const v1::CreateProfileRequest& request, const std::string& actor,
+                                             const rpc::ProjectScope& projects) {
   ASSIGN_OR_RETURN(chartly::Profile parsed, ValidateProfileOrError(FilenameOf(request.filename()), request.content()));
+  if (!projects.Includes(parsed.id)) return rpc::NotYourProject(actor, projects, parsed.id);
   const NewText text{request.content(), request.channel(), {}, {}};
   return RetryOnConflict([&]() -> absl::StatusOr<v1::Profile> {
     ASSIGN_OR_RETURN(ProfileHead head, store_.ReadHead(parsed.id));

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "chartly/v1/registry.pb.h"
 #include "common/clock/clock.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 #include "control/registry/profile_commit.h"
 #include "control/registry/profile_store.h"
@@ -25,7 +26,8 @@ class Registry {
   // Every method: InvalidArgument (NAME_INVALID) if the name in the request is not one; NotFound (PROFILE_NOT_FOUND,
   // REVISION_NOT_FOUND) if there is no such thing. registry.proto has the rest.
   absl::StatusOr<v1::Profile> Get(const v1::GetProfileRequest& request) const;
-  absl::StatusOr<v1::ListProfilesResponse> List(const v1::ListProfilesRequest& request) const;
+  absl::StatusOr<v1::ListProfilesResponse> List(const v1::ListProfilesRequest& request,
+                                                const rpc::ProjectScope& projects = {}) const;
   absl::StatusOr<v1::ListProfileRevisionsResponse> ListRevisions(const v1::ListProfileRevisionsRequest& request) const;
   absl::StatusOr<v1::DiffProfileResponse> Diff(const v1::DiffProfileRequest& request) const;
   absl::StatusOr<v1::ProfileFields> Fields(const v1::GetProfileFieldsRequest& request) const;
@@ -33,8 +35,10 @@ class Registry {
   absl::StatusOr<v1::ProfileChannels> Channels(const v1::GetProfileChannelsRequest& request) const;
   absl::StatusOr<v1::ListChannelMovesResponse> ListMoves(const v1::ListChannelMovesRequest& request) const;
 
-  // InvalidArgument (PROFILE_INVALID) lists every fault as file:line:column, one a line.
-  absl::StatusOr<v1::Profile> Create(const v1::CreateProfileRequest& request, const std::string& actor);
+  // InvalidArgument (PROFILE_INVALID) lists every fault as file:line:column, one a line. PermissionDenied
+  // (PROJECT_NOT_YOURS) if the text is of none of these projects.
+  absl::StatusOr<v1::Profile> Create(const v1::CreateProfileRequest& request, const std::string& actor,
+                                     const rpc::ProjectScope& projects = {});
   absl::StatusOr<v1::Profile> Update(const v1::UpdateProfileRequest& request, const std::string& actor);
   absl::Status Delete(const v1::DeleteProfileRequest& request, const std::string& actor);
   absl::StatusOr<v1::Profile> Pause(const v1::PauseProfileRequest& request);

@@ -12,14 +12,15 @@ grpc::Status RegistryService::GetProfile(grpc::ServerContext* context, const v1:
 
 grpc::Status RegistryService::ListProfiles(grpc::ServerContext* context, const v1::ListProfilesRequest* request,
                                            v1::ListProfilesResponse* response) {
-  return guard_.Unary(context, "ListProfiles", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).registry.List(*request); });
+  return guard_.Unary(context, "ListProfiles", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).registry.List(*request, caller.projects);
+  });
 }
 
 grpc::Status RegistryService::CreateProfile(grpc::ServerContext* context, const v1::CreateProfileRequest* request,
                                             v1::Profile* response) {
   return guard_.Unary(context, "CreateProfile", *request, response, [&](const rpc::Caller& caller) {
-    return tenants_.Of(caller).registry.Create(*request, caller.principal);
+    return tenants_.Of(caller).registry.Create(*request, caller.principal, caller.projects);
   });
 }
 
@@ -118,20 +119,22 @@ grpc::Status RegistryService::SignProfile(grpc::ServerContext* context, const v1
 
 grpc::Status RegistryService::PlanProfiles(grpc::ServerContext* context, const v1::PlanProfilesRequest* request,
                                            v1::ProfilePlan* response) {
-  return guard_.Unary(context, "PlanProfiles", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).planner.Plan(*request); });
+  return guard_.Unary(context, "PlanProfiles", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).planner.Plan(*request, caller.principal, caller.projects);
+  });
 }
 
 grpc::Status RegistryService::GetProfilePlan(grpc::ServerContext* context, const v1::GetProfilePlanRequest* request,
                                              v1::ProfilePlan* response) {
-  return guard_.Unary(context, "GetProfilePlan", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).planner.Get(*request); });
+  return guard_.Unary(context, "GetProfilePlan", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).planner.Get(*request, caller.projects);
+  });
 }
 
 grpc::Status RegistryService::ApplyProfilePlan(grpc::ServerContext* context, const v1::ApplyProfilePlanRequest* request,
                                                v1::ProfilePlan* response) {
   return guard_.Unary(context, "ApplyProfilePlan", *request, response, [&](const rpc::Caller& caller) {
-    return tenants_.Of(caller).planner.Apply(*request, caller.principal);
+    return tenants_.Of(caller).planner.Apply(*request, caller.principal, caller.projects);
   });
 }
 
@@ -139,7 +142,10 @@ grpc::Status RegistryService::WatchProfiles(grpc::ServerContext* context, const 
                                             grpc::ServerWriter<v1::WatchProfilesResponse>* writer) {
   return guard_.Stream(context, "WatchProfiles", [&](const rpc::Caller& caller) {
     return tenants_.Of(caller).watches.Run(
-        [&](const v1::WatchProfilesResponse& message) { return writer->Write(message); },
+        [&](const v1::WatchProfilesResponse& message) {
+          const bool theirs = message.has_profile() && !caller.projects.Includes(message.profile().id());
+          return theirs || writer->Write(message);
+        },
         [&] { return context->IsCancelled(); });
   });
 }

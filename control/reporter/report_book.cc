@@ -97,6 +97,24 @@ absl::StatusOr<Head> ReadHead(const StateStore& store, absl::string_view id) {
   return Head{std::move(report), entry->revision};
 }
 
+bool IsOf(const v1::RunReportRequest& report, const rpc::ProjectScope& projects) {
+  return std::all_of(report.inputs().begin(), report.inputs().end(),
+                     [&](const v1::ReportInput& input) { return projects.Includes(input.profile_id()); });
+}
+
+// As it is for who may work in these projects.
+absl::StatusOr<Head> ReadHead(const StateStore& store, absl::string_view id, const rpc::ProjectScope& projects) {
+  ASSIGN_OR_RETURN(Head head, ReadHead(store, id));
+  if (!IsOf(head.report.report(), projects)) return NotThere(absl::StrCat(kCollection, id));
+  return head;
+}
+
+absl::Status RunNotThere(absl::string_view name) {
+  return Error(absl::StatusCode::kNotFound, "REPORT_RUN_NOT_FOUND",
+               absl::StrCat("no run '", name, "'; the newest ", ReportBook::kRunsKept, " of a report are kept"),
+               {{"run", name}});
+}
+
 absl::Status Check(const v1::SaveReportRequest& request) {
   RETURN_IF_ERROR(Annotate(PlanReport(request.report()).status(), "report"));
   if (request.display_name().size() > kMaxDisplayNameBytes) {
@@ -130,15 +148,21 @@ void Keep(v1::RunReportResponse& answer) {
 
 }  // namespace
 
-absl::StatusOr<v1::SavedReport> ReportBook::Save(const v1::SaveReportRequest& request) {
+absl::StatusOr<v1::SavedReport> ReportBook::Save(const v1::SaveReportRequest& request,
+                                                 const rpc::ProjectScope& projects) {
   ASSIGN_OR_RETURN(std::string id, ParseName(request.name()));
   RETURN_IF_ERROR(Check(request));
-  return RetryOnConflict([&] { return SaveOnce(id, request); });
+  return RetryOnConflict([&] { return SaveOnce(id, request, projects); });
 }
 
-absl::StatusOr<v1::SavedReport> ReportBook::SaveOnce(const std::string& id, const v1::SaveReportRequest& request) {
+absl::StatusOr<v1::SavedReport> ReportBook::SaveOnce(const std::string& id, const v1::SaveReportRequest& request,
+                                                     const rpc::ProjectScope& projects) {
   absl::StatusOr<Head> head = ReadHead(store_, id);
   if (!head.ok() && !absl::IsNotFound(head.status())) return head.status();
+  if (head.ok() && !IsOf(head->report.report(), projects)) {
+    return Error(absl::StatusCode::kAlreadyExists, "REPORT_NAME_TAKEN",
+                 absl::StrCat("the name ", kCollection, id, " is taken; choose another"), {{"report", request.name()}});
+  }
   if (head.ok() && IsSame(head->report, request)) return head->report;
   v1::SavedReport report = head.ok() ? head->report : v1::SavedReport();
   if (!head.ok()) {
@@ -168,20 +192,31 @@ absl::StatusOr<v1::SavedReport> ReportBook::SaveOnce(const std::string& id, cons
   return report;
 }
 
-absl::StatusOr<v1::SavedReport> ReportBook::Get(const v1::GetReportRequest& request) const {
+absl::StatusOr<v1::SavedReport> ReportBook::Get(const v1::GetReportRequest& request,
+                                                const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(std::string id, ParseName(request.name()));
-  ASSIGN_OR_RETURN(Head head, ReadHead(store_, id));
+  ASSIGN_OR_RETURN(Head head, ReadHead(store_, id, projects));
   if (request.version() == 0 || request.version() == head.report.version()) return head.report;
   absl::StatusOr<StateEntry> entry = store_.Get(VersionKey(id, request.version()));
-  if (absl::IsNotFound(entry.status())) return NotThere(absl::StrCat(request.name(), " version ", request.version()));
+  const absl::Status absent = NotThere(absl::StrCat(request.name(), " version ", request.version()));
+  if (absl::IsNotFound(entry.status())) return absent;
   RETURN_IF_ERROR(entry.status());
-  return Decode<v1::SavedReport>(*entry);
+  ASSIGN_OR_RETURN(v1::SavedReport version, Decode<v1::SavedReport>(*entry));
+  if (!IsOf(version.report(), projects)) return absent;
+  return version;
 }
 
-absl::Status ReportBook::Delete(absl::string_view name) {
+bool ReportBook::IsRunOf(const std::string& id, const v1::ReportRun& run, const rpc::ProjectScope& projects) const {
+  if (!projects.bound()) return true;
+  const absl::StatusOr<StateEntry> entry = store_.Get(VersionKey(id, run.version()));
+  v1::SavedReport version;
+  return entry.ok() && version.ParseFromString(entry->value) && IsOf(version.report(), projects);
+}
+
+absl::Status ReportBook::Delete(absl::string_view name, const rpc::ProjectScope& projects) {
   ASSIGN_OR_RETURN(std::string id, ParseName(name));
   return RetryOnConflict([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(Head head, ReadHead(store_, id));
+    ASSIGN_OR_RETURN(Head head, ReadHead(store_, id, projects));
     StateTransaction transaction;
     transaction.conditions = {{ReportKey(id), head.revision}};
     for (const std::string& prefix : {VersionPrefix(id), RunPrefix(id)}) {
@@ -193,8 +228,16 @@ absl::Status ReportBook::Delete(absl::string_view name) {
   });
 }
 
-absl::StatusOr<v1::ListReportsResponse> ReportBook::List(const v1::ListReportsRequest& request) const {
-  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, {kReports, request.page_size(), request.page_token()}));
+absl::StatusOr<v1::ListReportsResponse> ReportBook::List(const v1::ListReportsRequest& request,
+                                                         const rpc::ProjectScope& projects) const {
+  StatePageQuery query{kReports, request.page_size(), request.page_token()};
+  if (projects.bound()) {
+    query.takes = [&projects](const StateEntry& entry) {
+      v1::SavedReport report;
+      return report.ParseFromString(entry.value) && IsOf(report.report(), projects);
+    };
+  }
+  ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, query));
   v1::ListReportsResponse response;
   for (const StateEntry& entry : page.entries) {
     ASSIGN_OR_RETURN(*response.add_reports(), Decode<v1::SavedReport>(entry));
@@ -203,11 +246,18 @@ absl::StatusOr<v1::ListReportsResponse> ReportBook::List(const v1::ListReportsRe
   return response;
 }
 
-absl::StatusOr<v1::ListReportRunsResponse> ReportBook::ListRuns(const v1::ListReportRunsRequest& request) const {
+absl::StatusOr<v1::ListReportRunsResponse> ReportBook::ListRuns(const v1::ListReportRunsRequest& request,
+                                                                const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(std::string id, ParseName(request.parent()));
-  RETURN_IF_ERROR(ReadHead(store_, id).status());
+  RETURN_IF_ERROR(ReadHead(store_, id, projects).status());
   StatePageQuery query{RunPrefix(id), request.page_size(), request.page_token()};
   query.reverse = true;
+  if (projects.bound()) {
+    query.takes = [&](const StateEntry& entry) {
+      v1::ReportRun run;
+      return run.ParseFromString(entry.value) && IsRunOf(id, run, projects);
+    };
+  }
   ASSIGN_OR_RETURN(StatePage page, ReadPage(store_, query));
   v1::ListReportRunsResponse response;
   for (const StateEntry& entry : page.entries) {
@@ -219,16 +269,15 @@ absl::StatusOr<v1::ListReportRunsResponse> ReportBook::ListRuns(const v1::ListRe
   return response;
 }
 
-absl::StatusOr<v1::ReportRun> ReportBook::GetRun(absl::string_view name) const {
+absl::StatusOr<v1::ReportRun> ReportBook::GetRun(absl::string_view name, const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(RunName parsed, ParseRunName(name));
-  RETURN_IF_ERROR(ReadHead(store_, parsed.id).status());
+  RETURN_IF_ERROR(ReadHead(store_, parsed.id, projects).status());
   absl::StatusOr<StateEntry> entry = store_.Get(RunKey(parsed.id, parsed.number));
-  if (absl::IsNotFound(entry.status())) {
-    return Error(absl::StatusCode::kNotFound, "REPORT_RUN_NOT_FOUND",
-                 absl::StrCat("no run '", name, "'; the newest ", kRunsKept, " of a report are kept"), {{"run", name}});
-  }
+  if (absl::IsNotFound(entry.status())) return RunNotThere(name);
   RETURN_IF_ERROR(entry.status());
-  return Decode<v1::ReportRun>(*entry);
+  ASSIGN_OR_RETURN(v1::ReportRun run, Decode<v1::ReportRun>(*entry));
+  if (!IsRunOf(parsed.id, run, projects)) return RunNotThere(name);
+  return run;
 }
 
 absl::StatusOr<v1::ReportRun> ReportBook::AddRun(absl::string_view name, v1::ReportRun run) {

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "chartly/v1/reporter.pb.h"
 #include "common/clock/clock.h"
+#include "common/rpc/project_scope.h"
 #include "common/state/state_store.h"
 
 namespace chartly::reporter {
@@ -27,18 +28,24 @@ class ReportBook {
 
   ReportBook(StateStore& store, Clock& clock) : store_(store), clock_(clock) {}
 
+  // For who may work in some projects alone there are no reports, versions and runs with a profile of any other.
+
   // Saves a report, or a new version of it; the same again changes nothing. InvalidArgument: NAME_INVALID,
-  // REPORT_INTERVAL_INVALID, or what is wrong with the question; ResourceExhausted (TOO_MANY_REPORTS).
-  absl::StatusOr<v1::SavedReport> Save(const v1::SaveReportRequest& request);
+  // REPORT_INTERVAL_INVALID, or what is wrong with the question; ResourceExhausted (TOO_MANY_REPORTS); AlreadyExists
+  // (REPORT_NAME_TAKEN) if the name is that of a report of other projects.
+  absl::StatusOr<v1::SavedReport> Save(const v1::SaveReportRequest& request, const rpc::ProjectScope& projects = {});
   // These: InvalidArgument (NAME_INVALID), NotFound (REPORT_NOT_FOUND).
-  absl::StatusOr<v1::SavedReport> Get(const v1::GetReportRequest& request) const;
-  absl::Status Delete(absl::string_view name);
+  absl::StatusOr<v1::SavedReport> Get(const v1::GetReportRequest& request,
+                                      const rpc::ProjectScope& projects = {}) const;
+  absl::Status Delete(absl::string_view name, const rpc::ProjectScope& projects = {});
   // In order of name.
-  absl::StatusOr<v1::ListReportsResponse> List(const v1::ListReportsRequest& request) const;
+  absl::StatusOr<v1::ListReportsResponse> List(const v1::ListReportsRequest& request,
+                                               const rpc::ProjectScope& projects = {}) const;
   // Newest first, without their rows.
-  absl::StatusOr<v1::ListReportRunsResponse> ListRuns(const v1::ListReportRunsRequest& request) const;
+  absl::StatusOr<v1::ListReportRunsResponse> ListRuns(const v1::ListReportRunsRequest& request,
+                                                      const rpc::ProjectScope& projects = {}) const;
   // NotFound (REPORT_RUN_NOT_FOUND) also if it is older than what is kept.
-  absl::StatusOr<v1::ReportRun> GetRun(absl::string_view name) const;
+  absl::StatusOr<v1::ReportRun> GetRun(absl::string_view name, const rpc::ProjectScope& projects = {}) const;
 
   // Files a run of that report: gives it its name and says whether the answer is another than that of the run before.
   // Runs past kRunsKept are forgotten. NotFound if the report is gone meanwhile.
@@ -49,7 +56,10 @@ class ReportBook {
   absl::Status Health() const;
 
  private:
-  absl::StatusOr<v1::SavedReport> SaveOnce(const std::string& id, const v1::SaveReportRequest& request);
+  absl::StatusOr<v1::SavedReport> SaveOnce(const std::string& id, const v1::SaveReportRequest& request,
+                                           const rpc::ProjectScope& projects);
+  // Whether the run answered a question about these projects alone; not if its version is forgotten.
+  bool IsRunOf(const std::string& id, const v1::ReportRun& run, const rpc::ProjectScope& projects) const;
   absl::StatusOr<v1::ReportRun> AddRunOnce(const std::string& id, v1::ReportRun run);
 
   StateStore& store_;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/batch/batch.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
@@ -171,6 +172,59 @@ TEST_CASE("what is no report is refused") {
   empty.set_name("reports/a");
   CHECK(chartly::Reason(fixture.book->Save(empty).status()) == "REPORT_INPUT_MISSING");
   CHECK(chartly::Reason(fixture.book->GetRun("reports/a/runs/x").status()) == "NAME_INVALID");
+}
+
+// The same question over profiles of two projects.
+v1::SaveReportRequest Over(const std::string& name, const std::vector<std::string>& profiles) {
+  v1::SaveReportRequest request = Question(name);
+  request.mutable_report()->clear_inputs();
+  for (const std::string& profile : profiles) {
+    v1::ReportInput& input = *request.mutable_report()->add_inputs();
+    input.set_profile_id(profile);
+    input.set_measure("x");
+  }
+  return request;
+}
+
+TEST_CASE("for who may work in some projects there is no report, version or run with a profile of any other") {
+  Fixture fixture;
+  const rpc::ProjectScope energy = rpc::ProjectScope::BoundTo({"energy"});
+  const rpc::ProjectScope both = rpc::ProjectScope::BoundTo({"energy", "water"});
+  REQUIRE_OK(fixture.book->Save(Over("reports/a", {"energy.x", "water.x"})));
+  REQUIRE_OK(fixture.book->Save(Over("reports/b", {"energy.x"}), energy));
+  REQUIRE_OK(fixture.book->Save(Over("reports/c", {"water.x"})));
+  REQUIRE_OK(fixture.book->Save(Over("reports/d", {"energy"})));  // in no project
+  REQUIRE_OK(fixture.Run("reports/a"));
+  const auto names = [&](const rpc::ProjectScope& scope) {
+    std::vector<std::string> found;
+    for (const v1::SavedReport& report : fixture.book->List({}, scope)->reports()) found.push_back(report.name());
+    return found;
+  };
+  CHECK(names(energy) == std::vector<std::string>{"reports/b"});
+  CHECK(names(both) == std::vector<std::string>{"reports/a", "reports/b", "reports/c"});
+  CHECK(names({}).size() == 4);
+  // What is not theirs reads like what is not there, word for word.
+  const absl::Status absent = fixture.book->Get(Named("reports/z"), energy).status();
+  const absl::Status theirs = fixture.book->Get(Named("reports/a"), energy).status();
+  CHECK(Reason(theirs) == "REPORT_NOT_FOUND");
+  CHECK(absl::StrReplaceAll(theirs.message(), {{"reports/a", "reports/z"}}) == absent.message());
+  CHECK(Reason(fixture.book->Delete("reports/a", energy)) == "REPORT_NOT_FOUND");
+  CHECK(Reason(fixture.book->GetRun("reports/a/runs/1", energy).status()) == "REPORT_NOT_FOUND");
+  CHECK(Reason(fixture.book->Save(Over("reports/a", {"energy.x"}), energy).status()) == "REPORT_NAME_TAKEN");
+  OneRecord source(1);
+  CHECK(Reason(fixture.desk->Run("reports/a", "manual", fixture.clock.Now(), source, energy).status()) ==
+        "REPORT_NOT_FOUND");
+  // Once it is about their project alone, what it was and answered before still is not theirs.
+  REQUIRE_OK(fixture.book->Save(Over("reports/a", {"energy.x"})));
+  REQUIRE_OK(fixture.desk->Run("reports/a", "manual", fixture.clock.Now(), source, energy));
+  CHECK(fixture.book->Get(Named("reports/a"), energy)->version() == 2);
+  CHECK(Reason(fixture.book->Get(Named("reports/a", 1), energy).status()) == "REPORT_NOT_FOUND");
+  CHECK(Reason(fixture.book->GetRun("reports/a/runs/1", energy).status()) == "REPORT_RUN_NOT_FOUND");
+  CHECK_OK(fixture.book->GetRun("reports/a/runs/2", energy));
+  v1::ListReportRunsRequest runs;
+  runs.set_parent("reports/a");
+  CHECK(fixture.book->ListRuns(runs, energy)->runs_size() == 1);
+  CHECK(fixture.book->ListRuns(runs, both)->runs_size() == 2);
 }
 
 }  // namespace chartly::reporter

@@ -28,10 +28,10 @@ absl::StatusOr<v1::RunReportResponse> ReportDesk::Answer(const v1::RunReportRequ
 }
 
 absl::StatusOr<v1::ReportRun> ReportDesk::Run(absl::string_view name, absl::string_view trigger, absl::Time as_of,
-                                              BatchSource& source) {
+                                              BatchSource& source, const rpc::ProjectScope& projects) {
   v1::GetReportRequest request;
   request.set_name(std::string(name));
-  ASSIGN_OR_RETURN(v1::SavedReport report, book_.Get(request));
+  ASSIGN_OR_RETURN(v1::SavedReport report, book_.Get(request, projects));
   v1::ReportRun run;
   run.set_version(report.version());
   run.set_trigger(std::string(trigger));

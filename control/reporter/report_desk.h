@@ -36,9 +36,10 @@ class ReportDesk {
   void Shutdown();
 
   // Runs the newest version over `source` and files the run; a run that fails is filed with its error, one that is
-  // cancelled is not. The errors are those of ReportBook, or Cancelled.
+  // cancelled is not.
+  // The errors are those of ReportBook for who may work in these projects, or Cancelled.
   absl::StatusOr<v1::ReportRun> Run(absl::string_view name, absl::string_view trigger, absl::Time as_of,
-                                    BatchSource& source);
+                                    BatchSource& source, const rpc::ProjectScope& projects = {});
   // Notified once it shuts down.
   const absl::Notification& stop() const { return stop_; }
   // Runs all that are due, one after the other.

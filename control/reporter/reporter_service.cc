@@ -97,6 +97,9 @@ grpc::Status ReporterService::SuggestReports(grpc::ServerContext* context, const
         std::vector<std::string> profiles(request->profile_id().begin(), request->profile_id().end());
         if (profiles.empty()) {
           ASSIGN_OR_RETURN(profiles, batches.Profiles());
+          profiles.erase(std::remove_if(profiles.begin(), profiles.end(),
+                                        [&](const std::string& id) { return !caller.projects.Includes(id); }),
+                         profiles.end());
         }
         int32_t limit = request->limit() == 0 ? kDefaultSuggestions : std::min(request->limit(), kMaxSuggestions);
         return reporter::SuggestReports(profiles, limit, runner_, batches);
@@ -105,27 +108,30 @@ grpc::Status ReporterService::SuggestReports(grpc::ServerContext* context, const
 
 grpc::Status ReporterService::ListReports(grpc::ServerContext* context, const v1::ListReportsRequest* request,
                                           v1::ListReportsResponse* response) {
-  return guard_.Unary(context, "ListReports", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.List(*request); });
+  return guard_.Unary(context, "ListReports", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).book.List(*request, caller.projects);
+  });
 }
 
 grpc::Status ReporterService::GetReport(grpc::ServerContext* context, const v1::GetReportRequest* request,
                                         v1::SavedReport* response) {
-  return guard_.Unary(context, "GetReport", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.Get(*request); });
+  return guard_.Unary(context, "GetReport", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).book.Get(*request, caller.projects);
+  });
 }
 
 grpc::Status ReporterService::SaveReport(grpc::ServerContext* context, const v1::SaveReportRequest* request,
                                          v1::SavedReport* response) {
-  return guard_.Unary(context, "SaveReport", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.Save(*request); });
+  return guard_.Unary(context, "SaveReport", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).book.Save(*request, caller.projects);
+  });
 }
 
 grpc::Status ReporterService::DeleteReport(grpc::ServerContext* context, const v1::DeleteReportRequest* request,
                                            google::protobuf::Empty* response) {
   return guard_.Unary(context, "DeleteReport", *request, response,
                       [&](const rpc::Caller& caller) -> absl::StatusOr<google::protobuf::Empty> {
-                        RETURN_IF_ERROR(tenants_.Of(caller).book.Delete(request->name()));
+                        RETURN_IF_ERROR(tenants_.Of(caller).book.Delete(request->name(), caller.projects));
                         return google::protobuf::Empty();
                       });
 }
@@ -135,20 +141,22 @@ grpc::Status ReporterService::RunSavedReport(grpc::ServerContext* context, const
   return guard_.Unary(context, "RunSavedReport", *request, response, [&](const rpc::Caller& caller) {
     absl::Time as_of = clock_.Now();
     RecordBatches batches(tenants_.Of(caller).peers, context, scan_timeout_, as_of);
-    return tenants_.Of(caller).desk.Run(request->name(), "manual", as_of, batches);
+    return tenants_.Of(caller).desk.Run(request->name(), "manual", as_of, batches, caller.projects);
   });
 }
 
 grpc::Status ReporterService::ListReportRuns(grpc::ServerContext* context, const v1::ListReportRunsRequest* request,
                                              v1::ListReportRunsResponse* response) {
-  return guard_.Unary(context, "ListReportRuns", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.ListRuns(*request); });
+  return guard_.Unary(context, "ListReportRuns", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).book.ListRuns(*request, caller.projects);
+  });
 }
 
 grpc::Status ReporterService::GetReportRun(grpc::ServerContext* context, const v1::GetReportRunRequest* request,
                                            v1::ReportRun* response) {
-  return guard_.Unary(context, "GetReportRun", *request, response,
-                      [&](const rpc::Caller& caller) { return tenants_.Of(caller).book.GetRun(request->name()); });
+  return guard_.Unary(context, "GetReportRun", *request, response, [&](const rpc::Caller& caller) {
+    return tenants_.Of(caller).book.GetRun(request->name(), caller.projects);
+  });
 }
 
 }  // namespace chartly::reporter

@@ -31,7 +31,7 @@ VARIANTS = {
                 "--set", "keys.registryKeySecret=chartly-registry-key"],
     "issuer": ["--set", "auth.oidc.issuer=https://id.example/main,auth.oidc.audience=chartly,auth.oidc.clientId=page",
                "--set", "auth.oidc.clientSecret=chartly-issuer,auth.oidc.caConfigMap=chartly-issuer-ca",
-               "--set", "auth.oidc.publicUrl=https://chartly.example,auth.oidc.tenantClaim=org",
+               "--set", "auth.oidc.publicUrl=https://chartly.example,auth.oidc.tenantClaim=org,auth.oidc.projectClaim=team",
                "--set-json", 'auth.oidc.roles=["admin=platform, data","viewer=staff"]',
                "--set-json", 'auth.oidc.scopes=["groups"]'],
     "bare": ["--set", "networkPolicy.enabled=false,disruptionBudget.enabled=false,monitoring.enabled=false,"

@@ -129,6 +129,8 @@ class Open(Cluster):
         self.calls.start(self)
         self.keys = {(role, tenant): self.make(f"a-{role}", role, tenant) for role in LADDER[1:] for tenant in TENANTS}
         self.admins = {tenant: self.keys["admin", tenant] for tenant in TENANTS}
+        # Nothing that the cells name is of that project.
+        self.bound = {tenant: self.make("a-bound", "admin", tenant, projects=["energy"]) for tenant in TENANTS}
         self.bad = {tenant: self.bad_of(tenant) for tenant in TENANTS}
         self.nobodies = {tenant: self.token(tenant, sub="nobody") for tenant in TENANTS}
         time.sleep(2.1)  # ends are to the second; nothing tells when they are past

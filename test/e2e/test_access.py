@@ -15,21 +15,31 @@ from harness import BIN, ApiError, Cluster, ROOT, wait_until
 from token_issuer import SigningKey, TokenIssuer
 
 LADDER = ["none", "viewer", "operator", "publisher", "admin"]
-ROW = re.compile(r"^\| (\w+) \| `(\w+)` \| (.*?) \| (\w*) \|$")
+ROW = re.compile(r"^\| (\w+) \| `(\w+)` \| `?(\w*)`? \| (.*?) \| (\w*) \|$")
 
 
-def methods():
-    """(service, method, rule, [(verb, path)], audited) of docs/access.md."""
-    service, found = None, []
+def rows():
+    """(service, row of the table) of docs/access.md."""
+    service = None
     for line in (ROOT / "docs/access.md").read_text().splitlines():
         if line.startswith("## "):
             service = line[3:].strip()
         row = ROW.match(line)
         if row and service:
-            routes = [tuple(text.split(" ", 1)) for text in re.findall(r"`([^`]+)`", row[3])]
-            found.append((service, row[1], row[2], routes, row[4] == "audited"))
+            yield service, row
+
+
+def methods():
+    """(service, method, rule, [(verb, path)], audited)."""
+    found = [(service, row[1], row[2], [tuple(text.split(" ", 1)) for text in re.findall(r"`([^`]+)`", row[4])],
+              row[5] == "audited") for service, row in rows()]
     assert len(found) > 60
     return found
+
+
+def bindings():
+    """{(service, method): how it deals with keys that are bound to projects}."""
+    return {(service, row[1]): row[3] for service, row in rows()}
 
 
 TENANTS = ["acme", "globex"]

@@ -15,17 +15,20 @@ import pytest
 from access_answers import answer_at, answer_of, answer_to_drone
 from access_world import TENANTS, Open, Secured, prefix
 from harness import wait_until
-from test_access import PART_OF, methods, permitted
+from test_access import PART_OF, bindings, methods, permitted
 from test_gateway_tls import openssl
 from test_webhooks import headers_for, write_key
 
-DOOR = re.compile("ROLE_TOO_LOW|NOT_FOR_CALLERS|TENANT_NOT_SERVED")
+DOOR = re.compile("ROLE_TOO_LOW|NOT_FOR_CALLERS|TENANT_NOT_SERVED|PROJECTS_NOT_SERVED|PROJECT_NOT_YOURS")
 HTTP_OF = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
 # What is shown by a key, a session or a token, beside a good one; and what by a certificate.
 KINDS_OF_KEYS = {"none", "garbage", "expired", "not yet valid", "revoked", "wrong audience", "wrong CA", "self-signed",
-                 "other tenant", "lower role", "replayed", "duplicate header", "good"}
+                 "other tenant", "other project", "lower role", "replayed", "duplicate header", "good"}
 KINDS_OF_CERTIFICATES = {"none", "garbage", "expired", "not yet valid", "revoked", "wrong audience", "wrong CA", "self-signed",
                          "other tenant", "drone certificate", "replayed", "unknown", "plaintext", "duplicate header"}
+# What is told to a key that is bound to a project of which nothing is named; the others answer it like any other key.
+BINDINGS = bindings()
+REASONS = {"named": "PROJECT_NOT_YOURS", "refused": "PROJECTS_NOT_SERVED"}
 # These write what they did themselves, in their own words.
 OWN_WORDS = ["RotateAuditKey", "EraseAuditPerson", "SignOut"]
 
@@ -132,6 +135,8 @@ def kinds_of(world, tenant, rule):
     theirs = [("x-api-key", world.admins[other])]
     yield ("other tenant", theirs + named, theirs + named, f"keys/{prefix(other)}a-admin",
            "admin" + ("" if other == "default" else f" of {other}"), "PERMISSION_DENIED", other)
+    bound = [("x-api-key", world.bound[tenant])]
+    yield "other project", bound, bound, f"keys/{prefix(tenant)}a-bound", "admin" + suffix, "PERMISSION_DENIED", tenant
     good = [("x-api-key", world.admins[tenant])]
     yield "none", [] if tenant == "default" else named, named, "anonymous", "none", "UNAUTHENTICATED", "default"
     yield "good", good, good, f"keys/{prefix(tenant)}a-admin", "admin" + suffix, "PERMISSION_DENIED", tenant
@@ -148,6 +153,7 @@ def try_rpc(world, matrix, tenant, service, method, rule, audited, plain):
         if foreign:
             refusal = "PERMISSION_DENIED"
         let_in = rule == "signed" or (role is not None and not foreign and permitted(rule, role, service))
+        let_in = let_in and not (kind == "other project" and BINDINGS[service, method] in REASONS)
         if rule == "signed":
             matrix.expect(code == plain, name, "and not", plain)
         elif let_in:
@@ -168,6 +174,9 @@ def try_rest(world, matrix, tenant, service, method, rule, audited, verb, path, 
         name = f"{verb} {path} ({rule}) with {kind} of {tenant}: {status} {reason}"
         # No header names another tenant here: the key alone says which it is.
         let_in = rule == "signed" or (role is not None and permitted(rule, role, service))
+        if let_in and kind == "other project" and BINDINGS[service, method] in REASONS:
+            let_in = False
+            matrix.expect(reason == REASONS[BINDINGS[service, method]], name)
         if rule == "signed":
             matrix.expect((status, reason) == plain, name, "and not", plain)
         elif let_in:

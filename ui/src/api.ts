@@ -71,7 +71,7 @@ export interface AuditEvent {
 }
 export interface AuditProof { event: AuditEvent; leaf_index: number; size: number; root: string; hashes: string[]; checkpoint: string }
 
-export interface Session { principal: string; role: string; tenant: string; csrf_token: string }
+export interface Session { principal: string; role: string; tenant: string; projects?: string[]; csrf_token: string }
 
 export class ApiError extends Error {
   constructor(message: string, readonly status: number, readonly reason: string) {

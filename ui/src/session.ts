@@ -13,9 +13,15 @@ export function signedIn(): Session | undefined {
   return session;
 }
 
+// Where somebody may work: in a tenant, and there in some projects or in all.
+function place({tenant, projects}: Session): string {
+  const bound = projects?.length ? `, ${projects.length === 1 ? 'project' : 'projects'} ${projects.join(', ')}` : '';
+  return `${tenant === 'default' ? '' : ` in ${tenant}`}${bound}`;
+}
+
 function show(): void {
   byId('who').replaceChildren(...(session
-    ? [`${session.principal}, ${session.role}${session.tenant === 'default' ? '' : ` in ${session.tenant}`} `, h('button', {id: 'sign-out', click: () => void signOut()}, 'Sign out')]
+    ? [`${session.principal}, ${session.role}${place(session)} `, h('button', {id: 'sign-out', click: () => void signOut()}, 'Sign out')]
     : [h('button', {id: 'sign-in', click: () => void signIn()}, 'Sign in')]));
 }
 
@@ -46,8 +52,8 @@ async function exchange(input: HTMLInputElement, fault: HTMLElement): Promise<bo
   fault.textContent = '';
   try {
     const made = await call<Session>('POST', '/api/session', {api_key: input.value.trim()});
-    if (made.tenant !== shown) {
-      // Nothing here is of that tenant, and a change that waits for this was meant for another one: it must not go on.
+    if (made.tenant !== shown || made.projects?.length) {
+      // What is here is of another tenant, or of more projects, and so may be what a change waits for: it must not go on.
       location.reload();
       return false;
     }

@@ -64,6 +64,9 @@ OIDC_AUDIENCE: {{ required "auth.oidc.issuer needs auth.oidc.audience" .audience
 OIDC_CLIENT_ID: {{ .clientId | quote }}
 {{- end }}
 OIDC_ISSUER: {{ .issuer | quote }}
+{{- if .projectClaim }}
+OIDC_PROJECT_CLAIM: {{ .projectClaim | quote }}
+{{- end }}
 OIDC_ROLE_CLAIM: {{ .roleClaim | quote }}
 {{- if .tenantClaim }}
 OIDC_TENANT_CLAIM: {{ .tenantClaim | quote }}
@@ -332,6 +335,9 @@ spec:
 - --oidc-role-claim=$(OIDC_ROLE_CLAIM)
 {{- if .tenantClaim }}
 - --oidc-tenant-claim=$(OIDC_TENANT_CLAIM)
+{{- end }}
+{{- if .projectClaim }}
+- --oidc-project-claim=$(OIDC_PROJECT_CLAIM)
 {{- end }}
 {{- range .roles }}
 - {{ printf "--oidc-role=%s" . | quote }}
