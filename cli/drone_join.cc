@@ -54,17 +54,20 @@ absl::Status PrintToken(Session& session, const JoinOptions& options) {
   return absl::OkStatus();
 }
 
+// The token that was given; empty if none was, or its file cannot be read.
+std::string GivenToken(Session& session, const JoinOptions& options) {
+  if (options.token_file.empty()) return session.Variable("CHARTLY_JOIN_TOKEN");
+  return std::string(absl::StripAsciiWhitespace(ReadFile(options.token_file)));
+}
+
 // The token that was given, or one for this drone if the key at hand may make one.
 absl::StatusOr<std::string> FindToken(Session& session, const JoinOptions& options) {
-  std::string given = session.Variable("CHARTLY_JOIN_TOKEN");
-  if (!options.token_file.empty()) {
-    given = std::string(absl::StripAsciiWhitespace(ReadFile(options.token_file)));
-    if (given.empty()) {
-      return Error(absl::StatusCode::kInvalidArgument, "TOKEN_FILE_UNREADABLE",
-                   absl::StrCat("cannot read the token file ", options.token_file));
-    }
-  }
+  std::string given = GivenToken(session, options);
   if (!given.empty()) return given;
+  if (!options.token_file.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "TOKEN_FILE_UNREADABLE",
+                 absl::StrCat("cannot read the token file ", options.token_file));
+  }
   ASSIGN_OR_RETURN(const Json issued, AskForToken(session, options));
   return issued["secret"].text();
 }
@@ -90,14 +93,16 @@ absl::Status Keep(const JoinOptions& options, const std::string& key, const Json
   return x509::WriteIdentity(options.folder + "/identity.pem", key, answer["certificate"].text());
 }
 
-bool HasJoined(const JoinOptions& options) {
+// Whether there is an identity of this drone that is still good, and not from another control plane than `token`.
+bool HasJoined(const JoinOptions& options, const std::string& token) {
   const auto facts = x509::ReadCertificate(ReadFile(options.folder + "/identity.pem"));
   return facts.ok() && facts->not_after > absl::Now() &&
-         absl::StrContains(facts->uri, absl::StrCat("/drone/", options.id, "/"));
+         absl::StrContains(facts->uri, absl::StrCat("/drone/", options.id, "/")) &&
+         (token.empty() || CheckAuthority(token, ReadFile(options.folder + "/authority.pem")).ok());
 }
 
 absl::Status Join(Session& session, const JoinOptions& options) {
-  if (!options.again && HasJoined(options)) {
+  if (!options.again && HasJoined(options, GivenToken(session, options))) {
     session.err << options.id << " has joined already\n";
     return absl::OkStatus();
   }
@@ -150,7 +155,9 @@ void AddDroneJoin(CLI::App& noun, Session& session) {
   join->add_option("--token-file", options->token_file, "File with the join token")->type_name("FILE");
   join->add_option("--tenant", options->tenant, "Of the token that the key at hand makes; yours if left out")
       ->type_name("TENANT");
-  join->add_flag("--again", options->again, "Also if there is an identity already");
+  join->add_flag(
+      "--again", options->again,
+      "Also if there is an identity already; one of another control plane than the token is always replaced");
   CLI::App* revoke = AddVerb(noun, session, "revoke", "Shut a drone out until it joins again",
                              [&session, options] { return Revoke(session, *options); });
   revoke->add_option("DRONE", options->id, "Id of the drone")->required();

@@ -70,4 +70,40 @@ TEST_CASE("a drone trusts no control plane but the one that made its token") {
   CHECK_FALSE(std::filesystem::exists(enroller.dir.File("identity/identity.pem")));
 }
 
+TEST_CASE("a drone whose identity is of another control plane than its token joins again") {
+  Enroller before;
+  REQUIRE(before.Join("chj_0_0_" + before.fingerprint).code == 0);
+  const std::string folder = before.dir.File("identity");
+  Enroller now;
+  const std::string token = "chj_0_0_" + now.fingerprint;
+  CommandResult joined = Chartly({"drone", "join", "d1", "--identity-dir", folder, "--url", now.server.Url("")},
+                                 {{"CHARTLY_JOIN_TOKEN", token}});
+  INFO(joined.err);
+  CHECK(joined.code == 0);
+  CHECK(now.server.requests().size() == 1);
+  joined = Chartly({"drone", "join", "d1", "--identity-dir", folder, "--url", now.server.Url("")},
+                   {{"CHARTLY_JOIN_TOKEN", token}});
+  CHECK(Contains(joined.err, "has joined already"));
+  CHECK(now.server.requests().size() == 1);
+}
+
+TEST_CASE("a drone that has joined needs no token any more, and one that has not needs it") {
+  Enroller enroller;
+  const std::vector<std::string> join = {"drone",
+                                         "join",
+                                         "d1",
+                                         "--url",
+                                         enroller.server.Url(""),
+                                         "--identity-dir",
+                                         enroller.dir.File("identity"),
+                                         "--token-file",
+                                         enroller.dir.File("gone")};
+  CommandResult without = Chartly(join);
+  CHECK(without.code == 2);
+  CHECK(Contains(without.err, "TOKEN_FILE_UNREADABLE"));
+  CHECK(enroller.server.requests().empty());
+  REQUIRE(enroller.Join("chj_0_0_" + enroller.fingerprint).code == 0);
+  CHECK(Chartly(join).code == 0);
+}
+
 }  // namespace chartly::cli
