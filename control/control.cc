@@ -21,21 +21,19 @@
 #include "common/rpc/audit_sink.h"
 #include "common/rpc/authenticator.h"
 #include "common/rpc/credential_directory.h"
-#include "common/rpc/drone_identity.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/rpc_server.h"
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
 #include "common/text/secret.h"
-#include "common/x509/authority.h"
-#include "common/x509/certificate.h"
 #include "control/aggregator/aggregator_component.h"
 #include "control/audit/audit_component.h"
 #include "control/auth/auth_component.h"
 #include "control/backup/part_backup_service.h"
 #include "control/coordinator/coordinator_component.h"
 #include "control/gateway/gateway_component.h"
+#include "control/identity/part_identity.h"
 #include "control/observer/observer_component.h"
 #include "control/registry/registry_component.h"
 #include "control/releases/releases_component.h"
@@ -45,7 +43,6 @@ namespace chartly::control {
 namespace {
 
 constexpr absl::Duration kDrain = absl::Seconds(3);
-constexpr absl::Duration kCertificateLife = absl::Hours(24 * 397);  // of a process; a start makes a new one
 
 // What the composition does with a part, whatever its type.
 struct RunningPart {
@@ -181,6 +178,7 @@ class ControlProcess final : public Control {
     server_.Shutdown(kDrain);
     if (logs_ != nullptr) logs_->Shutdown();
     if (admin_ != nullptr) admin_->Shutdown(absl::ZeroDuration());
+    if (identity_ != nullptr) identity_->Shutdown();
     gateway_.reset();
     admin_.reset();
     parts_.clear();
@@ -220,27 +218,18 @@ class ControlProcess final : public Control {
 
   std::string TlsDir() const { return config_.tls_dir.empty() ? config_.data_dir + "/tls" : config_.tls_dir; }
 
-  // A certificate of this process, new at each start. The folder of the authority may be there to be read only.
   absl::Status SetUpTls() {
     if (!config_.rpc_tls) return absl::OkStatus();
-    const absl::Time now = clock_.Now();
-    ASSIGN_OR_RETURN(const x509::Authority authority, x509::Authority::LoadOrCreate(TlsDir(), now));
-    ASSIGN_OR_RETURN(const std::string key, x509::MakePrivateKey());
-    ASSIGN_OR_RETURN(const std::string request, x509::MakeRequest(key));
-    x509::CertificateTerms terms;
-    terms.uri = rpc::kControlPlaneUri;
-    terms.dns_names = {rpc::kControlPlaneName};
-    terms.usage = x509::Usage::kServerAndClient;
-    terms.not_before = now;
-    terms.not_after = now + kCertificateLife;
-    ASSIGN_OR_RETURN(const std::string certificate, authority.Sign(request, terms));
-    const std::string path = absl::StrCat(config_.data_dir, "/tls/", InfoOf(config_.parts.front()).name, ".pem");
     RETURN_IF_ERROR(PrepareFolder(config_.data_dir + "/tls"));
-    RETURN_IF_ERROR(x509::WriteIdentity(path, key, certificate));
-    const rpc::TlsFiles files{TlsDir() + "/authority.pem", path, path};
-    server_.UseTls(files);
-    peers_.SetTls(files);
-    gateway_peers_.SetTls(files);
+    PartIdentityOptions options;
+    options.authority_dir = TlsDir();
+    options.file = absl::StrCat(config_.data_dir, "/tls/", InfoOf(config_.parts.front()).name, ".pem");
+    options.life = config_.certificate_life;
+    ASSIGN_OR_RETURN(identity_, PartIdentity::Create(std::move(options), clock_));
+    server_.UseTls(identity_->files());
+    peers_.SetTls(identity_->files());
+    gateway_peers_.SetTls(identity_->files());
+    identity_->Start();
     return absl::OkStatus();
   }
 
@@ -362,6 +351,11 @@ class ControlProcess final : public Control {
       std::map<std::string, http::PartCondition> health;
       for (const RunningPart& part : parts_) health[InfoOf(part.part).name] = part.health();
       if (gateway_ != nullptr) health[InfoOf(Part::kGateway).name].problem = gateway_->Health();
+      if (identity_ == nullptr) return health;
+      const std::string fault(identity_->health().message());
+      for (auto& [name, condition] : health) {
+        if (condition.amiss.empty()) condition.amiss = fault;
+      }
       return health;
     };
     deps.ready = [this] { return ready_.load(); };
@@ -429,6 +423,7 @@ class ControlProcess final : public Control {
   std::unique_ptr<rpc::RpcAuditSink> audit_sink_;
   std::unique_ptr<backup::LogArchiver> logs_;  // null: none are archived
   std::unique_ptr<backup::PartBackupService> backups_;
+  std::unique_ptr<PartIdentity> identity_;  // null: gRPC is plaintext
   std::vector<RunningPart> parts_;
   rpc::RpcServer server_;
   std::unique_ptr<gateway::GatewayComponent> gateway_;

@@ -30,7 +30,7 @@ struct ControlConfig {
   std::string registry_api_key;            // from REGISTRY_API_KEY; accepted beside the admin key
   bool rpc_tls = false;                    // gRPC takes TLS only, from callers with a certificate of our authority
   std::string tls_dir;                     // the authority and the certificate of this process; empty: data_dir/tls
-  absl::Duration certificate_life = absl::Hours(24);  // of drones
+  absl::Duration certificate_life = absl::Hours(24);  // of drones, and of this process
   std::string tls_certificate;                        // PEM files of the gateway: it takes TLS only; empty: plaintext
   std::string tls_key;
   absl::Duration session_idle = absl::Hours(1);  // after which the session of a browser ends unused

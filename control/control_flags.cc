@@ -117,9 +117,9 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--tls-dir", flags.config.tls_dir,
                  "Folder of the certificate authority, made if absent; parts on several hosts share its content "
                  "(default: DATA/tls)");
-  app.add_option("--drone-certificate-seconds", flags.certificate_seconds,
-                 "How long the certificate of a drone is good; drones renew it before its end")
-      ->check(CLI::Range(10, 7 * 86400))
+  app.add_option("--certificate-seconds", flags.certificate_seconds,
+                 "How long the certificates of drones and of this process are good; they are renewed before their end")
+      ->check(CLI::Range(20, 7 * 86400))
       ->capture_default_str();
   app.add_option("--trusted-proxies", flags.config.trusted_proxies,
                  "Addresses or CIDRs, with commas, of the proxies in front of the gateway: what they say in "

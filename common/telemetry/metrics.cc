@@ -111,6 +111,10 @@ const std::vector<MetricInfo>& Metrics() {
        "Times the keys of the issuer of tokens could not be fetched, by reason."},
       {"chartly_tls_reloads_total", kCounter, "outcome",
        "Times the certificate of the gateway was read again: loaded, refused."},
+      {"chartly_certificate_renewals_total", kCounter, "outcome",
+       "Times this process of the control plane made itself a certificate for gRPC: renewed, failed."},
+      {"chartly_certificate_expire_time_seconds", kGauge, "",
+       "When that certificate ends, in seconds since 1970; none where gRPC is plaintext."},
       {"chartly_tls_refusals_total", kCounter, "where",
        "Connections that were refused before TLS was agreed upon: gateway (handshake failed), plaintext (to the "
        "gateway), timeout (of the gateway), rpc (gRPC: no certificate of the authority, no TLS, or a peer that is "

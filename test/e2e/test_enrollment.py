@@ -2,10 +2,11 @@
 
 import socket
 import time
+import urllib.request
 
 import pytest
 
-from harness import ApiError, Cluster, ROOT, wait_until
+from harness import ApiError, Cluster, PARTS, ROOT, wait_until
 
 SAMPLES = sorted((ROOT / "profiles/sample").glob("*.yaml"))
 
@@ -70,7 +71,7 @@ def test_a_token_lets_one_drone_in_once(tls_single):
     assert first.returncode == 0, first.stderr
     _, second = join(tls_single, "d2", "--token-file", token)
     assert second.returncode == 4 and "JOIN_TOKEN_USED" in second.stderr
-    metrics = tls_single_metrics(tls_single)
+    metrics = metrics_of(tls_single, "gateway")
     assert 'chartly_join_refusals_total{reason="JOIN_TOKEN_USED"} 1' in metrics
 
     def told():
@@ -79,9 +80,8 @@ def test_a_token_lets_one_drone_in_once(tls_single):
     wait_until(told, "the entry of the second use")
 
 
-def tls_single_metrics(cluster):
-    import urllib.request
-    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.admin['gateway']}/metrics", timeout=10) as answer:
+def metrics_of(cluster, part):
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.admin[part]}/metrics", timeout=10) as answer:
         return answer.read().decode()
 
 
@@ -108,17 +108,30 @@ def test_a_revoked_drone_is_cut_off_and_comes_back_with_a_new_token(tls_single):
 
 
 def test_certificates_are_renewed_under_work_and_no_run_notices(tmp_path):
-    cluster = Cluster(tmp_path, flags=["--rpc-tls", "--drone-certificate-seconds", "10"])
+    """Those of the drone and of every part. At the end a part starts again: what connects to it anew, in both directions, has
+    nothing but renewed certificates to show, for the first ones have ended."""
+    cluster = Cluster(tmp_path, split=True, flags=["--rpc-tls", "--certificate-seconds", "20"])
     try:
-        folder = start(cluster, "d1")
+        files = [start(cluster, "d1") / "identity.pem", *(cluster.data / "tls" / f"{part}.pem" for part in [*PARTS, "gateway"])]
         profile = cluster.create_profile(SAMPLES[0].read_text())
-        seen = {(folder / "identity.pem").read_bytes()}
-        end = time.monotonic() + 25
-        while time.monotonic() < end:
+        seen = {file: {file.read_bytes()} for file in files}
+
+        def renewed():
             assert cluster.run_to_end(profile["id"])["status"] == "succeeded"
-            seen.add((folder / "identity.pem").read_bytes())
-        assert len(seen) >= 3
+            for file in files:
+                seen[file].add(file.read_bytes())
+            return min(map(len, seen.values())) >= 3
+        wait_until(renewed, "every certificate to have been renewed twice", 120)
         assert state_of(cluster, "d1") == "active"
+        [coordinator] = [each for each in cluster.controls if "coordinator" in each.arguments]
+        assert coordinator.stop() == 0
+        coordinator.start()
+        cluster.wait_ready()
+        wait_until(lambda: state_of(cluster, "d1") == "active", "the drone to be back")
+        assert cluster.run_to_end(profile["id"])["status"] == "succeeded"
+        metrics = metrics_of(cluster, "reporter")
+        assert "chartly_certificate_expire_time_seconds" in metrics
+        assert 'chartly_certificate_renewals_total{outcome="failed"}' not in metrics
     finally:
         cluster.close()
 

@@ -621,7 +621,7 @@ def test_the_command_line_makes_a_tenant_and_works_in_it(one):
 
 @pytest.fixture(params=["one process", "nine processes"])
 def tls_world(request, tmp_path):
-    made = Cluster(tmp_path, split=request.param == "nine processes", flags=["--rpc-tls", "--drone-certificate-seconds", "20"])
+    made = Cluster(tmp_path, split=request.param == "nine processes", flags=["--rpc-tls", "--certificate-seconds", "20"])
     yield made
     made.close()
 
