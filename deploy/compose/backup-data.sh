@@ -2,7 +2,7 @@
 # usage: backup-data.sh FILE
 #
 # Writes everything that the control plane of this host keeps to FILE, a tar. It is stopped for that and started again;
-# drones spool meanwhile. The file holds the admin key: keep it as you keep that.
+# drones spool meanwhile. The file holds the admin key and the authority that lets drones in: keep it as you keep those.
 set -euo pipefail
 # shellcheck source=deploy/compose/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -2,7 +2,7 @@
 # usage: restore-data.sh FILE
 #
 # Brings up the control plane with what backup-data.sh wrote to FILE. It replaces nothing: where there is data, run
-# reset-data.sh first. Drones send again what they still hold.
+# reset-data.sh first. Drones that had joined by then go on, and send again what they still hold.
 set -euo pipefail
 # shellcheck source=deploy/compose/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

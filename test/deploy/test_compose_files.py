@@ -68,7 +68,7 @@ def test_E68_C51_ports_are_those_of_the_table_and_on_loopback():
     wanted = [port for port, *_ in table.values() if port]
     published = [re.fullmatch(r"\$\{CHARTLY_BIND:-127\.0\.0\.1\}:(\d+):(\d+)", port).groups() for port in services()["control"]["ports"]]
     assert [int(a) for a, _ in published] == [int(b) for _, b in published] == wanted
-    assert "ports" not in services()["drone"]
+    assert not any("ports" in services()[name] for name in ("drone", "join"))
     assert f"--admin=127.0.0.1:{table['drone'][1]}" in services()["drone"]["command"]
 
 
@@ -80,9 +80,18 @@ def test_P223_P225_images_are_versions():
 
 def test_C40_every_flag_of_the_compose_files_exists():
     for each in services().values():
-        program, *flags = each["command"]
-        known = known_flags(program.removeprefix("/usr/bin/"))
-        assert {flag.split("=")[0] for flag in flags} <= known
+        program, *words = each["command"]
+        flags = {word.split("=")[0] for word in words if word.startswith("--")}
+        assert flags <= known_flags(program.removeprefix("/usr/bin/"), *(word for word in words if word.isalpha()))
+
+
+def test_E67_no_variable_turns_tls_off_and_no_drone_has_a_key():
+    control, drone, join = (services()[name] for name in ("control", "drone", "join"))
+    assert "--rpc-tls" in control["command"] and "--identity-dir=/app/data/identity" in drone["command"]
+    assert drone["depends_on"] == {"join": {"condition": "service_completed_successfully"}}
+    assert not [word for each in (drone, join) for word in [*each["command"], *each["environment"]] if "key" in word.lower()]
+    for script in ("drone-up.sh", "start-drone.ps1"):
+        assert "admin.key" not in (COMPOSE / script).read_text()
 
 
 def test_E63_the_image_has_the_user_of_the_chart_and_the_ports_of_the_table():
@@ -123,6 +132,22 @@ def test_C42_scripts_without_an_engine_say_so():
 def test_C42_a_drone_needs_to_know_its_control_plane():
     done = subprocess.run([COMPOSE / "drone-up.sh"], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "--control-plane http://localhost:8090" in done.stderr
+
+
+def test_C42_E67_a_token_does_not_leave_the_host_in_the_clear():
+    for url in ("http://edge.example:8090", "http://10.0.0.7:8090", "http://127.0.0.1@edge.example", "http://127.0.0.1.example/"):
+        done = subprocess.run([COMPOSE / "drone-up.sh", "--control-plane", url], capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0 and "would send the token in the clear" in done.stderr, url
+
+
+def test_E67_E68_the_gateway_is_opened_to_other_hosts_with_tls_only():
+    def up(**variables):  # as far as the engine
+        return subprocess.run(["bash", "-c", ". ./lib.sh; docker() { return 1; }; compose() { echo composed; }; control up"],
+                              cwd=COMPOSE, capture_output=True, text=True, timeout=60, env={"PATH": os.environ["PATH"], **variables})
+    assert up().stdout == up(CHARTLY_BIND="127.0.0.7").stdout == "composed\n"
+    assert up(CHARTLY_BIND="0.0.0.0", CHARTLY_TLS_DIR="/tls", CHARTLY_TLS_NAME="gateway.test").stdout == "composed\n"
+    opened = up(CHARTLY_BIND="0.0.0.0")
+    assert opened.returncode != 0 and opened.stdout == "" and "CHARTLY_TLS_DIR" in opened.stderr
 
 
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))

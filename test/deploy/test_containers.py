@@ -1,8 +1,10 @@
 """Real containers: the image is built, the compose files and scripts are run, and the hardening is read off the kernel."""
 
+import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,6 +76,38 @@ def test_C42_a_drone_joins(engine):
     engine.script("drone-up.sh", "--control-plane", "http://localhost:8090", "--id", "edge-1")
     wait_until(lambda: [d["drone_id"] for d in json.loads(get(URL + "/api/drones")[1])["drones"] if d["state"] == "active"]
                == ["edge-1"], "the drone to be known")
+
+
+def identity_of(engine):
+    """Paths in the volume of the drone -> contents."""
+    copied = subprocess.run(["docker", "cp", f"{engine.container('drone')}:/app/data/.", "-"], env=engine.env, capture_output=True,
+                            check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(copied)) as archive:
+        return {os.path.normpath(each.name): archive.extractfile(each).read() for each in archive if each.isfile()}
+
+
+def test_C42_E67_a_drone_shows_a_certificate_and_holds_no_key(engine):
+    kept = identity_of(engine)
+    assert "identity/identity.pem" in kept and "admin.key" not in kept
+    for port in range(8091, 8099):
+        with socket.create_connection(("127.0.0.1", port), 10) as plain:
+            plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            with contextlib.suppress(ConnectionError):
+                assert not plain.recv(16).startswith(b"\0\0"), "clear text was taken"
+    before = engine.container("drone")
+    engine.script("drone-up.sh", "--control-plane", "http://localhost:8090", "--id", "edge-1")
+    assert engine.container("drone") == before and identity_of(engine)["identity/identity.pem"] == kept["identity/identity.pem"]
+
+
+def test_C42_E67_a_drone_that_was_shut_out_comes_back_when_it_is_told_to(engine):
+    def state():
+        return next((each["state"] for each in json.loads(get(URL + "/api/drones")[1])["drones"]), None)
+    wait_until(lambda: state() == "active", "the drone to be active")
+    done = chartly(engine, "drone", "revoke", "edge-1")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: state() == "offline", "the drone to be shut out")
+    engine.script("drone-up.sh", "--control-plane", "http://localhost:8090", "--id", "edge-1", "--again")
+    wait_until(lambda: state() == "active", "the drone to be back")
 
 
 @pytest.mark.parametrize("name", ["control", "drone"])
@@ -220,6 +254,36 @@ def test_C45_C47_data_stays_until_it_is_asked_to_go(engine):
     engine.script("reset-data.sh", "--yes")
     assert volumes() == set()
     assert "no data" in engine.script("reset-data.sh").stderr
+
+
+def test_C39_E67_with_tls_at_the_gateway_drones_join_over_it_and_no_script_takes_it_away(engine):
+    folder = engine.folder / "gateway-tls"
+    folder.mkdir()
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "tls.key", "-out", folder / "tls.crt")
+    shutil.copy2(folder / "tls.crt", folder / "ca.crt")
+    os.chown(folder / "tls.key", 10440, 10440)
+    plain, engine.env = engine.env, {**engine.env, "CHARTLY_TLS_DIR": str(folder), "CHARTLY_TLS_NAME": "localhost"}
+    try:
+        assert "https://localhost:8090/" in engine.script("control-plane-up.sh").stdout
+        assert get(URL + "/health")[0] == 400, "clear text was taken"
+        engine.script("drone-up.sh", "--control-plane", "https://localhost:8090")
+        key = engine.folder / "admin.key"
+        engine.docker("cp", f"{engine.container('control')}:/app/data/admin.key", key)
+
+        def active():
+            done = subprocess.run([BIN / "chartly", "drone", "list", "--output", "json"], capture_output=True, text=True, timeout=60, env={
+                "CHARTLY_URL": "https://localhost:8090", "CHARTLY_CA_FILE": str(folder / "ca.crt"), "CHARTLY_KEY_FILE": str(key)})
+            return done.returncode == 0 and [each["state"] for each in json.loads(done.stdout)["drones"]] == ["active"]
+        wait_until(active, "the drone to be active")
+        before = engine.container("control")
+        engine.env = plain  # as in another shell
+        refused = engine.script("control-plane-up.sh", check=False)
+        assert refused.returncode != 0 and "the gateway takes TLS" in refused.stderr and engine.container("control") == before
+    finally:
+        engine.env = plain
+        engine.script("stop-all.sh")
+        engine.script("reset-data.sh", "--yes")
 
 
 @pytest.fixture(scope="module")
