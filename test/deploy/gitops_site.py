@@ -78,7 +78,7 @@ class Repository:
 def manifests(folder):
     """What the repository of manifests holds."""
     ignore = shutil.ignore_patterns("__pycache__", "health.yaml")
-    for part in ("charts/chartly", "deploy/argocd", "deploy/drift"):
+    for part in ("charts/chartly", "charts/infrastructure", "deploy/argocd", "deploy/drift"):
         shutil.copytree(ROOT / part, folder / part, ignore=ignore)
     for environment in ("dev", "staging", "prod"):
         path = folder / f"charts/chartly/values-{environment}.yaml"

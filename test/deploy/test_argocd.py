@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from rendering import CHART, ENVIRONMENTS, KUBE_VERSION, load, of_kind, workloads
+from rendering import CHART, ENVIRONMENTS, KUBE_VERSION, chart_text, component, load, of_kind, workloads
 from tools import ROOT, need, run
 
 ARGOCD = ROOT / "deploy/argocd"
@@ -112,6 +112,31 @@ def test_D61_the_backend_renders_as_the_application_says(environment):
     [service] = [each for each in of_kind(rendered, "Service") if each["metadata"]["name"] == backend["name"]]
     assert backend["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
     assert service["metadata"]["namespace"] == ingress["metadata"]["namespace"]
+
+
+LAYOUT = yaml.safe_load((ROOT / "charts/layout.yaml").read_text())
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_D61_G107_infrastructure_of_this_repository_comes_from_its_charts(environment):
+    """And of others by version. The one exception has its reason in the comment: an Ingress needs a controller."""
+    found = applications(environment)
+    for name in ("postgresql", "redis", "ingress-nginx"):
+        own = LAYOUT[f"infrastructure/{name}"].get("chart")
+        assert found[name]["spec"]["source"].get("path") == (own if name != "ingress-nginx" else None), name
+    assert of_kind(objects(environment), "Ingress")
+    spec = found["postgresql"]["spec"]
+    settings = spec["source"]["helm"]
+    flags = [flag for file in settings["valueFiles"] for flag in ("-f", ROOT / spec["source"]["path"] / file)]
+    flags += [flag for each in settings["parameters"] for flag in ("--set-string", f"{each['name']}={each['value']}")]
+    rendered = load(run(need("helm"), "template", settings["releaseName"], ROOT / spec["source"]["path"], "--namespace",
+                        spec["destination"]["namespace"], "--kube-version", KUBE_VERSION, *flags).stdout)
+    # The drones of the environment, and of no other, may connect.
+    [policy] = [each for each in of_kind(rendered, "NetworkPolicy") if each["spec"].get("ingress")]
+    [peer] = policy["spec"]["ingress"][0]["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": found["chartly"]["spec"]["destination"]["namespace"]}
+    [drone] = [each for each in workloads(load(chart_text("default"))) if component(each) == "drone"]
+    assert peer["podSelector"]["matchLabels"].items() <= drone["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_J141_staging_and_prod_are_named_by_digest():
