@@ -167,9 +167,10 @@ RunState& CommitGroup::TouchRun(const std::string& run_id, const std::string& pr
 void CommitGroup::ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, CommitResult& result) {
   const BatchHeader& header = batch.header;
   uint64_t number = ++write_.last_batch;
-  DedupeOutcome outcome = index_.Apply(batch.ids, header.observed_us(), number, sealed);
+  const auto ids = std::make_shared<const RecordIds>(std::move(batch.ids));
+  DedupeOutcome outcome = index_.Apply(ids, header.observed_us(), number, sealed);
   auto duplicates = static_cast<int64_t>(outcome.duplicates.size());
-  rows_ += batch.ids.ids.size();
+  rows_ += ids->ids.size();
 
   RunState& run = TouchRun(header.run_id(), header.profile_id(), header.drone_id());
   run.set_batches(run.batches() + 1);
@@ -192,7 +193,9 @@ void CommitGroup::ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, 
   FileQuarantine(header, run.ordinal(), number);
   FileRunRows(header, number, outcome);
   FileSuperseded(header, number, outcome);
-  if (outcome.stored_count > 0) FileChunk(batch, number, outcome);
+  if (outcome.stored_count == 0) return;
+  unsealed_.emplace_back(number, std::make_shared<UnsealedBatches::Batch>(ids, std::move(batch.ranges)));
+  FileChunk(batch, number, outcome);
 }
 
 void CommitGroup::FileRunRows(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome) {
@@ -224,7 +227,6 @@ void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeO
   SetOrigin(header, chunk.meta);
   chunk.batch = std::move(batch.bytes);
   write_.chunks.push_back(std::move(chunk));
-  unsealed_.emplace_back(number, std::make_shared<UnsealedBatches::Batch>(batch.ids.ids, std::move(batch.ranges)));
 }
 
 void CommitGroup::FileQuarantine(const BatchHeader& header, uint64_t run_ordinal, uint64_t batch) {

@@ -76,9 +76,9 @@ absl::Status Committer::Rebuild() {
 absl::Status Committer::LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded) {
   ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(batch));
   ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(bytes));
-  const RecordIds ids = ComputeRecordIds(parsed);
+  const auto ids = std::make_shared<const RecordIds>(ComputeRecordIds(parsed));
   index_.Load(ids, meta.observed_us(), batch, StoredRows(meta), superseded);
-  unsealed_batches_.Add({{batch, std::make_shared<UnsealedBatches::Batch>(ids.ids, KeyRangesOf(parsed))}});
+  unsealed_batches_.Add({{batch, std::make_shared<UnsealedBatches::Batch>(ids, KeyRangesOf(parsed))}});
   return absl::OkStatus();
 }
 

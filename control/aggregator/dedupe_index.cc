@@ -1,7 +1,9 @@
 #include "control/aggregator/dedupe_index.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
@@ -9,11 +11,17 @@
 namespace chartly::aggregator {
 namespace {
 
-// Rows whose slots are fetched from memory together.
+// How many rows ahead slots are fetched from memory.
 constexpr size_t kPrefetchRows = 32;
 constexpr size_t kSupersededEntryBytes = sizeof(std::pair<Hash128, RowLocation>) + 1;
+// What a held batch takes beside its ids, with what the allocator adds.
+constexpr size_t kHeldBatchBytes = 192;
 
 size_t CapacityFor(size_t entries) { return entries + entries / 4 + 8; }  // at most 80 % full
+
+size_t BytesOf(const RecordIds& ids) {
+  return (ids.ids.capacity() + ids.keys.capacity()) * sizeof(Hash128) + kHeldBatchBytes;
+}
 
 }  // namespace
 
@@ -31,47 +39,60 @@ std::map<uint64_t, RowSet> RowsByChunk(const std::vector<RowLocation>& locations
   return chunks;
 }
 
-size_t DedupeIndex::Shard::Home(const Hash128& key) const {
-  return static_cast<size_t>(static_cast<unsigned __int128>(key.low) * capacity >> 64);
+void DedupeIndex::Shard::Place(Slot slot) {
+  size_t at = Home(TagOf(slot));
+  while (slots[at] != 0) at = After(at);
+  slots[at] = slot;
 }
 
-DedupeIndex::Entry* DedupeIndex::Shard::Find(const Hash128& key) {
-  size_t slot = Home(key);
-  while (slots[slot].location != 0 && slots[slot].key != key) slot = slot + 1 == capacity ? 0 : slot + 1;
-  return &slots[slot];
-}
-
-// Closes the gap by moving later entries of the same probe sequence back, so that no tombstones are needed.
-void DedupeIndex::Shard::Erase(const Hash128& key) {
-  size_t gap = static_cast<size_t>(Find(key) - slots.get());
-  if (slots[gap].location == 0) return;
-  slots[gap].location = 0;
-  --used;
-  for (size_t slot = gap + 1 == capacity ? 0 : gap + 1; slots[slot].location != 0;
-       slot = slot + 1 == capacity ? 0 : slot + 1) {
-    Entry entry = slots[slot];
-    slots[slot].location = 0;
-    *Find(entry.key) = entry;
-  }
-}
-
-bool DedupeIndex::Shard::Grow(size_t new_capacity) {
-  auto* fresh = static_cast<Entry*>(std::calloc(new_capacity, sizeof(Entry)));
+bool DedupeIndex::Shard::Resize(size_t new_capacity) {
+  auto* fresh = static_cast<Slot*>(std::calloc(new_capacity, sizeof(Slot)));
   if (fresh == nullptr) return false;
-  std::unique_ptr<Entry[], Free> old(slots.release());
-  size_t old_capacity = capacity;
+  std::unique_ptr<Slot[], Free> old(slots.release());
+  const size_t old_capacity = capacity;
   slots.reset(fresh);
   capacity = new_capacity;
   for (size_t i = 0; i < old_capacity; ++i) {
-    if (old[i].location != 0) *Find(old[i].key) = old[i];
+    if (old[i] != 0) Place(old[i]);
   }
   return true;
 }
 
+inline DedupeIndex::Slot* DedupeIndex::Find(const Hash128& key) {
+  Shard& shard = ShardOf(key);
+  const uint64_t tag = TagOf(key);
+  for (size_t at = shard.Home(tag);; at = shard.After(at)) {
+    const Slot slot = shard.slots[at];
+    if (slot == 0 || (TagOf(slot) == tag && held_[HeldOf(slot)].ids->keys[RowOf(slot)] == key)) return &shard.slots[at];
+  }
+}
+
+// Closes the gap by moving later slots of the same probe sequence back, so that no tombstones are needed.
+void DedupeIndex::Erase(const Hash128& key) {
+  Shard& shard = ShardOf(key);
+  auto gap = static_cast<size_t>(Find(key) - shard.slots.get());
+  if (shard.slots[gap] == 0) return;
+  shard.slots[gap] = 0;
+  --shard.used;
+  for (size_t at = shard.After(gap); shard.slots[at] != 0; at = shard.After(at)) {
+    shard.Place(std::exchange(shard.slots[at], 0));
+  }
+}
+
+inline void DedupeIndex::Prefetch(const RecordIds& ids, size_t row) {
+  if (row >= ids.keys.size()) return;
+  const Shard& shard = ShardOf(ids.keys[row]);
+  __builtin_prefetch(shard.slots.get() + shard.Home(TagOf(ids.keys[row])), 1);
+}
+
+inline DedupeIndex::Version DedupeIndex::At(Slot slot) const {
+  if (slot == 0) return {};
+  const Held& held = held_[HeldOf(slot)];
+  return {held.ids->ids[RowOf(slot)], held.observed_us, MakeLocation(held.chunk, RowOf(slot))};
+}
+
 size_t DedupeIndex::bytes() const {
-  size_t slots = 0;
-  for (const Shard& shard : shards_) slots += shard.capacity;
-  return slots * sizeof(Entry) + superseded_.capacity() * kSupersededEntryBytes;
+  return slot_count_ * sizeof(Slot) + held_bytes_ + superseded_.capacity() * kSupersededEntryBytes;
 }
 
 size_t DedupeIndex::size() const {
@@ -80,59 +101,68 @@ size_t DedupeIndex::size() const {
   return used;
 }
 
-absl::Status DedupeIndex::Reserve(const std::vector<const RecordIds*>& batches) {
-  return ReserveWithin(batches, max_bytes_);
+absl::Status DedupeIndex::Full(size_t max_bytes) const {
+  return Error(absl::StatusCode::kResourceExhausted, "DEDUPE_INDEX_FULL",
+               absl::StrCat("the index of ", size(), " records fills its ", max_bytes >> 20,
+                            " MiB; give it more with --dedupe-memory, or more machines"));
 }
 
-absl::Status DedupeIndex::ReserveWithin(const std::vector<const RecordIds*>& batches, size_t max_bytes) {
-  std::array<size_t, kShards> rows{};
+absl::Status DedupeIndex::Reserve(const std::vector<const RecordIds*>& batches) {
+  RowCounts rows{};
   size_t all_rows = 0;
+  size_t bytes_added = 0;
   for (const RecordIds* ids : batches) {
-    for (const Hash128& key : ids->keys) ++rows[key.high >> 58];
+    for (const Hash128& key : ids->keys) ++rows[ShardNumber(key)];
     all_rows += ids->keys.size();
+    bytes_added += BytesOf(*ids);
   }
-  auto full = [&] {
-    return Error(absl::StatusCode::kResourceExhausted, "DEDUPE_INDEX_FULL",
-                 absl::StrCat("the index of ", size(), " records fills its ", max_bytes >> 20,
-                              " MiB; give it more with --dedupe-memory, or more machines"));
-  };
+  if (held_.size() - free_numbers_.size() + batches.size() >= size_t{1} << kHeldBits) return Full(max_bytes_);
   // In the worst case every row replaces a version, and the table of older content doubles.
-  size_t superseded_growth = 0;
-  if (superseded_.size() + all_rows > superseded_.capacity() / 8 * 7) {
-    superseded_growth = std::max(superseded_.capacity(), size_t{16}) * kSupersededEntryBytes;
+  if (!superseded_.empty() && superseded_.size() + all_rows > superseded_.capacity() / 8 * 7) {
+    bytes_added += std::max(superseded_.capacity(), size_t{16}) * kSupersededEntryBytes;
   }
-  size_t now = bytes();
-  if (!superseded_.empty() && now + superseded_growth > max_bytes) return full();
+  if (bytes() + bytes_added > max_bytes_ || !GrowFor(rows, max_bytes_ - bytes_added)) return Full(max_bytes_);
+  return absl::OkStatus();
+}
+
+bool DedupeIndex::GrowFor(const RowCounts& rows, size_t max_bytes) {
   size_t growth = 0;
   std::array<size_t, kShards> target{};
   for (size_t i = 0; i < kShards; ++i) {
     const Shard& shard = shards_[i];
-    size_t needed = CapacityFor(shard.used + rows[i]);
+    const size_t needed = CapacityFor(shard.used + rows[i]);
     if (rows[i] == 0 || needed <= shard.capacity) continue;
     target[i] = std::max(needed, shard.capacity + shard.capacity / 2);
-    growth += (target[i] - shard.capacity) * sizeof(Entry);
+    growth += target[i] - shard.capacity;
   }
-  if (growth == 0) return absl::OkStatus();
-  if (now + growth > max_bytes) return full();
+  if (growth == 0) return true;
+  if (bytes() + growth * sizeof(Slot) > max_bytes) return false;
   for (size_t i = 0; i < kShards; ++i) {
-    if (target[i] != 0 && !shards_[i].Grow(target[i])) return full();
+    if (target[i] == 0) continue;
+    const size_t before = shards_[i].capacity;
+    if (!shards_[i].Resize(target[i])) return false;
+    slot_count_ += target[i] - before;
   }
-  return absl::OkStatus();
+  return true;
 }
 
-void DedupeIndex::Prefetch(const RecordIds& ids, size_t begin, size_t end) {
-  for (size_t row = begin; row < end; ++row) {
-    Shard& shard = ShardOf(ids.keys[row]);
-    const char* slot = reinterpret_cast<const char*>(&shard.slots[shard.Home(ids.keys[row])]);
-    __builtin_prefetch(slot, 1);
-    __builtin_prefetch(slot + sizeof(Entry) - 1, 1);  // an entry may lie across two cache lines
+uint32_t DedupeIndex::Hold(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk) {
+  held_bytes_ += BytesOf(*ids);
+  Held held{std::move(ids), observed_us, chunk};
+  if (free_numbers_.empty()) {
+    held_.push_back(std::move(held));
+    return static_cast<uint32_t>(held_.size() - 1);
   }
+  const uint32_t number = free_numbers_.back();
+  free_numbers_.pop_back();
+  held_[number] = std::move(held);
+  return number;
 }
 
-void DedupeIndex::Insert(Shard& shard, Entry* slot, const Entry& entry) {
-  *slot = entry;
-  ++shard.used;
-  inserted_.push_back(entry.key);
+void DedupeIndex::Release(uint32_t held) {
+  held_bytes_ -= BytesOf(*held_[held].ids);
+  held_[held] = Held();
+  free_numbers_.push_back(held);
 }
 
 void DedupeIndex::Supersede(const Hash128& id, RowLocation location) {
@@ -141,157 +171,204 @@ void DedupeIndex::Supersede(const Hash128& id, RowLocation location) {
 
 std::vector<uint32_t> DedupeIndex::Undecided(const RecordIds& ids, int64_t observed_us) {
   std::vector<uint32_t> rows;
+  for (size_t row = 0; row < kPrefetchRows; ++row) Prefetch(ids, row);
   for (size_t row = 0; row < ids.keys.size(); ++row) {
-    if (row % kPrefetchRows == 0) Prefetch(ids, row, std::min(row + kPrefetchRows, ids.keys.size()));
-    Shard& shard = ShardOf(ids.keys[row]);
-    const Entry* newest = shard.capacity == 0 ? nullptr : shard.Find(ids.keys[row]);
-    bool decided = newest != nullptr && newest->location != 0 &&
-                   (newest->id == ids.ids[row] || newest->observed_us <= observed_us);
+    Prefetch(ids, row + kPrefetchRows);
+    const bool empty = ShardOf(ids.keys[row]).capacity == 0;
+    const Version newest = empty ? Version() : At(*Find(ids.keys[row]));
+    const bool decided = newest.location != 0 && (newest.id == ids.ids[row] || newest.observed_us <= observed_us);
     if (!decided) rows.push_back(static_cast<uint32_t>(row));
   }
   return rows;
 }
 
-DedupeOutcome DedupeIndex::Apply(const RecordIds& ids, int64_t observed_us, uint64_t chunk,
+DedupeOutcome DedupeIndex::Apply(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk,
                                  const SealedVersions& sealed) {
   DedupeOutcome outcome;
-  for (size_t row = 0; row < ids.keys.size(); ++row) {
-    if (row % kPrefetchRows == 0) Prefetch(ids, row, std::min(row + kPrefetchRows, ids.keys.size()));
-    Entry incoming{ids.keys[row], ids.ids[row], observed_us, MakeLocation(chunk, static_cast<uint32_t>(row))};
-    Shard& shard = ShardOf(incoming.key);
-    Entry* slot = shard.Find(incoming.key);
-    bool unsealed = slot->location != 0;
+  const RecordIds& ids = *batch;
+  const uint32_t held = Hold(std::move(batch), observed_us, chunk);
+  for (size_t row = 0; row < kPrefetchRows; ++row) Prefetch(ids, row);
+  for (uint32_t row = 0; row < ids.keys.size(); ++row) {
+    Prefetch(ids, row + kPrefetchRows);
+    const Hash128& key = ids.keys[row];
+    const Hash128& id = ids.ids[row];
+    Slot* const slot = Find(key);
+    const bool unsealed = *slot != 0;
     const SealedVersion* in_part = nullptr;
-    if (auto found = sealed.find(static_cast<uint32_t>(row)); !sealed.empty() && found != sealed.end()) {
-      in_part = &found->second;
+    if (!sealed.empty()) {
+      if (auto found = sealed.find(row); found != sealed.end()) in_part = &found->second;
     }
     // An unsealed newest version is newer than all that is sealed.
-    Entry newest = *slot;
-    if (!unsealed && in_part != nullptr) newest = {incoming.key, in_part->id, in_part->observed_us, in_part->location};
-    if (newest.location == 0) {
-      Insert(shard, slot, incoming);
-    } else if (newest.id == incoming.id) {
+    Version newest;
+    if (unsealed) {
+      newest = At(*slot);
+    } else if (in_part != nullptr) {
+      newest = {in_part->id, in_part->observed_us, in_part->location};
+    }
+    if (newest.location != 0 && newest.id == id) {
       outcome.duplicates.push_back(newest.location);
       continue;
-    } else if (observed_us >= newest.observed_us) {
-      outcome.superseded.push_back(newest.location);
+    }
+    if (newest.location == 0 || observed_us >= newest.observed_us) {
+      if (newest.location != 0) outcome.superseded.push_back(newest.location);
       if (unsealed) {
         Supersede(newest.id, newest.location);
-        replaced_.push_back(newest);
-        *slot = incoming;
+        replaced_.push_back({key, *slot});
       } else {
-        Insert(shard, slot, incoming);
+        ++ShardOf(key).used;
       }
-    } else if (auto seen = superseded_.find(incoming.id); seen != superseded_.end()) {
+      *slot = MakeSlot(key, held, row);
+    } else if (auto seen = superseded_.find(id); seen != superseded_.end()) {
       outcome.duplicates.push_back(seen->second);
       continue;
     } else if (in_part != nullptr && in_part->same != 0) {
       outcome.duplicates.push_back(in_part->same);
       continue;
     } else {
-      outcome.superseded.push_back(incoming.location);
-      Supersede(incoming.id, incoming.location);
+      const RowLocation location = MakeLocation(chunk, row);
+      outcome.superseded.push_back(location);
+      Supersede(id, location);
     }
-    outcome.stored.Add(static_cast<uint32_t>(row));
+    outcome.stored.Add(row);
     ++outcome.stored_count;
+  }
+  if (outcome.stored_count > 0) {
+    newly_held_.push_back(held);
+  } else {
+    Release(held);
   }
   return outcome;
 }
 
-DedupeIndex::Kept DedupeIndex::Keep(const RecordIds& ids, const RowSet& rows) {
-  Kept kept;
+// For what is stored, whatever the bound is.
+void DedupeIndex::ForceRoom(const RecordIds& ids, const RowSet& rows) {
+  RowCounts counts{};
   rows.ForEach(0, [&](uint32_t row) {
-    if (row >= ids.ids.size()) return false;
-    kept.ids.ids.push_back(ids.ids[row]);
-    kept.ids.keys.push_back(ids.keys[row]);
-    kept.rows.push_back(row);
+    if (row < ids.keys.size()) ++counts[ShardNumber(ids.keys[row])];
     return true;
   });
-  absl::Status reserved = ReserveWithin({&kept.ids}, std::numeric_limits<size_t>::max());
-  if (!reserved.ok()) std::abort();  // the machine itself is out of memory
-  return kept;
+  const bool has_number = held_.size() < (size_t{1} << kHeldBits) || !free_numbers_.empty();
+  // The machine itself is out of memory.
+  if (!has_number || !GrowFor(counts, std::numeric_limits<size_t>::max())) std::abort();
 }
 
-void DedupeIndex::Load(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored,
+void DedupeIndex::Load(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk, const RowSet& stored,
                        const RowSet& superseded) {
-  Kept kept = Keep(ids, stored);
-  for (size_t i = 0; i < kept.rows.size(); ++i) {
-    if (i % kPrefetchRows == 0) Prefetch(kept.ids, i, std::min(i + kPrefetchRows, kept.rows.size()));
-    Entry entry{kept.ids.keys[i], kept.ids.ids[i], observed_us, MakeLocation(chunk, kept.rows[i])};
-    Shard& shard = ShardOf(entry.key);
-    Entry* slot = shard.Find(entry.key);
-    if (superseded.Contains(kept.rows[i])) {
-      superseded_.try_emplace(entry.id, entry.location);
-    } else if (slot->location == 0) {
-      *slot = entry;
-      ++shard.used;
+  const RecordIds& ids = *batch;
+  ForceRoom(ids, stored);
+  const uint32_t held = Hold(std::move(batch), observed_us, chunk);
+  stored.ForEach(0, [&](uint32_t row) {
+    if (row >= ids.keys.size()) return false;
+    Prefetch(ids, row + kPrefetchRows);
+    if (superseded.Contains(row)) {
+      superseded_.try_emplace(ids.ids[row], MakeLocation(chunk, row));
+      return true;
     }
-  }
+    Slot* const slot = Find(ids.keys[row]);
+    if (*slot != 0) return true;
+    *slot = MakeSlot(ids.keys[row], held, row);
+    ++ShardOf(ids.keys[row]).used;
+    return true;
+  });
+  if (stored.empty()) Release(held);
 }
 
-std::vector<RowLocation> DedupeIndex::Replay(const RecordIds& ids, int64_t observed_us, uint64_t chunk,
+std::vector<RowLocation> DedupeIndex::Replay(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk,
                                              const RowSet& stored) {
-  Kept kept = Keep(ids, stored);
+  const RecordIds& ids = *batch;
+  ForceRoom(ids, stored);
+  const uint32_t held = Hold(std::move(batch), observed_us, chunk);
   std::vector<RowLocation> superseded;
-  for (size_t i = 0; i < kept.rows.size(); ++i) {
-    if (i % kPrefetchRows == 0) Prefetch(kept.ids, i, std::min(i + kPrefetchRows, kept.rows.size()));
-    Entry incoming{kept.ids.keys[i], kept.ids.ids[i], observed_us, MakeLocation(chunk, kept.rows[i])};
-    Shard& shard = ShardOf(incoming.key);
-    Entry* newest = shard.Find(incoming.key);
-    if (newest->location == 0) {
-      *newest = incoming;
-      ++shard.used;
-    } else if (observed_us >= newest->observed_us) {
-      superseded.push_back(newest->location);
-      superseded_.try_emplace(newest->id, newest->location);
-      *newest = incoming;
-    } else {
-      superseded.push_back(incoming.location);
-      superseded_.try_emplace(incoming.id, incoming.location);
+  stored.ForEach(0, [&](uint32_t row) {
+    if (row >= ids.keys.size()) return false;
+    Prefetch(ids, row + kPrefetchRows);
+    Slot* const slot = Find(ids.keys[row]);
+    const Version newest = At(*slot);
+    if (newest.location != 0 && observed_us < newest.observed_us) {
+      superseded.push_back(MakeLocation(chunk, row));
+      superseded_.try_emplace(ids.ids[row], MakeLocation(chunk, row));
+      return true;
     }
-  }
+    if (newest.location != 0) {
+      superseded.push_back(newest.location);
+      superseded_.try_emplace(newest.id, newest.location);
+    } else {
+      ++ShardOf(ids.keys[row]).used;
+    }
+    *slot = MakeSlot(ids.keys[row], held, row);
+    return true;
+  });
+  if (stored.empty()) Release(held);
   return superseded;
 }
 
 void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
-  auto sealed = [&](RowLocation location) {
-    return std::binary_search(chunks.begin(), chunks.end(), LocationChunk(location));
-  };
-  for (Shard& shard : shards_) {
-    std::vector<Entry> kept;
-    for (size_t i = 0; i < shard.capacity; ++i) {
-      if (shard.slots[i].location != 0 && !sealed(shard.slots[i].location)) kept.push_back(shard.slots[i]);
-    }
-    if (kept.size() == shard.used) continue;
-    Shard smaller;
-    if (!kept.empty() && !smaller.Grow(CapacityFor(kept.size()))) continue;  // keeping what is sealed does no harm
-    for (const Entry& entry : kept) *smaller.Find(entry.key) = entry;
-    smaller.used = kept.size();
-    shard = std::move(smaller);
+  auto sealed = [&](uint64_t chunk) { return std::binary_search(chunks.begin(), chunks.end(), chunk); };
+  std::vector<bool> gone(held_.size(), false);
+  bool any = false;
+  for (size_t i = 0; i < held_.size(); ++i) {
+    gone[i] = held_[i].ids != nullptr && sealed(held_[i].chunk);
+    any = any || gone[i];
   }
+  if (any) ForgetHeld(gone);
   absl::flat_hash_map<Hash128, RowLocation> kept;
   for (const auto& [id, location] : superseded_) {
-    if (!sealed(location)) kept.emplace(id, location);
+    if (!sealed(LocationChunk(location))) kept.emplace(id, location);
   }
   superseded_ = std::move(kept);
 }
 
+void DedupeIndex::ForgetHeld(const std::vector<bool>& gone) {
+  std::vector<Slot> kept;
+  for (Shard& shard : shards_) {
+    kept.clear();
+    for (size_t i = 0; i < shard.capacity; ++i) {
+      if (shard.slots[i] != 0 && !gone[HeldOf(shard.slots[i])]) kept.push_back(shard.slots[i]);
+    }
+    if (kept.size() == shard.used) continue;
+    if (kept.empty()) {
+      slot_count_ -= shard.capacity;
+      shard = Shard();
+      continue;
+    }
+    std::memset(shard.slots.get(), 0, shard.capacity * sizeof(Slot));
+    shard.used = kept.size();
+    // What the next batches need again is not given back.
+    const size_t before = shard.capacity;
+    const size_t needed = CapacityFor(kept.size());
+    if (needed < before / 4 && shard.Resize(needed)) slot_count_ -= before - needed;
+    for (Slot slot : kept) shard.Place(slot);
+  }
+  for (uint32_t i = 0; i < gone.size(); ++i) {
+    if (gone[i]) Release(i);
+  }
+}
+
 void DedupeIndex::Clear() {
   for (Shard& shard : shards_) shard = Shard();
+  slot_count_ = 0;
+  held_ = std::vector<Held>(1);
+  free_numbers_.clear();
+  held_bytes_ = 0;
   superseded_.clear();
   Commit();
 }
 
 void DedupeIndex::Commit() {
   replaced_.clear();
-  inserted_.clear();
+  newly_held_.clear();
   newly_superseded_.clear();
 }
 
 void DedupeIndex::Undo() {
-  for (auto entry = replaced_.rbegin(); entry != replaced_.rend(); ++entry)
-    *ShardOf(entry->key).Find(entry->key) = *entry;
-  for (const Hash128& key : inserted_) ShardOf(key).Erase(key);
+  for (auto one = replaced_.rbegin(); one != replaced_.rend(); ++one) *Find(one->key) = one->slot;
+  for (uint32_t held : newly_held_) {
+    for (const Hash128& key : held_[held].ids->keys) {
+      if (HeldOf(*Find(key)) == held) Erase(key);
+    }
+  }
+  // Not before: until here slots of one lie among those of others.
+  for (uint32_t held : newly_held_) Release(held);
   for (const Hash128& id : newly_superseded_) superseded_.erase(id);
   Commit();
 }

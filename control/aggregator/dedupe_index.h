@@ -3,8 +3,11 @@
 //
 // Lives in memory. Holds the rows of unsealed batches only: of each key the newest version if it is unsealed, and the
 // contents of unsealed rows that are not newest any more. Of what is sealed it is told (SealedIndex). Not thread-safe:
-// the committer owns it. Sharded open addressing with prefetch, so that a probe costs one or two cache misses that
-// overlap, and growth moves one small shard at a time.
+// the committer owns it.
+//
+// It keeps the ids of the batches as they were computed; the table of keys has eight bytes a slot, which say in which
+// batch and row the newest version lies and tell most other keys apart. A new key costs one cache miss, which is asked
+// for ahead, and nothing is copied. Sharded open addressing; growth moves one small shard at a time, without the keys.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 #define CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 
@@ -21,6 +24,8 @@
 #include "control/aggregator/row_set.h"
 
 namespace chartly::aggregator {
+
+using RecordIdsPtr = std::shared_ptr<const RecordIds>;
 
 // Chunk and row in one number; sorts by chunk, then row. Chunk ids begin at 1, so 0 is none.
 using RowLocation = uint64_t;
@@ -68,12 +73,12 @@ class DedupeIndex {
   std::vector<uint32_t> Undecided(const RecordIds& ids, int64_t observed_us);
   // Decides every row of a batch. Requires: Reserve succeeded for it, and only its batches were applied since; `sealed`
   // has what parts know of its undecided rows.
-  DedupeOutcome Apply(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const SealedVersions& sealed = {});
+  DedupeOutcome Apply(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk, const SealedVersions& sealed = {});
   // Takes the stored rows of an unsealed batch in. Those in `superseded` are not newest.
-  void Load(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored, const RowSet& superseded);
+  void Load(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk, const RowSet& stored, const RowSet& superseded);
   // Decides the stored rows of a chunk as they were decided then; returns the rows they superseded. For stores that do
   // not say.
-  std::vector<RowLocation> Replay(const RecordIds& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored);
+  std::vector<RowLocation> Replay(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk, const RowSet& stored);
   // Forgets the rows of these batches, which are sorted: they are sealed. Requires: no changes since Commit.
   void Forget(const std::vector<uint64_t>& chunks);
 
@@ -88,47 +93,83 @@ class DedupeIndex {
   size_t size() const;
 
  private:
-  struct Entry {
-    Hash128 key;
+  // From the highest bit on: a tag, the first bits of the low half of the key, which also say where in its shard the
+  // slot is sought; the number of a held batch; the row. 0 is free.
+  using Slot = uint64_t;
+  static constexpr int kRowBits = 16;
+  static constexpr int kHeldBits = 26;
+  static constexpr int kTagBits = 22;
+  static constexpr size_t kShards = 256;
+
+  // A batch with stored rows.
+  struct Held {
+    RecordIdsPtr ids;  // null: the number is free
+    int64_t observed_us = 0;
+    uint64_t chunk = 0;
+  };
+  struct Version {
     Hash128 id;
-    int64_t observed_us;
-    RowLocation location;  // 0: the slot is free
+    int64_t observed_us = 0;
+    RowLocation location = 0;  // 0: none
   };
   struct Free {
-    void operator()(Entry* slots) const { std::free(slots); }
+    void operator()(Slot* slots) const { std::free(slots); }
   };
   struct Shard {
-    std::unique_ptr<Entry[], Free> slots;
+    std::unique_ptr<Slot[], Free> slots;
     size_t capacity = 0;
     size_t used = 0;
-    size_t Home(const Hash128& key) const;
-    Entry* Find(const Hash128& key);  // the entry of the key or a free slot
-    void Erase(const Hash128& key);
-    bool Grow(size_t new_capacity);
+    size_t Home(uint64_t tag) const { return static_cast<size_t>(tag * capacity >> kTagBits); }
+    size_t After(size_t slot) const { return slot + 1 == capacity ? 0 : slot + 1; }
+    // Puts it where it is found, among keys that are not its own.
+    void Place(Slot slot);
+    // False, and nothing is changed, if there is no memory.
+    bool Resize(size_t new_capacity);
   };
-  static constexpr size_t kShards = 64;
+  // What a change replaced.
+  struct Replaced {
+    Hash128 key;
+    Slot slot;
+  };
+  using RowCounts = std::array<uint32_t, kShards>;
 
-  Shard& ShardOf(const Hash128& key) { return shards_[key.high >> 58]; }
-  void Prefetch(const RecordIds& ids, size_t begin, size_t end);
-  absl::Status ReserveWithin(const std::vector<const RecordIds*>& batches, size_t max_bytes);
-  void Insert(Shard& shard, Entry* slot, const Entry& entry);
+  static uint64_t TagOf(const Hash128& key) { return key.low >> (64 - kTagBits); }
+  static uint64_t TagOf(Slot slot) { return slot >> (kRowBits + kHeldBits); }
+  static uint32_t HeldOf(Slot slot) { return static_cast<uint32_t>(slot >> kRowBits) & ((uint32_t{1} << kHeldBits) - 1); }
+  static uint32_t RowOf(Slot slot) { return static_cast<uint32_t>(slot) & ((uint32_t{1} << kRowBits) - 1); }
+  static Slot MakeSlot(const Hash128& key, uint32_t held, uint32_t row) {
+    return TagOf(key) << (kRowBits + kHeldBits) | uint64_t{held} << kRowBits | row;
+  }
+  static size_t ShardNumber(const Hash128& key) { return key.high >> 56; }
+
+  Shard& ShardOf(const Hash128& key) { return shards_[ShardNumber(key)]; }
+  // The slot of the key or a free one.
+  Slot* Find(const Hash128& key);
+  void Erase(const Hash128& key);
+  void Prefetch(const RecordIds& ids, size_t row);
+  Version At(Slot slot) const;
+  absl::Status Full(size_t max_bytes) const;
+  // Makes room for that many rows more by shard.
+  bool GrowFor(const RowCounts& rows, size_t max_bytes);
+  // Takes the batch among those that are held; gives it its number.
+  uint32_t Hold(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk);
+  void Release(uint32_t held);
   void Supersede(const Hash128& id, RowLocation location);
-
-  // The rows of `ids` in `rows`, with their numbers.
-  struct Kept {
-    RecordIds ids;
-    std::vector<uint32_t> rows;
-  };
-  Kept Keep(const RecordIds& ids, const RowSet& rows);
+  void ForceRoom(const RecordIds& ids, const RowSet& rows);
+  void ForgetHeld(const std::vector<bool>& gone);
 
   size_t max_bytes_;
   std::array<Shard, kShards> shards_;
+  size_t slot_count_ = 0;  // of all shards
+  std::vector<Held> held_ = std::vector<Held>(1);  // by number; 0 is none
+  std::vector<uint32_t> free_numbers_;
+  size_t held_bytes_ = 0;
   // Content that a record had before its newest version, and where it lies.
   absl::flat_hash_map<Hash128, RowLocation> superseded_;
-  // What Undo needs. Replacements are taken back first, newest first, then insertions: every insertion of a key comes
-  // before its replacements.
-  std::vector<Entry> replaced_;
-  std::vector<Hash128> inserted_;
+  // What Undo needs. Replacements are taken back first, newest first; what then still lies in a batch that is new was
+  // inserted.
+  std::vector<Replaced> replaced_;
+  std::vector<uint32_t> newly_held_;
   std::vector<Hash128> newly_superseded_;
 };
 

@@ -23,11 +23,11 @@ struct Row {
   uint64_t content;
 };
 
-RecordIds Ids(const std::vector<Row>& rows) {
-  RecordIds ids;
+RecordIdsPtr Ids(const std::vector<Row>& rows) {
+  auto ids = std::make_shared<RecordIds>();
   for (const Row& row : rows) {
-    ids.keys.push_back(Hash(row.key, 1));
-    ids.ids.push_back(Hash(row.key, row.content + 100));
+    ids->keys.push_back(Hash(row.key, 1));
+    ids->ids.push_back(Hash(row.key, row.content + 100));
   }
   return ids;
 }
@@ -75,8 +75,8 @@ TEST_CASE("the index decides as the plain rule does, also after an undo and a re
     bool fails = random() % 4 == 0;
     Model before = model;
     REQUIRE_OK(index.Reserve({}));
-    RecordIds ids = Ids(rows);
-    REQUIRE_OK(index.Reserve({&ids}));
+    const RecordIdsPtr ids = Ids(rows);
+    REQUIRE_OK(index.Reserve({ids.get()}));
     DedupeOutcome outcome = index.Apply(ids, observed_us, chunk);
     for (size_t i = 0; i < rows.size(); ++i) {
       CHECK(outcome.stored.Contains(static_cast<uint32_t>(i)) == model.Store(rows[i], observed_us));
@@ -127,8 +127,8 @@ TEST_CASE("a full index refuses more and still knows what it has") {
   for (; status.ok() && chunk < 1000;) {
     std::vector<Row> rows;
     for (int i = 0; i < 100; ++i) rows.push_back({next++, 0});
-    RecordIds ids = Ids(rows);
-    status = index.Reserve({&ids});
+    const RecordIdsPtr ids = Ids(rows);
+    status = index.Reserve({ids.get()});
     if (!status.ok()) break;
     CHECK(index.Apply(ids, 1, ++chunk).stored_count == 100);
     index.Commit();

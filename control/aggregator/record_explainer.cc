@@ -81,7 +81,7 @@ absl::StatusOr<std::optional<KeyMatch>> RecordExplainer::FindId(const Question& 
   ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, question.selection()));
   scan.SkipUnless(
       [&id](const Part& part, uint32_t chunk) { return part.ids == nullptr || part.ids->MayContain(chunk, id); });
-  scan.SkipUnsealedUnless(Unless([&id](const UnsealedBatches::Batch& batch) { return batch.MayHave(id); }));
+  scan.SkipUnsealedUnless(Unless([&id](const UnsealedBatches::Batch& batch) { return batch.Has(id); }));
   std::optional<KeyMatch> found;
   RETURN_IF_ERROR(scan.Run(ScanCursor(), question.gone, [&](const RecordBlock& block) -> absl::StatusOr<bool> {
     const RecordIds ids = block.Ids();

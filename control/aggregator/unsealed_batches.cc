@@ -3,21 +3,10 @@
 #include <algorithm>
 
 namespace chartly::aggregator {
-namespace {
 
-uint32_t PrintOf(const Hash128& id) { return static_cast<uint32_t>(id.low); }
-
-}  // namespace
-
-UnsealedBatches::Batch::Batch(absl::Span<const Hash128> ids, std::vector<DimRange> ranges)
-    : ranges_(std::move(ranges)) {
-  prints_.reserve(ids.size());
-  for (const Hash128& id : ids) prints_.push_back(PrintOf(id));
-}
-
-// A look through the prints of two million rows takes less than a millisecond, so they need no order.
-bool UnsealedBatches::Batch::MayHave(const Hash128& id) const {
-  return std::find(prints_.begin(), prints_.end(), PrintOf(id)) != prints_.end();
+// A look through the ids of two million rows takes some milliseconds, so they need no order.
+bool UnsealedBatches::Batch::Has(const Hash128& id) const {
+  return std::find(ids_->ids.begin(), ids_->ids.end(), id) != ids_->ids.end();
 }
 
 void UnsealedBatches::Add(std::vector<std::pair<uint64_t, BatchPtr>> batches) {

@@ -1,6 +1,6 @@
-// What questions want to know of the batches that are not sealed yet before they read one: prints of the ids of its
-// rows, and between what the values of its key dims lie. Four bytes a row, in memory alone; the committer fills it with
-// what it has at hand when a batch becomes durable.
+// What questions want to know of the batches that are not sealed yet before they read one: the ids of its rows, and
+// between what the values of its key dims lie. In memory alone, the ids shared with the dedupe index; the committer
+// fills it with what it has at hand when a batch becomes durable.
 //
 // Thread-safe. May lack batches, of which nothing is known then, and have some that are sealed or gone.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_UNSEALED_BATCHES_H_
@@ -14,7 +14,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/types/span.h"
 #include "common/batch/record_id.h"
 #include "control/aggregator/record_store.h"
 
@@ -24,16 +23,16 @@ class UnsealedBatches {
  public:
   class Batch {
    public:
-    Batch(absl::Span<const Hash128> ids, std::vector<DimRange> ranges);
-    // False for nearly all ids that none of its rows has, and for none that one has.
-    bool MayHave(const Hash128& id) const;
+    Batch(std::shared_ptr<const RecordIds> ids, std::vector<DimRange> ranges)
+        : ids_(std::move(ids)), ranges_(std::move(ranges)) {}
+    // Whether a row has it, stored or not.
+    bool Has(const Hash128& id) const;
     // As KeyRangesOf gives them.
     const std::vector<DimRange>& ranges() const { return ranges_; }
-    size_t bytes() const { return prints_.size() * sizeof(uint32_t); }
 
    private:
-    std::vector<uint32_t> prints_;
-    std::vector<DimRange> ranges_;
+    const std::shared_ptr<const RecordIds> ids_;
+    const std::vector<DimRange> ranges_;
   };
   using BatchPtr = std::shared_ptr<const Batch>;
 
