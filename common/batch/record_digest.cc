@@ -8,6 +8,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "common/batch/batch_layout.h"
 
@@ -21,6 +22,12 @@ constexpr uint64_t kRecordIdSeed = 0;
 constexpr uint64_t kRecordKeySeed = 1;
 // Rows whose digests lie side by side; with ten fields they fit the nearest cache.
 constexpr uint32_t kBlockRows = 128;
+// Digests of numbers that are kept: as many as one byte has values.
+constexpr int kKnownBits = 8;
+// For fewer rows at once there is nothing to gain.
+constexpr uint32_t kFewRows = 32;
+// After so many numbers it shows whether they come again.
+constexpr uint32_t kTrial = 1024;
 
 Hash128 HashBytes(const char* bytes, size_t size, uint64_t seed) {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes, size, seed);
@@ -49,24 +56,40 @@ class DigestRows {
     const Hash128 profile = HashBytes(profile_id.data(), profile_id.size(), 0);
     for (uint32_t row = 0; row < kBlockRows; ++row) StoreDigest(profile, &bytes_[row * stride_]);
   }
-  void Begin() { sizes_.fill(kDigestBytes); }
+  void Begin() {
+    even_ = true;
+    size_ = kDigestBytes;
+  }
   // `nulls`: whether each row is null; null if none is.
   void Append(const Hash128* digests, const bool* nulls, uint32_t count) {
     char* at = bytes_.data();
+    if (even_ && nulls == nullptr) {
+      for (uint32_t row = 0; row < count; ++row, at += stride_) StoreDigest(digests[row], at + size_);
+      size_ += kDigestBytes;
+      return;
+    }
+    if (std::exchange(even_, false)) sizes_.fill(size_);
     for (uint32_t row = 0; row < count; ++row, at += stride_) {
       if (nulls != nullptr && nulls[row]) continue;
       StoreDigest(digests[row], at + sizes_[row]);
       sizes_[row] += kDigestBytes;
     }
   }
-  void Hash(uint64_t seed, uint32_t count, Hash128* hashes) const {
+  // Appends the hashes of `count` rows.
+  void Hash(uint64_t seed, uint32_t count, std::vector<Hash128>& hashes) const {
+    std::array<Hash128, kBlockRows> block;
     const char* at = bytes_.data();
-    for (uint32_t row = 0; row < count; ++row, at += stride_) hashes[row] = HashBytes(at, sizes_[row], seed);
+    for (uint32_t row = 0; row < count; ++row, at += stride_) {
+      block[row] = HashBytes(at, even_ ? size_ : sizes_[row], seed);
+    }
+    hashes.insert(hashes.end(), block.begin(), block.begin() + count);
   }
 
  private:
   const size_t stride_;
   std::string bytes_;
+  bool even_ = true;  // all rows have as many bytes: size_; else each its own
+  size_t size_ = 0;
   std::array<size_t, kBlockRows> sizes_ = {};
 };
 
@@ -81,6 +104,28 @@ Hash128 FieldHasher::OfText(absl::string_view text) {
   bytes_.resize(prefix_bytes_);
   AppendCanonicalText(text, bytes_);
   return HashBytes(bytes_.data(), bytes_.size(), 0);
+}
+
+void FieldHasher::OfNumbers(const int64_t* unscaled, const uint8_t* scales, uint32_t count, Hash128* digests) {
+  const bool is_worth_it = looked_up_ < kTrial || found_ >= looked_up_ / 2;
+  if (!is_worth_it || count < kFewRows) {
+    for (uint32_t i = 0; i < count; ++i) digests[i] = OfNumber(unscaled[i], scales[i]);
+    return;
+  }
+  if (known_.empty()) known_.resize(size_t{1} << kKnownBits);
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    constexpr uint64_t kSpread = 0x9E3779B97F4A7C15u;  // odd, and no simple fraction of 2^64
+    Known& known = known_[static_cast<uint64_t>(unscaled[i]) * kSpread >> (64 - kKnownBits)];
+    if (known.unscaled != unscaled[i] || known.scale != scales[i]) {
+      known = {unscaled[i], scales[i], OfNumber(unscaled[i], scales[i])};
+    } else {
+      ++found;
+    }
+    digests[i] = known.digest;
+  }
+  looked_up_ += count;
+  found_ += found;
 }
 
 Hash128 FieldHasher::OfNumber(int64_t unscaled, uint8_t scale) {
@@ -102,8 +147,8 @@ RecordIds HashRecords(absl::string_view profile_id, uint32_t rows, const FieldDi
   DigestRows all(profile_id, with_ids ? fields.size() : 0);
   DigestRows key(profile_id, shared ? 0 : key_fields);
   RecordIds result;
-  if (with_ids) result.ids.resize(rows);
-  result.keys.resize(rows);
+  if (with_ids) result.ids.reserve(rows);
+  result.keys.reserve(rows);
   std::array<Hash128, kBlockRows> digests;
   std::array<bool, kBlockRows> nulls;
   for (uint32_t first = 0; first < rows; first += kBlockRows) {
@@ -112,7 +157,7 @@ RecordIds HashRecords(absl::string_view profile_id, uint32_t rows, const FieldDi
     key.Begin();
     for (size_t i = 0; i < fields.size(); ++i) {
       FieldDigests& field = *fields[i];
-      if (shared && i == key_fields) all.Hash(kRecordKeySeed, count, &result.keys[first]);
+      if (shared && i == key_fields) all.Hash(kRecordKeySeed, count, result.keys);
       if (!with_ids && !field.in_key()) continue;
       field.Read(first, count, digests.data());
       const bool has_nulls = field.has_nulls();
@@ -120,9 +165,9 @@ RecordIds HashRecords(absl::string_view profile_id, uint32_t rows, const FieldDi
       if (with_ids) all.Append(digests.data(), has_nulls ? nulls.data() : nullptr, count);
       if (!shared && field.in_key()) key.Append(digests.data(), has_nulls ? nulls.data() : nullptr, count);
     }
-    if (!shared) key.Hash(kRecordKeySeed, count, &result.keys[first]);
-    if (shared && key_fields == fields.size()) all.Hash(kRecordKeySeed, count, &result.keys[first]);
-    if (with_ids) all.Hash(kRecordIdSeed, count, &result.ids[first]);
+    if (!shared) key.Hash(kRecordKeySeed, count, result.keys);
+    if (shared && key_fields == fields.size()) all.Hash(kRecordKeySeed, count, result.keys);
+    if (with_ids) all.Hash(kRecordIdSeed, count, result.ids);
   }
   return result;
 }

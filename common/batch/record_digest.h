@@ -19,15 +19,26 @@ class FieldHasher {
  public:
   FieldHasher(Role role, absl::string_view name);
   Hash128 OfText(absl::string_view text);
-  // Of unscaled * 10^-scale.
-  Hash128 OfNumber(int64_t unscaled, uint8_t scale);
+  // Of unscaled * 10^-scale, `count` of them. Numbers that come again are mostly hashed once.
+  void OfNumbers(const int64_t* unscaled, const uint8_t* scales, uint32_t count, Hash128* digests);
   // Requires: not null.
   Hash128 Of(const Value& value);
 
  private:
+  // A number and its digest, where its hash says.
+  struct Known {
+    int64_t unscaled = 0;
+    int64_t scale = -1;  // none yet
+    Hash128 digest;
+  };
+  Hash128 OfNumber(int64_t unscaled, uint8_t scale);
+
   std::string bytes_;   // role and name, then the value that is hashed
   std::string number_;  // the same for a number, whose size is always the same
   const size_t prefix_bytes_;
+  std::vector<Known> known_;
+  uint32_t looked_up_ = 0;
+  uint32_t found_ = 0;
 };
 
 // The digests of one field, a stretch of rows at a time.

@@ -40,8 +40,7 @@ class ColumnDigests final : public FieldDigests {
     std::array<int64_t, kStretch> numbers;
     std::array<uint8_t, kStretch> scales;
     if (is_number && column_.ReadNumbers(first, count, numbers.data(), scales.data())) {
-      for (uint32_t i = 0; i < count; ++i) digests[i] = hasher_.OfNumber(numbers[i], scales[i]);
-      return;
+      return hasher_.OfNumbers(numbers.data(), scales.data(), count, digests);
     }
     for (uint32_t i = 0; i < count; ++i) {
       if (!column_.IsNull(first + i)) digests[i] = Of(first + i);

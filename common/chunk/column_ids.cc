@@ -25,10 +25,9 @@ class ColumnDigests final : public FieldDigests {
     if (!entries_.empty()) {
       for (uint32_t i = 0; i < count; ++i) digests[i] = entries_[column_.codes[first + i]];
     } else if (is_number && column_.wide.empty()) {
-      for (uint32_t i = 0; i < count; ++i) {
-        const uint8_t scale = column_.scales.empty() ? column_.scale : column_.scales[first + i];
-        digests[i] = hasher_.OfNumber(column_.integers[first + i], scale);
-      }
+      if (column_.scales.empty() && same_scales_.size() < count) same_scales_.assign(count, column_.scale);
+      const uint8_t* scales = column_.scales.empty() ? same_scales_.data() : &column_.scales[first];
+      hasher_.OfNumbers(&column_.integers[first], scales, count, digests);
     } else {
       for (uint32_t i = 0; i < count; ++i) {
         if (!column_.IsNull(first + i)) digests[i] = Of(first + i);
@@ -45,6 +44,7 @@ class ColumnDigests final : public FieldDigests {
   FieldHasher hasher_;
   const bool has_nulls_;
   std::vector<Hash128> entries_;
+  std::vector<uint8_t> same_scales_;
 };
 
 bool IsKeyDim(const ColumnData& column, absl::Span<const std::string> key) {
