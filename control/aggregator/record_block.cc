@@ -121,6 +121,13 @@ absl::StatusOr<ColumnSet> ReadSealed(const RecordReader& store, const Part& part
 
 }  // namespace
 
+absl::StatusOr<std::string> ReadSealedBytes(const RecordReader& store, const Part& part, uint32_t index) {
+  ASSIGN_OR_RETURN(std::string bytes, store.SealedChunk(part.meta.id(), index));
+  const absl::Status opened = OpenSealed(part, index, bytes).status();
+  if (opened.ok()) return bytes;
+  return Annotate(opened, absl::StrCat("chunk ", index, " of part ", part.meta.id()));
+}
+
 absl::StatusOr<RecordBlock::Chunk> OpenSealedChunk(const RecordReader& store, const Part& part, uint32_t index) {
   ASSIGN_OR_RETURN(std::string value, store.SealedChunk(part.meta.id(), index));
   RecordBlock::Chunk chunk;

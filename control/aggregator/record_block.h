@@ -104,6 +104,8 @@ const std::vector<int64_t>& SystemColumn(const ColumnSet& columns, absl::string_
 // Requires: the columns have system columns.
 RowLocation LocationOf(const ColumnSet& columns, uint32_t row);
 
+// The bytes of a sealed chunk, whose footer is checked. DataLoss if it is damaged; then the caller sets it aside.
+absl::StatusOr<std::string> ReadSealedBytes(const RecordReader& store, const Part& part, uint32_t index);
 // A sealed chunk with its system columns. DataLoss if it is damaged; then the caller sets it aside.
 absl::StatusOr<RecordBlock::Chunk> OpenSealedChunk(const RecordReader& store, const Part& part, uint32_t index);
 // All rows of a sealed chunk. DataLoss if it is damaged; then the caller sets it aside.

@@ -12,14 +12,11 @@
 #include "control/aggregator/record_filter.h"
 #include "control/aggregator/record_page.h"
 #include "control/aggregator/record_view.h"
-#include "control/aggregator/sealed_batches.h"
 
 namespace chartly::aggregator {
 namespace {
 
 constexpr size_t kQuarantineIdBytes = 20;
-// A message stays well below its limit.
-constexpr size_t kMaxPieceBytes = size_t{3} << 20;
 
 // Both sides of the equation. Before the end is known `fetched` is what arrived.
 void FillBalance(const RunState& run, v1::Balance& balance) {
@@ -162,42 +159,6 @@ absl::StatusOr<v1::RunLedger> RecordQuery::Ledger(const std::string& name, const
   if (run->has_end()) *ledger.mutable_end() = run->end();
   ledger.set_deleted(run->deleted());
   return ledger;
-}
-
-absl::Status RecordQuery::ScanBatches(const v1::ScanBatchesRequest& request,
-                                      const std::function<bool(const v1::ScanBatchesResponse&)>& send) const {
-  if (request.profile_id().empty()) {
-    return Error(absl::StatusCode::kInvalidArgument, "PROFILE_REQUIRED", "profile_id is empty; say which profile");
-  }
-  ASSIGN_OR_RETURN(uint64_t as_of, AsOfBatch(store_, request.has_as_of(), request.as_of()));
-  ASSIGN_OR_RETURN(RecordScan scan, RecordScan::Create(store_, {request.profile_id(), "", false, as_of}));
-  bool more = true;
-  scan.LeaveUnloaded();
-  auto send_sealed = [&](const RecordBlock& block) -> absl::StatusOr<bool> {
-    if (request.chunks() && block.chunk_bytes().size() <= kMaxPieceBytes) {
-      v1::ScanBatchesResponse response;
-      response.set_chunk(std::string(block.chunk_bytes()));
-      if (block.rows().Count() < block.size()) response.set_current(block.rows().ToBits(block.size()));
-      more = send(response);
-      return more;
-    }
-    RETURN_IF_ERROR(block.Load());
-    ASSIGN_OR_RETURN(more, ToBatches(block, [&](std::string batch) -> absl::StatusOr<bool> {
-                       v1::ScanBatchesResponse response;
-                       response.set_batch(std::move(batch));
-                       return send(response);
-                     }));
-    return more;
-  };
-  RETURN_IF_ERROR(scan.Sealed([] { return false; }, send_sealed));
-  if (!more) return absl::OkStatus();
-  auto send_batch = [&](uint64_t batch, const ChunkMeta& meta, const RowSet& rows) -> absl::StatusOr<bool> {
-    v1::ScanBatchesResponse response;
-    if (rows.Count() < meta.rows()) response.set_current(rows.ToBits(meta.rows()));
-    ASSIGN_OR_RETURN(*response.mutable_batch(), scan.view().ChunkBatch(batch));
-    return send(response);
-  };
-  return scan.view().ScanRows({request.profile_id(), 0, as_of, false}, send_batch);
 }
 
 }  // namespace chartly::aggregator

@@ -30,7 +30,8 @@ class RecordQuery {
                                                             const rpc::ProjectScope& projects = {}) const;
   // NotFound (RUN_NOT_FOUND) if no entry of the run ever arrived.
   absl::StatusOr<v1::RunLedger> Ledger(const std::string& name, const rpc::ProjectScope& projects = {}) const;
-  // Calls `send` for each batch of a profile that has current rows; stops when it returns false.
+  // Calls `send` for each batch of a profile that has current rows, or tells what each has if the request asks for
+  // that; stops when it returns false.
   absl::Status ScanBatches(const v1::ScanBatchesRequest& request,
                            const std::function<bool(const v1::ScanBatchesResponse&)>& send) const;
 

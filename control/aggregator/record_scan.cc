@@ -161,6 +161,8 @@ absl::StatusOr<bool> RecordScan::VisitPart(const Walk& walk, const Part& part, u
   const RecordBlock::Source source{walk.profile_id, KeyOf(part), true, first, last};
   const uint64_t newest = std::min(last, selection_.as_of);
   const uint32_t begin = from == nullptr ? 0 : FirstChunk(part, from->key());
+  const bool every_row = from == nullptr && choice.everything() && part.meta.deleted().empty() &&
+                         first <= part.meta.first_batch() && newest >= part.meta.last_batch();
   for (uint32_t index = begin; index < static_cast<uint32_t>(part.meta.chunks_size()); ++index) {
     if (may_match_ && !may_match_(part, index)) continue;
     if (walk.gone()) return absl::CancelledError("the caller has gone");
@@ -168,6 +170,14 @@ absl::StatusOr<bool> RecordScan::VisitPart(const Walk& walk, const Part& part, u
       if (absl::IsDataLoss(status)) store_.SetAside(part.meta.id(), index, status);
       return status;
     };
+    const auto bytes = static_cast<size_t>(part.meta.chunks(static_cast<int>(index)).size_bytes());
+    if (every_row && take_whole_ && bytes <= whole_bytes_max_) {
+      absl::StatusOr<std::string> whole = ReadSealedBytes(*view_, part, index);
+      if (!whole.ok()) return set_aside(whole.status());
+      ASSIGN_OR_RETURN(bool more, take_whole_(*std::move(whole)));
+      if (!more) return false;
+      continue;
+    }
     absl::StatusOr<RecordBlock::Chunk> chunk = OpenSealedChunk(*view_, part, index);
     if (!chunk.ok()) return set_aside(chunk.status());
     RowSet rows = Chosen(part.meta, *chunk, first, newest, choice);

@@ -51,6 +51,13 @@ class RecordScan {
   // The rows behind `after`; from the start if it has no location. Of several profiles one after another.
   // InvalidArgument (PAGE_TOKEN_INVALID) if no list of this store stopped there.
   absl::Status Run(const ScanCursor& after, const Gone& gone, const BlockVisitor& visit);
+  // Sealed chunks of at most so many bytes of which every row is asked for go to `take` as they lie, without a look at
+  // their columns. It returns false to stop.
+  using WholeVisitor = std::function<absl::StatusOr<bool>(std::string chunk)>;
+  void GiveWhole(size_t bytes_max, WholeVisitor take) {
+    whole_bytes_max_ = bytes_max;
+    take_whole_ = std::move(take);
+  }
   // Only what is sealed. Requires: the selection names a profile.
   absl::Status Sealed(const Gone& gone, const BlockVisitor& visit);
   // Sealed chunks for which it is false are passed over from now on, before they are read.
@@ -87,6 +94,8 @@ class RecordScan {
   ChunkGuess may_match_;
   BatchGuess unsealed_may_match_;
   bool loads_ = true;
+  size_t whole_bytes_max_ = 0;
+  WholeVisitor take_whole_;
   std::unique_ptr<RecordReader> view_;
   std::unique_ptr<ChunkMetas> metas_;
 };
