@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import struct
+import time
 
 NASTY = ["", "x", "\0", "../../etc/passwd", "%00", "%", "%zz", "'\"<>", "\u202e", "é" * 300, "-1", "9" * 40, "NaN", "1e999",
          "0x10", "null", "{}", "[]", "a/b", "a" * 5000, "2026-13-45T99:99:99Z", "0001-01-01T00:00:00Z"]
@@ -212,6 +213,136 @@ def send_and_read(port, content, source="127.0.0.1", limit=65536, patience=0.5):
         except OSError:  # also that of a shutdown once the other side has reset the connection
             pass
         return answer
+
+
+class FieldReader:
+    """Reads the header fields of answers (HPACK), as far as their names and values are plain text."""
+    STATIC = 61
+
+    def __init__(self):
+        self.table = []  # the newest first
+
+    def read(self, block):
+        self.block, self.at, found = block, 0, {}
+        while self.at < len(block):
+            first = block[self.at]
+            if first & 0x80:
+                name, value = self.entry(self.integer(7))
+            elif first & 0xE0 == 0x20:
+                self.integer(5)  # the size of the table, which stays within what it was
+                continue
+            else:
+                kept = bool(first & 0x40)
+                number = self.integer(6 if kept else 4)
+                name = self.entry(number)[0] if number else self.text()
+                value = self.text()
+                if kept:
+                    self.table.insert(0, (name, value))
+                    while sum(len(each[0]) + len(each[1]) + 32 for each in self.table) > 4096:
+                        self.table.pop()
+            found[name] = value
+        return found
+
+    def entry(self, number):
+        return self.table[number - self.STATIC - 1] if number > self.STATIC else (b"", b"")
+
+    def integer(self, bits):
+        value = self.block[self.at] & (1 << bits) - 1
+        self.at += 1
+        if value < (1 << bits) - 1:
+            return value
+        shift = 0
+        while True:
+            byte = self.block[self.at]
+            self.at += 1
+            value += (byte & 127) << shift
+            shift += 7
+            if not byte & 128:
+                return value
+
+    def text(self):
+        size = self.integer(7)
+        self.at += size
+        return self.block[self.at - size:self.at]
+
+
+class Calls:
+    """One connection from `source` for calls, one after the other, that is made anew when the other side has closed it."""
+
+    def __init__(self, port, source):
+        self.port, self.source, self.client = port, source, None
+
+    def ask(self, path, body, extra=(), patience=0.5):
+        """Makes one call and waits for its end, `patience` seconds at most; then it takes it back. Returns the number of the
+        status that it ended with, None if there was none."""
+        if self.client is None:
+            self.connect()
+        stream, self.stream = self.stream, self.stream + 2
+        # What is open to one stream, less what its headers take.
+        body = b"\0" + struct.pack(">I", len(body[:60000])) + body[:60000]
+        pieces = [body[at:at + 16384] for at in range(0, len(body), 16384)]
+        block = call_headers(path, extra)
+        blocks = [block[at:at + 16384] for at in range(0, len(block), 16384)]
+        last = len(blocks) - 1
+        sent = b"".join(frame(CONTINUATION if at else HEADERS, END_HEADERS if at == last else 0, stream, each)
+                        for at, each in enumerate(blocks))
+        sent += b"".join(frame(DATA, END_STREAM if at == len(pieces) - 1 else 0, stream, each) for at, each in enumerate(pieces))
+        try:
+            self.client.settimeout(patience)
+            self.client.sendall(sent)
+            return self.until_end(stream, time.monotonic() + patience)
+        except OSError:  # a frame that was sent in part cannot be gone on with
+            self.close()
+            return None
+
+    def connect(self):
+        self.client, self.stream, self.got, self.fields = socket.socket(), 1, b"", FieldReader()
+        self.client.bind((self.source, 0))
+        self.client.connect(("127.0.0.1", self.port))
+        # Answers of any size come without being asked for.
+        self.client.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0x7FFFFFFF)) +
+                            frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 0x7FFF0000)))
+
+    def until_end(self, stream, end):
+        while True:
+            while len(self.got) >= 9 and len(self.got) >= 9 + int.from_bytes(self.got[:3], "big"):
+                size = 9 + int.from_bytes(self.got[:3], "big")
+                one, self.got = self.got[:size], self.got[size:]
+                ended, status = self.take(one[3], one[4], int.from_bytes(one[5:9], "big"), one[9:], stream)
+                if ended:
+                    return status
+            left = end - time.monotonic()
+            if left <= 0:
+                self.client.settimeout(0.5)
+                self.client.sendall(frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))
+                return None
+            self.client.settimeout(left)
+            try:
+                piece = self.client.recv(65536)
+            except TimeoutError:
+                continue
+            if not piece:
+                self.close()
+                return None
+            self.got += piece
+
+    def take(self, kind, flags, of, payload, stream):
+        """Answers what asks for an answer. Whether it ends the stream, and with which status."""
+        if kind in (SETTINGS, PING) and not flags & 1:
+            self.client.sendall(frame(kind, 1, 0, payload if kind == PING else b""))
+        status = self.fields.read(payload).get(b"grpc-status") if kind == HEADERS else None
+        ended = of == stream and (kind == RST_STREAM or kind in (HEADERS, DATA) and bool(flags & END_STREAM))
+        return ended, int(status) if status else None
+
+    def close(self):
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
+
+def attacker(number):
+    """Who sends the input with that number. One address alone would soon be read slowly, and nothing else be tried."""
+    return f"127.0.{64 + number // 50 // 250}.{number // 50 % 250 + 1}"
 
 
 def seeded(seed, number):
