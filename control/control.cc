@@ -16,6 +16,7 @@
 #include "common/clock/clock.h"
 #include "common/clock/steady_clock.h"
 #include "common/config/address.h"
+#include "common/gate/paced_reads.h"
 #include "common/http/admin.h"
 #include "common/net/http_client.h"
 #include "common/rpc/audit_sink.h"
@@ -334,6 +335,7 @@ class ControlProcess final : public Control {
                          ? override_address->second
                          : Address{config_.rpc_host, PortFor(InfoOf(part.part), gateway.port)}.ToString());
     }
+    if (!Runs(Part::kGateway)) server_.SpareRelayed();
     RETURN_IF_ERROR(server_.Start());
     for (const RunningPart& part : parts_) {
       peers_.SetLocal(part.part, server_);
@@ -371,6 +373,7 @@ class ControlProcess final : public Control {
       config.api_key = admin_key_;
       config.trusted_proxies = config_.trusted_proxies;
       config.http.tls = {config_.tls_certificate, config_.tls_key};
+      config.http.budgets = &gate::PacedReads::OfProcess().budgets();
       ASSIGN_OR_RETURN(gateway_,
                        gateway::GatewayComponent::Open(config, gateway_peers_, MakeAdminDeps(), audit_sink_.get()));
     }

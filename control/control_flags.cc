@@ -123,7 +123,8 @@ void Declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--trusted-proxies", flags.config.trusted_proxies,
                  "Addresses or CIDRs, with commas, of the proxies in front of the gateway: what they say in "
-                 "X-Forwarded-For is the address that is slowed down for wrong keys and stands in the audit log")
+                 "X-Forwarded-For is the address that is slowed down for wrong keys and senseless requests and "
+                 "stands in the audit log")
       ->delimiter(',')
       ->envname("CHARTLY_TRUSTED_PROXIES");
   app.add_option("--anonymous-role", flags.config.anonymous_role,

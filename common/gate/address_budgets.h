@@ -1,6 +1,6 @@
-// What each address may cost the server for nothing: work on what clients take back, and connections that end as soon
-// as they are there. Both come back with time. An address of IPv6 is its network of 64 bits, since who has one has them
-// all.
+// What each address may cost the server for nothing: work on what clients take back or nobody can make sense of, and
+// connections that end as soon as they are there. Both come back with time. An address of IPv6 is its network of 64
+// bits, since who has one has them all.
 //
 // Only what is drawn is remembered, of a bounded number of addresses; where there is no room for another one, it has
 // whole budgets each time. Thread-safe.
@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -32,6 +33,11 @@ struct Budgets {
 
 // The budget that the other end of a connection draws on: one a host, whatever its port. Empty for what is no address.
 std::string AddressKey(const sockaddr_storage& address);
+// The same of an address as text, without a port.
+std::string AddressKeyOf(absl::string_view host);
+// The other end of a connection itself: a whole address and its port. Empty for what is no address.
+std::string EndpointOf(const sockaddr_storage& address);
+std::string EndpointOf(absl::string_view host, uint16_t port);
 
 class AddressBudgets {
  public:
@@ -39,6 +45,9 @@ class AddressBudgets {
   // Takes `work` off, and returns how long it is until there is some again: zero while there is.
   absl::Duration DrawWork(absl::string_view address, absl::Duration work, absl::Time now);
   bool HasWork(absl::string_view address, absl::Time now) const;
+  // Takes `work` off beforehand, and returns how long to wait until it is paid for: zero while there is some. If that
+  // is longer than `patience`, takes nothing and returns InfiniteDuration.
+  absl::Duration TakeTurn(absl::string_view address, absl::Duration work, absl::Duration patience, absl::Time now);
   void DrawOpenings(absl::string_view address, double count, absl::Time now);
   bool MayOpen(absl::string_view address, absl::Time now) const;
   // Addresses that are remembered.
@@ -54,6 +63,7 @@ class AddressBudgets {
   // The account as it is now.
   Account Now(absl::string_view address, absl::Time now) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Account Refilled(const Account& account, absl::Time now) const;
+  absl::Duration Lacks(const Account& account) const;
   bool IsWhole(const Account& account) const;
   void Keep(absl::string_view address, const Account& account) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Forget(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

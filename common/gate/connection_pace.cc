@@ -30,6 +30,12 @@ void ConnectionPace::Took(absl::string_view bytes) {
   earned_ = std::clamp<int64_t>(earned_ + calls, 0, kEarnedCallsMax);
 }
 
+void ConnectionPace::Charge(absl::Duration cost) {
+  cost_ += cost;
+  // It is as if it had been taken back.
+  earned_ = std::max<int64_t>(0, earned_ - 2);
+}
+
 bool ConnectionPace::Settle(absl::Time now) {
   if (cost_ == absl::ZeroDuration()) return false;
   const absl::Duration allowance = AllowanceAt(now);
@@ -40,7 +46,7 @@ bool ConnectionPace::Settle(absl::Time now) {
   cost_ = absl::ZeroDuration();
   if (rest == absl::ZeroDuration()) return false;
   const absl::Duration pause = budgets_.DrawWork(address_, rest, now);
-  paused_until_ = now + pause;
+  paused_until_ = std::max(paused_until_, now + pause);
   return pause > absl::ZeroDuration();
 }
 

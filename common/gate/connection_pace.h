@@ -6,7 +6,8 @@
 //
 // A read that has come cannot be put back. So a connection that has drawn on its allowance lately, or is new, is read
 // in small pieces: the overdraft is at most what fits into one. Pieces grow with the calls that a connection made and
-// let be: what it could take back in one piece more than others has cost it as many calls before.
+// let be: what it could take back in one piece more than others has cost it as many calls before. Calls that nobody
+// could make sense of are charged when they end.
 //
 // Not thread-safe.
 #ifndef CHARTLY_COMMON_GATE_CONNECTION_PACE_H_
@@ -33,6 +34,8 @@ inline constexpr size_t kPieceOfOthers = 2048;
 inline constexpr size_t kPieceOfTheOverdrawn = 128;
 // What a call adds to them, no more than it takes to begin a stream and to take it back.
 inline constexpr size_t kPieceOfACall = 28;
+// A call that nobody could make sense of.
+inline constexpr absl::Duration kCostOfFailedCall = absl::Microseconds(200);
 inline constexpr int64_t kEarnedCallsMax = (64 << 10) / kPieceOfACall;
 // A connection that ends sooner was opened for nothing.
 inline constexpr absl::Duration kEarly = absl::Seconds(2);
@@ -46,6 +49,8 @@ class ConnectionPace {
   size_t MayRead(absl::Time now) const;
   // What was read.
   void Took(absl::string_view bytes);
+  // What one of its calls cost, which was for nothing.
+  void Charge(absl::Duration cost);
   // Draws for what was read since. Returns whether a pause begins.
   bool Settle(absl::Time now);
   // Draws for a connection that is over.

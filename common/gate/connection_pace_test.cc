@@ -144,6 +144,45 @@ TEST_CASE("pieces grow with calls, whatever others of the address do, and shrink
   CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn + static_cast<size_t>(kEarnedCallsMax) * kPieceOfACall);
 }
 
+TEST_CASE("a connection whose calls make no sense is paused, and another one of its address is not") {
+  AddressBudgets budgets;
+  ConnectionPace senseless("a", false, kStart, budgets);
+  ConnectionPace sound("a", false, kStart, budgets);
+  for (ConnectionPace* pace : {&senseless, &sound}) pace->Took(kPreface);
+  int calls = 0;
+  bool paused = false;
+  for (; calls < 10000 && !paused; ++calls) {
+    for (ConnectionPace* pace : {&senseless, &sound}) pace->Took(Calls(1));
+    senseless.Charge(kCostOfFailedCall);
+    paused = senseless.Settle(kStart);
+    CHECK_FALSE(sound.Settle(kStart));
+  }
+  CHECK(calls == Budgets().work_at_once / kCostOfFailedCall + 1);
+  CHECK(senseless.MayRead(kStart) == 0);
+  CHECK(sound.MayRead(kStart) > kPieceOfTheOverdrawn);
+  // Its calls have earned it nothing.
+  CHECK(senseless.MayRead(senseless.paused_until()) <= kPieceOfOthers);
+}
+
+TEST_CASE("the other end of a connection is a whole address and its port, however it is written") {
+  CHECK(EndpointOf("192.0.2.7", 80) == EndpointOf("::ffff:192.0.2.7", 80));
+  CHECK(EndpointOf("192.0.2.7", 80) != EndpointOf("192.0.2.7", 81));
+  CHECK(EndpointOf("2001:db8::1", 80) != EndpointOf("2001:db8::2", 80));
+  CHECK(EndpointOf("2001:db8::1", 80) == EndpointOf(At("2001:db8::1")).substr(0, 16) + std::string("\0P", 2));
+  CHECK(EndpointOf("nowhere", 80).empty());
+  CHECK(AddressKeyOf("192.0.2.7") == AddressKey(At("192.0.2.7")));
+  CHECK(AddressKeyOf("2001:db8::7") == AddressKey(At("2001:db8::1")));
+}
+
+TEST_CASE("turns are paid for beforehand, one after the other, and none later than patience lasts") {
+  AddressBudgets budgets;
+  CHECK(budgets.TakeTurn("a", absl::Milliseconds(40), absl::Seconds(5), kStart) == absl::ZeroDuration());
+  CHECK(budgets.TakeTurn("a", absl::Milliseconds(10), absl::Seconds(5), kStart) == absl::Seconds(1));
+  CHECK(budgets.TakeTurn("a", absl::Milliseconds(50), absl::Seconds(5), kStart) == absl::Seconds(2));
+  CHECK(budgets.TakeTurn("a", absl::Milliseconds(1), absl::Seconds(5), kStart) == absl::InfiniteDuration());
+  CHECK(budgets.TakeTurn("a", absl::Milliseconds(1), absl::Seconds(5), kStart + absl::Seconds(2)) == absl::Seconds(5));
+}
+
 TEST_CASE("what an address overdrew is forgotten after a while, and it has as much as ever") {
   AddressBudgets budgets;
   CHECK(budgets.DrawWork("a", absl::Hours(1), kStart) == Budgets().memory);

@@ -23,6 +23,13 @@ uint64_t CookieOf(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
+std::string EndpointOfSocket(int fd) {
+  sockaddr_storage address = {};
+  socklen_t size = sizeof address;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
+  return EndpointOf(address);
+}
+
 // Where a message goes that may have `bytes_max` bytes.
 struct Clipped {
   std::array<iovec, kPiecesMax> pieces;
@@ -51,14 +58,51 @@ PacedReads& PacedReads::OfProcess() {
 }
 
 void PacedReads::Begin(int fd, const std::string& address, bool paid) {
-  const absl::Time now = SteadyNow();
-  auto entry = std::make_unique<Entry>(Entry{CookieOf(fd), ConnectionPace(address, paid, now, budgets_)});
+  const std::string endpoint = EndpointOfSocket(fd);
+  auto entry =
+      std::make_unique<Entry>(Entry{CookieOf(fd), ConnectionPace(address, paid, SteadyNow(), budgets_), endpoint});
   Shard& shard = shards_[static_cast<size_t>(fd) % shards_.size()];
   absl::MutexLock lock(&shard.mu);
-  std::unique_ptr<Entry>& kept = shard.entries[fd];
-  // The server closed that one by itself.
-  if (kept != nullptr) kept->pace.End(now);
-  kept = std::move(entry);
+  End(shard, fd);  // one that the server closed by itself
+  shard.entries[fd] = std::move(entry);
+  if (endpoint.empty()) return;
+  absl::MutexLock endpoints_lock(&endpoints_mu_);
+  endpoints_[endpoint] = fd;
+}
+
+void PacedReads::End(Shard& shard, int fd) {
+  auto found = shard.entries.find(fd);
+  if (found == shard.entries.end()) return;
+  found->second->pace.End(SteadyNow());
+  {
+    absl::MutexLock lock(&endpoints_mu_);
+    auto known = endpoints_.find(found->second->endpoint);
+    if (known != endpoints_.end() && known->second == fd) endpoints_.erase(known);
+  }
+  shard.entries.erase(found);
+}
+
+void PacedReads::Charge(const std::string& endpoint, absl::Duration cost) {
+  int fd = -1;
+  {
+    absl::MutexLock lock(&endpoints_mu_);
+    auto known = endpoints_.find(endpoint);
+    if (known == endpoints_.end()) return;
+    fd = known->second;
+  }
+  Shard& shard = shards_[static_cast<size_t>(fd) % shards_.size()];
+  absl::MutexLock lock(&shard.mu);
+  auto found = shard.entries.find(fd);
+  if (found == shard.entries.end() || found->second->endpoint != endpoint) return;
+  found->second->pace.Charge(cost);
+  Settle(fd, found->second->pace, SteadyNow());
+}
+
+void PacedReads::Settle(int fd, ConnectionPace& pace, absl::Time now) {
+  if (!pace.Settle(now)) return;
+  const MetricTenant nobodys("");  // a thread that waits for something of a tenant reads for others meanwhile
+  Count("chartly_rpc_pauses_total");
+  WakeAt(pace.paused_until(), fd);
 }
 
 ssize_t PacedReads::Receive(int fd, msghdr* message, int flags, Read read) {
@@ -67,8 +111,7 @@ ssize_t PacedReads::Receive(int fd, msghdr* message, int flags, Read read) {
   absl::ReleasableMutexLock lock(&shard.mu);
   auto found = shard.entries.find(fd);
   if (found != shard.entries.end() && found->second->cookie != CookieOf(fd)) {
-    found->second->pace.End(SteadyNow());
-    shard.entries.erase(found);
+    End(shard, fd);
     found = shard.entries.end();
   }
   if (found == shard.entries.end()) {
@@ -78,8 +121,7 @@ ssize_t PacedReads::Receive(int fd, msghdr* message, int flags, Read read) {
   const ssize_t received = ReceiveAtPace(fd, message, flags, read, *found->second);
   if (IsOver(received)) {
     const int error = errno;
-    found->second->pace.End(SteadyNow());
-    shard.entries.erase(found);
+    End(shard, fd);
     errno = error;
   }
   return received;
@@ -105,17 +147,14 @@ ssize_t PacedReads::ReceiveAtPace(int fd, msghdr* message, int flags, Read read,
     entry.pace.Took({static_cast<const char*>(clipped.pieces[i].iov_base), size});
     left -= size;
   }
-  const MetricTenant nobodys("");  // a thread that waits for something of a tenant reads for others meanwhile
   if (entry.pace.broken()) {
+    const MetricTenant nobodys("");
     Count("chartly_rpc_connections_closed_total", 1, "header_block");
     ::shutdown(fd, SHUT_RDWR);
     errno = ECONNRESET;
     return -1;
   }
-  if (entry.pace.Settle(now)) {
-    Count("chartly_rpc_pauses_total");
-    WakeAt(entry.pace.paused_until(), fd);
-  }
+  Settle(fd, entry.pace, now);
   return received;
 }
 

@@ -35,6 +35,9 @@ class PacedReads {
   // From now on what is read of the connection `fd`, of which nothing was read yet, goes at its pace. `address`: its
   // key; `paid`: its opening is drawn already.
   void Begin(int fd, const std::string& address, bool paid);
+  // Charges the connection whose other end is `endpoint` (EndpointOf) for a call that was for nothing, if it is read at
+  // its pace. A client may have that end on two ports of this process: then the one that began later pays.
+  void Charge(const std::string& endpoint, absl::Duration cost);
   // recvmsg, done by `read`.
   ssize_t Receive(int fd, msghdr* message, int flags, Read read);
 
@@ -42,6 +45,7 @@ class PacedReads {
   struct Entry {
     uint64_t cookie;  // of the socket: a number of a descriptor comes again
     ConnectionPace pace;
+    std::string endpoint;
   };
   struct Shard {
     absl::Mutex mu;
@@ -50,6 +54,9 @@ class PacedReads {
   using Wake = std::pair<absl::Time, int>;
 
   PacedReads() = default;
+  // Takes the connection away, which is over.
+  void End(Shard& shard, int fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  void Settle(int fd, ConnectionPace& pace, absl::Time now);
   ssize_t ReceiveAtPace(int fd, msghdr* message, int flags, Read read, Entry& entry);
   // Has the kernel say of `fd`, at that time, that there is something to read.
   void WakeAt(absl::Time time, int fd);
@@ -57,6 +64,8 @@ class PacedReads {
 
   AddressBudgets budgets_;
   std::array<Shard, 64> shards_;
+  absl::Mutex endpoints_mu_;
+  absl::flat_hash_map<std::string, int> endpoints_ ABSL_GUARDED_BY(endpoints_mu_);
   absl::Mutex mu_;
   absl::CondVar changed_;
   bool waking_ ABSL_GUARDED_BY(mu_) = false;  // the thread runs

@@ -1,5 +1,6 @@
 #include "common/http/connection.h"
 
+#include <algorithm>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
 #include "common/http/error_body.h"
 #include "common/http/exchange.h"
 #include "common/http/target.h"
@@ -71,17 +73,39 @@ std::string HeadBytes(const Response& response, const Framing& framing) {
   return out;
 }
 
+constexpr char kOverdrawn[] =
+    "too many requests of this address made no sense; look at how the earlier ones were answered, and come back later";
+
+// All of it, for who is not read any more.
+std::string OverdrawnAnswer() {
+  const Response answer = ErrorResponse(429, "RESOURCE_EXHAUSTED", "ADDRESS_OVERDRAWN", kOverdrawn);
+  return absl::StrCat("HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 5\r\n",
+                      "Connection: close\r\nContent-Length: ", answer.body.size(), "\r\n\r\n", answer.body);
+}
+
+// Empty if that is not known.
+std::string AddressOf(const asio::ip::tcp::socket& socket) {
+  boost::system::error_code error;
+  const auto peer = socket.remote_endpoint(error);
+  return error ? "" : peer.address().to_string();
+}
+
+// Who connects for others pays nothing itself.
+std::string PayerOf(const std::string& address, const ServerOptions& options) {
+  return options.connects_for_others && options.connects_for_others(address) ? "" : address;
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ServerCore> core)
     : core_(std::move(core)),
       stream_(std::move(socket)),
       timer_(stream_.get_executor()),
+      remote_address_(AddressOf(stream_.socket())),
+      pace_(core_->options.budgets, PayerOf(remote_address_, core_->options)),
       buffer_(core_->options.max_header_bytes + kReadBytes) {
   ErrorCode ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
-  auto peer = stream_.socket().remote_endpoint(ignored);
-  if (!ignored) remote_address_ = peer.address().to_string();
 }
 
 Connection::~Connection() { Forget(); }
@@ -137,9 +161,37 @@ void Connection::PostClose() {
   Post([this] { Close(); });
 }
 
+// --- pace ---
+
+bool Connection::Waits(void (Connection::*then)()) {
+  const absl::Duration wait = pace_.Wait(SteadyNow());
+  waits_ = wait > absl::ZeroDuration();
+  if (!waits_) return false;
+  if (wait == absl::InfiniteDuration()) {
+    Count("chartly_http_pauses_total", 1, "refused");
+    RefuseUnread();
+  } else {
+    Count("chartly_http_pauses_total", 1, "read_later");
+    Deadline(std::max(wait, absl::Milliseconds(1)), then);
+  }
+  return true;
+}
+
+// At no more cost than that of closing: who does not wait for the answer misses it.
+void Connection::RefuseUnread() {
+  static const std::string& answer = *new std::string(OverdrawnAnswer());
+  ErrorCode ignored;
+  if (core_->tls == nullptr) {
+    stream_.socket().non_blocking(true, ignored);
+    stream_.socket().write_some(asio::buffer(answer), ignored);
+  }
+  Close();
+}
+
 // --- TLS ---
 
 void Connection::Begin() {
+  if (Waits(&Connection::Begin)) return;
   if (core_->tls == nullptr) return WaitForRequest();
   Deadline(kHandshakeTime, &Connection::OnHandshakeTimeout);
   stream_.socket().async_wait(asio::socket_base::wait_read, [this, self = shared_from_this()](ErrorCode error) {
@@ -161,6 +213,7 @@ void Connection::Greet() {
     if (closed_) return;
     if (handshake_error) {
       Count("chartly_tls_refusals_total", 1, "gateway");
+      pace_.Refused(SteadyNow());
       return Close();
     }
     NoDeadline();
@@ -179,8 +232,10 @@ void Connection::RefusePlaintext() {
 void Connection::WaitForRequest() {
   if (closed_) return;
   parser_.reset();
+  client_.clear();
+  if (buffer_.size() == 0 && (core_->draining || input_ended_)) return Close();
+  if (Waits(&Connection::WaitForRequest)) return;
   if (buffer_.size() > 0) return ReadHead();
-  if (core_->draining || input_ended_) return Close();
   Deadline(core_->options.idle_timeout, &Connection::Close);
   ReadBytes();
 }
@@ -198,7 +253,7 @@ void Connection::OnBytes(ErrorCode error, size_t count) {
   if (closed_) return;
   buffer_.commit(count);
   if (!error) {
-    if (!busy_) ReadHead();
+    if (!busy_ && !waits_) ReadHead();
     return;
   }
   input_ended_ = true;
@@ -215,7 +270,10 @@ void Connection::ReadHead() {
   parser_->body_limit(core_->options.max_body_bytes);
   Deadline(core_->options.request_timeout, &Connection::OnRequestTimeout);
   beast_http::async_read_header(stream_, buffer_, *parser_,
-                                [this, self = shared_from_this()](ErrorCode error, size_t) { OnHead(error); });
+                                [this, self = shared_from_this()](ErrorCode error, size_t count) {
+                                  pace_.Took(count);
+                                  OnHead(error);
+                                });
 }
 
 void Connection::OnHead(ErrorCode error) {
@@ -231,8 +289,10 @@ void Connection::OnHead(ErrorCode error) {
 }
 
 void Connection::ReadBody() {
-  beast_http::async_read(stream_, buffer_, *parser_,
-                         [this, self = shared_from_this()](ErrorCode error, size_t) { OnBody(error); });
+  beast_http::async_read(stream_, buffer_, *parser_, [this, self = shared_from_this()](ErrorCode error, size_t count) {
+    pace_.Took(count);
+    OnBody(error);
+  });
 }
 
 void Connection::OnBody(ErrorCode error) {
@@ -255,6 +315,9 @@ void Connection::Dispatch() {
   }
   request->remote_address = remote_address_;
   request->secure = stream_.secure();
+  if (core_->options.client_of) request->remote_address = core_->options.client_of(*request);
+  client_ = request->remote_address;
+  if (!pace_.Admits(client_, SteadyNow())) return SendOverdrawn();
   auto exchange = std::make_shared<Exchange>(shared_from_this());
   exchange_ = exchange;
   ReadBytes();
@@ -282,11 +345,21 @@ void Connection::OnReadError(ErrorCode error) {
   }
 }
 
+// To who connects for others, and goes on with what those ask for.
+void Connection::SendOverdrawn() {
+  Count("chartly_http_pauses_total", 1, "refused");
+  Response answer = ErrorResponse(429, "RESOURCE_EXHAUSTED", "ADDRESS_OVERDRAWN", kOverdrawn);
+  answer.headers.emplace_back("Retry-After", "5");
+  WriteHead(std::move(answer), false);
+}
+
 void Connection::SendError(int status, const char* code, const char* reason, const std::string& message) {
   busy_ = true;
   keep_alive_ = false;
   linger_ = true;
-  WriteHead(ErrorResponse(status, code, reason, message), false);
+  Response answer = ErrorResponse(status, code, reason, message);
+  answer.for_nothing = true;
+  WriteHead(std::move(answer), false);
 }
 
 // --- writing ---
@@ -294,6 +367,7 @@ void Connection::SendError(int status, const char* code, const char* reason, con
 void Connection::WriteHead(Response head, bool streamed) {
   if (closed_ || !busy_ || streaming_ || answered_) return;
   Count("chartly_http_requests_total", 1, absl::StrCat(head.status / 100, "xx"));
+  pace_.Answered(head.for_nothing, client_, SteadyNow());
   if (core_->draining) keep_alive_ = false;
   bool bodiless = head.status == 204 || head.status == 304;
   if (streamed) {
@@ -357,7 +431,8 @@ void Connection::OnAnswered() {
   exchange_.reset();
   if (keep_alive_ && !input_ended_) return WaitForRequest();
   // Over TLS the end is said, so that nobody can cut an answer short unnoticed.
-  if (stream_.secure() || (linger_ && !input_ended_)) return Linger();
+  const bool has_unread = linger_ && !input_ended_ && pace_.HasWork(SteadyNow());
+  if (stream_.secure() || has_unread) return Linger();
   Close();
 }
 
@@ -379,8 +454,9 @@ void Connection::EndOutput() {
 void Connection::DiscardInput() {
   buffer_.clear();
   stream_.socket().async_read_some(buffer_.prepare(kReadBytes),
-                                   [this, self = shared_from_this()](ErrorCode error, size_t) {
+                                   [this, self = shared_from_this()](ErrorCode error, size_t count) {
                                      if (closed_) return;
+                                     pace_.Took(count);
                                      if (error) return Close();
                                      DiscardInput();
                                    });
@@ -389,6 +465,7 @@ void Connection::DiscardInput() {
 void Connection::Close() {
   if (closed_) return;
   closed_ = true;
+  pace_.End(SteadyNow());
   NoDeadline();
   ErrorCode ignored;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);

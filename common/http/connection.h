@@ -18,6 +18,7 @@
 #include <string>
 
 #include "common/http/http_server.h"
+#include "common/http/sender_pace.h"
 #include "common/http/server_core.h"
 #include "common/http/transport.h"
 
@@ -50,6 +51,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   template <typename Task>
   void Post(Task task);
+  // Whether the connection is not read for now; it goes on with `then` when its turn comes.
+  bool Waits(void (Connection::*then)());
+  void RefuseUnread();
   void Begin();
   void Greet();
   void RefusePlaintext();
@@ -62,6 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnBody(ErrorCode error);
   void Dispatch();
   void OnReadError(ErrorCode error);
+  void SendOverdrawn();
   void SendError(int status, const char* code, const char* reason, const std::string& message);
 
   void WriteHead(Response head, bool streamed);
@@ -85,9 +90,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer timer_;
   int deadline_ = 0;  // counts deadlines, so that an expiry that is already queued is known as old
   std::string remote_address_;
+  std::string client_;  // who asked what is being answered; empty before it is known
+  SenderPace pace_;
 
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  bool waits_ = false;  // for its turn; what came before that stays in the buffer
   bool reading_ = false;
   bool timed_out_ = false;
   bool input_ended_ = false;

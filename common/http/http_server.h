@@ -17,6 +17,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+namespace chartly::gate {
+class AddressBudgets;
+}  // namespace chartly::gate
+
 namespace chartly::http {
 
 struct Request {
@@ -25,14 +29,15 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   std::map<std::string, std::string> headers;              // names in lower case
   std::string body;
-  std::string remote_address;
-  bool secure = false;  // came over TLS
+  std::string remote_address;  // of who asked: ServerOptions::client_of
+  bool secure = false;         // came over TLS
 };
 
 struct Response {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  bool for_nothing = false;  // nobody can make sense of the request: who sent it pays (ServerOptions::budgets)
 };
 
 // The answer to one request. Exactly one of Send or StartStream. Thread-safe; after the client left, calls do nothing.
@@ -70,6 +75,13 @@ struct ServerOptions {
   int max_connections = 10000;
   int threads = 2;
   TlsFiles tls = {};  // with them TLS only; whoever speaks plaintext is told so and nothing more
+  // What addresses may cost for nothing: who has overdrawn it is read slowly (sender_pace.h). Must outlive the server.
+  // Null: nobody pays.
+  gate::AddressBudgets* budgets = nullptr;
+  // Who asked, where somebody else connected. Null: who connected.
+  std::function<std::string(const Request&)> client_of = nullptr;
+  // Whether this address connects for others, and so is never made to wait.
+  std::function<bool(const std::string&)> connects_for_others = nullptr;
 };
 
 class HttpServer {

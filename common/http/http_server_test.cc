@@ -6,7 +6,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/clock/steady_clock.h"
+#include "common/gate/address_budgets.h"
 #include "common/http/raw_client_for_test.h"
+#include "common/http/sender_pace.h"
 #include "common/http/target.h"
 #include "common/status/status.h"
 #include "test/support/test.h"
@@ -330,6 +333,80 @@ TEST_CASE("many clients at once are all answered") {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(right == 400);
+}
+
+TEST_CASE("who sends what makes no sense is read later, and who made sense so far is not") {
+  gate::AddressBudgets budgets(gate::Budgets{.work_a_second = absl::Microseconds(400), .work_at_once = kCostOfRefusal});
+  ServerOptions options;
+  options.budgets = &budgets;
+  auto server = Serve(
+      [](const Request& request, const std::shared_ptr<Reply>& reply) {
+        Response answer{200, {}, absl::StrCat("GET ", request.path, " |")};
+        answer.for_nothing = request.path == "/bad";
+        reply->Send(std::move(answer));
+      },
+      options);
+  Client sound(server->port());
+  const auto is_answered = [&] {
+    sound.Send("GET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+    return absl::EndsWith(sound.ReadUntil("|"), "GET /ok |");
+  };
+  CHECK(is_answered());
+  const auto flood = [&] {
+    Client client(server->port());
+    client.Send("NO HTTP\r\n\r\n");
+    client.EndInput();
+    return client.ReadAll();
+  };
+  CHECK(absl::StartsWith(flood(), "HTTP/1.1 400"));
+  CHECK(absl::StartsWith(flood(), "HTTP/1.1 400"));
+  CHECK_FALSE(budgets.HasWork(gate::AddressKeyOf("127.0.0.1"), SteadyNow()));
+  CHECK(is_answered());
+  // Its turn comes: nothing is lost.
+  CHECK(absl::StartsWith(flood(), "HTTP/1.1 400"));
+  CHECK(is_answered());
+  // So does that of a connection which goes on, as often as it comes to it.
+  Client kept(server->port());
+  kept.Send("GET /bad HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::EndsWith(kept.ReadUntil("|"), "GET /bad |"));
+  kept.Send("GET /bad HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::EndsWith(kept.ReadUntil("|"), "GET /bad |"));
+  kept.Send("GET /bad HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(absl::EndsWith(kept.ReadUntil("|"), "GET /bad |"));
+  CHECK(absl::EndsWith(kept.ReadUntil("|"), "GET /ok |"));
+  CHECK(is_answered());
+  // Where more wait than could have their turn in time, the rest are told so.
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (int i = 0; i < 40; ++i) crowd.push_back(std::make_unique<Client>(server->port()));
+  Client late(server->port());
+  CHECK(absl::StrContains(late.ReadAll(), "ADDRESS_OVERDRAWN"));
+  CHECK(is_answered());
+}
+
+TEST_CASE("a proxy goes on while one of those for whom it connects is refused") {
+  gate::AddressBudgets budgets(gate::Budgets{.work_a_second = absl::Microseconds(1), .work_at_once = kCostOfRefusal});
+  ServerOptions options;
+  options.budgets = &budgets;
+  options.client_of = [](const Request& request) { return request.headers.at("x-from"); };
+  options.connects_for_others = [](const std::string& address) { return address == "127.0.0.1"; };
+  auto server = Serve(
+      [](const Request& request, const std::shared_ptr<Reply>& reply) {
+        Response answer{400, {}, request.remote_address + "|"};
+        answer.for_nothing = request.path == "/bad";
+        reply->Send(std::move(answer));
+      },
+      options);
+  Client proxy(server->port());
+  const auto ask = [&](const std::string& path, const std::string& from) {
+    proxy.Send(absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: x\r\nX-From: ", from, "\r\n\r\n"));
+    std::string head = proxy.ReadUntil("\r\n\r\n");
+    const bool refused = absl::StartsWith(head, "HTTP/1.1 429");
+    CHECK(absl::StrContains(head, "keep-alive"));
+    return absl::StrCat(refused ? "refused " : "", proxy.ReadUntil(refused ? "}}\n" : "|"));
+  };
+  CHECK(ask("/bad", "192.0.2.1") == "192.0.2.1|");
+  CHECK(absl::StrContains(ask("/good", "192.0.2.1"), "ADDRESS_OVERDRAWN"));
+  for (int i = 0; i < 20; ++i) CHECK(ask("/good", "192.0.2.2") == "192.0.2.2|");
 }
 
 TEST_CASE("percent-encoding is undone exactly") {

@@ -73,16 +73,31 @@ std::string Field(const std::string& name, const std::string& value) {
                       std::string(1, static_cast<char>(value.size())), value);
 }
 
+std::string CallHeaders() {
+  return Field(":method", "POST") + Field(":scheme", "http") + Field(":path", "/grpc.health.v1.Health/Check") +
+         Field(":authority", "x") + Field("te", "trailers") + Field("content-type", "application/grpc");
+}
+
 // Calls that are taken back as soon as they are made, of streams from `first` on.
 std::string Resets(uint32_t first, uint32_t count) {
-  const std::string headers = Field(":method", "POST") + Field(":scheme", "http") +
-                              Field(":path", "/grpc.health.v1.Health/Check") + Field(":authority", "x") +
-                              Field("te", "trailers") + Field("content-type", "application/grpc");
+  const std::string headers = CallHeaders();
   std::string frames;
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t stream = first + 2 * i;
     frames += FrameOf(gate::kHeadersFrame, gate::kEndHeadersFlag, stream, headers) +
               FrameOf(gate::kResetFrame, 0, stream, std::string("\0\0\0\x08", 4));
+  }
+  return frames;
+}
+
+// Calls with a message that is none.
+std::string SenselessCalls(uint32_t first, uint32_t count) {
+  const std::string headers = CallHeaders();
+  const std::string message("\0\0\0\0\x02\x0a\x7f", 7);  // whose text is longer than it is
+  std::string frames;
+  for (uint32_t i = 0; i < count; ++i) {
+    frames += FrameOf(gate::kHeadersFrame, gate::kEndHeadersFlag, first + 2 * i, headers) +
+              FrameOf(gate::kDataFrame, gate::kEndStreamFlag, first + 2 * i, message);
   }
   return frames;
 }
@@ -148,6 +163,19 @@ TEST_CASE("who takes back all calls is read slowly, then goes on to be served, a
   RawClient beside(fixture.port(), "127.0.0.82");
   beside.Send(Begin() + FrameOf(gate::kPingFrame, 0, 0, "besides1"));
   CHECK(Eventually([&] { return beside.HasPong("besides1"); }));
+}
+
+TEST_CASE("who makes calls that make no sense is read slowly, and nobody else waits") {
+  Fixture fixture;
+  const double pauses = Counted("chartly_rpc_pauses_total");
+  RawClient flood(fixture.port(), "127.0.0.85");
+  flood.Send(Begin());
+  // Twice the budget of an address.
+  const std::string calls = SenselessCalls(1, 400) + FrameOf(gate::kPingFrame, 0, 0, "the_end2");
+  REQUIRE(flood.Send(calls) == calls.size());
+  for (int i = 0; i < 20; ++i) CHECK_OK(fixture.Check());
+  CHECK(Eventually([&] { return flood.HasPong("the_end2"); }, std::chrono::seconds(120)));
+  CHECK(Counted("chartly_rpc_pauses_total") > pauses);
 }
 
 TEST_CASE("a header block without an end is closed") {

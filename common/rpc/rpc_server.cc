@@ -14,6 +14,7 @@
 #include "common/gate/connection_gate.h"
 #include "common/rpc/access.h"
 #include "common/rpc/channel_interceptor.h"
+#include "common/rpc/charge_interceptor.h"
 #include "common/rpc/service_names.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/status/status.h"
@@ -106,6 +107,7 @@ absl::Status RpcServer::Start() {
       builder.AddListeningPort(addresses_[i], ServerCredentialsOf(tls_), &ports_[i]);
     }
   }
+  builder.experimental().SetInterceptorCreators(ChargeInterceptors(spares_relayed_));
   for (grpc::Service* service : services_) builder.RegisterService(service);
   server_ = builder.BuildAndStart();
   service_names_ = BuiltServiceNames();

@@ -33,6 +33,9 @@ class RpcServer {
   void Listen(const std::string& address);
   // All ports take TLS only, from callers that show a certificate of the authority. Requires: before Start.
   void UseTls(TlsFiles tls) { tls_ = std::move(tls); }
+  // A gateway in another process calls for others: what those send for nothing costs it nothing. Requires: before
+  // Start.
+  void SpareRelayed() { spares_relayed_ = true; }
   // The service must outlive the server. Requires: before Start.
   void AddService(grpc::Service* service);
   // Unavailable (PORT_IN_USE) naming the address if one cannot be bound; Internal (METHOD_WITHOUT_RULE) naming the
@@ -52,6 +55,7 @@ class RpcServer {
 
   std::vector<std::string> addresses_;
   TlsFiles tls_;
+  bool spares_relayed_ = false;
   std::vector<grpc::Service*> services_;
   std::vector<int> ports_;
   std::vector<std::string> service_names_;

@@ -102,6 +102,8 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_rpc_calls_total", kCounter, "outcome", "gRPC calls served, by canonical status code."},
       {"chartly_rpc_seconds", kHistogram, "method", "Time to serve a gRPC call, in seconds, by method."},
       {"chartly_http_requests_total", kCounter, "status", "HTTP requests answered, by status class (2xx, 4xx, ...)."},
+      {"chartly_http_pauses_total", kCounter, "what",
+       "Times a connection of an address that sends what makes no sense was not read at once: read_later, refused."},
       {"chartly_http_connections", kGauge, "", "Open HTTP connections."},
       {"chartly_event_streams", kGauge, "", "Open server-sent event streams."},
       {"chartly_auth_refusals_total", kCounter, "reason",

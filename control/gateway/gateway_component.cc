@@ -34,7 +34,7 @@ class HttpGateway final : public GatewayComponent {
             [this](http::Request request, std::shared_ptr<http::Reply> reply) {
               Handle(std::move(request), std::move(reply));
             },
-            config.http)) {}
+            WithClients(config.http))) {}
   ~HttpGateway() override {
     Shutdown(absl::ZeroDuration());
     caller_.AwaitIdle();  // their ends still use the transcoder
@@ -56,8 +56,13 @@ class HttpGateway final : public GatewayComponent {
   }
 
  private:
+  http::ServerOptions WithClients(http::ServerOptions options) const {
+    options.client_of = [this](const http::Request& request) { return proxies_.ClientOf(request); };
+    options.connects_for_others = [this](const std::string& address) { return proxies_.Trusts(address); };
+    return options;
+  }
+
   void Handle(http::Request request, std::shared_ptr<http::Reply> reply) {
-    request.remote_address = proxies_.ClientOf(request);
     bool reads = request.method == "GET" || request.method == "HEAD";
     if (request.path == "/health" && reads) return SendHealth(caller_, api_key_, admin_, std::move(reply));
     if (http::ServeAdmin(admin_, request, *reply)) return;

@@ -44,6 +44,7 @@ http::Response ErrorAnswer(const absl::Status& status, const std::string& reques
   absl::string_view message(status.message().data(), status.message().size());
   http::Response response = http::ErrorResponse(HttpStatusOf(status.code()), absl::StatusCodeToString(status.code()),
                                                 Reason(status), message, request_id, Details(status));
+  response.for_nothing = absl::IsInvalidArgument(status);
   if (status.code() == absl::StatusCode::kUnauthenticated) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"chartly\"");
   }

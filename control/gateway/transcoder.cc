@@ -30,17 +30,20 @@ void SendError(http::Reply& reply, const absl::Status& status, const std::string
 
 // What is answered where no route fits, or OPTIONS asks.
 http::Response NoRoute(const http::Request& request, const RouteMatch& match, const std::string& request_id) {
-  if (match.allow.empty()) {
-    return http::ErrorResponse(404, "NOT_FOUND", "ROUTE_UNKNOWN",
-                               absl::StrCat("no route ", request.path, "; see /api/openapi.json"), request_id,
-                               {{"path", request.path}});
-  }
   http::Response answer{204, {}, ""};
+  if (match.allow.empty()) {
+    answer = http::ErrorResponse(404, "NOT_FOUND", "ROUTE_UNKNOWN",
+                                 absl::StrCat("no route ", request.path, "; see /api/openapi.json"), request_id,
+                                 {{"path", request.path}});
+    answer.for_nothing = true;
+    return answer;
+  }
   if (request.method != "OPTIONS") {
     answer = http::ErrorResponse(
         405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED",
         absl::StrCat(request.path, " does not answer ", request.method, "; it answers ", match.allow), request_id,
         {{"allow", match.allow}, {"method", request.method}, {"path", request.path}});
+    answer.for_nothing = true;
   }
   answer.headers.emplace_back("Allow", match.allow);
   return answer;

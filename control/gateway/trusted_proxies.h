@@ -21,6 +21,8 @@ class TrustedProxies {
   // The address of the client: the last one of X-Forwarded-For that is no trusted proxy, or the first of all if they
   // are. What stands before something that is no address was not written by a trusted proxy and does not count.
   std::string ClientOf(const http::Request& request) const;
+  // Whether it is one of them.
+  bool Trusts(const std::string& address) const { return trusted_.Opens(address); }
 
  private:
   explicit TrustedProxies(net::EgressPolicy trusted) : trusted_(std::move(trusted)) {}

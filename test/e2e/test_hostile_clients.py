@@ -8,13 +8,14 @@ import socket
 import statistics
 import threading
 import time
+import urllib.request
 
 import grpc
 import pytest
 
 from harness import Cluster, wait_until
-from hostile_traffic import (CONTINUATION, END_HEADERS, HEADERS, PREFACE, SETTINGS, call_headers, field, frame,
-                             http2_connection, http_request, message, seeded, send_and_read)
+from hostile_traffic import (CONTINUATION, END_HEADERS, HEADERS, PREFACE, SETTINGS, Calls, attacker, call_headers, field,
+                             frame, http2_connection, http_request, message, seeded, send_and_read)
 from test_access import PART_OF, methods
 
 FULL = os.environ.get("CHARTLY_CHAOS", "quick") == "full"
@@ -25,6 +26,7 @@ FLOODS = 2_000 if FULL else 100
 # The quota of gRPC, half a gigabyte, and as much again for the gateway and the stores.
 BUDGET_KIB = 1 << 20
 ATTACKER = "127.0.0.66"
+CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 def peak_kib(process):
@@ -145,7 +147,7 @@ def test_malformed_requests_to_the_gateway_get_an_answer_or_a_closed_connection(
 
     def work(number):
         rng = seeded(SEED, f"http {number}")
-        answer = send_and_read(single.http_port, http_request(rng, rest_routes, single.key), ATTACKER)
+        answer = send_and_read(single.http_port, http_request(rng, rest_routes, single.key), attacker(number))
         status = answer[9:12].decode(errors="replace") if answer.startswith(b"HTTP/1.1 ") else "closed" if not answer else "?"
         seen[status] = seen.get(status, 0) + 1
         assert status != "?" and status not in ("500", "501"), (number, answer[:300])
@@ -153,6 +155,32 @@ def test_malformed_requests_to_the_gateway_get_an_answer_or_a_closed_connection(
     print(dict(sorted(seen.items())))
     assert seen.get("400", 0) > INPUTS // 20 and seen.get("404", 0) > 0
     check_well(single)
+
+
+def test_one_address_that_sends_nonsense_is_read_slowly_and_no_other(single, good):
+    """Each of a few clients sends the next request as soon as the one before is answered."""
+    pauses = counted(single, "chartly_http_pauses_total")
+    begun, answered, rounds = time.monotonic(), [], len(good.times)
+
+    def work(number):
+        status = send_and_read(single.http_port, b"POST /api/runs HTTP/1.1\r\nHost: x\r\nX-API-Key: " + single.key.encode() +
+                               b"\r\nContent-Length: 4\r\nConnection: close\r\n\r\n{}}}", ATTACKER, patience=20)[9:12]
+        assert status in (b"400", b"429"), status
+        if status == b"400":
+            answered.append(number)
+    in_turns(300, work)
+    wait_until(lambda: len(good.times) >= rounds + 20, "the good client to have its answers", 120)
+    # Its budget: 30 milliseconds at once, 10 a second, of which each takes 0.2.
+    assert len(answered) < 200 + 60 * (time.monotonic() - begun)
+    assert counted(single, "chartly_http_pauses_total") > pauses
+    check_well(single)
+
+
+def counted(cluster, metric):
+    """The sum of a metric over its labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.admin['gateway']}/metrics", timeout=20) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(metric))
 
 
 def test_broken_http2_closes_its_connection_and_no_other(single, good):
@@ -168,30 +196,25 @@ def test_broken_http2_closes_its_connection_and_no_other(single, good):
 
 def test_malformed_messages_of_every_type_are_answered_by_a_status(single, good):
     every = [(service, method) for service, method, *_ in methods()]
-    channels = {part: grpc.insecure_channel(f"127.0.0.1:{single.rpc[part]}", [("grpc.enable_http_proxy", 0)])
-                for part in set(PART_OF.values())}
+    mine = threading.local()  # connections of a thread to each part, from the same address for a while
     seen = {}
 
     def work(number):
         service, method = every[number % len(every)]
+        source = attacker(number)
+        if getattr(mine, "source", None) != source:
+            for calls in getattr(mine, "calls", {}).values():
+                calls.close()
+            mine.source, mine.calls = source, {}
+        calls = mine.calls.setdefault(PART_OF[service], Calls(single.rpc[PART_OF[service]], source))
         rng = seeded(SEED, f"message {number}")
-        ask = channels[PART_OF[service]].stream_stream(f"/chartly.v1.{service}/{method}")
-        answers = ask(iter([message(rng) for _ in range(rng.randrange(1, 3))]), metadata=[("x-api-key", single.key)],
-                      timeout=0.5)
-        code = grpc.StatusCode.OK
-        try:
-            for count, _ in enumerate(answers):
-                if count > 3:
-                    answers.cancel()
-        except grpc.RpcError as error:
-            code = error.code()
+        status = calls.ask(f"/chartly.v1.{service}/{method}", message(rng), [("x-api-key", single.key)])
+        code = CODES.get(status)
         seen[code] = seen.get(code, 0) + 1
         # A stream that watches goes on until it is cut off.
         assert code not in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS), (number, service, method, code)
     in_turns(INPUTS, work, threads=8)
-    for channel in channels.values():
-        channel.close()
-    print({code.name: count for code, count in seen.items()})
+    print({code.name if code else "none": count for code, count in seen.items()})
     assert seen.get(grpc.StatusCode.INVALID_ARGUMENT, 0) + seen.get(grpc.StatusCode.INTERNAL, 0) > INPUTS // 20
     check_well(single)
 
