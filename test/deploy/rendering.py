@@ -42,6 +42,9 @@ VARIANTS = {
     "readiness-gate": ["-f", CHART / "values-prod.yaml", "--set", f"image.digest={DIGEST}", "--set", "readinessGate.enabled=true"],
     "stopped": ["--set", "rollout.stopped=true,gateway.autoscaling.enabled=true"],
     "backup": ["--set", "backup.enabled=true,gateway.tlsSecret=chartly-gateway-tls"],
+    "bucket": ["--set", "backup.enabled=true,backup.bucket.url=https://store.example:9000/backups/eu",
+               "--set", "backup.bucket.credentialsSecret=chartly-bucket,backup.bucket.caConfigMap=chartly-bucket-ca",
+               "--set-json", 'gateway.trustedProxies=["10.0.0.0/8","192.0.2.7"]', "--set", "drone.captureBytes=0"],
     "restore": ["--set", "backup.enabled=true,backup.restore=20260131t090000z,gateway.autoscaling.enabled=true"],
     "labelled": ["--set", "commit=0123456789abcdef0123456789abcdef01234567,commonAnnotations.team=data"],
 }

@@ -213,7 +213,7 @@ def test_F92_the_bounds_of_memory_fit_below_the_limit(rendered):
             assert amount(data["DEDUPE_MEMORY"]) + amount(data["STORE_MEMORY"]) <= 0.7 * limit
         if component(each) == "drone" and each["kind"] == "StatefulSet":
             claim = each["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
-            assert amount(maps["drone"]["SPOOL_BYTES"]) < amount(claim)
+            assert amount(maps["drone"]["SPOOL_BYTES"]) + amount(maps["drone"]["CAPTURE_BYTES"]) < amount(claim)
 
 
 def test_B13_L151_L155_rollouts_are_controlled(rendered):

@@ -54,7 +54,7 @@ def known_flags(program, *verbs):
         pytest.skip(f"{program} is not built; ./dev build")
     text = "".join(subprocess.run([path, *verbs[:count], "--help"], capture_output=True, text=True, check=True).stdout
                    for count in range(len(verbs) + 1))
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text))
 
 
 def test_F89_every_flag_of_a_manifest_exists(rendered):

@@ -84,7 +84,7 @@ class Host:
         """Paths of a container as those of the host."""
         for inside, outside in (("/app/data", data), ("/app/backup", self.folder / "backup"),
                                 ("/app/profiles", self.folder / "profiles"), ("/etc/chartly/key", self.folder / "key"),
-                                ("/etc/chartly/issuer", self.folder / "issuer"),
+                                ("/etc/chartly/issuer", self.folder / "issuer"), ("/etc/chartly/bucket", self.folder / "bucket"),
                                 ("/etc/chartly/authority", self.folder / "authority")):
             text = text.replace(inside, str(outside))
         return text

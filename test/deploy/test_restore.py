@@ -1,6 +1,7 @@
 """Everything is lost but the backups and the keys: what the chart's jobs run brings it back (docs/disaster-recovery.md)."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import object_store
 from harness import BIN, FINAL, ROOT, wait_until
 from rendering import component, load, of_kind, pod_spec, template
-from test_rendered_processes import Host, get
+from test_rendered_processes import USER, Host, get
 
 BACKUPS = ["--set", "backup.enabled=true"]
 # Of a system of this size; the bound of the page is minutes.
@@ -72,17 +74,23 @@ def what_the_cron_job_runs(host):
     return host.chartly(*[host.paths(host.local(each), "") for each in container["args"]])
 
 
+def start_restore(host, job):
+    """The container of a job, on the volume of its part."""
+    [container] = pod_spec(job)["containers"]
+    part = next(each.removeprefix("--services=") for each in container["args"] if each.startswith("--services="))
+    return subprocess.Popen([*host.prefix(), str(host.folder / "bin/chartly-control"),
+                             *[host.paths(each, host.folder / "data" / part) for each in container["args"]]],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={"PATH": "/usr/bin:/bin"})
+
+
 def restore(host, backup, moment=""):
     """Runs the container of every job, each on its volume."""
     to = ["--set", f"backup.restoreTo={moment}"] if moment else []
     jobs = of_kind(load(template(*BACKUPS, "--set", f"backup.restore={backup}", *to).stdout), "Job")
     for job in jobs:
-        [container] = pod_spec(job)["containers"]
-        part = next(each.removeprefix("--services=") for each in container["args"] if each.startswith("--services="))
-        done = subprocess.run([*host.prefix(), str(host.folder / "bin/chartly-control"),
-                               *[host.paths(each, host.folder / "data" / part) for each in container["args"]]],
-                              capture_output=True, text=True, timeout=120, env={"PATH": "/usr/bin:/bin"})
-        assert done.returncode == 0, done.stdout + done.stderr
+        started = start_restore(host, job)
+        out, _ = started.communicate(timeout=120)
+        assert started.returncode == 0, out
     return len(jobs)
 
 
@@ -167,6 +175,36 @@ def test_S260_S264_a_cluster_is_wiped_and_restored_from_its_backups(host):
     done = host.chartly("run", "start", "sample-gdp", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert backup in host.chartly("backup", "list").stdout
+
+
+BUCKET = ["--set", "backup.bucket.url=https://store.example:9000/backups/eu,backup.bucket.credentialsSecret=chartly-bucket",
+          "--set", f"backup.bucket.region={object_store.REGION}"]
+
+
+def test_S260_the_schedule_copies_each_backup_to_the_bucket():
+    folder = Path(tempfile.mkdtemp(prefix="chartly-restore-"))
+    folder.chmod(0o755)
+    store = object_store.ObjectStore()
+    # The store of the test speaks no TLS, which is taken on loopback alone.
+    text = template(*BACKUPS, *BUCKET).stdout.replace("https://store.example:9000/backups/eu", store.url.replace("127.0.0.1", "localhost"))
+    host = Host(folder, load(text))
+    try:
+        (folder / "bucket").mkdir()
+        store.flags(folder / "bucket")
+        if os.geteuid() == 0:
+            os.chown(folder / "bucket/credentials", 0, USER)
+        (folder / "bucket/credentials").chmod(0o440)
+        host.start()
+        wait_until(lambda: ready(host), "every probe of every pod to answer 200")
+        done = what_the_cron_job_runs(host)
+        assert done.returncode == 0, done.stdout + done.stderr
+        backup = done.stdout.split(":")[0]
+        assert [key for key in store.objects if f"/manifests/{backup}" in key], sorted(store.objects)
+        assert "not in the bucket" not in host.chartly("backup", "list").stdout
+    finally:
+        host.close()
+        store.close()
+        shutil.rmtree(folder)
 
 
 def test_S262_a_moment_between_backups_is_restored_by_the_jobs(host):

@@ -13,6 +13,42 @@
     claimName: {{ include "chartly.backupClaim" . }}
 {{- end -}}
 
+{{- /* Where the keys of the bucket and its authority are; each on a line of its own. */ -}}
+{{- define "chartly.bucketFiles" -}}
+- --backup-s3-credentials=/etc/chartly/bucket/credentials
+{{- if .Values.backup.bucket.caConfigMap }}
+- --backup-s3-ca-file=/etc/chartly/bucket/ca.crt
+{{- end }}
+{{- end -}}
+
+{{- define "chartly.bucketVolume" -}}
+- name: bucket
+  projected:
+    defaultMode: 288
+    sources:
+      - secret:
+          name: {{ required "backup.bucket.url needs backup.bucket.credentialsSecret" .Values.backup.bucket.credentialsSecret }}
+          items:
+            - key: credentials
+              path: credentials
+    {{- with .Values.backup.bucket.caConfigMap }}
+      - configMap:
+          name: {{ . }}
+          items:
+            - key: ca.crt
+              path: ca.crt
+    {{- end }}
+{{- end -}}
+
+{{- /* The port of the bucket: an address outside of the cluster cannot be selected. */ -}}
+{{- define "chartly.bucketEgress" -}}
+{{- if and .Values.backup.enabled .Values.backup.bucket.url }}
+{{- $at := index (splitList "/" .Values.backup.bucket.url) 2 | splitList ":" }}
+- ports:
+    - {port: {{ if eq (len $at) 2 }}{{ last $at | int }}{{ else }}443{{ end }}, protocol: TCP}
+{{- end }}
+{{- end -}}
+
 {{- /* A part's claim under the name that its StatefulSet looks for, and the job that restores the backup into it. */ -}}
 {{- define "chartly.restore" -}}
 {{- if and .root.Values.backup.restore (eq .part.kind "StatefulSet") }}

@@ -1,6 +1,7 @@
 {{- define "chartly.droneConfig" -}}
 ADMIN: 0.0.0.0:{{ .table.drone.adminPort }}
 CAPACITY: {{ .root.Values.drone.capacity | quote }}
+CAPTURE_BYTES: {{ .root.Values.drone.captureBytes | quote }}
 CHARTLY_EGRESS_ALLOW: {{ join "," .root.Values.drone.egressAllow | quote }}
 CONTROL_PLANE: http://{{ include "chartly.address" (dict "root" .root "part" (index .table.parts 0)) }}
 LOG_LEVEL: {{ default .root.Values.logLevel .root.Values.drone.logLevel | quote }}
@@ -83,6 +84,7 @@ spec:
             - --source-dir={{ $drone.sourceDir }}
             - --capacity=$(CAPACITY)
             - --spool-bytes=$(SPOOL_BYTES)
+            - --capture-bytes=$(CAPTURE_BYTES)
             - --admin=$(ADMIN)
             - --log-level=$(LOG_LEVEL)
             {{- if $drone.consent }}

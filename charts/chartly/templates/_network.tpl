@@ -54,6 +54,11 @@ spec:
     - ports:
         - {port: {{ .root.Values.auth.oidc.port }}, protocol: TCP}
     {{- end }}
+    {{- if eq .part.name "observer" }}
+    {{- with include "chartly.bucketEgress" .root | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- end }}
 {{- end }}
 {{- end -}}
 

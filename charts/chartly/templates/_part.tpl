@@ -55,6 +55,15 @@ STORE_MEMORY: {{ .root.Values.aggregator.storeMemory | quote }}
 {{- end }}
 {{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
 BACKUP_KEEP: {{ .root.Values.backup.keep | quote }}
+{{- with .root.Values.backup.bucket }}
+{{- if .url }}
+BACKUP_S3: {{ .url | quote }}
+BACKUP_S3_REGION: {{ .region | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq .part.name "gateway") .root.Values.gateway.trustedProxies }}
+TRUSTED_PROXIES: {{ join "," .root.Values.gateway.trustedProxies | quote }}
 {{- end }}
 {{- if eq .part.name "auth" }}
 {{- with .root.Values.auth.oidc }}
@@ -224,6 +233,11 @@ spec:
             - name: backup
               mountPath: /app/backup
             {{- end }}
+            {{- if and (include "chartly.backsUp" .) (eq .part.name "observer") .root.Values.backup.bucket.url }}
+            - name: bucket
+              mountPath: /etc/chartly/bucket
+              readOnly: true
+            {{- end }}
             {{- if .root.Values.rpcTls.authoritySecret }}
             - name: authority
               mountPath: /etc/chartly/authority
@@ -261,6 +275,9 @@ spec:
         {{- include "chartly.keyVolume" .root.Values.keys.adminKeySecret | nindent 8 }}
         {{- if include "chartly.backsUp" . }}
         {{- include "chartly.backupVolume" .root | nindent 8 }}
+        {{- end }}
+        {{- if and (include "chartly.backsUp" .) (eq .part.name "observer") .root.Values.backup.bucket.url }}
+        {{- include "chartly.bucketVolume" .root | nindent 8 }}
         {{- end }}
         {{- with .root.Values.rpcTls.authoritySecret }}
         {{- include "chartly.authorityVolume" . | nindent 8 }}
@@ -309,6 +326,14 @@ spec:
 {{- end }}
 {{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
 - --backup-keep=$(BACKUP_KEEP)
+{{- if .root.Values.backup.bucket.url }}
+- --backup-s3=$(BACKUP_S3)
+- --backup-s3-region=$(BACKUP_S3_REGION)
+{{- include "chartly.bucketFiles" .root | nindent 0 }}
+{{- end }}
+{{- end }}
+{{- if and (eq .part.name "gateway") .values.trustedProxies }}
+- --trusted-proxies=$(TRUSTED_PROXIES)
 {{- end }}
 {{- if include "chartly.opensGates" . }}
 - {{ printf "--gate-pods=app.kubernetes.io/name=%s,app.kubernetes.io/instance=%s" (include "chartly.name" .root) .root.Release.Name | quote }}
