@@ -8,9 +8,10 @@ namespace chartly::audit {
 namespace {
 
 absl::StatusOr<MerkleProof> Consistency(const AuditLog& log, int64_t first, int64_t second) {
-  if (first < 0) {
+  for (const int64_t size : {first, second}) {
+    if (size >= 0) continue;
     return Error(absl::StatusCode::kInvalidArgument, "PROOF_SIZE_INVALID",
-                 absl::StrCat("a log has no ", first, " entries"));
+                 absl::StrCat("a log has no ", size, " entries"));
   }
   return ConsistencyProof(static_cast<uint64_t>(first), static_cast<uint64_t>(second), log.nodes());
 }

@@ -150,6 +150,8 @@ TEST_CASE("proofs of the log lead to its signed checkpoint") {
                              MerkleHashFromHex(between->second_root()).value(), ProofOf(between->hashes())));
   CHECK(Reason(ProveConsistency(*fixture.log, *fixture.keeper, 5, 34).status()) == "PROOF_OUT_OF_RANGE");
   CHECK(Reason(ProveConsistency(*fixture.log, *fixture.keeper, 0, 3).status()) == "PROOF_OUT_OF_RANGE");
+  CHECK(Reason(ProveConsistency(*fixture.log, *fixture.keeper, 2, -1).status()) == "PROOF_SIZE_INVALID");
+  CHECK(Reason(ProveConsistency(*fixture.log, *fixture.keeper, -1, 2).status()) == "PROOF_SIZE_INVALID");
   CHECK(Reason(ProveCheckpoint(*fixture.log, *fixture.keeper, -1, false).status()) == "PROOF_SIZE_INVALID");
   CHECK(Reason(ProveInclusion(*fixture.log, *fixture.keeper, 34).status()) == "AUDIT_EVENT_NOT_FOUND");
 }
