@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 
@@ -79,7 +80,8 @@ void DedupeIndex::Erase(const Hash128& key) {
   }
 }
 
-inline void DedupeIndex::Prefetch(const RecordIds& ids, size_t row) {
+// As a call it would be taken for one without effect, and left out.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DedupeIndex::Prefetch(const RecordIds& ids, size_t row) {
   if (row >= ids.keys.size()) return;
   const Shard& shard = ShardOf(ids.keys[row]);
   __builtin_prefetch(shard.slots.get() + shard.Home(TagOf(ids.keys[row])), 1);

@@ -139,5 +139,64 @@ TEST_CASE("a full index refuses more and still knows what it has") {
   CHECK(index.size() * 48 > size_t{100} << 10);
 }
 
+TEST_CASE("what is forgotten is unknown, what is left is known, also to an index that loads it") {
+  constexpr uint64_t kKeys = 20000;
+  std::mt19937 random(7);
+  DedupeIndex index(size_t{64} << 20);
+  struct Batch {
+    RecordIdsPtr ids;
+    RowSet stored;
+  };
+  std::map<uint64_t, Batch> held;         // by chunk
+  std::map<uint64_t, uint64_t> chunk_of;  // by key
+  std::vector<Row> all;
+  for (uint64_t key = 0; key < kKeys; ++key) all.push_back({key, 0});
+  auto check = [&](DedupeIndex& checked) {
+    const std::vector<uint32_t> unknown = checked.Undecided(*Ids(all), 1);
+    std::vector<uint32_t> expected;
+    for (uint64_t key = 0; key < kKeys; ++key) {
+      if (chunk_of.count(key) == 0) expected.push_back(static_cast<uint32_t>(key));
+    }
+    CHECK(unknown == expected);
+    CHECK(checked.size() == chunk_of.size());
+  };
+  for (uint64_t chunk = 1; chunk <= 120; ++chunk) {
+    std::vector<Row> rows;
+    for (unsigned i = random() % 1500; i > 0; --i) rows.push_back({random() % kKeys, 0});
+    const RecordIdsPtr ids = Ids(rows);
+    REQUIRE_OK(index.Reserve({ids.get()}));
+    DedupeOutcome outcome = index.Apply(ids, 1, chunk);
+    if (random() % 5 == 0) {
+      index.Undo();
+      continue;
+    }
+    index.Commit();
+    for (size_t row = 0; row < rows.size(); ++row) {
+      const bool is_new = chunk_of.try_emplace(rows[row].key, chunk).second;
+      CHECK(outcome.stored.Contains(static_cast<uint32_t>(row)) == is_new);
+    }
+    if (outcome.stored_count > 0) held[chunk] = {ids, outcome.stored};
+    if (chunk % 10 != 0) continue;
+    std::vector<uint64_t> sealed;
+    for (const auto& [number, batch] : held) {
+      if (random() % 2 == 0) sealed.push_back(number);
+    }
+    index.Forget(sealed);
+    for (uint64_t number : sealed) {
+      held.erase(number);
+      std::erase_if(chunk_of, [&](const auto& known) { return known.second == number; });
+    }
+    check(index);
+    DedupeIndex loaded(0);
+    for (const auto& [number, batch] : held) loaded.Load(batch.ids, 1, number, batch.stored, RowSet());
+    check(loaded);
+  }
+  std::vector<uint64_t> rest;
+  for (const auto& [number, batch] : held) rest.push_back(number);
+  index.Forget(rest);
+  CHECK(index.size() == 0);
+  CHECK(index.bytes() < 1000);
+}
+
 }  // namespace
 }  // namespace chartly::aggregator
