@@ -348,7 +348,7 @@ def test_keys_are_kept_from_the_command_line(single):
     assert re.fullmatch(r"chk_ci_[0-9a-f]{64}", secret)
     assert single.call("GET", "/api/auth/caller", key=secret)["principal"] == "keys/ci"
     listed = single.cli("key", "list")
-    assert re.search(r"ci +publisher +default +good", listed.stdout) and secret not in listed.stdout
+    assert re.search(r"ci +publisher +default +all +good", listed.stdout) and secret not in listed.stdout
     rotated = single.cli("key", "rotate", "ci", "--overlap-hours", "1")
     assert rotated.stdout.strip() != secret and "stays good" in rotated.stderr
     for each in (secret, rotated.stdout.strip()):

@@ -295,6 +295,7 @@ def test_a_bound_key_is_made_listed_and_kept_on_the_command_line_and_makes_none_
 
 def test_a_session_and_a_token_are_bound_as_their_key_and_claim_say(api, tmp_path):
     issuer = TokenIssuer(tmp_path)
+    (tmp_path / "world").mkdir()
     world = Projects(tmp_path / "world", api, flags=[*issuer.flags(), "--oidc-tenant-claim", "tenant",
                                                      "--oidc-project-claim", "projects"])
     try:
