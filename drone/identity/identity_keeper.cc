@@ -19,6 +19,8 @@ namespace {
 constexpr absl::Duration kTimeout = absl::Seconds(10);
 constexpr absl::Duration kLongestRetry = absl::Minutes(1);
 constexpr absl::Duration kShortestWait = absl::Milliseconds(100);
+// Certificates end by the wall clock, and waits do not go on while a machine sleeps: so it is looked at now and then.
+constexpr absl::Duration kLook = absl::Minutes(1);
 
 absl::StatusOr<x509::CertificateFacts> ReadFacts(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -83,7 +85,8 @@ void IdentityKeeper::Run() {
   for (;;) {
     absl::StatusOr<absl::Duration> wait = UntilRenewal();
     const bool failed = !health().ok() || !wait.ok();
-    if (clock_.WaitFor(failed ? retry : *wait, stop_)) return;
+    if (clock_.WaitFor(failed ? retry : std::min(*wait, kLook), stop_)) return;
+    if (!failed && *wait > kLook) continue;
     absl::Status renewed = Renew();
     retry = renewed.ok() ? absl::Seconds(1) : std::min(retry * 2, kLongestRetry);
     if (!renewed.ok()) LogError("certificate not renewed", {{"error", std::string(renewed.message())}});
