@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <random>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -254,7 +255,9 @@ absl::Status Bucket::Receive(const Call& call, const std::string& path) {
 }
 
 absl::Status Bucket::GetFile(const std::string& key, const std::string& path) {
-  const std::string unfinished = path + ".part";
+  // Nobody else writes there: the jobs that restore a cluster fetch into one folder at once.
+  std::random_device random;
+  const std::string unfinished = absl::StrCat(path, ".part.", absl::Hex(random(), absl::kZeroPad8));
   absl::Status status;
   for (int attempt = 0;; ++attempt) {
     status = Receive({.method = "GET", .host = place_.host, .path = PathOf(key)}, unfinished);

@@ -47,8 +47,8 @@ class Bucket {
   // An object is there whole or not at all. Unavailable (S3_FILE_FAILED) if the file cannot be read.
   absl::Status PutFile(const std::string& key, const std::string& path);
   absl::StatusOr<std::string> Get(const std::string& key);
-  // Into a new file, synced; nothing is left of one that broke off. Unavailable (S3_FILE_FAILED) if it cannot be
-  // written.
+  // Into a new file, synced, that gets its name once it is whole; nothing is left of one that broke off. Several
+  // processes may fetch the same one at once. Unavailable (S3_FILE_FAILED) if it cannot be written.
   absl::Status GetFile(const std::string& key, const std::string& path);
   // All below the prefix whose keys begin so, by key.
   absl::StatusOr<std::vector<Object>> List(const std::string& begin);

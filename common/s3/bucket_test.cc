@@ -3,6 +3,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "common/status/status.h"
@@ -34,6 +37,11 @@ struct Store {
     const std::string path = dir.File("file");
     std::ofstream(path) << text;
     return path;
+  }
+  std::set<std::string> Names() const {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(dir.path())) names.insert(entry.path().filename());
+    return names;
   }
 
   TempDir dir;
@@ -130,7 +138,7 @@ TEST_CASE("a file that cannot get its name leaves nothing") {
   const std::string path = store.dir.File("target");
   std::filesystem::create_directories(path + "/taken");
   CHECK(Reason(store.bucket->GetFile("k", path)) == "S3_FILE_FAILED");
-  CHECK_FALSE(std::filesystem::exists(path + ".part"));
+  CHECK(store.Names() == std::set<std::string>{"target"});
 }
 
 TEST_CASE("a file that broke off leaves nothing") {
@@ -138,8 +146,26 @@ TEST_CASE("a file that broke off leaves nothing") {
   store.server.Map("/b/deep/er/k", {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"});
   const std::string path = store.dir.File("target");
   CHECK(Reason(store.bucket->GetFile("k", path)) == "S3_UNREACHABLE");
-  CHECK_FALSE(std::filesystem::exists(path));
-  CHECK_FALSE(std::filesystem::exists(path + ".part"));
+  CHECK(store.Names().empty());
+}
+
+TEST_CASE("a file that several fetch at once is whole whenever it is there") {
+  Store store;
+  const std::string text(256 << 10, 'x');
+  store.server.Map("/b/deep/er/k", {.body = text});
+  const std::string path = store.dir.File("target");
+  std::vector<absl::Status> ends(4);
+  std::vector<std::thread> threads;
+  for (absl::Status& end : ends) {
+    threads.emplace_back([&] {
+      auto own = Bucket::Open({.url = store.server.Url("/b/deep/er")}, store.clock, store.cancel);
+      end = own.ok() ? (*own)->GetFile("k", path) : own.status();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& end : ends) CHECK_OK(end);
+  CHECK(std::filesystem::file_size(path) == text.size());
+  CHECK(store.Names() == std::set<std::string>{"target"});
 }
 
 }  // namespace

@@ -181,13 +181,16 @@ BUCKET = ["--set", "backup.bucket.url=https://store.example:9000/backups/eu,back
           "--set", f"backup.bucket.region={object_store.REGION}"]
 
 
-def test_S260_the_schedule_copies_each_backup_to_the_bucket():
+def test_S260_S264_the_claim_of_backups_is_lost_too_and_the_jobs_restore_from_the_bucket():
+    """All jobs at once, as a cluster runs them, each out of the one new claim that they share."""
     folder = Path(tempfile.mkdtemp(prefix="chartly-restore-"))
     folder.chmod(0o755)
     store = object_store.ObjectStore()
-    # The store of the test speaks no TLS, which is taken on loopback alone.
-    text = template(*BACKUPS, *BUCKET).stdout.replace("https://store.example:9000/backups/eu", store.url.replace("127.0.0.1", "localhost"))
-    host = Host(folder, load(text))
+
+    def rendered(*more):  # the store of the test speaks no TLS, which is taken on loopback alone
+        text = template(*BACKUPS, *BUCKET, *more).stdout
+        return load(text.replace("https://store.example:9000/backups/eu", store.url.replace("127.0.0.1", "localhost")))
+    host = Host(folder, rendered())
     try:
         (folder / "bucket").mkdir()
         store.flags(folder / "bucket")
@@ -196,11 +199,34 @@ def test_S260_the_schedule_copies_each_backup_to_the_bucket():
         (folder / "bucket/credentials").chmod(0o440)
         host.start()
         wait_until(lambda: ready(host), "every probe of every pod to answer 200")
+        runs_of_the_samples(host)
+        assert host.processes["drone"].stop(limit=20) == 0
+        before = state(host)
         done = what_the_cron_job_runs(host)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0 and store.objects, done.stdout + done.stderr
         backup = done.stdout.split(":")[0]
-        assert [key for key in store.objects if f"/manifests/{backup}" in key], sorted(store.objects)
-        assert "not in the bucket" not in host.chartly("backup", "list").stdout
+        shutil.copytree(folder / "data/audit/audit-keys", folder / "kept")
+        host.close()
+        for lost in [*(folder / "data").iterdir(), *(folder / "backup").iterdir()]:
+            shutil.rmtree(lost)
+
+        for name in map(component, of_kind(host.objects, "StatefulSet", "Deployment")):
+            host.volume(name)
+        jobs = [start_restore(host, job) for job in of_kind(rendered("--set", f"backup.restore={backup}"), "Job")]
+        assert len(jobs) == 7
+        for job in jobs:
+            out, _ = job.communicate(timeout=120)
+            assert job.returncode == 0, out
+        assert not [path for path in (folder / "backup").rglob("*") if ".part" in path.name]
+        shutil.copytree(folder / "kept", folder / "data/audit/audit-keys")
+        subprocess.run(["chown", "-R", "--reference", str(folder / "data/audit"), str(folder / "data/audit/audit-keys")], check=True)
+        parts = [name for name in host.processes if name != "drone"]
+        host.start(*parts)
+        wait_until(lambda: ready(host, *parts), "every probe of every pod to answer 200")
+        wait_until(lambda: json.loads(get(host.url + "/api/status")[1]).get("status") == "ok", "the parts to find each other")
+        after = state(host)
+        assert {each: after[each] for each in ("results", "profiles", "runs")} == {
+            each: before[each] for each in ("results", "profiles", "runs")}
     finally:
         host.close()
         store.close()

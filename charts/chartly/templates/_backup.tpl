@@ -104,6 +104,13 @@ spec:
             {{- with .root.Values.backup.restoreTo }}
             - --restore-to={{ . }}
             {{- end }}
+            {{- with .root.Values.backup.bucket }}
+            {{- if .url }}
+            - --backup-s3={{ .url }}
+            - --backup-s3-region={{ .region }}
+            {{- include "chartly.bucketFiles" $.root | nindent 12 }}
+            {{- end }}
+            {{- end }}
           resources:
             {{- toYaml .values.resources | nindent 12 }}
           securityContext:
@@ -115,6 +122,11 @@ spec:
               mountPath: /tmp
             - name: backup
               mountPath: /app/backup
+            {{- if .root.Values.backup.bucket.url }}
+            - name: bucket
+              mountPath: /etc/chartly/bucket
+              readOnly: true
+            {{- end }}
       volumes:
         - name: data
           persistentVolumeClaim:
@@ -123,5 +135,8 @@ spec:
           emptyDir:
             sizeLimit: 64Mi
         {{- include "chartly.backupVolume" .root | nindent 8 }}
+        {{- if .root.Values.backup.bucket.url }}
+        {{- include "chartly.bucketVolume" .root | nindent 8 }}
+        {{- end }}
 {{- end }}
 {{- end -}}
