@@ -135,7 +135,9 @@ class DedupeIndex {
 
   static uint64_t TagOf(const Hash128& key) { return key.low >> (64 - kTagBits); }
   static uint64_t TagOf(Slot slot) { return slot >> (kRowBits + kHeldBits); }
-  static uint32_t HeldOf(Slot slot) { return static_cast<uint32_t>(slot >> kRowBits) & ((uint32_t{1} << kHeldBits) - 1); }
+  static uint32_t HeldOf(Slot slot) {
+    return static_cast<uint32_t>(slot >> kRowBits) & ((uint32_t{1} << kHeldBits) - 1);
+  }
   static uint32_t RowOf(Slot slot) { return static_cast<uint32_t>(slot) & ((uint32_t{1} << kRowBits) - 1); }
   static Slot MakeSlot(const Hash128& key, uint32_t held, uint32_t row) {
     return TagOf(key) << (kRowBits + kHeldBits) | uint64_t{held} << kRowBits | row;
@@ -160,7 +162,7 @@ class DedupeIndex {
 
   size_t max_bytes_;
   std::array<Shard, kShards> shards_;
-  size_t slot_count_ = 0;  // of all shards
+  size_t slot_count_ = 0;                          // of all shards
   std::vector<Held> held_ = std::vector<Held>(1);  // by number; 0 is none
   std::vector<uint32_t> free_numbers_;
   size_t held_bytes_ = 0;

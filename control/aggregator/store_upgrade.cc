@@ -19,7 +19,8 @@ absl::StatusOr<std::vector<RowLocation>> ReplayChunk(const RecordReader& store, 
                                                      DedupeIndex& index) {
   ASSIGN_OR_RETURN(std::string bytes, store.ChunkBatch(chunk));
   ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
-  return index.Replay(std::make_shared<const RecordIds>(ComputeRecordIds(batch)), meta.observed_us(), chunk, StoredRows(meta));
+  return index.Replay(std::make_shared<const RecordIds>(ComputeRecordIds(batch)), meta.observed_us(), chunk,
+                      StoredRows(meta));
 }
 
 }  // namespace

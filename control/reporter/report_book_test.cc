@@ -197,7 +197,9 @@ TEST_CASE("for who may work in some projects there is no report, version or run 
   REQUIRE_OK(fixture.Run("reports/a"));
   const auto names = [&](const rpc::ProjectScope& scope) {
     std::vector<std::string> found;
-    for (const v1::SavedReport& report : fixture.book->List({}, scope)->reports()) found.push_back(report.name());
+    const absl::StatusOr<v1::ListReportsResponse> listed = fixture.book->List({}, scope);
+    REQUIRE_OK(listed);
+    for (const v1::SavedReport& report : listed->reports()) found.push_back(report.name());
     return found;
   };
   CHECK(names(energy) == std::vector<std::string>{"reports/b"});
