@@ -356,7 +356,7 @@ def test_keys_are_kept_from_the_command_line(single):
     assert single.cli("key", "revoke", "ci").returncode == 0
     refused = single.cli("profile", "list", "--key-file", write(single, secret))
     assert refused.returncode == 4 and "API_KEY_REVOKED" in refused.stderr
-    assert re.search(r"ci +publisher +default +revoked", single.cli("key", "list").stdout)
+    assert re.search(r"ci +publisher +default +all +revoked", single.cli("key", "list").stdout)
 
 
 def write(cluster, secret):
