@@ -607,8 +607,8 @@ def test_the_command_line_makes_a_tenant_and_works_in_it(one):
     key_file = one.folder / "hooli.key"
     key_file.write_text(secret)
     listed = one.cli("key", "list", "--key-file", key_file)
-    assert re.search(r"hooli\.ops +admin +hooli +good", listed.stdout) and "acme" not in listed.stdout
-    assert re.search(r"acme\.boss +admin +acme +good", one.cli("key", "list").stdout)
+    assert re.search(r"hooli\.ops +admin +hooli +all +good", listed.stdout) and "acme" not in listed.stdout
+    assert re.search(r"acme\.boss +admin +acme +all +good", one.cli("key", "list").stdout)
     second = one.cli("key", "create", "ci", "--role", "viewer", "--key-file", key_file)
     assert second.stdout.startswith("chk_hooli.ci_"), second.stderr
     elsewhere = one.cli("key", "create", "x", "--role", "viewer", "--tenant", "acme", "--key-file", key_file)
