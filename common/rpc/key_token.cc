@@ -77,7 +77,8 @@ absl::StatusOr<std::string> MakeSessionToken() {
 }
 
 bool IsSessionToken(absl::string_view text) {
-  return absl::ConsumePrefix(&text, kSessionPrefix) && text.size() == 2 * kSecretBytes;
+  return absl::ConsumePrefix(&text, kSessionPrefix) && text.size() == 2 * kSecretBytes &&
+         std::all_of(text.begin(), text.end(), absl::ascii_isxdigit);
 }
 
 bool IsSignedToken(absl::string_view text) {

@@ -1,9 +1,11 @@
 #include "control/gateway/browser_sign_in.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -26,6 +28,11 @@ constexpr char kContentSecurityPolicy[] =
 
 std::string Escaped(absl::string_view text) {
   return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+}
+
+// Tickets are base64url after a prefix. Whatever else a cookie holds is no ticket, and a message holds UTF-8 alone.
+bool MayBeTicket(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
 }
 
 void SetTicketCookie(const SessionUse& use, absl::string_view ticket, http::Response& response) {
@@ -62,7 +69,8 @@ http::Request OnlyKnownParameters(const http::Request& request, const Descriptor
 void SetTicket(const http::Request& request, google::protobuf::Message& message) {
   if (message.GetDescriptor() != v1::FinishIssuerSignInRequest::descriptor()) return;
   const std::vector<std::string> tickets = CookiesOf(request, kName);
-  static_cast<v1::FinishIssuerSignInRequest&>(message).set_ticket(tickets.size() == 1 ? tickets[0] : "");
+  const bool one = tickets.size() == 1 && MayBeTicket(tickets[0]);
+  static_cast<v1::FinishIssuerSignInRequest&>(message).set_ticket(one ? tickets[0] : "");
 }
 
 bool SendOn(const SessionUse& use, const google::protobuf::Message& answer, http::Response& response) {

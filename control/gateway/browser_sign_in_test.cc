@@ -44,6 +44,9 @@ TEST_CASE("the ticket of a browser is that of its one cookie and never that of a
   CHECK(TicketOf(Ask({{"cookie", "chartly_sign_in=cho_y; chartly_sign_in=cho_z"}})).empty());
   CHECK(TicketOf(Ask({{"cookie", "chartly_sign_in=cho_y"}}, true)).empty());
   CHECK(TicketOf(Ask({{"cookie", "__Host-chartly_sign_in=cho_y"}}, true)) == "cho_y");
+  for (const char* odd : {"cho_\xff", "cho_y z", "cho_\"y\"", "cho_%41"}) {
+    CHECK(TicketOf(Ask({{"cookie", absl::StrCat("chartly_sign_in=", odd)}})).empty());
+  }
   http::Request request = Ask({});
   request.query = {{"code", "c"}, {"ticket", "t"}, {"session_state", "s"}, {"state", "s"}};
   const http::Request known = OnlyKnownParameters(request, *v1::FinishIssuerSignInRequest::descriptor());

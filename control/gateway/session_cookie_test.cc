@@ -64,8 +64,9 @@ TEST_CASE("a read needs the cookie, a change what the page was told beside it") 
 }
 
 TEST_CASE("what is no session, or one of two, is refused and not taken for nothing") {
-  for (const std::string& value : {std::string("admin"), std::string(), kToken + "a", "chk_" + std::string(64, 'a'),
-                                   kToken + "; chartly_session=chs_" + std::string(64, 'b')}) {
+  for (const std::string& value :
+       {std::string("admin"), std::string(), kToken + "a", "chk_" + std::string(64, 'a'),
+        "chs_" + std::string(64, '\xff'), kToken + "; chartly_session=chs_" + std::string(64, 'b')}) {
     CHECK(Reason(SessionOf(Ask("GET", {{"cookie", "chartly_session=" + value}})).status()) == "SESSION_ENDED");
   }
   CHECK(SessionOf(Ask("GET", {{"cookie", "xchartly_session=admin; chartly_sessionx=1"}})).value().empty());

@@ -72,7 +72,11 @@ void CheckSender(const http::Request& request) {
     CheckRefusal(key.status());
   }
   const absl::StatusOr<std::string> session = gateway::SessionOf(request);
-  if (!session.ok()) CheckRefusal(session.status());
+  if (session.ok()) {
+    for (const char c : *session) FUZZ_CHECK(c > ' ' && c < 0x7F);
+  } else {
+    CheckRefusal(session.status());
+  }
   gateway::CheckSignIn(request).IgnoreError();
   static const auto* nobody = new gateway::TrustedProxies(*gateway::TrustedProxies::Create({}));
   static const auto* anybody = new gateway::TrustedProxies(*gateway::TrustedProxies::Create({"0.0.0.0/0", "::/0"}));
