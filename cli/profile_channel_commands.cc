@@ -1,6 +1,7 @@
 // chartly profile promote | rollback | channels | history
 #include "absl/strings/str_cat.h"
 #include "cli/listing.h"
+#include "cli/profile_path.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "common/status/status.h"
@@ -19,8 +20,6 @@ struct ChannelOptions {
   bool allow_breaking = false;
 };
 
-std::string ChannelPath(const std::string& profile) { return absl::StrCat("/api/profiles/", PercentEncode(profile)); }
-
 void PrintChannels(Session& session, const Json& channels) {
   if (session.json()) return session.PrintJson(channels);
   Table table({"CHANNEL", "VERSION", "REVISION", "SINCE", "BY", "REASON"});
@@ -35,7 +34,7 @@ void PrintChannels(Session& session, const Json& channels) {
 
 absl::Status Show(Session& session, const ChannelOptions& options) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json channels, api->Get(absl::StrCat(ChannelPath(options.profile), "/channels")));
+  ASSIGN_OR_RETURN(Json channels, api->Get(absl::StrCat(ProfilePath(options.profile), "/channels")));
   PrintChannels(session, channels);
   return absl::OkStatus();
 }
@@ -47,7 +46,7 @@ absl::Status Move(Session& session, const ChannelOptions& options, const std::st
   if (!options.reason.empty()) body.Set("reason", Json::Text(options.reason));
   if (options.allow_breaking) body.Set("allow_breaking", Json::Boolean(true));
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json channels, api->Post(absl::StrCat(ChannelPath(options.profile), ":", verb), body));
+  ASSIGN_OR_RETURN(Json channels, api->Post(absl::StrCat(ProfilePath(options.profile), ":", verb), body));
   PrintChannels(session, channels);
   return absl::OkStatus();
 }
@@ -64,7 +63,7 @@ std::vector<std::string> MoveRow(const Json& move) {
 }
 
 absl::Status History(Session& session, const ChannelOptions& options) {
-  return PrintListing(session, {.path = absl::StrCat(ChannelPath(options.profile), "/moves"),
+  return PrintListing(session, {.path = absl::StrCat(ProfilePath(options.profile), "/moves"),
                                 .query = {},
                                 .size_param = "page_size",
                                 .field = "moves",

@@ -5,6 +5,7 @@
 #include "cli/listing.h"
 #include "cli/profile_files.h"
 #include "cli/profile_folder.h"
+#include "cli/profile_path.h"
 #include "cli/profile_plan.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -13,8 +14,6 @@
 
 namespace chartly::cli {
 namespace {
-
-std::string PathOf(const std::string& profile) { return absl::StrCat("/api/profiles/", PercentEncode(profile)); }
 
 // "21600s" as "6h".
 std::string ShortDuration(const std::string& text) {
@@ -43,9 +42,9 @@ void PrintProfile(Session& session, const Json& profile) {
 // Creates or updates one profile and tells which: created, updated, unchanged.
 absl::StatusOr<std::string> ApplyOne(ApiClient& api, const ProfileFile& file, const PlanOptions& options,
                                      Json& stored) {
-  absl::StatusOr<Json> current = api.Get(PathOf(file.profile.id));
+  absl::StatusOr<Json> current = api.Get(ProfilePath(file.profile.id));
   // Where channels are used, what was applied last is in dev.
-  if (current.ok() && (*current)["uses_channels"].boolean()) current = api.Get(PathOf(file.profile.id + "@dev"));
+  if (current.ok() && (*current)["uses_channels"].boolean()) current = api.Get(ProfilePath(file.profile.id + "@dev"));
   if (current.ok() && (*current)["revision"].text() == file.profile.revision) {
     stored = *std::move(current);
     return "unchanged";
@@ -58,7 +57,7 @@ absl::StatusOr<std::string> ApplyOne(ApiClient& api, const ProfileFile& file, co
     return "created";
   }
   if (options.allow_breaking) query.emplace_back("allow_breaking", "true");
-  ASSIGN_OR_RETURN(stored, api.SendProfile("PUT", PathOf(file.profile.id), file.name, file.text, query));
+  ASSIGN_OR_RETURN(stored, api.SendProfile("PUT", ProfilePath(file.profile.id), file.name, file.text, query));
   return "updated";
 }
 
@@ -111,7 +110,7 @@ absl::Status Apply(Session& session, const PlanOptions& options) {
 absl::Status Get(Session& session, const std::string& profile, const std::string& revision) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   std::string name = revision.empty() ? profile : absl::StrCat(profile, "@", revision);
-  ASSIGN_OR_RETURN(Json answer, api->Get(PathOf(name)));
+  ASSIGN_OR_RETURN(Json answer, api->Get(ProfilePath(name)));
   if (session.json()) {
     session.PrintJson(answer);
   } else {
@@ -123,7 +122,8 @@ absl::Status Get(Session& session, const std::string& profile, const std::string
 
 absl::Status Diff(Session& session, const std::string& profile, const std::string& base, const std::string& target) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json answer, api->Get(absl::StrCat(PathOf(profile), ":diff"), {{"base", base}, {"target", target}}));
+  ASSIGN_OR_RETURN(Json answer,
+                   api->Get(absl::StrCat(ProfilePath(profile), ":diff"), {{"base", base}, {"target", target}}));
   if (session.json()) {
     session.PrintJson(answer);
     return absl::OkStatus();
@@ -144,14 +144,14 @@ absl::Status Diff(Session& session, const std::string& profile, const std::strin
 
 absl::Status PostVerb(Session& session, const std::string& profile, const std::string& verb, const Json& body) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json answer, api->Post(absl::StrCat(PathOf(profile), ":", verb), body));
+  ASSIGN_OR_RETURN(Json answer, api->Post(absl::StrCat(ProfilePath(profile), ":", verb), body));
   PrintProfile(session, answer);
   return absl::OkStatus();
 }
 
 absl::Status Delete(Session& session, const std::string& profile) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  ASSIGN_OR_RETURN(Json answer, api->Delete(PathOf(profile)));
+  ASSIGN_OR_RETURN(Json answer, api->Delete(ProfilePath(profile)));
   if (session.json()) {
     session.PrintJson(answer);
   } else {

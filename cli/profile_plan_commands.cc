@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/profile_folder.h"
+#include "cli/profile_path.h"
 #include "cli/profile_plan.h"
 #include "cli/session.h"
 #include "common/status/status.h"
@@ -90,8 +91,7 @@ absl::Status Export(Session& session, const ExportOptions& options) {
   Json written = Json::Array();
   for (Json& profile : profiles) {
     if (profile["uses_channels"].boolean()) {
-      absl::StatusOr<Json> at =
-          api->Get(absl::StrCat("/api/profiles/", PercentEncode(profile["id"].text() + "@" + options.channel)));
+      absl::StatusOr<Json> at = api->Get(ProfilePath(profile["id"].text() + "@" + options.channel));
       if (absl::IsNotFound(at.status())) continue;  // the channel has nothing of it yet
       ASSIGN_OR_RETURN(profile, std::move(at));
     }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/profile_files.h"
+#include "cli/profile_path.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "common/status/status.h"
@@ -78,8 +79,8 @@ absl::Status Print(Session& session, const Json& shadow) {
 absl::StatusOr<Json> Ask(Session& session, const ShadowOptions& options) {
   ASSIGN_OR_RETURN(std::vector<ProfileFile> files, ReadProfileFiles(session, {options.file}));
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
-  return api->PostBytes(absl::StrCat("/api/profiles/", PercentEncode(options.profile), ":shadow"),
-                        {{"Content-Type", "application/yaml"}}, files[0].text);
+  return api->PostBytes(absl::StrCat(ProfilePath(options.profile), ":shadow"), {{"Content-Type", "application/yaml"}},
+                        files[0].text);
 }
 
 absl::Status Shadow(Session& session, const ShadowOptions& options) {

@@ -1,6 +1,7 @@
 // chartly profile keygen | sign: keys that the control plane never sees, and signatures by them.
 #include "absl/strings/str_cat.h"
 #include "cli/profile_folder.h"
+#include "cli/profile_path.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "common/clock/clock.h"
@@ -60,7 +61,7 @@ absl::Status Upload(Session& session, const SignedStatement& one) {
   ASSIGN_OR_RETURN(ApiClient * api, session.Api());
   Json body = Json::Object();
   body.Set("revision", Json::Text(one.statement.revision)).Set("signature", SignatureJson(one.signature));
-  return api->Post(absl::StrCat("/api/profiles/", PercentEncode(one.statement.profile_id), ":sign"), body).status();
+  return api->Post(absl::StrCat(ProfilePath(one.statement.profile_id), ":sign"), body).status();
 }
 
 absl::Status Sign(Session& session, const SignOptions& options) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/backup/backup_folder.h"
 #include "common/backup/bucket_log.h"
 #include "common/backup/restore.h"
 #include "common/status/status.h"
@@ -18,9 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr char kManifests[] = "manifests/";
 constexpr char kPartFiles[] = "parts/";
-constexpr char kManifestEnd[] = ".json";
 
-std::string ManifestKey(absl::string_view id) { return absl::StrCat(kManifests, id, kManifestEnd); }
+std::string ManifestKey(absl::string_view id) { return absl::StrCat(kManifests, id, kManifestSuffix); }
 
 std::string KeyOf(const PartBackup& part, const BackupFile& file) {
   return absl::StrCat(kPartFiles, part.part(), "/", file.path());
@@ -64,8 +64,8 @@ absl::StatusOr<std::vector<std::string>> BackupBucket::List() const {
   ASSIGN_OR_RETURN(const std::vector<s3::Object> objects, bucket_.List(kManifests));
   std::vector<std::string> ids;
   for (const s3::Object& object : objects) {
-    if (!absl::EndsWith(object.key, kManifestEnd)) continue;
-    ids.emplace_back(absl::StripSuffix(absl::StripPrefix(object.key, kManifests), kManifestEnd));
+    if (!absl::EndsWith(object.key, kManifestSuffix)) continue;
+    ids.emplace_back(absl::StripSuffix(absl::StripPrefix(object.key, kManifests), kManifestSuffix));
   }
   std::sort(ids.begin(), ids.end());
   return ids;

@@ -28,7 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr int kManifestFormat = 1;
 constexpr char kIdFormat[] = "%E4Y%m%dt%H%M%Sz";
-constexpr char kManifestSuffix[] = ".json";
 constexpr size_t kCopyBytes = size_t{1} << 20;
 
 absl::Status Damaged(const std::string& path, absl::string_view what) {

@@ -32,6 +32,8 @@ struct Verification {
 };
 inline constexpr size_t kMaxFaults = 10;
 
+inline constexpr char kManifestSuffix[] = ".json";  // after the id, in a folder and in a bucket
+
 class BackupFolder {
  public:
   explicit BackupFolder(std::string path) : path_(std::move(path)) {}

@@ -33,10 +33,6 @@ Number NumberOf(absl::string_view bytes) {
   return Number(BN_bin2bn(Bytes(bytes), static_cast<int>(bytes.size()), nullptr));
 }
 
-absl::Status Refused(absl::string_view reason, absl::string_view message) {
-  return Error(absl::StatusCode::kUnauthenticated, reason, message);
-}
-
 std::shared_ptr<EVP_PKEY> KeyOf(const char* type, OSSL_PARAM_BLD* builder) {
   const Params params(OSSL_PARAM_BLD_to_param(builder));
   const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));

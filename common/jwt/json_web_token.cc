@@ -24,19 +24,13 @@ constexpr size_t kMaxListEntries = 1000;
 // Years 1970 to 5138: what is beyond is no time of a token.
 constexpr double kMaxSeconds = 1e11;
 
-absl::Status RefusedToken(absl::string_view reason, absl::string_view message) {
-  return Error(absl::StatusCode::kUnauthenticated, reason, message);
-}
-
-absl::Status Malformed(absl::string_view what) {
-  return RefusedToken("TOKEN_MALFORMED", absl::StrCat("the token ", what));
-}
+absl::Status Malformed(absl::string_view what) { return Refused("TOKEN_MALFORMED", absl::StrCat("the token ", what)); }
 
 absl::StatusOr<Algorithm> AlgorithmOf(const object& header) {
   const std::string name = MemberText(header, "alg").value_or("");
   if (name == "RS256") return Algorithm::kRs256;
   if (name == "ES256") return Algorithm::kEs256;
-  return RefusedToken("TOKEN_ALGORITHM_REFUSED", "the token is not signed by RS256 or ES256");
+  return Refused("TOKEN_ALGORITHM_REFUSED", "the token is not signed by RS256 or ES256");
 }
 
 // Nothing for an absent time; an error for one that is none.
@@ -91,9 +85,8 @@ bool IsPlainSubject(absl::string_view subject) {
 absl::Status CheckTimes(const std::optional<absl::Time>& expiry, const std::optional<absl::Time>& begin, absl::Time now,
                         absl::Duration leeway) {
   if (!expiry) return Malformed("has no end (exp)");
-  if (now >= *expiry + leeway)
-    return RefusedToken("TOKEN_EXPIRED", "the token has expired; get another from the issuer");
-  if (begin && now < *begin - leeway) return RefusedToken("TOKEN_NOT_YET_VALID", "the token is not yet valid");
+  if (now >= *expiry + leeway) return Refused("TOKEN_EXPIRED", "the token has expired; get another from the issuer");
+  if (begin && now < *begin - leeway) return Refused("TOKEN_NOT_YET_VALID", "the token is not yet valid");
   return absl::OkStatus();
 }
 
@@ -102,13 +95,13 @@ absl::Status CheckSignedIn(const object& claims, const std::vector<std::string>&
   if (terms.nonce.empty()) return absl::OkStatus();
   const bool has_party = claims.at_key("azp").error() != simdjson::NO_SUCH_FIELD;
   if ((has_party || audiences.size() > 1) && MemberText(claims, "azp").value_or("") != terms.audience) {
-    return RefusedToken("TOKEN_PARTY_WRONG", absl::StrCat("the token was not issued to ", terms.audience, " (azp)"));
+    return Refused("TOKEN_PARTY_WRONG", absl::StrCat("the token was not issued to ", terms.audience, " (azp)"));
   }
   const std::string nonce = MemberText(claims, "nonce").value_or("");
   const bool is_ours =
       nonce.size() == terms.nonce.size() && CRYPTO_memcmp(nonce.data(), terms.nonce.data(), nonce.size()) == 0;
   if (is_ours) return absl::OkStatus();
-  return RefusedToken("TOKEN_NONCE_WRONG", "the token does not answer this sign-in (nonce); sign in again");
+  return Refused("TOKEN_NONCE_WRONG", "the token does not answer this sign-in (nonce); sign in again");
 }
 
 }  // namespace
@@ -142,11 +135,11 @@ absl::StatusOr<TokenClaims> JsonWebToken::Verify(const JsonWebKeys& keys, const 
   object claims;
   if (parser.parse(payload_).get(claims) != simdjson::SUCCESS) return Malformed("has claims that are no object");
   if (MemberText(claims, "iss").value_or("") != terms.issuer) {
-    return RefusedToken("TOKEN_ISSUER_WRONG", absl::StrCat("the token is not from ", terms.issuer));
+    return Refused("TOKEN_ISSUER_WRONG", absl::StrCat("the token is not from ", terms.issuer));
   }
   const std::vector<std::string> audiences = TextsOf(Member(claims, "aud"));
   if (std::find(audiences.begin(), audiences.end(), terms.audience) == audiences.end()) {
-    return RefusedToken("TOKEN_AUDIENCE_WRONG", absl::StrCat("the token is not for ", terms.audience));
+    return Refused("TOKEN_AUDIENCE_WRONG", absl::StrCat("the token is not for ", terms.audience));
   }
   ASSIGN_OR_RETURN(const std::optional<absl::Time> expiry, TimeOf(claims, "exp"));
   ASSIGN_OR_RETURN(const std::optional<absl::Time> begin, TimeOf(claims, "nbf"));

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/strip.h"
+#include "common/status/status.h"
 
 namespace chartly::jwt {
 
@@ -34,6 +35,10 @@ std::optional<std::string> MemberText(const simdjson::dom::object& object, absl:
   std::string_view text;
   if (!element || element->get(text) != simdjson::SUCCESS) return std::nullopt;
   return std::string(text);
+}
+
+absl::Status Refused(absl::string_view reason, absl::string_view message) {
+  return Error(absl::StatusCode::kUnauthenticated, reason, message);
 }
 
 }  // namespace chartly::jwt

@@ -1,5 +1,5 @@
 // The pieces that tokens and keys are written with: base64url without padding, and members of JSON objects that are
-// there once. Pure functions, thread-safe.
+// there once; and how they are refused. Pure functions, thread-safe.
 #ifndef CHARTLY_COMMON_JWT_TOKEN_TEXT_H_
 #define CHARTLY_COMMON_JWT_TOKEN_TEXT_H_
 
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 namespace chartly::jwt {
@@ -20,6 +21,9 @@ std::string Base64UrlEncode(absl::string_view bytes);
 std::optional<simdjson::dom::element> Member(const simdjson::dom::object& object, absl::string_view name);
 // Nothing too if it is no text.
 std::optional<std::string> MemberText(const simdjson::dom::object& object, absl::string_view name);
+
+// Unauthenticated, with that reason: what every refusal of a token is.
+absl::Status Refused(absl::string_view reason, absl::string_view message);
 
 }  // namespace chartly::jwt
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -80,11 +79,6 @@ absl::StatusOr<std::string> MakeRoot(const std::string& private_key, absl::Time 
                     X509_sign(made.get(), key.get(), EVP_sha256()) > 0;
   if (!good) return OpenSslError("make an authority");
   return PemOf(*made);
-}
-
-absl::Status CannotWrite(const std::string& path) {
-  return Error(absl::StatusCode::kUnavailable, "IDENTITY_FILE_FAILED",
-               absl::StrCat("cannot write ", path, ": ", std::strerror(errno)), {{"path", path}});
 }
 
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {

@@ -7,9 +7,7 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -41,11 +39,6 @@ std::string UriOf(X509& certificate) {
     uri.assign(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), ASN1_STRING_length(text));
   }
   return uri;
-}
-
-absl::Status FileError(const std::string& path) {
-  return Error(absl::StatusCode::kUnavailable, "IDENTITY_FILE_FAILED",
-               absl::StrCat("cannot write ", path, ": ", std::strerror(errno)), {{"path", path}});
 }
 
 }  // namespace
@@ -93,12 +86,12 @@ absl::StatusOr<std::string> FingerprintOf(const std::string& certificate) {
 absl::Status WriteIdentity(const std::string& path, const std::string& private_key, const std::string& certificate) {
   const std::string temporary = absl::StrCat(path, ".", ::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return FileError(temporary);
+  if (fd < 0) return CannotWrite(temporary);
   const std::string text = private_key + certificate;
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
   ::close(fd);
   if (written && std::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  const absl::Status failed = FileError(path);
+  const absl::Status failed = CannotWrite(path);
   ::unlink(temporary.c_str());
   return failed;
 }

@@ -2,6 +2,9 @@
 
 #include <openssl/err.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
 
@@ -38,6 +41,11 @@ absl::Status OpenSslError(absl::string_view what) {
   if (code != 0) ERR_error_string_n(code, text, sizeof(text));
   ERR_clear_error();
   return Error(absl::StatusCode::kInternal, "X509_FAILED", absl::StrCat("cannot ", what, ": ", text));
+}
+
+absl::Status CannotWrite(const std::string& path) {
+  return Error(absl::StatusCode::kUnavailable, "IDENTITY_FILE_FAILED",
+               absl::StrCat("cannot write ", path, ": ", std::strerror(errno)), {{"path", path}});
 }
 
 }  // namespace chartly::x509

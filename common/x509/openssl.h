@@ -1,4 +1,4 @@
-// The handles of OpenSSL that this folder works with. Seen by its .cc files alone.
+// The handles of OpenSSL that this folder works with, and the errors of both. Seen by its .cc files alone.
 #ifndef CHARTLY_COMMON_X509_OPENSSL_H_
 #define CHARTLY_COMMON_X509_OPENSSL_H_
 
@@ -31,6 +31,8 @@ RequestHandle ReadRequest(const std::string& pem);
 std::string TextOf(BIO* bio);
 // Internal (X509_FAILED): "cannot WHAT", with what the library said last. Clears its errors.
 absl::Status OpenSslError(absl::string_view what);
+// Unavailable (IDENTITY_FILE_FAILED): the file at `path` cannot be written, with what errno says.
+absl::Status CannotWrite(const std::string& path);
 
 }  // namespace chartly::x509
 

@@ -12,11 +12,10 @@
 #include "control/aggregator/record_filter.h"
 #include "control/aggregator/record_page.h"
 #include "control/aggregator/record_view.h"
+#include "control/aggregator/store_keys.h"
 
 namespace chartly::aggregator {
 namespace {
-
-constexpr size_t kQuarantineIdBytes = 20;
 
 // Both sides of the equation. Before the end is known `fetched` is what arrived.
 void FillBalance(const RunState& run, v1::Balance& balance) {
@@ -122,7 +121,7 @@ absl::StatusOr<v1::ResultsSummary> RecordQuery::Summary(const rpc::ProjectScope&
 absl::StatusOr<v1::ListQuarantineResponse> RecordQuery::ListQuarantine(const v1::ListQuarantineRequest& request,
                                                                        const rpc::ProjectScope& projects) const {
   ASSIGN_OR_RETURN(int limit, PageLimit(request.limit(), 100, 1000));
-  ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), kQuarantineIdBytes));
+  ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), StoreKeys::kQuarantineIdBytes));
   v1::ListQuarantineResponse response;
   size_t bytes = 0;
   RETURN_IF_ERROR(

@@ -15,6 +15,7 @@
 #include "control/aggregator/page_token.h"
 #include "control/aggregator/prepared_batch.h"
 #include "control/aggregator/raw_row.h"
+#include "control/aggregator/store_keys.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -22,7 +23,6 @@ namespace {
 constexpr size_t kMaxRows = 10000;
 constexpr size_t kMaxRawBytes = size_t{8} << 20;
 constexpr int kMaxFailures = 100;
-constexpr size_t kIdBytes = 20;
 // Unpacked, so that a packed batch always fits its bound.
 constexpr size_t kTargetBatchBytes = size_t{2} << 20;
 
@@ -137,7 +137,7 @@ class Rebuilder {
 
 absl::StatusOr<std::vector<Redriver::Taken>> Redriver::TakeRows(const v1::RedriveQuarantineRequest& request,
                                                                 v1::RedriveQuarantineResponse& answer) const {
-  ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), kIdBytes));
+  ASSIGN_OR_RETURN(std::string after, FromPageToken(request.page_token(), StoreKeys::kQuarantineIdBytes));
   std::set<std::string> wanted(request.ids().begin(), request.ids().end());
   std::vector<Taken> taken;
   size_t bytes = 0;

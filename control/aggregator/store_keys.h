@@ -61,6 +61,7 @@ class StoreKeys {
   std::string Hold(absl::string_view profile_id) const { return Name('h', profile_id); }
   std::string HoldPrefix() const { return Kind('h'); }
   // Quarantine id: run ordinal inverted, so that newer runs come first, then batch number and index.
+  static constexpr size_t kQuarantineIdBytes = 20;
   static std::string QuarantineId(uint64_t run_ordinal, uint64_t batch, uint32_t index);
   static std::string QuarantineRunPrefix(uint64_t run_ordinal);
   std::string Quarantine(absl::string_view id) const { return Kind('q').append(id.data(), id.size()); }

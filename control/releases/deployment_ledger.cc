@@ -24,7 +24,6 @@ namespace {
 constexpr char kCollection[] = "deployments/";
 constexpr char kEnvironments[] = "environments/";
 constexpr char kPrefix[] = "deployment/";
-constexpr size_t kMaxShown = 80;  // bytes of a bad value that a message repeats
 constexpr size_t kMaxBuilderBytes = 256;
 constexpr size_t kMaxEvidenceBytes = 1024;
 constexpr size_t kMaxObjectBytes = 512;

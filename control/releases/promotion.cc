@@ -14,7 +14,6 @@
 namespace chartly::releases {
 namespace {
 
-constexpr size_t kMaxRepeated = 80;  // bytes of a bad value that a message repeats
 constexpr size_t kCommitDigits = 40;
 constexpr size_t kDigestDigits = 64;
 
@@ -136,14 +135,14 @@ absl::StatusOr<std::string> EnvironmentOf(absl::string_view text) {
   const std::vector<std::string>& all = Environments();
   if (std::find(all.begin(), all.end(), text) != all.end()) return std::string(text);
   return Error(absl::StatusCode::kInvalidArgument, "ENVIRONMENT_UNKNOWN",
-               absl::StrCat("environment '", text.substr(0, kMaxRepeated), "' is unknown; use dev, staging or prod"),
+               absl::StrCat("environment '", text.substr(0, kMaxShown), "' is unknown; use dev, staging or prod"),
                {{"field", "environment"}});
 }
 
 absl::Status CheckCommit(absl::string_view commit) {
   if (IsHex(commit, kCommitDigits)) return absl::OkStatus();
   return Error(absl::StatusCode::kInvalidArgument, "COMMIT_INVALID",
-               absl::StrCat("commit '", commit.substr(0, kMaxRepeated), "' is not ", kCommitDigits, " hex digits"),
+               absl::StrCat("commit '", commit.substr(0, kMaxShown), "' is not ", kCommitDigits, " hex digits"),
                {{"field", "commit"}});
 }
 
@@ -151,7 +150,7 @@ absl::Status CheckDigest(absl::string_view digest) {
   absl::string_view digits = digest;
   if (absl::ConsumePrefix(&digits, "sha256:") && IsHex(digits, kDigestDigits)) return absl::OkStatus();
   return Error(absl::StatusCode::kInvalidArgument, "IMAGE_DIGEST_INVALID",
-               absl::StrCat("image_digest '", digest.substr(0, kMaxRepeated), "' is not sha256: and ", kDigestDigits,
+               absl::StrCat("image_digest '", digest.substr(0, kMaxShown), "' is not sha256: and ", kDigestDigits,
                             " hex digits"),
                {{"field", "image_digest"}});
 }

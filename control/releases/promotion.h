@@ -15,6 +15,8 @@
 namespace chartly::releases {
 
 inline constexpr char kProd[] = "prod";
+// Bytes of a bad value that a message repeats.
+inline constexpr size_t kMaxShown = 80;
 
 // dev, staging, prod.
 const std::vector<std::string>& Environments();

@@ -15,7 +15,6 @@ namespace chartly::drone {
 namespace {
 
 constexpr size_t kMaxRemembered = 10'000;
-constexpr absl::Duration kRetryFull = absl::Milliseconds(200);
 constexpr int kMaxTriesWhenStopping = 10;
 
 v1::RunProgress FinishedProgress(const v1::RunEnd& end) {
@@ -307,7 +306,7 @@ bool RunExecutor::AppendEnd(const v1::RunEnd& end, const Cursor* cursor) {
     if (appended.ok()) return true;
     LogWarn("end of a run not written", {{"run", end.run_id()}, {"error", std::string(appended.message())}});
     if (!absl::IsResourceExhausted(appended)) return false;
-    deps_.spool.AwaitRoom(kRetryFull);
+    deps_.spool.AwaitRoom();
   }
   return false;
 }

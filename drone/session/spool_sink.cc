@@ -1,12 +1,6 @@
 #include "drone/session/spool_sink.h"
 
 namespace chartly::drone {
-namespace {
-
-// Room on the disk may come from elsewhere, which nobody tells.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
-
-}  // namespace
 
 absl::Status SpoolSink::Append(std::string batch, int64_t fetched, const Cursor* cursor) {
   int32_t pages = pages_;
@@ -19,7 +13,7 @@ absl::Status SpoolSink::Append(std::string batch, int64_t fetched, const Cursor*
     }
     if (!absl::IsResourceExhausted(status)) return status;
     if (cancelled_) return absl::CancelledError("the run was cancelled while the spool was full");
-    spool_.AwaitRoom(kLookAgain);
+    spool_.AwaitRoom();
   }
 }
 

@@ -117,8 +117,9 @@ class Spool {
   // OK, or why the spool refuses to write.
   absl::Status health() const;
 
-  // Waits until space may have become free, at most `timeout`.
-  void AwaitRoom(absl::Duration timeout) const;
+  // Waits until space may have become free, at most `timeout`. Room on the disk may come from elsewhere, which nobody
+  // tells.
+  void AwaitRoom(absl::Duration timeout = absl::Milliseconds(200)) const;
   // `listener` is called after entries became durable, from the appending threads; the one before is not called any
   // more when this returns. It must not append.
   void SetListener(std::function<void()> listener);
