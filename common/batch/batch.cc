@@ -1,9 +1,8 @@
 #include "common/batch/batch.h"
 
-#include <zstd.h>
-
 #include "common/batch/batch_layout.h"
 #include "common/batch/batch_parser.h"
+#include "common/batch/zstd_frame.h"
 #include "common/status/status.h"
 
 namespace chartly {
@@ -18,13 +17,9 @@ absl::Status ParseHeaderBytes(absl::string_view batch, const BatchPreamble& prea
 
 absl::StatusOr<std::string> Unpack(absl::string_view packed, uint32_t unpacked_bytes) {
   if (packed.empty() && unpacked_bytes == 0) return std::string();
-  // Also refuses a frame that does not say its size, before anything is allocated.
-  if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != unpacked_bytes) {
-    return CorruptBatch("the packed body has another size than stated");
-  }
+  if (!FrameHolds(packed, unpacked_bytes)) return CorruptBatch("the packed body has another size than stated");
   std::string body(unpacked_bytes, '\0');
-  size_t unpacked = ZSTD_decompress(body.data(), body.size(), packed.data(), packed.size());
-  if (ZSTD_isError(unpacked) || unpacked != unpacked_bytes) return CorruptBatch("its body cannot be unpacked");
+  if (!UnpackFrame(packed, body.data(), body.size())) return CorruptBatch("its body cannot be unpacked");
   return body;
 }
 

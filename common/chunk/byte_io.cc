@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/batch/zstd_frame.h"
+
 namespace chartly {
 namespace {
 
@@ -18,7 +20,6 @@ constexpr size_t kLeastGain = 64;
 
 struct FreeContext {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
-  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
 // Appends the frame; 0 if it could not be made.
@@ -54,7 +55,6 @@ void AppendBlock(absl::string_view bytes, std::string& out) {
 }
 
 bool ReadBlock(ByteReader& in, size_t size, std::string& out) {
-  thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
   uint64_t packed_bytes = 0;
   absl::string_view packed;
   if (!in.Varint(packed_bytes)) return false;
@@ -64,12 +64,10 @@ bool ReadBlock(ByteReader& in, size_t size, std::string& out) {
     return true;
   }
   if (!in.Bytes(packed_bytes, packed)) return false;
-  // Also refuses a frame that does not say its size, before anything is allocated.
-  if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != size) return false;
+  if (!FrameHolds(packed, size)) return false;
   const size_t begin = out.size();
   out.resize(begin + size);
-  const size_t unpacked = ZSTD_decompressDCtx(context.get(), &out[begin], size, packed.data(), packed.size());
-  return !ZSTD_isError(unpacked) && unpacked == size;
+  return UnpackFrame(packed, &out[begin], size);
 }
 
 }  // namespace chartly
