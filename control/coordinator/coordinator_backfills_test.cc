@@ -6,13 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
-#include "control/coordinator/coordinator.h"
+#include "control/coordinator/stored_coordinator_test.h"
 #include "test/support/test.h"
 
 namespace chartly::coordinator {
 namespace {
-
-using testing::TempDir;
 
 const char kPlaces[] = "  query: {from: \"{partition.start}\"}\n  partition: {window: 1d}\n";
 
@@ -38,18 +36,8 @@ v1::CreateBackfillRequest Days(int count, int at_most = 1) {
 }
 
 // A coordinator on real state with one drone; time and beats are the test's.
-class Fixture {
+class Fixture : public StoredCoordinator {
  public:
-  Fixture() { Open(); }
-  void Open() {
-    coordinator.reset();
-    store_.reset();
-    absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(dir_.File("state"), clock);
-    REQUIRE_OK(store);
-    store_ = *std::move(store);
-    coordinator = std::make_unique<Coordinator>(CoordinatorOptions(), *store_, clock, events_);
-    REQUIRE_OK(coordinator->Load());
-  }
   void Use(const std::string& places = kPlaces, const std::string& retry = "{max_attempts: 3, backoff: 1s}",
            int64_t generation = 1) {
     coordinator->SetProfile(ProfileOf(places, retry, generation));
@@ -98,14 +86,9 @@ class Fixture {
   }
   v1::Run Run(const std::string& id) { return *coordinator->GetRun(id); }
 
-  FakeClock clock;
-  std::unique_ptr<Coordinator> coordinator;
   std::set<std::string> cancelled;
 
  private:
-  TempDir dir_;
-  EventLog events_{absl::UnixEpoch()};
-  std::unique_ptr<StateStore> store_;
   int64_t epoch_ = 0;
   std::set<std::string> told_;
 };

@@ -6,8 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
-#include "control/coordinator/coordinator.h"
-#include "test/support/temp_dir.h"
+#include "control/coordinator/stored_coordinator_test.h"
 #include "test/support/test.h"
 
 namespace chartly::coordinator {
@@ -27,18 +26,8 @@ v1::Profile ProfileOf(const std::string& more, int64_t generation = 1) {
 }
 
 // A coordinator on real state; time and beats are the test's.
-class Fixture {
+class Fixture : public StoredCoordinator {
  public:
-  Fixture() { Open(); }
-  void Open() {
-    coordinator.reset();
-    store_.reset();
-    absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(dir_.File("state"), clock);
-    REQUIRE_OK(store);
-    store_ = *std::move(store);
-    coordinator = std::make_unique<Coordinator>(CoordinatorOptions(), *store_, clock, events_);
-    REQUIRE_OK(coordinator->Load());
-  }
   void Register(const std::string& id, const std::string& site = "") {
     v1::RegisterDroneRequest request;
     request.set_drone_id(id);
@@ -86,13 +75,7 @@ class Fixture {
   }
   v1::Run Run(const std::string& id) { return *coordinator->GetRun(id); }
 
-  FakeClock clock;
-  std::unique_ptr<Coordinator> coordinator;
-
  private:
-  testing::TempDir dir_;
-  EventLog events_{absl::UnixEpoch()};
-  std::unique_ptr<StateStore> store_;
   std::map<std::string, int64_t> epochs_;
 };
 

@@ -8,29 +8,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
-#include "control/coordinator/coordinator.h"
+#include "control/coordinator/stored_coordinator_test.h"
 #include "test/support/test.h"
 
 namespace chartly::coordinator {
 namespace {
 
-using testing::TempDir;
-
 constexpr char kText[] =
     "name: P\nversion: 1.0.0\nsource: {type: http_rest, url: https://api.example.gov/d.json}\nmapping: {a: dims.a}\n";
 
-class Fixture {
+class Fixture : public StoredCoordinator {
  public:
-  Fixture() { Open(); }
-  void Open() {
-    coordinator.reset();
-    store_.reset();
-    absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(dir_.File("state"), clock);
-    REQUIRE_OK(store);
-    store_ = *std::move(store);
-    coordinator = std::make_unique<Coordinator>(CoordinatorOptions(), *store_, clock, events_);
-    REQUIRE_OK(coordinator->Load());
-  }
   void Profile(const std::string& id, const std::string& more = "") {
     v1::Profile profile;
     profile.set_id(id);
@@ -83,13 +71,8 @@ class Fixture {
     }
     return plan;
   }
-  FakeClock clock;
-  std::unique_ptr<Coordinator> coordinator;
 
  private:
-  TempDir dir_;
-  EventLog events_{absl::UnixEpoch()};
-  std::unique_ptr<StateStore> store_;
   std::set<std::string> ids_;
   std::map<std::string, int64_t> epochs_;
 };

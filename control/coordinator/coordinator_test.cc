@@ -7,12 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
+#include "control/coordinator/stored_coordinator_test.h"
 #include "test/support/test.h"
 
 namespace chartly::coordinator {
 namespace {
-
-using testing::TempDir;
 
 v1::Profile ProfileOf(const std::string& id, int64_t generation = 1) {
   v1::Profile profile;
@@ -26,19 +25,9 @@ v1::Profile ProfileOf(const std::string& id, int64_t generation = 1) {
 }
 
 // A coordinator on real state, with time that the test moves and beats that it sends.
-class Fixture {
+class Fixture : public StoredCoordinator {
  public:
-  explicit Fixture(CoordinatorOptions options = {}) : options_(options) { Open(); }
-
-  void Open() {
-    coordinator.reset();
-    store_.reset();
-    absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(dir_.File("state"), clock);
-    REQUIRE_OK(store);
-    store_ = *std::move(store);
-    coordinator = std::make_unique<Coordinator>(options_, *store_, clock, events_);
-    REQUIRE_OK(coordinator->Load());
-  }
+  using StoredCoordinator::StoredCoordinator;
   int64_t Register(const std::string& id, int capacity = 4) {
     v1::RegisterDroneRequest request;
     request.set_drone_id(id);
@@ -65,15 +54,6 @@ class Fixture {
     return Runs().front();
   }
   v1::Run Get(const std::string& id) { return *coordinator->GetRun(id); }
-
-  FakeClock clock;
-  std::unique_ptr<Coordinator> coordinator;
-
- private:
-  TempDir dir_;
-  CoordinatorOptions options_;
-  EventLog events_{absl::UnixEpoch()};
-  std::unique_ptr<StateStore> store_;
 };
 
 v1::RunProgress Progress(const std::string& run_id, int64_t fetched, bool finished = false) {

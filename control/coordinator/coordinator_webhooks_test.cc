@@ -9,14 +9,12 @@
 #include "common/rpc/peers.h"
 #include "common/status/status.h"
 #include "common/webhook/webhook_signature.h"
-#include "control/coordinator/coordinator.h"
+#include "control/coordinator/stored_coordinator_test.h"
 #include "control/coordinator/webhook_receiver.h"
 #include "test/support/test.h"
 
 namespace chartly::coordinator {
 namespace {
-
-using testing::TempDir;
 
 constexpr char kKey[] = "a key of this test, 24 bytes or more";
 constexpr char kOldKey[] = "the key before, of 24 bytes or more";
@@ -45,31 +43,19 @@ mapping:
 }
 
 // A coordinator on real state with one drone, whose beats and ends of runs the test sends.
-class Fixture {
+class Fixture : public StoredCoordinator {
  public:
   Fixture() {
     WriteKey("current", kKey);
-    Open();
+    Begin();
   }
-  // As after a crash: what is not on disk is gone.
   void Open() {
-    coordinator.reset();
-    store_.reset();
-    absl::StatusOr<std::unique_ptr<StateStore>> store = OpenEmbeddedStateStore(dir_.File("state"), clock);
-    REQUIRE_OK(store);
-    store_ = *std::move(store);
-    coordinator = std::make_unique<Coordinator>(CoordinatorOptions(), *store_, clock, events_);
-    REQUIRE_OK(coordinator->Load());
-    coordinator->SetProfile(ProfileOf("p"));
-    v1::RegisterDroneRequest request;
-    request.set_drone_id("d");
-    absl::StatusOr<v1::Drone> drone = coordinator->RegisterDrone(request);
-    REQUIRE_OK(drone);
-    epoch_ = drone->epoch();
+    StoredCoordinator::Open();
+    Begin();
   }
   void WriteKey(const std::string& name, const std::string& key) {
-    std::filesystem::create_directories(dir_.File("secrets/hook"));
-    std::string file = dir_.File("secrets/hook/" + name);
+    std::filesystem::create_directories(File("secrets/hook"));
+    std::string file = File("secrets/hook/" + name);
     std::ofstream(file) << key << "\n";
     ::chmod(file.c_str(), 0600);
   }
@@ -84,7 +70,7 @@ class Fixture {
     return request;
   }
   absl::StatusOr<v1::ReceiveWebhookResponse> Receive(const v1::ReceiveWebhookRequest& request) {
-    Secrets secrets(dir_.File("secrets"));
+    Secrets secrets(File("secrets"));
     rpc::Peers peers({{Part::kRegistry, "127.0.0.1:1"}}, "");
     ProfileWatcher profiles(*coordinator, peers, clock);
     return WebhookReceiver(*coordinator, profiles, secrets, clock).Receive(request);
@@ -122,14 +108,18 @@ class Fixture {
     coordinator->TakeLedger(ledger);
   }
 
-  FakeClock clock;
-  std::unique_ptr<Coordinator> coordinator;
   std::string run_id;
 
  private:
-  TempDir dir_;
-  EventLog events_{absl::UnixEpoch()};
-  std::unique_ptr<StateStore> store_;
+  void Begin() {
+    coordinator->SetProfile(ProfileOf("p"));
+    v1::RegisterDroneRequest request;
+    request.set_drone_id("d");
+    absl::StatusOr<v1::Drone> drone = coordinator->RegisterDrone(request);
+    REQUIRE_OK(drone);
+    epoch_ = drone->epoch();
+  }
+
   int64_t epoch_ = 0;
 };
 
