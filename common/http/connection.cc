@@ -1,5 +1,7 @@
 #include "common/http/connection.h"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
@@ -23,6 +25,9 @@ namespace beast_http = boost::beast::http;
 namespace {
 
 constexpr size_t kReadBytes = 16 << 10;
+// What the kernel takes of an answer before the network does: else megabytes wait there for each client that reads
+// nothing, and all that copying comes before what others ask for.
+constexpr int kUnsentBytes = 128 << 10;
 constexpr absl::Duration kLingerTime = absl::Seconds(2);
 constexpr absl::Duration kHandshakeTime = absl::Seconds(10);
 constexpr unsigned char kHandshakeRecord = 0x16;  // what TLS begins with
@@ -106,6 +111,7 @@ Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<ServerCore>
       buffer_(core_->options.max_header_bytes + kReadBytes) {
   ErrorCode ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  ::setsockopt(stream_.socket().native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof(kUnsentBytes));
 }
 
 Connection::~Connection() { Forget(); }

@@ -1,6 +1,8 @@
 #include "common/http/http_server.h"
 
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <mutex>
 
 #include "absl/strings/match.h"
@@ -28,6 +30,20 @@ std::unique_ptr<HttpServer> Serve(Handler handler, ServerOptions options = {}) {
   auto server = HttpServer::Create(std::move(handler), options);
   REQUIRE_OK(server->Start("127.0.0.1:0"));
   return server;
+}
+
+// What the kernel holds of the answers of a server, as /proc/net/tcp has it.
+size_t UnsentBytes(int port) {
+  std::ifstream table("/proc/net/tcp");
+  size_t bytes = 0;
+  for (std::string line; std::getline(table, line);) {
+    unsigned local = 0, state = 0;
+    unsigned long queued = 0;
+    if (std::sscanf(line.c_str(), " %*d: %*x:%x %*x:%*x %x %lx:", &local, &state, &queued) != 3) continue;
+    constexpr unsigned kEstablished = 1;
+    if (local == static_cast<unsigned>(port) && state == kEstablished) bytes += queued;
+  }
+  return bytes;
 }
 
 TEST_CASE("one connection serves several requests, also when they arrive at once") {
@@ -128,6 +144,24 @@ TEST_CASE("a large answer reaches a slow reader whole") {
   client.EndInput();  // half-closed: still wants its answer
   client.ReadUntil("\r\n\r\n");
   CHECK(client.ReadAll() == large);
+}
+
+TEST_CASE("of an answer that nobody reads little is handed to the kernel") {
+  auto server = Serve([](Request, std::shared_ptr<Reply> reply) {
+    reply->Send(Response{200, {}, std::string(size_t{16} << 20, 'x')});
+  });
+  Client client(server->port(), 4096);
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  size_t waiting = 0;
+  // Until nothing more comes to it.
+  testing::Eventually([&] {
+    const size_t before = waiting;
+    absl::SleepFor(absl::Milliseconds(50));
+    waiting = UnsentBytes(server->port());
+    return waiting > 0 && waiting == before;
+  });
+  CHECK(waiting > 0);
+  CHECK(waiting < size_t{512} << 10);
 }
 
 TEST_CASE("a stream arrives piece by piece, and ends in a way that lets the connection go on") {
