@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,13 +81,28 @@ Addresses Resolve(const Address& address, const char* host) {
 
 enum class Beginning { kShort, kSound, kOther };
 
-// Of what the client has sent so far.
-Beginning BeginningOf(absl::string_view bytes) {
+// Of what the client has sent so far, in clear text.
+Beginning ClearBeginning(absl::string_view bytes) {
   if (!absl::StartsWith(bytes, kPreface.substr(0, std::min(bytes.size(), kPreface.size())))) return Beginning::kOther;
   if (bytes.size() < kPreface.size() + kFrameHeaderBytes) return Beginning::kShort;
   const auto kind = static_cast<uint8_t>(bytes[kPreface.size() + 3]);
   const auto flags = static_cast<uint8_t>(bytes[kPreface.size() + 4]);
   return kind == kSettings && (flags & kAck) == 0 ? Beginning::kSound : Beginning::kOther;
+}
+
+// The same in TLS: a record (RFC 8446, 5.1) of a handshake, whose first message is a ClientHello. `sent`: all that is
+// there, of which these bytes are the first.
+Beginning TlsBeginning(absl::string_view bytes, size_t sent) {
+  constexpr size_t kRecordHeaderBytes = 5, kHandshakeHeaderBytes = 4, kRecordMax = 16384;
+  constexpr char kHandshake = 22, kMajorVersion = 3, kClientHello = 1;
+  auto differs = [&](size_t at, char wanted) { return bytes.size() > at && bytes[at] != wanted; };
+  if (differs(0, kHandshake) || differs(1, kMajorVersion) || differs(kRecordHeaderBytes, kClientHello)) {
+    return Beginning::kOther;
+  }
+  if (bytes.size() <= kRecordHeaderBytes) return Beginning::kShort;
+  const size_t record = static_cast<uint8_t>(bytes[3]) * size_t{256} + static_cast<uint8_t>(bytes[4]);
+  if (record < kHandshakeHeaderBytes || record > kRecordMax) return Beginning::kOther;
+  return sent < kRecordHeaderBytes + record ? Beginning::kShort : Beginning::kSound;
 }
 
 }  // namespace
@@ -229,9 +245,16 @@ void ConnectionGate::Look(int fd, uint32_t events) {
   const ssize_t size = ::recv(fd, begin.data(), begin.size(), MSG_PEEK | MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size <= 0) return Drop(fd, "hung_up");
-  const Beginning beginning = BeginningOf({begin.data(), static_cast<size_t>(size)});
+  const absl::string_view bytes(begin.data(), static_cast<size_t>(size));
+  int sent = 0;
+  if (protocol_ == Protocol::kTls) ::ioctl(fd, FIONREAD, &sent);
+  const Beginning beginning =
+      protocol_ == Protocol::kTls ? TlsBeginning(bytes, static_cast<size_t>(std::max(sent, 0))) : ClearBeginning(bytes);
   if (beginning == Beginning::kShort) return;
-  if (beginning == Beginning::kOther) return Drop(fd, "preface");
+  if (beginning == Beginning::kOther) {
+    if (protocol_ == Protocol::kTls) Count("chartly_tls_refusals_total", 1, "rpc");
+    return Drop(fd, protocol_ == Protocol::kTls ? "hello" : "preface");
+  }
   if (PacedReads::OfProcess().budgets().MayOpen(found->second.address, SteadyNow())) return HandOver(fd, false);
   found->second.sound = true;
   found->second.end = SteadyNow() + kPatience;
@@ -241,7 +264,7 @@ void ConnectionGate::Look(int fd, uint32_t events) {
 void ConnectionGate::HandOver(int fd, bool paid) {
   auto found = waiting_.find(fd);
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
-  PacedReads::OfProcess().Begin(fd, found->second.address, paid);
+  PacedReads::OfProcess().Begin(fd, found->second.address, {paid, protocol_ == Protocol::kTls});
   waiting_.erase(found);
   hand_over_(fd);
 }
@@ -273,7 +296,7 @@ void ConnectionGate::LetIn() {
     const Waiting* waiting = Find(ticket);
     if (waiting == nullptr) continue;
     if (budgets.MayOpen(waiting->address, now)) {
-      budgets.DrawOpenings(waiting->address, 1, now);
+      budgets.DrawOpenings(waiting->address, protocol_ == Protocol::kTls ? kOpeningsOfTls : 1, now);
       HandOver(ticket.first, true);
     } else if (now >= waiting->end) {
       Drop(ticket.first, "turn");

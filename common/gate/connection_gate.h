@@ -1,7 +1,8 @@
-// Listens in front of a server of HTTP/2 in clear text. The server sees nothing of a connection before its client has
-// sent the preface and the head of its first settings; who sends something else, nothing for some seconds, or hangs up,
-// costs the server nothing. Connections of an address that opened many for nothing wait for their turn
-// (address_budgets.h), all others are handed over at once. From then on they are read at their pace (paced_reads.h).
+// Listens in front of a server of HTTP/2, in clear text or in TLS. The server sees nothing of a connection before its
+// client has begun: with the preface and the head of its first settings, or with a whole first record of TLS, which is
+// to be a ClientHello. Who sends something else, nothing for some seconds, or hangs up, costs the server nothing.
+// Connections of an address that opened many for nothing wait for their turn (address_budgets.h), all others are handed
+// over at once. From then on they are read at their pace (paced_reads.h).
 //
 // While the process has no descriptors left it waits, and takes connections again once there are some.
 //
@@ -33,9 +34,11 @@ inline constexpr absl::Duration kPatience = absl::Seconds(5);
 // Connections that are not handed over yet; the one that has waited longest goes for a new one.
 inline constexpr size_t kWaitingMax = 4096;
 
+enum class Protocol { kClear, kTls };
+
 class ConnectionGate {
  public:
-  ConnectionGate() = default;
+  explicit ConnectionGate(Protocol protocol) : protocol_(protocol) {}
   ~ConnectionGate() { Stop(); }
   ConnectionGate(const ConnectionGate&) = delete;
   ConnectionGate& operator=(const ConnectionGate&) = delete;
@@ -68,6 +71,7 @@ class ConnectionGate {
   void Listening(bool on);
   Waiting* Find(const Ticket& ticket);
 
+  const Protocol protocol_;
   std::vector<int> listeners_;
   int epoll_ = -1;
   int stop_ = -1;  // an eventfd

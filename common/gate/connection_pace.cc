@@ -1,6 +1,7 @@
 #include "common/gate/connection_pace.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace chartly::gate {
 namespace {
@@ -16,12 +17,14 @@ absl::Duration ConnectionPace::AllowanceAt(absl::Time now) const {
 
 size_t ConnectionPace::MayRead(absl::Time now) const {
   if (now < paused_until_) return 0;
+  if (opening_.tls) return std::numeric_limits<size_t>::max();
   const size_t earned = walker_.rest() + static_cast<size_t>(earned_) * kPieceOfACall;
   if (AllowanceAt(now) >= kTrust) return earned + kPieceOfTheTrusted;
   return earned + (budgets_.HasWork(address_, now) ? kPieceOfOthers : kPieceOfTheOverdrawn);
 }
 
 void ConnectionPace::Took(absl::string_view bytes) {
+  if (opening_.tls) return;
   const int64_t begun = walker_.begun();
   const int64_t taken_back = walker_.taken_back();
   cost_ += walker_.Take(bytes);
@@ -53,7 +56,8 @@ bool ConnectionPace::Settle(absl::Time now) {
 void ConnectionPace::End(absl::Time now) {
   if (now - opened_ >= kEarly) return;
   const double left_behind = static_cast<double>(std::max<int64_t>(0, walker_.begun() - walker_.taken_back()));
-  budgets_.DrawOpenings(address_, (paid_ ? 0 : 1) + left_behind / kStreamsAnOpening, now);
+  const double opening = opening_.paid ? 0 : opening_.tls ? kOpeningsOfTls : 1;
+  budgets_.DrawOpenings(address_, opening + left_behind / kStreamsAnOpening, now);
 }
 
 }  // namespace chartly::gate

@@ -9,6 +9,9 @@
 // let be: what it could take back in one piece more than others has cost it as many calls before. Calls that nobody
 // could make sense of are charged when they end.
 //
+// What goes through TLS cannot be looked into: of such a connection only calls are charged, when they end, and that it
+// ended soon, by what a handshake costs.
+//
 // Not thread-safe.
 #ifndef CHARTLY_COMMON_GATE_CONNECTION_PACE_H_
 #define CHARTLY_COMMON_GATE_CONNECTION_PACE_H_
@@ -40,11 +43,19 @@ inline constexpr int64_t kEarnedCallsMax = (64 << 10) / kPieceOfACall;
 // A connection that ends sooner was opened for nothing.
 inline constexpr absl::Duration kEarly = absl::Seconds(2);
 
+// What a handshake of TLS costs, in connections in clear text.
+inline constexpr double kOpeningsOfTls = 4;
+
+struct Opening {
+  bool paid = false;  // is drawn already
+  bool tls = false;
+};
+
 class ConnectionPace {
  public:
-  // `budgets` must outlive it. `paid`: the opening is drawn already.
-  ConnectionPace(std::string address, bool paid, absl::Time now, AddressBudgets& budgets)
-      : address_(std::move(address)), paid_(paid), opened_(now), grown_(now), budgets_(budgets) {}
+  // `budgets` must outlive it.
+  ConnectionPace(std::string address, Opening opening, absl::Time now, AddressBudgets& budgets)
+      : address_(std::move(address)), opening_(opening), opened_(now), grown_(now), budgets_(budgets) {}
   // How many bytes to read at most; 0 before paused_until().
   size_t MayRead(absl::Time now) const;
   // What was read.
@@ -63,7 +74,7 @@ class ConnectionPace {
   absl::Duration AllowanceAt(absl::Time now) const;
 
   const std::string address_;
-  const bool paid_;
+  const Opening opening_;
   const absl::Time opened_;
   FrameWalker walker_;
   absl::Duration cost_;

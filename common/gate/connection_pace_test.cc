@@ -68,7 +68,7 @@ TEST_CASE("a connection that makes calls is never paused, however many, whatever
   AddressBudgets budgets;
   budgets.DrawWork("a", absl::Hours(1), kStart);
   budgets.DrawOpenings("a", 1e9, kStart);
-  ConnectionPace pace("a", false, kStart, budgets);
+  ConnectionPace pace("a", Opening(), kStart, budgets);
   pace.Took(kPreface);
   for (int i = 0; i < 10000; ++i) {
     CHECK(pace.MayRead(kStart) > 0);
@@ -84,7 +84,7 @@ TEST_CASE("connections that take back all they begin share the work that their a
   const std::string ten = Resets(10);
   std::vector<Flood> floods;
   for (int i = 0; i < kConnections; ++i) {
-    floods.push_back({ConnectionPace("a", false, kStart, budgets), ten});
+    floods.push_back({ConnectionPace("a", Opening(), kStart, budgets), ten});
     floods.back().pace.Took(kPreface);
   }
   for (absl::Time now = kStart; now < kStart + absl::Seconds(kSeconds); now += absl::Milliseconds(1)) {
@@ -106,7 +106,7 @@ TEST_CASE("connections that take back all they begin share the work that their a
 
 TEST_CASE("a stream that is taken back now and then costs an old connection nothing, though its address is overdrawn") {
   AddressBudgets budgets;
-  ConnectionPace pace("a", false, kStart, budgets);
+  ConnectionPace pace("a", Opening(), kStart, budgets);
   pace.Took(kPreface);
   for (int minute = 1; minute < 60; ++minute) {
     const absl::Time now = kStart + absl::Minutes(minute);
@@ -118,7 +118,7 @@ TEST_CASE("a stream that is taken back now and then costs an old connection noth
 
 TEST_CASE("a new connection has no allowance, and is read in small pieces until it has been there for a while") {
   AddressBudgets budgets;
-  ConnectionPace pace("a", false, kStart, budgets);
+  ConnectionPace pace("a", Opening(), kStart, budgets);
   pace.Took(kPreface);
   CHECK(pace.MayRead(kStart) == kPieceOfOthers);
   CHECK(pace.MayRead(kStart + absl::Minutes(1)) == kPieceOfTheTrusted);
@@ -131,7 +131,7 @@ TEST_CASE("a new connection has no allowance, and is read in small pieces until 
 TEST_CASE("pieces grow with calls, whatever others of the address do, and shrink with what is taken back") {
   AddressBudgets budgets;
   budgets.DrawWork("a", absl::Hours(1), kStart);
-  ConnectionPace pace("a", false, kStart, budgets);
+  ConnectionPace pace("a", Opening(), kStart, budgets);
   pace.Took(kPreface);
   CHECK(pace.MayRead(kStart) == kPieceOfTheOverdrawn);
   pace.Took(Calls(100));
@@ -146,8 +146,8 @@ TEST_CASE("pieces grow with calls, whatever others of the address do, and shrink
 
 TEST_CASE("a connection whose calls make no sense is paused, and another one of its address is not") {
   AddressBudgets budgets;
-  ConnectionPace senseless("a", false, kStart, budgets);
-  ConnectionPace sound("a", false, kStart, budgets);
+  ConnectionPace senseless("a", Opening(), kStart, budgets);
+  ConnectionPace sound("a", Opening(), kStart, budgets);
   for (ConnectionPace* pace : {&senseless, &sound}) pace->Took(kPreface);
   int calls = 0;
   bool paused = false;
@@ -196,13 +196,13 @@ TEST_CASE("connections that end at once draw on the openings of their address, t
   AddressBudgets budgets;
   for (int i = 0; i < 20000; ++i) {  // a fleet behind one address comes back
     CHECK(budgets.MayOpen("a", kStart));
-    ConnectionPace stays("a", false, kStart, budgets);
+    ConnectionPace stays("a", Opening(), kStart, budgets);
     stays.Took(kPreface);
     stays.End(kStart + absl::Seconds(3));
   }
   int opened = 0;
   for (; opened < 20000 && budgets.MayOpen("a", kStart); ++opened) {
-    ConnectionPace ends("a", false, kStart, budgets);
+    ConnectionPace ends("a", Opening(), kStart, budgets);
     ends.Took(kPreface);
     ends.End(kStart + absl::Milliseconds(1));
   }
@@ -214,7 +214,7 @@ TEST_CASE("connections that end at once draw on the openings of their address, t
 
 TEST_CASE("calls that are left behind with their connection cost it as many openings") {
   AddressBudgets budgets;
-  ConnectionPace leaves("a", false, kStart, budgets);
+  ConnectionPace leaves("a", Opening(), kStart, budgets);
   leaves.Took(kPreface);
   leaves.Took(Calls(1500));
   leaves.End(kStart + absl::Milliseconds(100));

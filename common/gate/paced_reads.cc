@@ -57,10 +57,10 @@ PacedReads& PacedReads::OfProcess() {
   return reads;
 }
 
-void PacedReads::Begin(int fd, const std::string& address, bool paid) {
+void PacedReads::Begin(int fd, const std::string& address, Opening opening) {
   const std::string endpoint = EndpointOfSocket(fd);
   auto entry =
-      std::make_unique<Entry>(Entry{CookieOf(fd), ConnectionPace(address, paid, SteadyNow(), budgets_), endpoint});
+      std::make_unique<Entry>(Entry{CookieOf(fd), ConnectionPace(address, opening, SteadyNow(), budgets_), endpoint});
   Shard& shard = shards_[static_cast<size_t>(fd) % shards_.size()];
   absl::MutexLock lock(&shard.mu);
   End(shard, fd);  // one that the server closed by itself

@@ -33,8 +33,8 @@ class PacedReads {
   static PacedReads& OfProcess();
   AddressBudgets& budgets() { return budgets_; }
   // From now on what is read of the connection `fd`, of which nothing was read yet, goes at its pace. `address`: its
-  // key; `paid`: its opening is drawn already.
-  void Begin(int fd, const std::string& address, bool paid);
+  // key.
+  void Begin(int fd, const std::string& address, Opening opening);
   // Charges the connection whose other end is `endpoint` (EndpointOf) for a call that was for nothing, if it is read at
   // its pace. A client may have that end on two ports of this process: then the one that began later pays.
   void Charge(const std::string& endpoint, absl::Duration cost);

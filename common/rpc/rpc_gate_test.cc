@@ -1,15 +1,9 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "absl/strings/str_cat.h"
 #include "common/gate/frame_walker.h"
 #include "common/gate/frames_for_test.h"
 #include "common/rpc/health_check.h"
 #include "common/rpc/peers.h"
+#include "common/rpc/raw_client_for_test.h"
 #include "common/rpc/rpc_server.h"
 #include "common/telemetry/metrics.h"
 #include "test/support/test.h"
@@ -20,51 +14,10 @@ namespace {
 using gate::FrameOf;
 using testing::Eventually;
 
-// One connection, from an address of its own.
-class RawClient {
- public:
-  RawClient(int port, const char* from) {
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    ::inet_pton(AF_INET, from, &address.sin_addr);
-    REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  }
-  ~RawClient() { ::close(fd_); }
-  RawClient(const RawClient&) = delete;
-  RawClient& operator=(const RawClient&) = delete;
-  // Sends what fits, and returns how much that was.
-  size_t Send(absl::string_view bytes) {
-    const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent < 0 ? 0 : static_cast<size_t>(sent);
-  }
-  // Whether the server has closed it; what it sent is taken away.
-  bool IsClosed() {
-    return ReadIs([](ssize_t got) { return got == 0 || (got < 0 && errno != EAGAIN); });
-  }
-  // Whether the answer to a PING with these eight bytes came.
-  bool HasPong(const std::string& token) {
-    const std::string pong = FrameOf(gate::kPingFrame, gate::kAckFlag, 0, token);
-    ReadIs([](ssize_t) { return false; });
-    return got_.find(pong) != std::string::npos;
-  }
-
- private:
-  template <typename Is>
-  bool ReadIs(Is is) {
-    char bytes[4096];
-    while (true) {
-      const ssize_t got = ::recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
-      if (got <= 0) return is(got);
-      got_.append(bytes, static_cast<size_t>(got));
-    }
-  }
-
-  const int fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  std::string got_;
-};
+// Whether the answer to a PING with these eight bytes came.
+bool HasPong(RawClientForTest& client, const std::string& token) {
+  return client.Got().find(FrameOf(gate::kPingFrame, gate::kAckFlag, 0, token)) != std::string::npos;
+}
 
 std::string Begin() { return absl::StrCat(gate::kPreface, FrameOf(gate::kSettingsFrame, 0, 0, "")); }
 
@@ -126,10 +79,10 @@ struct Fixture {
 
 TEST_CASE("who sends no HTTP/2 is closed at once, and who sends nothing after a while") {
   Fixture fixture;
-  RawClient other(fixture.port(), "127.0.0.80");
-  RawClient half(fixture.port(), "127.0.0.80");
-  RawClient silent(fixture.port(), "127.0.0.80");
-  RawClient no_settings(fixture.port(), "127.0.0.80");
+  RawClientForTest other(fixture.port(), "127.0.0.80");
+  RawClientForTest half(fixture.port(), "127.0.0.80");
+  RawClientForTest silent(fixture.port(), "127.0.0.80");
+  RawClientForTest no_settings(fixture.port(), "127.0.0.80");
   other.Send("GET / HTTP/1.1\r\n");
   half.Send(gate::kPreface.substr(0, 10));
   no_settings.Send(absl::StrCat(gate::kPreface, FrameOf(gate::kPingFrame, 0, 0, "12345678")));
@@ -141,40 +94,40 @@ TEST_CASE("who sends no HTTP/2 is closed at once, and who sends nothing after a 
 
 TEST_CASE("a beginning that comes byte by byte is a beginning") {
   Fixture fixture;
-  RawClient client(fixture.port(), "127.0.0.81");
+  RawClientForTest client(fixture.port(), "127.0.0.81");
   for (char each : Begin()) REQUIRE(client.Send(std::string(1, each)) == 1);
   client.Send(FrameOf(gate::kPingFrame, 0, 0, "byte_by1"));
-  CHECK(Eventually([&] { return client.HasPong("byte_by1"); }));
+  CHECK(Eventually([&] { return HasPong(client, "byte_by1"); }));
 }
 
 TEST_CASE("who takes back all calls is read slowly, then goes on to be served, and nobody else waits") {
   Fixture fixture;
   const double pauses = Counted("chartly_rpc_pauses_total");
-  RawClient flood(fixture.port(), "127.0.0.82");
+  RawClientForTest flood(fixture.port(), "127.0.0.82");
   flood.Send(Begin());
   // Twice the budget of an address: it cannot be read at once.
   const std::string resets = Resets(1, 800) + FrameOf(gate::kPingFrame, 0, 0, "the_end1");
   REQUIRE(flood.Send(resets) == resets.size());
   for (int i = 0; i < 20; ++i) CHECK_OK(fixture.Check());
   // Nothing more is sent: it is the end of its pauses alone that has the rest read.
-  CHECK(Eventually([&] { return flood.HasPong("the_end1"); }, std::chrono::seconds(120)));
+  CHECK(Eventually([&] { return HasPong(flood, "the_end1"); }, std::chrono::seconds(120)));
   CHECK(Counted("chartly_rpc_pauses_total") > pauses);
   // Another connection of that address makes calls as ever.
-  RawClient beside(fixture.port(), "127.0.0.82");
+  RawClientForTest beside(fixture.port(), "127.0.0.82");
   beside.Send(Begin() + FrameOf(gate::kPingFrame, 0, 0, "besides1"));
-  CHECK(Eventually([&] { return beside.HasPong("besides1"); }));
+  CHECK(Eventually([&] { return HasPong(beside, "besides1"); }));
 }
 
 TEST_CASE("who makes calls that make no sense is read slowly, and nobody else waits") {
   Fixture fixture;
   const double pauses = Counted("chartly_rpc_pauses_total");
-  RawClient flood(fixture.port(), "127.0.0.85");
+  RawClientForTest flood(fixture.port(), "127.0.0.85");
   flood.Send(Begin());
   // Twice the budget of an address.
   const std::string calls = SenselessCalls(1, 400) + FrameOf(gate::kPingFrame, 0, 0, "the_end2");
   REQUIRE(flood.Send(calls) == calls.size());
   for (int i = 0; i < 20; ++i) CHECK_OK(fixture.Check());
-  CHECK(Eventually([&] { return flood.HasPong("the_end2"); }, std::chrono::seconds(120)));
+  CHECK(Eventually([&] { return HasPong(flood, "the_end2"); }, std::chrono::seconds(120)));
   CHECK(Counted("chartly_rpc_pauses_total") > pauses);
 }
 
@@ -182,7 +135,7 @@ TEST_CASE("a header block without an end is closed") {
   Fixture fixture;
   const std::string series = "chartly_rpc_connections_closed_total{why=\"header_block\"}";
   const double closed = Counted(series);
-  RawClient client(fixture.port(), "127.0.0.83");
+  RawClientForTest client(fixture.port(), "127.0.0.83");
   client.Send(Begin() + FrameOf(gate::kHeadersFrame, 0, 1, Field("x", "y")));
   const std::string more = FrameOf(gate::kContinuationFrame, 0, 1, Field("x-flood", std::string(100, 'y')));
   CHECK(Eventually(
@@ -208,10 +161,10 @@ TEST_CASE("all addresses of the machine are both families") {
 TEST_CASE("a server that ends closes its port, with connections that have not begun") {
   auto fixture = std::make_unique<Fixture>();
   const int port = fixture->port();
-  RawClient silent(port, "127.0.0.84");
-  RawClient begun(port, "127.0.0.84");
+  RawClientForTest silent(port, "127.0.0.84");
+  RawClientForTest begun(port, "127.0.0.84");
   begun.Send(Begin() + FrameOf(gate::kPingFrame, 0, 0, "begun_it"));
-  REQUIRE(Eventually([&] { return begun.HasPong("begun_it"); }));
+  REQUIRE(Eventually([&] { return HasPong(begun, "begun_it"); }));
   fixture.reset();
   CHECK(Eventually([&] { return silent.IsClosed() && begun.IsClosed(); }));
   RpcServer next;

@@ -61,8 +61,6 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 20000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60000);
-  // Two processes on one port would share its connections at random.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
 }  // namespace
@@ -85,7 +83,7 @@ void RpcServer::Listen(const std::string& address) { addresses_.push_back(addres
 void RpcServer::AddService(grpc::Service* service) { services_.push_back(service); }
 
 absl::Status RpcServer::ListenAtGate(grpc::ServerBuilder& builder) {
-  gate_ = std::make_unique<gate::ConnectionGate>();
+  gate_ = std::make_unique<gate::ConnectionGate>(tls_.empty() ? gate::Protocol::kClear : gate::Protocol::kTls);
   for (size_t i = 0; i < addresses_.size(); ++i) {
     ASSIGN_OR_RETURN(ports_[i], gate_->Listen(addresses_[i]));
   }
@@ -99,35 +97,17 @@ absl::Status RpcServer::Start() {
   grpc::ServerBuilder builder;
   SetLimits(builder);
   ports_.assign(addresses_.size(), 0);
-  if (tls_.empty()) {
-    RETURN_IF_ERROR(ListenAtGate(builder));
-  } else {
-    // The gate cannot see into these, and it takes a certificate to get through the handshake.
-    for (size_t i = 0; i < addresses_.size(); ++i) {
-      builder.AddListeningPort(addresses_[i], ServerCredentialsOf(tls_), &ports_[i]);
-    }
-  }
+  RETURN_IF_ERROR(ListenAtGate(builder));
   builder.experimental().SetInterceptorCreators(ChargeInterceptors(spares_relayed_));
   for (grpc::Service* service : services_) builder.RegisterService(service);
   server_ = builder.BuildAndStart();
   service_names_ = BuiltServiceNames();
-  for (size_t i = 0; i < addresses_.size(); ++i) {
-    // On failure gRPC leaves the port at 0 for the address that could not be bound; the later ones were not tried.
-    if (ports_[i] != 0) continue;
-    server_.reset();
-    return Error(absl::StatusCode::kUnavailable, "PORT_IN_USE",
-                 absl::StrCat("cannot listen on ", addresses_[i],
-                              ": the port is in use or not permitted; stop the other process or choose another port"),
-                 {{"address", addresses_[i]}});
-  }
   if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
-  if (gate_ != nullptr) {
-    RETURN_IF_ERROR(gate_->Start([this](int connection) {
-      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
-      parameters.fd = connection;
-      acceptor_->HandleNewConnection(&parameters);
-    }));
-  }
+  RETURN_IF_ERROR(gate_->Start([this](int connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.fd = connection;
+    acceptor_->HandleNewConnection(&parameters);
+  }));
   return CheckServicesHaveRules(service_names_);
 }
 

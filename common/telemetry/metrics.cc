@@ -122,13 +122,13 @@ const std::vector<MetricInfo>& Metrics() {
        "gateway), timeout (of the gateway), rpc (gRPC: no certificate of the authority, no TLS, or a peer that is "
        "none)."},
       {"chartly_rpc_connections_closed_total", kCounter, "why",
-       "Connections in clear text to gRPC that the gate closed, by reason: preface (no HTTP/2), silent (nothing in "
+       "Connections to gRPC that the gate closed, by reason: preface (no HTTP/2), hello (no TLS), silent (nothing in "
        "time), "
        "hung_up (before it began), turn (too many of its address that ended early), crowd (too many that have not "
        "begun), "
        "header_block (without an end)."},
       {"chartly_rpc_pauses_total", kCounter, "",
-       "Times a connection in clear text was not read for a while, since it cost too much for nothing."},
+       "Times a connection to gRPC was not read for a while, since it cost too much for nothing."},
       {"chartly_join_refusals_total", kCounter, "reason",
        "Drones that were not let in, by reason; JOIN_TOKEN_USED is a token that somebody has copied."},
       {"chartly_audit_failures_total", kCounter, "", "Changes that could not be written to the audit log."},
