@@ -50,8 +50,7 @@ bool NeverGone() { return false; }
 class StoreSource final : public reporter::BatchSource {
  public:
   explicit StoreSource(const aggregator::RecordQuery& query) : query_(query) {}
-  absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(const reporter::RecordPiece& piece)> take) override {
+  absl::Status Scan(const std::string& profile_id, const reporter::ScanSpan*, Take take) override {
     v1::ScanBatchesRequest request;
     request.set_profile_id(profile_id);
     request.set_chunks(true);
@@ -61,6 +60,10 @@ class StoreSource final : public reporter::BatchSource {
       return taken.ok();
     }));
     return taken;
+  }
+  // Asked of reports that could be cut, and this one has no groups.
+  absl::StatusOr<std::vector<reporter::KeyStretch>> Outline(const std::string&, const std::string&) override {
+    return std::vector<reporter::KeyStretch>();
   }
 
  private:

@@ -55,13 +55,32 @@ void ReportLoad::Add(int side, int64_t begin, int64_t end, int64_t rows) {
   RequireOk(batch.status(), "read a batch");
   absl::StatusOr<std::string> chunk = SealChunk(ColumnsOfBatch(*batch, 1), {});
   RequireOk(chunk.status(), "seal a chunk");
-  chunks_[side == 0 ? "left" : "right"].push_back(*std::move(chunk));
+  absl::StatusOr<ChunkReader> reader = ChunkReader::Open(*chunk);
+  RequireOk(reader.status(), "read a chunk");
+  Chunk added{*std::move(chunk), {}};
+  for (const ChunkColumn& column : reader->columns()) {
+    if (column.role != Role::kDim) continue;
+    reporter::KeyStretch& stretch = added.stretches[column.name];
+    stretch.rows = end - begin;
+    reporter::AppendSpanBytes(column.stats.min, stretch.min);
+    reporter::AppendSpanBytes(column.stats.max, stretch.max);
+  }
+  chunks_[side == 0 ? "left" : "right"].push_back(std::move(added));
 }
 
-absl::Status ReportLoad::Scan(const std::string& profile_id,
-                              absl::FunctionRef<absl::Status(const reporter::RecordPiece& piece)> take) {
-  for (const std::string& chunk : chunks_.at(profile_id)) RETURN_IF_ERROR(take({"", "", chunk}));
+absl::Status ReportLoad::Scan(const std::string& profile_id, const reporter::ScanSpan* only, Take take) {
+  for (const Chunk& chunk : chunks_.at(profile_id)) {
+    if (only != nullptr && !MayMeet(chunk.stretches.at(only->dim), only->span)) continue;
+    RETURN_IF_ERROR(take({"", "", chunk.bytes}));
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<reporter::KeyStretch>> ReportLoad::Outline(const std::string& profile_id,
+                                                                      const std::string& dim) {
+  std::vector<reporter::KeyStretch> stretches;
+  for (const Chunk& chunk : chunks_.at(profile_id)) stretches.push_back(chunk.stretches.at(dim));
+  return stretches;
 }
 
 void RunDuckDb(const std::string& figure, int64_t rows) {

@@ -16,12 +16,18 @@ class ReportLoad final : public reporter::BatchSource {
  public:
   // "left" with the measure x and "right" with y, of `rows` records each, in order of (geo, time).
   explicit ReportLoad(int64_t rows);
-  absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(const reporter::RecordPiece& piece)> take) override;
+  absl::Status Scan(const std::string& profile_id, const reporter::ScanSpan* only, Take take) override;
+  absl::StatusOr<std::vector<reporter::KeyStretch>> Outline(const std::string& profile_id,
+                                                            const std::string& dim) override;
 
  private:
+  // A chunk, and what the store keeps beside it.
+  struct Chunk {
+    std::string bytes;
+    std::map<std::string, reporter::KeyStretch> stretches;  // by dim
+  };
   void Add(int side, int64_t begin, int64_t end, int64_t rows);
-  std::map<std::string, std::vector<std::string>> chunks_;
+  std::map<std::string, std::vector<Chunk>> chunks_;
 };
 
 // Runs bench/duckdb_peer.py, which says so if DuckDB is not there.

@@ -282,6 +282,7 @@ class ControlProcess final : public Control {
       case Part::kReporter: {
         reporter::ReporterConfig config;
         config.data_dir = data;
+        config.limits.memory_bytes_max = static_cast<int64_t>(config_.report_bytes);
         config.keep_log_bytes = keep_log;
         ASSIGN_OR_RETURN(auto opened, reporter::ReporterComponent::Open(config, *authenticator_, sink, peers_, clock_));
         return Wrap(part, std::move(opened), server_, *backups_, logs_.get());

@@ -63,6 +63,7 @@ struct ControlConfig {
   absl::Duration retention_interval = absl::Hours(1);
   size_t dedupe_bytes = size_t{1} << 30;
   size_t memory_bytes = size_t{256} << 20;
+  size_t report_bytes = size_t{256} << 20;  // that all reports together may take
 
   std::string oidc_client_id;            // as which people sign in at the issuer; empty: nobody does
   std::string oidc_client_secret_file;   // empty: a public client

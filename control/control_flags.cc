@@ -217,6 +217,9 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--store-memory", flags.config.memory_bytes, "Bound of caches and buffers of the record store")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("256MB");
+  app.add_option("--report-memory", flags.config.report_bytes, "What all reports together may take of memory")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("256MB");
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")->capture_default_str();
 }
 

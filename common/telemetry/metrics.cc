@@ -211,6 +211,8 @@ const std::vector<MetricInfo>& Metrics() {
        "When an environment was last compared with its commit, in seconds since 1970; 0 if never."},
       {"chartly_build_info", kGauge, "version", "1, for the version of the program."},
       {"chartly_reports_total", kCounter, "outcome", "Reports answered, by canonical status code."},
+      {"chartly_report_pieces_total", kCounter, "",
+       "Pieces in which reports were answered; one of those answered whole."},
       {"chartly_report_seconds", kHistogram, "", "Time to answer a report, in seconds."},
       {"chartly_report_rows_total", kCounter, "", "Rows of the tables that reports made."},
       {"chartly_report_runs_total", kCounter, "outcome", "Runs of saved reports: succeeded, failed."},

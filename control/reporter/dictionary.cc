@@ -1,11 +1,11 @@
 #include "control/reporter/dictionary.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <numeric>
 #include <optional>
 #include <utility>
+
+#include "control/reporter/key_spelling.h"
 
 namespace chartly::reporter {
 namespace {
@@ -14,19 +14,8 @@ namespace {
 constexpr int64_t kEntryBytes = 48;
 
 std::optional<int64_t> WholeOf(const Value& value) {
-  if (value.type() == ValueType::kInteger) return value.integer();
-  if (value.type() == ValueType::kFloat) {
-    double number = value.float_value();
-    if (std::trunc(number) != number || std::fabs(number) >= 9.2e18) return std::nullopt;
-    return static_cast<int64_t>(number);
-  }
-  if (value.type() != ValueType::kDecimal) return std::nullopt;
-  Decimal decimal = value.decimal();
-  for (; decimal.scale > 0 && decimal.unscaled % 10 == 0; --decimal.scale) decimal.unscaled /= 10;
-  bool fits = decimal.unscaled >= std::numeric_limits<int64_t>::min() &&
-              decimal.unscaled <= std::numeric_limits<int64_t>::max();
-  if (decimal.scale > 0 || !fits) return std::nullopt;
-  return static_cast<int64_t>(decimal.unscaled);
+  const Value spelled = KeySpelling(value);
+  return spelled.type() == ValueType::kInteger ? std::optional<int64_t>(spelled.integer()) : std::nullopt;
 }
 
 // Whether `a` is the spelling to keep of two equal values.

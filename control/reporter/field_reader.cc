@@ -27,18 +27,24 @@ class Coder {
     }
   }
 
-  // The codes of all rows. Requires: none is null.
-  void CodesOfAll(uint32_t* codes) {
-    const uint32_t rows = column_.rows;
-    if (column_.type == ValueType::kInteger) return builder_.InternIntegers(column_.integers.data(), rows, codes);
-    if (column_.type == ValueType::kTimestamp && column_.offsets_minutes.empty()) {
-      return builder_.InternTimestamps(column_.integers.data(), column_.offset_minutes, rows, codes);
+  // The codes of a run of rows. Requires: none is null.
+  void CodesOfRun(uint32_t first, uint32_t count, uint32_t* codes) {
+    if (column_.type == ValueType::kInteger) {
+      return builder_.InternIntegers(column_.integers.data() + first, count, codes);
     }
-    if (!entries_.empty()) {
-      for (uint32_t row = 0; row < rows; ++row) codes[row] = CodeOfEntry(column_.codes[row]);
+    if (column_.type == ValueType::kTimestamp && column_.offsets_minutes.empty()) {
+      return builder_.InternTimestamps(column_.integers.data() + first, column_.offset_minutes, count, codes);
+    }
+    if (entries_.empty()) {
+      for (uint32_t i = 0; i < count; ++i) codes[i] = CodeOf(first + i);
       return;
     }
-    for (uint32_t row = 0; row < rows; ++row) codes[row] = CodeOf(row);
+    const uint32_t* const entries = column_.codes.data() + first;
+    for (uint32_t i = 0; i < count;) {
+      const uint32_t entry = entries[i], code = CodeOfEntry(entry);
+      // Mostly the rows of one series follow each other.
+      for (; i < count && entries[i] == entry; ++i) codes[i] = code;
+    }
   }
 
  private:
@@ -79,7 +85,7 @@ void FieldReader::AppendCodes(const PickedRows& picked, DictionaryBuilder& build
   std::vector<Coder> coders;
   for (const ColumnData* source : sources_) coders.emplace_back(*source, builder);
   if (sources_.size() == 1 && sources_[0]->nulls.empty()) {
-    if (picked.all) return coders[0].CodesOfAll(codes.data() + at);
+    if (picked.is_run) return coders[0].CodesOfRun(picked.first, picked.count, codes.data() + at);
     picked.ForEach([&](uint32_t row) { codes[at++] = coders[0].CodeOf(row); });
     return;
   }
@@ -95,7 +101,8 @@ void FieldReader::AppendCodes(const PickedRows& picked, DictionaryBuilder& build
 }
 
 int64_t FieldReader::AppendValues(const PickedRows& picked, ValueColumn& values) const {
-  if (sources_.size() == 1 && sources_[0]->nulls.empty() && picked.all && values.AddColumn(*sources_[0])) return 0;
+  const bool plain = sources_.size() == 1 && sources_[0]->nulls.empty() && picked.is_run;
+  if (plain && values.AddColumn(*sources_[0], picked.first, picked.count)) return 0;
   int64_t bytes = 0;
   picked.ForEach([&](uint32_t row) { bytes += values.Add(Get(row)); });
   return bytes;

@@ -13,16 +13,17 @@
 
 namespace chartly::reporter {
 
-// Rows of a piece: all of them, or those named.
+// Rows of a piece: a run of them, or those named.
 struct PickedRows {
+  uint32_t first = 0;  // of the run
   uint32_t count = 0;
-  bool all = true;
-  std::vector<uint32_t> rows;  // in rising order; empty if all
+  bool is_run = true;
+  std::vector<uint32_t> rows;  // in rising order; empty if they are a run
 
   template <typename Visit>
   void ForEach(Visit&& visit) const {
-    if (all) {
-      for (uint32_t row = 0; row < count; ++row) visit(row);
+    if (is_run) {
+      for (uint32_t row = first; row < first + count; ++row) visit(row);
     } else {
       for (uint32_t row : rows) visit(row);
     }
@@ -43,6 +44,8 @@ class FieldReader {
   int64_t AppendValues(const PickedRows& picked, ValueColumn& values) const;
   // The only column if there is one and it has a dictionary; else nullptr.
   const ColumnData* OnlyDictionary() const;
+  // The columns of the field, one a type.
+  const std::vector<const ColumnData*>& columns() const { return sources_; }
 
  private:
   std::vector<const ColumnData*> sources_;

@@ -1,20 +1,15 @@
 #include "control/reporter/input_reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/status/status.h"
-#include "control/reporter/field_reader.h"
 #include "control/reporter/row_order.h"
+#include "control/reporter/span_filter.h"
 
 namespace chartly::reporter {
 namespace {
-
-constexpr std::pair<const char*, Role> kPrefixes[] = {
-    {"dims.", Role::kDim}, {"measures.", Role::kMeasure}, {"attrs.", Role::kAttr}};
 
 // Vectors that double, and the order that sorts the rows.
 constexpr int64_t kSlack = 2;
@@ -48,35 +43,21 @@ class BoundFilter {
   std::vector<uint8_t> known_;        // by entry of the dictionary
 };
 
+// Turns rows that follow each other into a run.
+PickedRows PickedOf(std::vector<uint32_t> rows) {
+  PickedRows picked;
+  picked.count = static_cast<uint32_t>(rows.size());
+  if (rows.empty()) return picked;
+  picked.first = rows.front();
+  picked.is_run = rows.back() - rows.front() + 1 == picked.count;
+  if (!picked.is_run) picked.rows = std::move(rows);
+  return picked;
+}
+
 }  // namespace
 
-InputReader::InputReader(const InputPlan& plan, Reservation& reservation)
-    : plan_(plan), reservation_(reservation), fields_(plan.fields.size()) {}
-
-void InputReader::Learn(const RecordRows& records) {
-  if (records.rows() == 0) return;
-  saw_records_ = true;
-  records.ForEachField([this](Role role, const std::string& name) { names_[static_cast<size_t>(role)].insert(name); });
-}
-
-bool InputReader::Resolve(absl::string_view name, bool measure_first, Role& role, std::string& bare) const {
-  for (const auto& [prefix, prefix_role] : kPrefixes) {
-    if (!absl::StartsWith(name, prefix)) continue;
-    role = prefix_role;
-    bare = std::string(name.substr(absl::string_view(prefix).size()));
-    return names_[static_cast<size_t>(role)].count(bare) > 0;
-  }
-  bare = std::string(name);
-  std::vector<Role> order = {Role::kDim, Role::kMeasure, Role::kAttr};
-  if (measure_first) order = {Role::kMeasure};
-  for (Role candidate : order) {
-    if (names_[static_cast<size_t>(candidate)].count(bare) == 0) continue;
-    role = candidate;
-    return true;
-  }
-  role = measure_first ? Role::kMeasure : Role::kDim;
-  return false;
-}
+InputReader::InputReader(const InputPlan& plan, Reservation& reservation, ColumnPool& pool, InputSpan span)
+    : plan_(plan), reservation_(reservation), pool_(pool), span_(span), fields_(plan.fields.size()) {}
 
 // Rows before the first batch that has the field lack it.
 void InputReader::SetRole(Field& field, Role role) {
@@ -90,6 +71,16 @@ void InputReader::SetRole(Field& field, Role role) {
 }
 
 PickedRows InputReader::Wanted(const RecordRows& records) {
+  std::optional<FieldReader> key;
+  std::optional<SpanFilter> in_span;
+  if (span_.span != nullptr) {
+    const Field& field = fields_[span_.field];
+    key.emplace(records, field.known ? field.role : Role::kDim, field.bare);
+    in_span.emplace(*span_.span, *key, records.rows());
+    saw_missing_ = saw_missing_ || in_span->some_missing();
+    if (in_span->none()) return PickedRows();
+    if (in_span->all()) in_span.reset();
+  }
   std::vector<FieldReader> measures;
   for (const FieldPlan& field : plan_.fields) {
     if (field.is_measure) measures.emplace_back(records, Role::kMeasure, BareName(field.field));
@@ -100,33 +91,32 @@ PickedRows InputReader::Wanted(const RecordRows& records) {
     for (const std::string& name : filter.names()) {
       Role role;
       std::string bare;
-      Resolve(name, false, role, bare);
+      names_.Resolve(name, false, role, bare);
       fields.emplace_back(records, role, bare);
     }
     filters.emplace_back(filter, std::move(fields));
   }
-  PickedRows wanted;
-  bool some_value = measures.empty() || std::any_of(measures.begin(), measures.end(),
-                                                    [](const FieldReader& measure) { return measure.IsWhole(); });
-  if (records.all_current() && filters.empty() && some_value) {
-    wanted.count = records.rows();
-    records_ += wanted.count;
-    return wanted;
+  const bool some_value = measures.empty() || std::any_of(measures.begin(), measures.end(),
+                                                          [](const FieldReader& measure) { return measure.IsWhole(); });
+  if (records.all_current() && filters.empty() && some_value && !in_span) {
+    records_ += records.rows();
+    PickedRows all;
+    all.count = records.rows();
+    return all;
   }
-  wanted.all = false;
+  std::vector<uint32_t> wanted;
   for (uint32_t row = 0; row < records.rows(); ++row) {
-    if (!records.IsCurrent(row)) continue;
+    if (!records.IsCurrent(row) || (in_span && !in_span->Holds(row))) continue;
     if (!std::all_of(filters.begin(), filters.end(), [&](BoundFilter& filter) { return filter.Holds(row); })) continue;
     ++records_;
     auto is_null = [row](const FieldReader& measure) { return measure.IsNull(row); };
-    if (!measures.empty() && std::all_of(measures.begin(), measures.end(), is_null)) {
+    if (!some_value && std::all_of(measures.begin(), measures.end(), is_null)) {
       ++null_measures_;
     } else {
-      wanted.rows.push_back(row);
+      wanted.push_back(row);
     }
   }
-  wanted.count = static_cast<uint32_t>(wanted.rows.size());
-  return wanted;
+  return PickedOf(std::move(wanted));
 }
 
 int64_t InputReader::Append(const RecordRows& records, const PickedRows& rows, Field& field) {
@@ -139,23 +129,27 @@ int64_t InputReader::Append(const RecordRows& records, const PickedRows& rows, F
 
 absl::Status InputReader::Take(const RecordPiece& piece) {
   ASSIGN_OR_RETURN(RecordRows records, RecordRows::Parse(piece, pool_));
-  Learn(records);
-  PickedRows rows = Wanted(records);
+  names_.Add(records);
+  seen_ += records.rows();
   int64_t row_bytes = kOrderBytes;
   for (size_t f = 0; f < fields_.size(); ++f) {
     Field& field = fields_[f];
     if (!field.known) {
       Role role;
-      if (!Resolve(plan_.fields[f].field, plan_.fields[f].is_measure, role, field.bare)) continue;
+      if (!names_.Resolve(plan_.fields[f].field, plan_.fields[f].is_measure, role, field.bare)) continue;
       SetRole(field, role);
     }
     row_bytes += kSlack * (field.is_key() ? 4 : ValueColumn::kBytesPerValue);
-    RETURN_IF_ERROR(reservation_.Grow(Append(records, rows, field)));
   }
-  RETURN_IF_ERROR(records.status());
-  rows_ += rows.count;
+  const PickedRows rows = Wanted(records);
+  // Before they are taken.
+  RETURN_IF_ERROR(reservation_.Grow(rows.count * row_bytes));
   row_bytes_ += rows.count * row_bytes;
-  return reservation_.Grow(rows.count * row_bytes);
+  for (Field& field : fields_) {
+    if (field.known && rows.count > 0) RETURN_IF_ERROR(reservation_.Grow(Append(records, rows, field)));
+  }
+  rows_ += rows.count;
+  return records.status();
 }
 
 Table InputReader::Finish() {
@@ -167,7 +161,7 @@ Table InputReader::Finish() {
       const FieldPlan& plan = plan_.fields[f];
       bool missing = !field.known;
       // What steps make is no field. Without records nothing is known, and the columns are there all the same.
-      if (missing && !plan_.steps.empty() && saw_records_) continue;
+      if (missing && !plan_.steps.empty() && names_.saw_records()) continue;
       if (missing) {
         field.bare = BareName(plan.field);
         SetRole(field, plan.is_measure ? Role::kMeasure : Role::kDim);
@@ -186,35 +180,6 @@ Table InputReader::Finish() {
   // Nothing doubles or is sorted any more.
   reservation_.Shrink(std::max<int64_t>(0, row_bytes_ - table.bytes()));
   return table;
-}
-
-absl::Status InputReader::Unknown(absl::string_view what, absl::string_view name) const {
-  std::vector<std::string> known;
-  for (const auto& [prefix, role] : kPrefixes) {
-    for (const std::string& field : names_[static_cast<size_t>(role)]) known.push_back(absl::StrCat(prefix, field));
-  }
-  return Error(absl::StatusCode::kInvalidArgument, "REPORT_UNKNOWN_FIELD",
-               absl::StrCat("the records of profile ", plan_.profile_id, " have no ", what, " \"", name,
-                            "\"; they have ", absl::StrJoin(known, ", ")),
-               {{"profile_id", plan_.profile_id}, {"field", name}});
-}
-
-absl::Status InputReader::CheckNames() const {
-  if (!saw_records_) return absl::OkStatus();
-  for (size_t f = 0; f < fields_.size(); ++f) {
-    const FieldPlan& field = plan_.fields[f];
-    // A step may make what is not there; if it does not, the step that reads it says so.
-    if (fields_[f].known || (!field.is_measure && !plan_.steps.empty())) continue;
-    return Unknown(field.is_measure ? "measure" : "dim", BareName(field.field));
-  }
-  for (const Expression& filter : plan_.filters) {
-    for (const std::string& name : filter.names()) {
-      Role role;
-      std::string bare;
-      if (!Resolve(name, false, role, bare)) return Unknown("field", name);
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace chartly::reporter

@@ -434,6 +434,7 @@ absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, con
   }
   InParallel(2, [&](size_t i) { sides[i]->Sort(); });
   JoinResult result;
+  result.kinds = coded.kinds;
   result.notes = coded.notes;
   RETURN_IF_ERROR(Match(*sides[0], *sides[1], coded, keys, kind, rows_max, reservation, result));
   int64_t width = 4 * static_cast<int64_t>(keys.size()) +

@@ -37,6 +37,13 @@ struct JoinKey {
   std::optional<Nearest> nearest;
 };
 
+// The kinds of values of a key on both sides, a bit each by ValueType; all numbers are one kind. Values of different
+// kinds are never equal.
+struct KeyKinds {
+  uint32_t left = 0;
+  uint32_t right = 0;
+};
+
 struct JoinResult {
   Table table;  // key columns under their left names, then the other columns of the left, then those of the right
   BigVector<uint32_t> left_rows;        // the row of the left table of each row; kNoRow if it has none
@@ -44,7 +51,8 @@ struct JoinResult {
   std::vector<uint32_t> right_columns;  // where each column of the right table went
   int64_t repeated_left = 0;            // joined keys that occur more than once on the left
   int64_t repeated_right = 0;           // likewise
-  std::vector<std::string> notes;       // why nothing matches, if that can be told
+  std::vector<KeyKinds> kinds;          // one a key
+  std::vector<std::string> notes;       // values that rules refused
 };
 
 // ResourceExhausted (REPORT_TOO_LARGE) if more than `rows_max` rows would come out or the reservation has no more;
@@ -52,6 +60,9 @@ struct JoinResult {
 // refuses or that has no distance. Requires: keys is not empty.
 absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
                                       JoinKind kind, int64_t rows_max, Reservation& reservation);
+
+// Why nothing can match, for people, by the kinds of the values; empty if that is not so.
+std::string NoteOfKinds(const JoinKey& key, const KeyKinds& kinds);
 
 }  // namespace chartly::reporter
 

@@ -1,8 +1,8 @@
 #include "control/reporter/join_keys.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,18 +53,19 @@ MergedDictionary MergeByRules(const JoinKey& key, const Dictionary& left, const 
   return merged;
 }
 
-absl::string_view ClassName(const Value& value) {
-  return value.is_number() ? "numbers" : value.type() == ValueType::kText ? "text" : ValueTypeName(value.type());
+// Integers, decimals and floats are one kind.
+uint32_t KindsOf(const Dictionary& values) {
+  uint32_t kinds = 0;
+  for (const Value& value : values) {
+    kinds |= uint32_t{1} << static_cast<int>(value.is_number() ? ValueType::kInteger : value.type());
+  }
+  return kinds;
 }
 
-// Values of different kinds are never equal, and nobody sees that from the values as they print.
-void NoteKinds(const JoinKey& key, const Dictionary& left, const Dictionary& right, std::vector<std::string>& notes) {
-  std::set<absl::string_view> left_kinds, right_kinds;
-  for (const Value& value : left) left_kinds.insert(ClassName(value));
-  for (const Value& value : right) right_kinds.insert(ClassName(value));
-  if (left_kinds.size() != 1 || right_kinds.size() != 1 || left_kinds == right_kinds) return;
-  notes.push_back(absl::StrCat(key.left, " holds ", *left_kinds.begin(), " and ", key.right, " ", *right_kinds.begin(),
-                               ", which are never equal; give the key a rule such as to_text or to_integer"));
+// The name of the only kind.
+absl::string_view KindName(uint32_t kinds) {
+  const auto type = static_cast<ValueType>(std::countr_zero(kinds));
+  return type == ValueType::kInteger ? "numbers" : type == ValueType::kText ? "text" : ValueTypeName(type);
 }
 
 // Makes room for `values` more: the numbers of both sides become their ranks.
@@ -131,6 +132,14 @@ void Flush(Digits& left, Digits& right, bool fresh, JoinKeys& keys) {
 
 }  // namespace
 
+// Nobody sees it from the values as they print.
+std::string NoteOfKinds(const JoinKey& key, const KeyKinds& kinds) {
+  const bool differ = std::has_single_bit(kinds.left) && std::has_single_bit(kinds.right) && kinds.left != kinds.right;
+  if (!differ || key.rules != nullptr) return "";
+  return absl::StrCat(key.left, " holds ", KindName(kinds.left), " and ", key.right, " ", KindName(kinds.right),
+                      ", which are never equal; give the key a rule such as to_text or to_integer");
+}
+
 absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, const std::vector<JoinKey>& keys) {
   JoinKeys made;
   made.left.resize(left.rows);
@@ -145,7 +154,7 @@ absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, con
     ASSIGN_OR_RETURN(KeyColumn right_column, FindKey(right, key.right));
     const Dictionary& left_values = *left_column.column->dictionary;
     const Dictionary& right_values = *right_column.column->dictionary;
-    if (key.rules == nullptr) NoteKinds(key, left_values, right_values, made.notes);
+    made.kinds.push_back({KindsOf(left_values), KindsOf(right_values)});
     MergedDictionary merged = key.rules == nullptr ? MergeDictionaries(left_values, right_values)
                                                    : MergeByRules(key, left_values, right_values, made.notes);
     left_column.places = std::move(merged.left);

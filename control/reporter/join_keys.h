@@ -36,6 +36,7 @@ struct JoinKeys {
   std::vector<DictionaryPtr> values;  // of both sides, a key column each
   // If the last key is the nearest: a key is (equal keys) * last_values + (code of the last).
   uint64_t last_values = 1;
+  std::vector<KeyKinds> kinds;
   std::vector<std::string> notes;
 };
 

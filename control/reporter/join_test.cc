@@ -235,11 +235,14 @@ TEST_CASE("numbers meet by value, text never meets a number, and the answer says
       Join(OneKey({I(5), T("5")}, {I(1), I(2)}), OneKey({Value::Of(Decimal{500, 2})}, {I(3)}, "r"), {On("k")});
   REQUIRE_OK(joined);
   CHECK(Texts(joined->table) == Rows{{"5", "1", "3"}});
+  REQUIRE(joined->kinds.size() == 1);
+  CHECK(NoteOfKinds(On("k"), joined->kinds[0]).empty());
   joined = Join(OneKey({T("5")}, {I(2)}), OneKey({I(5)}, {I(3)}, "r"), {On("k")});
   REQUIRE_OK(joined);
   CHECK(joined->table.rows == 0);
-  REQUIRE(joined->notes.size() == 1);
-  CHECK(joined->notes[0].find("k holds text and k numbers") != std::string::npos);
+  REQUIRE(joined->kinds.size() == 1);
+  CHECK(NoteOfKinds(On("k"), joined->kinds[0]).find("k holds text and k numbers") != std::string::npos);
+  CHECK(NoteOfKinds(WithRules("k", {"to_text"}), joined->kinds[0]).empty());
 }
 
 TEST_CASE("keys of large and near numbers do not fall together (W5)") {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "control/reporter/key_spelling.h"
+
 namespace chartly::reporter {
 
 int CompareKeys(const Value* a, const Value* b, size_t width) {
@@ -14,7 +16,7 @@ int CompareKeys(const Value* a, const Value* b, size_t width) {
 void KeyExamples::Offer(DimLookup dim) {
   std::vector<Value> key;
   key.reserve(key_width_);
-  for (size_t d = 0; d < key_width_; ++d) key.push_back(dim(d));
+  for (size_t d = 0; d < key_width_; ++d) key.push_back(KeySpelling(dim(d)));
   auto compare = [this](const std::vector<Value>& a, const std::vector<Value>& b) {
     return CompareKeys(a.data(), b.data(), key_width_) < 0;
   };
@@ -23,6 +25,12 @@ void KeyExamples::Offer(DimLookup dim) {
   if (place != keys_.end() && CompareKeys(place->data(), key.data(), key_width_) == 0) return;
   keys_.insert(place, std::move(key));
   if (keys_.size() > kMaxExamples) keys_.pop_back();
+}
+
+void KeyExamples::Offer(const KeyExamples& other) {
+  for (const std::vector<Value>& key : other.keys_) {
+    Offer([&key](size_t d) { return key[d]; });
+  }
 }
 
 std::vector<std::string> KeyExamples::Texts() const {

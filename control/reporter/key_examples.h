@@ -1,5 +1,5 @@
-// The first few of many keys, in order, each once: what a person is shown of records without a partner.
-// Not thread-safe.
+// The first few of many keys, in order and in their one spelling, each once: what a person is shown of records without
+// a partner. Not thread-safe.
 #ifndef CHARTLY_CONTROL_REPORTER_KEY_EXAMPLES_H_
 #define CHARTLY_CONTROL_REPORTER_KEY_EXAMPLES_H_
 
@@ -19,11 +19,13 @@ class KeyExamples {
   static constexpr size_t kMaxExamples = 10;
   explicit KeyExamples(size_t key_width) : key_width_(key_width) {}
   void Offer(DimLookup dim);
+  // Offers what the other has. Requires: the same width.
+  void Offer(const KeyExamples& other);
   // "Japan / 2014"; a missing value is "(none)".
   std::vector<std::string> Texts() const;
 
  private:
-  const size_t key_width_;
+  size_t key_width_;
   std::vector<std::vector<Value>> keys_;  // sorted
 };
 

@@ -45,7 +45,8 @@ class Reservation {
       budget_.used_ -= step;
       return Error(absl::StatusCode::kResourceExhausted, "REPORT_TOO_LARGE",
                    absl::StrCat("the report does not fit the ", budget_.limit_ >> 20,
-                                " MiB that reports may take; add a filter to an input, or raise the budget"),
+                                " MiB that reports may take; group by a dim that all inputs are joined on, "
+                                "add a filter to an input, or raise --report-memory"),
                    {{"limit_bytes", absl::StrCat(budget_.limit_)}});
     }
     held_ += step;

@@ -8,9 +8,12 @@
 
 namespace chartly::reporter {
 
-// Calls `run` with 0 .. parts - 1, each once, several at a time: on as many threads as there are processors, of which
-// the caller is one. Returns when all have ended. Thread-safe; `run` must be.
-void InParallel(size_t parts, absl::FunctionRef<void(size_t part)> run);
+// As many threads as there are processors.
+size_t AllThreads();
+// Calls `run` with 0 .. parts - 1, each once, several at a time: on as many threads as there are processors, or fewer,
+// of which the caller is one; within a part of those, on the thread of that part alone. Returns when all have ended.
+// Thread-safe; `run` must be.
+void InParallel(size_t parts, absl::FunctionRef<void(size_t part)> run, size_t threads_max = AllThreads());
 
 }  // namespace chartly::reporter
 

@@ -1,5 +1,6 @@
 #include "control/reporter/record_batches.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -17,27 +18,64 @@ std::unique_ptr<grpc::ClientContext> RecordBatches::MakeContext() const {
   return context;
 }
 
-absl::Status RecordBatches::Scan(const std::string& profile_id,
-                                 absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) {
+v1::ScanBatchesRequest RecordBatches::Question(const std::string& profile_id) const {
+  v1::ScanBatchesRequest question;
+  question.set_profile_id(profile_id);
+  question.set_chunks(true);
+  if (as_of_ != absl::InfiniteFuture()) *question.mutable_as_of() = ToTimestamp(as_of_);
+  absl::MutexLock lock(&mutex_);
+  auto seen = last_batches_.find(profile_id);
+  if (seen != last_batches_.end()) question.set_last_batch(seen->second);
+  return question;
+}
+
+absl::Status RecordBatches::Stream(const v1::ScanBatchesRequest& question,
+                                   absl::FunctionRef<absl::Status(const v1::ScanBatchesResponse&)> take) {
   std::unique_ptr<grpc::ClientContext> context = MakeContext();
   auto stub = v1::RecordService::NewStub(peers_.Channel(Part::kAggregator));
-  v1::ScanBatchesRequest request;
-  request.set_profile_id(profile_id);
-  request.set_chunks(true);
-  if (as_of_ != absl::InfiniteFuture()) *request.mutable_as_of() = ToTimestamp(as_of_);
-  auto reader = stub->ScanBatches(context.get(), request);
+  auto reader = stub->ScanBatches(context.get(), question);
   v1::ScanBatchesResponse response;
   absl::Status taken;
   while (taken.ok() && reader->Read(&response)) {
     taken = IsCancelled() ? Error(absl::StatusCode::kCancelled, "REPORT_CANCELLED", "the caller went away")
-                          : take({response.batch(), response.current(), response.chunk()});
+                          : take(response);
   }
   if (!taken.ok()) context->TryCancel();
   absl::Status status = rpc::FromGrpcStatus(reader->Finish());
   if (!taken.ok()) return taken;
   if (absl::IsNotFound(status)) return absl::OkStatus();  // a profile without records
-  return Annotate(status, absl::StrCat("read batches of ", profile_id, " from the aggregator at ",
+  return Annotate(status, absl::StrCat("read batches of ", question.profile_id(), " from the aggregator at ",
                                        peers_.Address(Part::kAggregator)));
+}
+
+absl::Status RecordBatches::Scan(const std::string& profile_id, const ScanSpan* only, Take take) {
+  v1::ScanBatchesRequest question = Question(profile_id);
+  if (only != nullptr) {
+    v1::DimSpan& span = *question.mutable_span();
+    span.set_dim(only->dim);
+    span.set_from(only->span.from);
+    span.set_below(only->span.below);
+  }
+  return Stream(question, [&](const v1::ScanBatchesResponse& response) {
+    return take({response.batch(), response.current(), response.chunk()});
+  });
+}
+
+absl::StatusOr<std::vector<KeyStretch>> RecordBatches::Outline(const std::string& profile_id, const std::string& dim) {
+  v1::ScanBatchesRequest question = Question(profile_id);
+  question.set_outline(true);
+  question.mutable_span()->set_dim(dim);
+  std::vector<KeyStretch> stretches;
+  int64_t last_batch = 0;
+  RETURN_IF_ERROR(Stream(question, [&](const v1::ScanBatchesResponse& response) {
+    const v1::ScanBatchesResponse::Outline& outline = response.outline();
+    last_batch = std::max(last_batch, outline.last_batch());
+    if (outline.rows() > 0) stretches.push_back({outline.rows(), outline.min(), outline.max()});
+    return absl::OkStatus();
+  }));
+  absl::MutexLock lock(&mutex_);
+  if (last_batch > 0) last_batches_.emplace(profile_id, last_batch);
+  return stretches;
 }
 
 absl::StatusOr<std::vector<std::string>> RecordBatches::Profiles() {

@@ -18,7 +18,7 @@ namespace {
 class OneRecord final : public BatchSource {
  public:
   explicit OneRecord(int64_t number) : number_(number) {}
-  absl::Status Scan(const std::string&, absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override {
+  absl::Status Scan(const std::string&, const ScanSpan*, Take take) override {
     BatchBuilder builder;
     size_t key = builder.AddColumn(Role::kDim, "k");
     size_t measure = builder.AddColumn(Role::kMeasure, "x");
@@ -28,6 +28,9 @@ class OneRecord final : public BatchSource {
     builder.EndRow();
     ASSIGN_OR_RETURN(std::string bytes, builder.Finish());
     return take({bytes, ""});
+  }
+  absl::StatusOr<std::vector<KeyStretch>> Outline(const std::string&, const std::string&) override {
+    return std::vector<KeyStretch>();
   }
 
  private:

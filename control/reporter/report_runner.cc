@@ -2,60 +2,101 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/status/status.h"
-#include "control/reporter/input_reader.h"
-#include "control/reporter/join.h"
-#include "control/reporter/key_examples.h"
+#include "common/telemetry/metrics.h"
+#include "control/reporter/input_join.h"
 #include "control/reporter/parallel.h"
+#include "control/reporter/piece_planner.h"
+#include "control/reporter/row_order.h"
 #include "control/reporter/statistics.h"
 #include "control/reporter/step_runner.h"
 
 namespace chartly::reporter {
 namespace {
 
-// One input after its steps, and where its rows went.
-struct Side {
-  Table table;
-  std::vector<std::string> keys;  // the columns it was joined on
-  BigVector<uint32_t> origin;     // its row in each row of the result; kNoRow if it has none
+// The memory of decoded columns, which goes from one piece to the next. Thread-safe.
+class ColumnPools {
+ public:
+  std::unique_ptr<ColumnPool> Take() {
+    absl::MutexLock lock(&mutex_);
+    if (free_.empty()) return std::make_unique<ColumnPool>();
+    std::unique_ptr<ColumnPool> pool = std::move(free_.back());
+    free_.pop_back();
+    return pool;
+  }
+  void Give(std::unique_ptr<ColumnPool> pool) {
+    absl::MutexLock lock(&mutex_);
+    free_.push_back(std::move(pool));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<ColumnPool>> free_ ABSL_GUARDED_BY(mutex_);
 };
 
-// What reading one input came to.
-struct Input {
-  absl::Status status;
-  bool stopped = false;  // because another failed
-  Table table;
-  int64_t records = 0;
-  int64_t null_measures = 0;
-  bool saw_records = false;
+// What pieces come to, in whatever order they end. Thread-safe.
+class PieceStack {
+ public:
+  explicit PieceStack(Reservation& reservation) : reservation_(reservation) {}
+
+  // A piece that failed gives its tally alone, and its error comes back. ResourceExhausted (REPORT_TOO_LARGE) if the
+  // groups do not fit.
+  absl::Status Add(const JoinTally& tally, const absl::StatusOr<Table>& table) {
+    absl::MutexLock lock(&mutex_);
+    tally_.Add(tally);
+    RETURN_IF_ERROR(table.status());
+    const int64_t before = stack_.bytes();
+    stack_.Add(*table);
+    return reservation_.Grow(stack_.bytes() - before);
+  }
+  // Once all pieces are there.
+  const JoinTally& tally() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return tally_; }
+  Table Finish() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stack_.Finish(); }
+
+ private:
+  Reservation& reservation_;
+  absl::Mutex mutex_;
+  JoinTally tally_ ABSL_GUARDED_BY(mutex_);
+  TableStack stack_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Groups have no keys twice, so this is the order in which a whole report has them, whichever piece ended first.
+void SortByKeys(Table& table) {
+  std::vector<SortColumn> keys;
+  for (const Column& column : table.columns) {
+    if (column.is_key) keys.push_back({&column});
+  }
+  const RowList order = OrderRows(table.rows, keys);
+  if (!std::is_sorted(order.begin(), order.end())) table = table.Gather(order);
+}
 
 class Execution {
  public:
-  Execution(const ReportPlan& plan, BatchSource& source, const ReportOptions& options, Reservation& reservation)
-      : plan_(plan), source_(source), options_(options), reservation_(reservation) {}
+  Execution(const ReportPlan& plan, BatchSource& source, const ReportOptions& options, MemoryBudget& budget)
+      : plan_(plan), source_(source), options_(options), budget_(budget) {}
 
-  // Reads, joins and takes the rows through the steps.
+  // Reads, joins and takes the rows through the steps: whole, unless it shows to be large, or does not fit.
   absl::Status MakeTable() {
-    std::vector<Input> inputs = ReadInputs();
-    // The first that failed by itself has the reason.
-    for (const Input& input : inputs) {
-      if (!input.stopped) RETURN_IF_ERROR(input.status);
+    absl::Status made = MakeWhole();
+    if (pieces_) made = MakeOfPieces();
+    // Keys that meet many partners take more than their records tell.
+    for (const int64_t rows : {options_.piece_rows, int64_t{1}}) {
+      if (!absl::IsResourceExhausted(made)) return made;
+      reservation_.emplace(budget_);
+      ASSIGN_OR_RETURN(pieces_, PlanPieces(plan_, source_, {MemoryLeft(), rows, 0, true}));
+      if (!pieces_) return made;
+      made = MakeOfPieces();
     }
-    for (size_t i = 0; i < plan_.inputs.size(); ++i) RETURN_IF_ERROR(TakeInput(i, inputs[i]));
-    int64_t input_bytes = reservation_.needed();
-    RETURN_IF_ERROR(JoinAll());
-    InParallel(sides_.size(), [&](size_t i) { CountUnmatched(i); });
-    // One input alone is the table; of several, the join made a new one.
-    if (sides_.size() > 1) reservation_.Shrink(input_bytes);
-    sides_.clear();
-    KeysFirst(table_);
-    return RunSteps(plan_.steps, reservation_, table_, warnings_);
+    return made;
   }
 
   const Table& table() const { return table_; }
@@ -70,124 +111,94 @@ class Execution {
     answer_.set_row_count(static_cast<int64_t>(table_.rows));
     answer_.set_limit(plan_.limit);
     if (plan_.want_rows) FillRows();
-    RETURN_IF_ERROR(FillStatistics(plan_, table_, reservation_, answer_));
+    RETURN_IF_ERROR(FillStatistics(plan_, table_, *reservation_, answer_));
     return std::move(answer_);
   }
 
  private:
-  // All inputs, read at once. After one failed, the others end early.
-  std::vector<Input> ReadInputs() {
-    std::vector<Input> inputs(plan_.inputs.size());
+  void Begin() {
+    table_ = Table();
+    answer_.Clear();
+    warnings_.clear();
+    reservation_.emplace(budget_);
+  }
+
+  int64_t MemoryLeft() const { return options_.memory_bytes_max - budget_.used(); }
+
+  // Sets pieces_ in place of the table if it is better answered by them.
+  absl::Status MakeWhole() {
+    Begin();
+    ReadOptions whole;
+    whole.rows_max = options_.rows_max;
+    // Those that are small do not even ask whether they are.
+    whole.many = options_.piece_rows / 2;
+    const int64_t memory = MemoryLeft();
+    whole.stops_at_many = [this, memory]() -> absl::StatusOr<bool> {
+      const PieceLimits limits{memory, options_.piece_rows, options_.piece_reads_percent};
+      ASSIGN_OR_RETURN(pieces_, PlanPieces(plan_, source_, limits));
+      return pieces_.has_value();
+    };
+    JoinTally tally;
+    absl::StatusOr<Table> joined = ReadAndJoin(plan_, source_, whole, *reservation_, tally);
+    if (!joined.ok()) return joined.status();
+    table_ = *std::move(joined);
+    Count("chartly_report_pieces_total", 1);
+    tally.Tell(plan_, answer_);
+    KeysFirst(table_);
+    return RunSteps(plan_.steps, *reservation_, table_, warnings_);
+  }
+
+  // Several pieces at once, each in memory of its own, which ends with it.
+  absl::Status MakeOfPieces() {
+    const PiecePlan& plan = *pieces_;
+    Begin();
+    PieceStack stack(*reservation_);
+    ColumnPools pools;
+    std::vector<absl::Status> statuses(plan.pieces.size());
     std::atomic<bool> failed{false};
-    InParallel(inputs.size(), [&](size_t i) {
-      const InputPlan& plan = plan_.inputs[i];
-      Input& input = inputs[i];
-      InputReader reader(plan, reservation_);
-      absl::Status status = source_.Scan(plan.profile_id, [&](const RecordPiece& piece) {
-        input.stopped = failed.load();
-        return input.stopped ? absl::CancelledError("another input failed") : reader.Take(piece);
-      });
+    auto run = [&](size_t i) {
+      if (failed) return;
+      // Inputs of a piece that is alone are read at once, and then each has a pool.
+      std::unique_ptr<ColumnPool> pool = plan.at_once > 1 ? pools.Take() : nullptr;
+      statuses[i] = RunPiece(plan.pieces[i], plan.group, pool.get(), stack);
+      if (!statuses[i].ok()) failed = true;
+      if (pool != nullptr) pools.Give(std::move(pool));
+    };
+    InParallel(plan.pieces.size(), run, plan.at_once);
+    for (const absl::Status& status : statuses) {
       // A wrong name explains a failure better than what it led to.
-      input.status = reader.CheckNames();
-      if (input.status.ok() && !status.ok()) {
-        input.status = Annotate(status, absl::StrCat("inputs[", i, "] ", plan.profile_id));
-      }
-      if (!input.status.ok()) failed = true;
-      if (!input.status.ok()) return;
-      input.table = reader.Finish();
-      input.records = reader.records();
-      input.null_measures = reader.null_measures();
-      input.saw_records = reader.saw_records();
-    });
-    return inputs;
+      if (absl::IsInvalidArgument(status)) RETURN_IF_ERROR(stack.tally().CheckNames(plan_));
+      RETURN_IF_ERROR(status);
+    }
+    const std::vector<SideTally>& sides = stack.tally().sides;
+    if (std::any_of(sides.begin(), sides.end(), [](const SideTally& side) { return side.saw_missing; })) {
+      PieceOfInputs rest = plan.pieces.back();
+      rest.span = {"", "", true};
+      RETURN_IF_ERROR(RunPiece(rest, plan.group, nullptr, stack));
+    }
+    RETURN_IF_ERROR(stack.tally().CheckNames(plan_));
+    Count("chartly_report_pieces_total", static_cast<double>(plan.pieces.size()));
+    stack.tally().Tell(plan_, answer_);
+    table_ = stack.Finish();
+    SortByKeys(table_);
+    return RunSteps(plan_.steps, plan.group + 1, plan_.steps.size(), *reservation_, table_, warnings_);
   }
 
-  absl::Status TakeInput(size_t i, Input& input) {
-    const InputPlan& plan = plan_.inputs[i];
-    RETURN_IF_ERROR(input.status);
-    Side side;
-    side.table = std::move(input.table);
-    v1::ReportSide& out = *answer_.add_sides();
-    out.set_profile_id(plan.profile_id);
-    out.set_measure(plan.measure_text);
-    out.set_records(input.records);
-    out.set_null_measures(input.null_measures);
-    if (!input.saw_records) {
-      warnings_.push_back(absl::StrCat("profile ", plan.profile_id, " has no records"));
-    } else if (input.records == 0) {
-      warnings_.push_back(absl::StrCat("no record of profile ", plan.profile_id, " passes the filter"));
+  absl::Status RunPiece(const PieceOfInputs& piece, size_t group, ColumnPool* pool, PieceStack& stack) {
+    Reservation reservation(budget_);
+    JoinTally tally;
+    ReadOptions options;
+    options.rows_max = options_.rows_max;
+    options.piece = &piece;
+    options.pool = pool;
+    absl::StatusOr<Table> table = ReadAndJoin(plan_, source_, options, reservation, tally);
+    if (table.ok()) {
+      KeysFirst(*table);
+      std::vector<std::string> warnings;  // of steps before a group there are none
+      absl::Status status = RunSteps(plan_.steps, 0, group + 1, reservation, *table, warnings);
+      if (!status.ok()) table = status;
     }
-    RETURN_IF_ERROR(
-        Annotate(RunSteps(plan.steps, reservation_, side.table, warnings_), absl::StrCat("inputs[", i, "]")));
-    sides_.push_back(std::move(side));
-    return absl::OkStatus();
-  }
-
-  absl::Status JoinAll() {
-    if (sides_.size() == 1) {
-      table_ = std::move(sides_[0].table);
-      return absl::OkStatus();
-    }
-    for (size_t i = 1; i < sides_.size(); ++i) RETURN_IF_ERROR(JoinInput(i));
-    return absl::OkStatus();
-  }
-
-  absl::Status JoinInput(size_t i) {
-    const InputPlan& plan = plan_.inputs[i];
-    absl::StatusOr<JoinResult> joined = JoinTables(i == 1 ? sides_[0].table : table_, sides_[i].table, plan.keys,
-                                                   plan.kind, options_.rows_max, reservation_);
-    if (!joined.ok()) return Annotate(joined.status(), absl::StrCat("the join of inputs[", i, "]"));
-    for (const JoinKey& key : plan.keys) {
-      sides_[i].keys.push_back(key.right);
-      if (i == 1) sides_[0].keys.push_back(key.left);
-    }
-    // Beside the places on both sides, which the join has taken room for.
-    RETURN_IF_ERROR(reservation_.Grow(static_cast<int64_t>(joined->left_rows.size() * 4 * (i - 1))));
-    for (size_t before = 0; i > 1 && before < i; ++before) {
-      BigVector<uint32_t> origin(joined->left_rows.size());
-      for (size_t row = 0; row < origin.size(); ++row) {
-        const uint32_t left = joined->left_rows[row];
-        origin[row] = left == kNoRow ? kNoRow : sides_[before].origin[left];
-      }
-      sides_[before].origin = std::move(origin);
-    }
-    if (i == 1) sides_[0].origin = std::move(joined->left_rows);
-    sides_[i].origin = std::move(joined->right_rows);
-    for (const std::string& note : joined->notes) warnings_.push_back(note);
-    if (i == 1) WarnOfRepeated(joined->repeated_left, 0);
-    WarnOfRepeated(joined->repeated_right, i);
-    table_ = std::move(joined->table);
-    return absl::OkStatus();
-  }
-
-  void WarnOfRepeated(int64_t keys, size_t i) {
-    if (keys == 0) return;
-    warnings_.push_back(absl::StrCat(keys, " keys occur more than once in ", plan_.inputs[i].profile_id,
-                                     "; each of their rows joins with every partner"));
-  }
-
-  // Rows of the side that are in no row of the result that all sides are in.
-  void CountUnmatched(size_t i) {
-    if (sides_.size() == 1) return;
-    const Table& table = sides_[i].table;
-    std::vector<uint8_t> matched(table.rows, 0);
-    for (size_t row = 0; row < table_.rows; ++row) {
-      bool whole = true;
-      for (const Side& side : sides_) whole &= side.origin[row] != kNoRow;
-      if (whole) matched[sides_[i].origin[row]] = 1;
-    }
-    std::vector<const Column*> keys;
-    for (const std::string& name : sides_[i].keys) keys.push_back(table.Find(name));
-    KeyExamples examples(keys.size());
-    int64_t unmatched = 0;
-    for (auto at = matched.begin(); (at = std::find(at, matched.end(), 0)) != matched.end(); ++at) {
-      ++unmatched;
-      const size_t row = static_cast<size_t>(at - matched.begin());
-      examples.Offer([&](size_t d) { return keys[d] == nullptr ? Value() : keys[d]->Get(row); });
-    }
-    v1::ReportSide& out = *answer_.mutable_sides(static_cast<int>(i));
-    out.set_unmatched(unmatched);
-    for (const std::string& text : examples.Texts()) out.add_unmatched_examples(text);
+    return stack.Add(tally, table);
   }
 
   static void KeysFirst(Table& table) {
@@ -216,8 +227,9 @@ class Execution {
   const ReportPlan& plan_;
   BatchSource& source_;
   const ReportOptions& options_;
-  Reservation& reservation_;
-  std::vector<Side> sides_;
+  MemoryBudget& budget_;
+  std::optional<Reservation> reservation_;
+  std::optional<PiecePlan> pieces_;
   std::vector<std::string> warnings_;
   Table table_;
   v1::RunReportResponse answer_;
@@ -226,14 +238,12 @@ class Execution {
 }  // namespace
 
 absl::StatusOr<v1::RunReportResponse> ReportRunner::Run(const ReportPlan& plan, BatchSource& source) {
-  Reservation reservation(budget_);
-  return Execution(plan, source, options_, reservation).Answer();
+  return Execution(plan, source, options_, budget_).Answer();
 }
 
 absl::Status ReportRunner::RunTable(const ReportPlan& plan, BatchSource& source,
                                     absl::FunctionRef<absl::Status(const Table& table)> take) {
-  Reservation reservation(budget_);
-  Execution execution(plan, source, options_, reservation);
+  Execution execution(plan, source, options_, budget_);
   RETURN_IF_ERROR(execution.MakeTable());
   return take(execution.table());
 }

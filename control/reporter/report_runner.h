@@ -1,5 +1,6 @@
 // Answers reports: reads each input, joins them, takes the rows through the steps, and measures how the columns go
-// together. The same question over the same records gives the same bytes.
+// together. The same question over the same records gives the same bytes, whether it is answered whole or, as large
+// reports with groups are, piece by piece (piece_planner.h).
 //
 // Thread-safe; all reports together keep within the memory of the options.
 #ifndef CHARTLY_CONTROL_REPORTER_REPORT_RUNNER_H_
@@ -20,6 +21,10 @@ namespace chartly::reporter {
 struct ReportOptions {
   int64_t memory_bytes_max = int64_t{256} << 20;
   int64_t rows_max = 20'000'000;
+  // Rows of all inputs that a piece should have; a report over four times as many is answered in pieces if it can be.
+  int64_t piece_rows = int64_t{1} << 20;
+  // What pieces may read at most to be worth it, in percent of all rows: those at the bounds of pieces are read twice.
+  int64_t piece_reads_percent = 130;
   // Rows of one answer, so that it stays below the largest message.
   int64_t answer_bytes_max = int64_t{6} << 20;
 };

@@ -1,43 +1,16 @@
 #include "control/reporter/report_runner.h"
 
-#include <map>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/batch/batch.h"
-#include "common/chunk/batch_columns.h"
-#include "common/chunk/chunk.h"
 #include "common/status/status.h"
+#include "control/reporter/fixed_batches_test.h"
 #include "google/protobuf/text_format.h"
 #include "test/support/test.h"
 
 namespace chartly::reporter {
 namespace {
-
-struct StoredBatch {
-  std::string bytes;
-  std::string current;
-};
-
-// Gives batches as they came, or each as the sealed chunk that it would become.
-class FixedBatches final : public BatchSource {
- public:
-  absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override {
-    for (const StoredBatch& batch : batches[profile_id]) {
-      if (!sealed) {
-        RETURN_IF_ERROR(take({batch.bytes, batch.current}));
-        continue;
-      }
-      ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(batch.bytes));
-      ASSIGN_OR_RETURN(std::string chunk, SealChunk(ColumnsOfBatch(parsed, 1), {}));
-      RETURN_IF_ERROR(take({"", batch.current, chunk}));
-    }
-    return absl::OkStatus();
-  }
-  bool sealed = false;
-  std::map<std::string, std::vector<StoredBatch>> batches;
-};
 
 struct TestRow {
   Value country;
@@ -129,6 +102,21 @@ TEST_CASE("a table joins two profiles and names what found no partner") {
   CHECK(answer->sides(0).unmatched_examples(0) == "xk / 2014");
   CHECK(answer->sides(1).unmatched_examples(0) == "us / 2014");
   CHECK(Contains(answer->warnings(), "only 2 pairs"));
+}
+
+TEST_CASE("an answer says why text and numbers never meet") {
+  FixedBatches source;
+  source.batches["pop"] = {{BatchOf("value", {{T("fr"), T("2014"), I(1)}}), ""}};
+  source.batches["gdp"] = {{BatchOf("value", {{T("fr"), I(2014), I(2)}}), ""}};
+  absl::StatusOr<v1::RunReportResponse> answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(answer->row_count() == 0);
+  CHECK(Contains(answer->warnings(), "year holds text and year numbers, which are never equal"));
+  // One that could have met is enough to say nothing.
+  source.batches["pop"].push_back({BatchOf("value", {{T("de"), I(2015), I(1)}}), ""});
+  answer = Ask(source, kPopByGdp);
+  REQUIRE_OK(answer);
+  CHECK(!Contains(answer->warnings(), "never equal"));
 }
 
 TEST_CASE("the newest version of a record wins (W5)") {

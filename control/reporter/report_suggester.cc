@@ -181,7 +181,7 @@ absl::StatusOr<v1::SuggestReportsResponse> SuggestReports(const std::vector<std:
       break;
     }
     Sketched one{id, {}};
-    RETURN_IF_ERROR(source.Scan(id, [&](const RecordPiece& piece) { return one.sketch.Take(piece); }));
+    RETURN_IF_ERROR(source.Scan(id, nullptr, [&](const RecordPiece& piece) { return one.sketch.Take(piece); }));
     if (one.sketch.records() > 0) sketched.push_back(std::move(one));
   }
   std::vector<Proposal> proposals;

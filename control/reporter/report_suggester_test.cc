@@ -10,12 +10,14 @@
 namespace chartly::reporter {
 namespace {
 
-class FixedBatches final : public BatchSource {
+class OneBatchEach final : public BatchSource {
  public:
-  absl::Status Scan(const std::string& profile_id,
-                    absl::FunctionRef<absl::Status(const RecordPiece& piece)> take) override {
+  absl::Status Scan(const std::string& profile_id, const ScanSpan*, Take take) override {
     auto found = batches.find(profile_id);
     return found == batches.end() ? absl::OkStatus() : take({found->second, ""});
+  }
+  absl::StatusOr<std::vector<KeyStretch>> Outline(const std::string&, const std::string&) override {
+    return std::vector<KeyStretch>();
   }
   std::map<std::string, std::string> batches;
 };
@@ -53,7 +55,7 @@ v1::SuggestReportsResponse Suggest(BatchSource& source, const std::vector<std::s
 }  // namespace
 
 TEST_CASE("what shares the values of a dim is proposed with the rows it gives") {
-  FixedBatches source;
+  OneBatchEach source;
   source.batches["people"] = BatchOf("geo.id", Codes("c", 0, 50), {"count"});
   source.batches["money"] = BatchOf("geo.id", Codes("c", 10, 70), {"usd"});
   source.batches["stars"] = BatchOf("star.id", Codes("s", 0, 50), {"light"});
@@ -68,7 +70,7 @@ TEST_CASE("what shares the values of a dim is proposed with the rows it gives") 
 }
 
 TEST_CASE("dims of other names and other spellings are found by their values") {
-  FixedBatches source;
+  OneBatchEach source;
   source.batches["a"] = BatchOf("county.fips", Codes("0100", 1, 9), {"x"});
   source.batches["b"] = BatchOf("place", Codes("0100", 1, 9), {"y"});
   std::vector<Value> numbers;
@@ -84,7 +86,7 @@ TEST_CASE("dims of other names and other spellings are found by their values") {
 }
 
 TEST_CASE("measures of the same records are proposed, numbers that meet by chance are not") {
-  FixedBatches source;
+  OneBatchEach source;
   source.batches["alone"] = BatchOf("id", Codes("i", 0, 30), {"x", "y"});
   std::vector<Value> months, counts;
   for (int64_t i = 1; i <= 12; ++i) {
@@ -100,7 +102,7 @@ TEST_CASE("measures of the same records are proposed, numbers that meet by chanc
 }
 
 TEST_CASE("better proposals come first and a limit holds") {
-  FixedBatches source;
+  OneBatchEach source;
   source.batches["all"] = BatchOf("geo.id", Codes("c", 0, 100), {"x"});
   source.batches["most"] = BatchOf("geo.id", Codes("c", 0, 90), {"y"});
   source.batches["some"] = BatchOf("geo.id", Codes("c", 70, 130), {"z"});

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
+#include "control/reporter/key_spelling.h"
 #include "control/reporter/row_order.h"
 
 namespace chartly::reporter {
@@ -113,13 +114,18 @@ Column AsKey(const Column& column) {
   if (column.is_key) return column;
   std::vector<Value> values;
   values.reserve(column.size());
-  for (size_t row = 0; row < column.size(); ++row) values.push_back(column.Get(row));
+  for (size_t row = 0; row < column.size(); ++row) values.push_back(KeySpelling(column.Get(row)));
   return Column::KeyOf(column.name, values);
 }
 
 absl::Status RunSteps(const std::vector<Step>& steps, Reservation& reservation, Table& table,
                       std::vector<std::string>& warnings) {
-  for (size_t i = 0; i < steps.size(); ++i) {
+  return RunSteps(steps, 0, steps.size(), reservation, table, warnings);
+}
+
+absl::Status RunSteps(const std::vector<Step>& steps, size_t begin, size_t end, Reservation& reservation, Table& table,
+                      std::vector<std::string>& warnings) {
+  for (size_t i = begin; i < end; ++i) {
     const int64_t bytes = table.bytes();
     const int64_t beside = bytes + static_cast<int64_t>(table.rows) * kStepRowBytes;
     RETURN_IF_ERROR(reservation.Grow(beside));

@@ -19,6 +19,9 @@ inline constexpr size_t kMaxPivotColumns = 200;
 // REPORT_UNKNOWN_FIELD, REPORT_STEP_INVALID; ResourceExhausted (REPORT_TOO_LARGE) if a step does not fit.
 absl::Status RunSteps(const std::vector<Step>& steps, Reservation& reservation, Table& table,
                       std::vector<std::string>& warnings);
+// Those from `begin` on and before `end`.
+absl::Status RunSteps(const std::vector<Step>& steps, size_t begin, size_t end, Reservation& reservation, Table& table,
+                      std::vector<std::string>& warnings);
 
 // The steps, one a file where they are long.
 absl::StatusOr<Table> RunGroup(const GroupStep& step, const Table& table);
@@ -26,7 +29,7 @@ absl::StatusOr<Table> RunPivot(const PivotStep& step, const Table& table);
 absl::StatusOr<Column> RunWindow(const WindowStep& step, const Table& table, std::vector<std::string>& warnings);
 absl::Status RunRegress(const RegressStep& step, Table& table);
 
-// The column as a key, whatever it is.
+// The column as a key, whatever it is; values of a measure then have their one spelling.
 Column AsKey(const Column& column);
 
 }  // namespace chartly::reporter

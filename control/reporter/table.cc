@@ -92,6 +92,47 @@ int64_t Table::bytes() const {
   return bytes;
 }
 
+void TableStack::Add(const Table& table) {
+  if (stacked_.columns.empty()) {
+    dictionaries_.resize(table.columns.size());
+    for (const Column& column : table.columns) {
+      stacked_.columns.push_back({});
+      stacked_.columns.back().name = column.name;
+      stacked_.columns.back().is_key = column.is_key;
+    }
+  }
+  stacked_.rows += table.rows;
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    const Column& column = table.columns[c];
+    if (!column.is_key) {
+      stacked_.columns[c].values.AddAll(column.values);
+      continue;
+    }
+    // Each value is looked up when a row has it, and then once.
+    std::vector<uint32_t> codes(column.dictionary->size(), kNullCode);
+    for (uint32_t code : column.codes) {
+      if (code != kNullCode && codes[code] == kNullCode)
+        codes[code] = dictionaries_[c].Intern((*column.dictionary)[code]);
+      stacked_.columns[c].codes.push_back(code == kNullCode ? kNullCode : codes[code]);
+    }
+  }
+}
+
+Table TableStack::Finish() {
+  for (size_t c = 0; c < stacked_.columns.size(); ++c) {
+    Column& column = stacked_.columns[c];
+    if (column.is_key) column.dictionary = dictionaries_[c].Finish(column.codes);
+  }
+  dictionaries_.clear();
+  return std::exchange(stacked_, Table());
+}
+
+int64_t TableStack::bytes() const {
+  int64_t bytes = stacked_.bytes();
+  for (const DictionaryBuilder& dictionary : dictionaries_) bytes += dictionary.bytes();
+  return bytes;
+}
+
 std::string BareName(absl::string_view name) {
   name = absl::StripAsciiWhitespace(name);
   for (absl::string_view prefix : {"dims.", "measures.", "attrs."}) {

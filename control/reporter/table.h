@@ -55,6 +55,21 @@ struct Table {
   int64_t bytes() const;
 };
 
+// Puts the rows of tables with the same columns behind each other. Not thread-safe.
+class TableStack {
+ public:
+  // Requires: the columns of the first table, in their order.
+  void Add(const Table& table);
+  // All rows, in the order in which they came. The stack is then empty.
+  Table Finish();
+  // About how many bytes it takes.
+  int64_t bytes() const;
+
+ private:
+  Table stacked_;                                // codes of keys are provisional
+  std::vector<DictionaryBuilder> dictionaries_;  // by column; of keys
+};
+
 // The name without "dims.", "measures." or "attrs.".
 std::string BareName(absl::string_view name);
 // `wanted`, or with _2, _3 ... behind it if the table has that name.

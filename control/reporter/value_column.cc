@@ -43,18 +43,18 @@ void ValueColumn::PushAll(uint8_t tag, const void* words, size_t count) {
   std::memcpy(words_.data() + before, words, count * sizeof(int64_t));
 }
 
-bool ValueColumn::AddColumn(const ColumnData& column) {
+bool ValueColumn::AddColumn(const ColumnData& column, uint32_t first, uint32_t count) {
   static_assert(sizeof(double) == sizeof(int64_t));
   switch (column.type) {
     case ValueType::kInteger:
-      PushAll(kInteger, column.integers.data(), column.rows);
+      PushAll(kInteger, column.integers.data() + first, count);
       return true;
     case ValueType::kFloat:
-      PushAll(kFloat, column.floats.data(), column.rows);
+      PushAll(kFloat, column.floats.data() + first, count);
       return true;
     case ValueType::kDecimal:
       if (!column.wide.empty() || !column.scales.empty()) return false;
-      PushAll(static_cast<uint8_t>(kDecimal + column.scale), column.integers.data(), column.rows);
+      PushAll(static_cast<uint8_t>(kDecimal + column.scale), column.integers.data() + first, count);
       return true;
     default:
       return false;
@@ -117,6 +117,11 @@ void ValueColumn::AddFrom(const ValueColumn& other, size_t i) {
   uint8_t tag = other.TagOf(i);
   if (tag != kAside) return Push(tag, other.words_[i]);
   Add(other.aside_[static_cast<size_t>(other.words_[i])]);
+}
+
+void ValueColumn::AddAll(const ValueColumn& other) {
+  if (other.tags_.empty() && other.tag_ != kAside) return PushAll(other.tag_, other.words_.data(), other.size());
+  for (size_t i = 0; i < other.size(); ++i) AddFrom(other, i);
 }
 
 Value ValueColumn::Get(size_t i) const {

@@ -22,9 +22,9 @@ class ValueColumn {
   int64_t Add(const Value& value);
   void AddInteger(int64_t integer) { Push(kInteger, integer); }
   void AddFloat(double number);
-  // Adds a whole column, if its values can lie packed as they are: integers, floats, and decimals of 64 bits and one
-  // scale. Says whether it did. Requires: no value is null.
-  bool AddColumn(const ColumnData& column);
+  // Adds a run of rows of a column, if its values can lie packed as they are: integers, floats, and decimals of 64 bits
+  // and one scale. Says whether it did. Requires: no value is null.
+  bool AddColumn(const ColumnData& column, uint32_t first, uint32_t count);
   // Puts all values into `out` if every one is a float, and says whether that is so.
   bool CopyFloats(BigVector<double>& out) const;
   Value Get(size_t i) const;
@@ -36,8 +36,9 @@ class ValueColumn {
   void Reserve(size_t count) { words_.reserve(count); }
   // The values at these places; null for kNoRow.
   ValueColumn Gather(absl::Span<const uint32_t> rows) const;
-  // Adds value i of another column.
+  // Adds value i of another column; all of them.
   void AddFrom(const ValueColumn& other, size_t i);
+  void AddAll(const ValueColumn& other);
 
   static constexpr int64_t kBytesPerValue = 9;
 
