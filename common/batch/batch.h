@@ -135,6 +135,8 @@ class BatchColumn {
   // timestamps as microseconds, decimals as unscaled values. Anything for a row that is null. `scales`, if not null,
   // gets the scale of each. False for texts, floats and decimals of more than 64 bits.
   bool ReadNumbers(uint32_t first, uint32_t count, int64_t* numbers, uint8_t* scales) const;
+  // The offsets of `count` rows from `first` on, in minutes. Anything for a row that is null. Requires: timestamps.
+  void ReadOffsets(uint32_t first, uint32_t count, int16_t* minutes) const;
 
  private:
   friend class BatchParser;

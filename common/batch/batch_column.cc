@@ -79,6 +79,10 @@ bool BatchColumn::ReadNumbers(uint32_t first, uint32_t count, int64_t* numbers, 
   return true;
 }
 
+void BatchColumn::ReadOffsets(uint32_t first, uint32_t count, int16_t* minutes) const {
+  for (uint32_t i = 0; i < count; ++i) minutes[i] = LoadAs<int16_t>(offsets_, Position(first + i));
+}
+
 Value BatchColumn::DictionaryValue(uint32_t index) const { return ValueAt(index); }
 
 absl::string_view BatchColumn::TextAt(uint32_t position) const {

@@ -40,18 +40,21 @@ bool FollowEachOther(absl::Span<const uint32_t> rows) {
   return follow;
 }
 
+// Reads rows that follow each other together: read(first row of the batch, how many, the first place).
+template <typename Read>
+void ReadTogether(absl::Span<const uint32_t> rows, Read read) {
+  if (rows.empty()) return;
+  if (FollowEachOther(rows)) return read(rows.front(), static_cast<uint32_t>(rows.size()), size_t{0});
+  for (size_t i = 0; i < rows.size(); ++i) read(rows[i], 1, i);
+}
+
 // As BatchColumn::ReadNumbers, with zeros where a row is null.
 bool ReadNumbers(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to, uint8_t* scales) {
   to.integers.resize(rows.size());
   bool read = true;
-  if (FollowEachOther(rows)) {
-    const uint32_t first = rows.empty() ? 0 : rows.front();
-    read = from.ReadNumbers(first, static_cast<uint32_t>(rows.size()), to.integers.data(), scales);
-  } else {
-    for (size_t i = 0; read && i < rows.size(); ++i) {
-      read = from.ReadNumbers(rows[i], 1, &to.integers[i], scales == nullptr ? nullptr : &scales[i]);
-    }
-  }
+  ReadTogether(rows, [&](uint32_t first, uint32_t count, size_t at) {
+    read = read && from.ReadNumbers(first, count, &to.integers[at], scales == nullptr ? nullptr : &scales[at]);
+  });
   for (uint32_t i = 0; read && !to.nulls.empty() && i < rows.size(); ++i) {
     if (!to.IsNull(i)) continue;
     to.integers[i] = 0;
@@ -68,7 +71,8 @@ void FillTexts(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnD
   }
   if (from.dictionary_size() > 0) {
     to.codes.resize(rows.size());
-    for (size_t i = 0; i < rows.size(); ++i) to.codes[i] = from.DictionaryIndex(rows[i]);
+    ReadTogether(rows,
+                 [&](uint32_t first, uint32_t count, size_t at) { from.ReadIndexes(first, count, &to.codes[at]); });
     return SortEntries(to);
   }
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -100,11 +104,13 @@ void FillDecimals(const BatchColumn& from, absl::Span<const uint32_t> rows, Colu
 }
 
 void FillTimestamps(const BatchColumn& from, absl::Span<const uint32_t> rows, ColumnData& to) {
-  for (uint32_t row : rows) {
-    const Value value = from.Get(row);
-    const Timestamp timestamp = value.is_null() ? Timestamp() : value.timestamp();
-    to.integers.push_back(timestamp.micros);
-    to.offsets_minutes.push_back(timestamp.offset_minutes);
+  ReadNumbers(from, rows, to, nullptr);  // timestamps all can be
+  to.offsets_minutes.resize(rows.size());
+  ReadTogether(rows, [&](uint32_t first, uint32_t count, size_t at) {
+    from.ReadOffsets(first, count, &to.offsets_minutes[at]);
+  });
+  for (uint32_t i = 0; !to.nulls.empty() && i < rows.size(); ++i) {
+    if (to.IsNull(i)) to.offsets_minutes[i] = 0;
   }
   UniteOffsets(to);
 }

@@ -23,12 +23,51 @@ void UnpackBits(absl::string_view bytes, size_t count, uint32_t width, uint64_t 
   }
 }
 
+template <typename Stored>
+void PackWhole(absl::Span<const int64_t> values, uint64_t base, char* to) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto stored = static_cast<Stored>(static_cast<uint64_t>(values[i]) - base);
+    std::memcpy(to + i * sizeof(stored), &stored, sizeof(stored));
+  }
+}
+
+// Requires: 0 < width < 64.
+void PackBits(absl::Span<const int64_t> values, uint64_t base, uint32_t width, char* to) {
+  uint64_t word = 0;
+  uint32_t held = 0;
+  for (int64_t value : values) {
+    const uint64_t more = static_cast<uint64_t>(value) - base;
+    word |= more << held;
+    held += width;
+    if (held < 64) continue;
+    std::memcpy(to, &word, sizeof(word));
+    to += sizeof(word);
+    held -= 64;
+    word = held == 0 ? 0 : more >> (width - held);
+  }
+  std::memcpy(to, &word, (held + 7) / 8);
+}
+
 }  // namespace
 
-void AppendPacked(absl::Span<const uint64_t> values, uint32_t width, std::string& out) {
-  BitWriter writer(out);
-  for (uint64_t value : values) writer.Write(value, width);
-  writer.Finish();
+void AppendPacked(absl::Span<const int64_t> values, uint64_t base, uint32_t width, std::string& out) {
+  const size_t begin = out.size();
+  out.resize(begin + PackedBytes(values.size(), width));
+  char* to = out.data() + begin;
+  switch (width) {
+    case 0:
+      return;
+    case 8:
+      return PackWhole<uint8_t>(values, base, to);
+    case 16:
+      return PackWhole<uint16_t>(values, base, to);
+    case 32:
+      return PackWhole<uint32_t>(values, base, to);
+    case 64:
+      return PackWhole<uint64_t>(values, base, to);
+    default:
+      return PackBits(values, base, width, to);
+  }
 }
 
 bool ReadPacked(ByteReader& in, size_t count, uint32_t width, uint64_t base, int64_t* out) {

@@ -63,8 +63,8 @@ class BitWriter {
   uint32_t held_ = 0;
 };
 
-// Requires: every value < 2^width; width as BitWidth gives it.
-void AppendPacked(absl::Span<const uint64_t> values, uint32_t width, std::string& out);
+// What is more than `base`. Requires: that of every value < 2^width; width as BitWidth gives it.
+void AppendPacked(absl::Span<const int64_t> values, uint64_t base, uint32_t width, std::string& out);
 // Reads `count` numbers and adds `base` to each. False if the bytes end before.
 bool ReadPacked(ByteReader& in, size_t count, uint32_t width, uint64_t base, int64_t* out);
 

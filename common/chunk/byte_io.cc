@@ -22,31 +22,30 @@ struct FreeContext {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
 
-// Appends the frame; 0 if it could not be made.
-size_t Pack(absl::string_view bytes, int level, std::string& out) {
+// The frame; empty if it could not be made.
+std::string Pack(absl::string_view bytes, int level) {
   thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
-  const size_t begin = out.size();
-  out.resize(begin + ZSTD_compressBound(bytes.size()));
-  size_t packed = ZSTD_compressCCtx(context.get(), &out[begin], out.size() - begin, bytes.data(), bytes.size(), level);
-  if (ZSTD_isError(packed)) packed = 0;
-  out.resize(begin + packed);
-  return packed;
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  const size_t packed = ZSTD_compressCCtx(context.get(), out.data(), out.size(), bytes.data(), bytes.size(), level);
+  out.resize(ZSTD_isError(packed) ? 0 : packed);
+  return out;
 }
 
-int LevelFor(absl::string_view bytes) {
+// At the level that suits a sample, which is all where there is little.
+std::string PackSuited(absl::string_view bytes) {
   absl::string_view sample = bytes.substr((bytes.size() - std::min(bytes.size(), kSampleBytes)) / 2, kSampleBytes);
-  std::string packed;
-  const size_t quick = Pack(sample, kLevel, packed);
-  const size_t thorough = Pack(sample, kThoroughLevel, packed);
-  return static_cast<double>(thorough) < kThoroughPays * static_cast<double>(quick) ? kThoroughLevel : kLevel;
+  std::string quick = Pack(sample, kLevel);
+  std::string thorough = Pack(sample, kThoroughLevel);
+  const bool pays = static_cast<double>(thorough.size()) < kThoroughPays * static_cast<double>(quick.size());
+  if (sample.size() < bytes.size()) return Pack(bytes, pays ? kThoroughLevel : kLevel);
+  return pays ? thorough : quick;
 }
 
 }  // namespace
 
 void AppendBlock(absl::string_view bytes, std::string& out) {
-  std::string packed;
-  const size_t size = bytes.empty() ? 0 : Pack(bytes, LevelFor(bytes), packed);
-  if (size > 0 && size + bytes.size() / kLeastGain < bytes.size()) {
+  const std::string packed = bytes.empty() ? std::string() : PackSuited(bytes);
+  if (!packed.empty() && packed.size() + bytes.size() / kLeastGain < bytes.size()) {
     AppendText(packed, out);
     return;
   }

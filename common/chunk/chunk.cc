@@ -1,5 +1,7 @@
 #include "common/chunk/chunk.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/chunk/chunk_footer.h"
 #include "common/chunk/column_codec.h"
@@ -18,12 +20,17 @@ absl::Status TooLarge(absl::string_view what) {
 
 // Also of a column with codes, which may be stored without them.
 bool FitsHeap(const ColumnData& column) {
+  if (column.codes.empty()) return column.heap.size() <= kMaxColumnHeapBytes;
+  // A look at the entries is mostly enough.
+  uint64_t longest = 0;
+  for (uint32_t i = 0; i < column.text_ends.size(); ++i) longest = std::max<uint64_t>(longest, column.Entry(i).size());
+  if (column.heap.size() + longest * column.rows <= kMaxColumnHeapBytes) return true;
   uint64_t bytes = column.heap.size();
   for (uint32_t row = 0; row < column.codes.size(); ++row) bytes += column.IsNull(row) ? 0 : column.Text(row).size();
   return bytes <= kMaxColumnHeapBytes;
 }
 
-std::optional<ArrivalOrder> ArrivalOrderOf(const ColumnSet& columns) {
+std::optional<ArrivalOrder> ArrivalOf(const ColumnSet& columns) {
   const ColumnData* batch = FindColumn(columns, Role::kSystem, kBatchColumn, ValueType::kInteger);
   const ColumnData* row = FindColumn(columns, Role::kSystem, kRowColumn, ValueType::kInteger);
   return batch != nullptr && row != nullptr ? ArrivalOrder::Of(*batch, *row) : std::nullopt;
@@ -41,7 +48,7 @@ absl::StatusOr<std::string> SealChunk(const ColumnSet& columns, const ChunkOptio
   std::vector<ChunkColumn> descriptions;
   std::vector<uint32_t> checksums;
   std::string chunk;
-  const std::optional<ArrivalOrder> arrival = ArrivalOrderOf(columns);
+  std::optional<ArrivalOrder> arrival = ArrivalOf(columns);
   for (const ColumnData& column : columns) {
     if (!FitsHeap(column)) return TooLarge(absl::StrCat("column ", column.name, " has too much text"));
     const bool is_source = IsSourceColumn(column) && column.NullCount() == 0 && column.rows > 0;
@@ -78,16 +85,20 @@ std::vector<size_t> ChunkReader::Find(Role role, absl::string_view name) const {
   return found;
 }
 
-absl::Status ChunkReader::ReadArrivalOrder(std::optional<ArrivalOrder>& arrival, ChunkScratch& scratch) const {
-  const std::optional<size_t> batch = Find(Role::kSystem, kBatchColumn, ValueType::kInteger);
-  const std::optional<size_t> row = Find(Role::kSystem, kRowColumn, ValueType::kInteger);
-  if (!batch || !row) return CorruptChunk("it has no system columns, which others need");
+absl::Status ChunkReader::DecodeSource(absl::string_view bytes, ColumnData& out, ChunkScratch& scratch) const {
   ColumnData batches;
   ColumnData rows;
-  RETURN_IF_ERROR(Decode(*batch, batches, scratch));
-  RETURN_IF_ERROR(Decode(*row, rows, scratch));
-  arrival = ArrivalOrder::Of(batches, rows);
-  return absl::OkStatus();
+  std::optional<ArrivalOrder> arrival;
+  if (NeedsArrivalOrder(bytes)) {
+    const std::optional<size_t> batch = Find(Role::kSystem, kBatchColumn, ValueType::kInteger);
+    const std::optional<size_t> row = Find(Role::kSystem, kRowColumn, ValueType::kInteger);
+    if (!batch || !row) return CorruptChunk("it has no system columns, which others need");
+    RETURN_IF_ERROR(Decode(*batch, batches, scratch));
+    RETURN_IF_ERROR(Decode(*row, rows, scratch));
+    arrival = ArrivalOrder::Of(batches, rows);
+  }
+  return DecodeSourceColumn(bytes, arrival, out, scratch) ? absl::OkStatus()
+                                                          : CorruptChunk("its values cannot be read");
 }
 
 absl::Status ChunkReader::Decode(size_t column, ColumnData& out, ChunkScratch& scratch) const {
@@ -101,15 +112,15 @@ absl::Status ChunkReader::Decode(size_t column, ColumnData& out, ChunkScratch& s
     return Annotate(CorruptChunk("a checksum does not match"), absl::StrCat("column ", description.name));
   }
   out.rows = rows_;
+  absl::Status status;
   if (IsSourceColumn(out) && description.stats.nulls == 0 && rows_ > 0) {
-    std::optional<ArrivalOrder> arrival;
-    if (NeedsArrivalOrder(bytes)) RETURN_IF_ERROR(ReadArrivalOrder(arrival, scratch));
-    if (DecodeSourceColumn(bytes, arrival, out, scratch)) return absl::OkStatus();
-  } else if (DecodeColumn(bytes, description.stats.nulls, out, scratch)) {
-    return absl::OkStatus();
+    status = DecodeSource(bytes, out, scratch);
+  } else if (!DecodeColumn(bytes, description.stats.nulls, out, scratch)) {
+    status = CorruptChunk("its values cannot be read");
   }
+  if (status.ok()) return status;
   out.Clear();
-  return Annotate(CorruptChunk("its values cannot be read"), absl::StrCat("column ", description.name));
+  return Annotate(status, absl::StrCat("column ", description.name));
 }
 
 absl::StatusOr<ColumnSet> ChunkReader::Decode(const std::vector<size_t>& columns) const {

@@ -60,8 +60,6 @@ struct ChunkOptions {
 // text than kMaxColumnHeapBytes: the caller must seal fewer rows.
 absl::StatusOr<std::string> SealChunk(const ColumnSet& columns, const ChunkOptions& options);
 
-class ArrivalOrder;
-
 // Reads a chunk; the bytes must outlive it. A const reader may be used from several threads, each with its own scratch.
 class ChunkReader {
  public:
@@ -92,7 +90,7 @@ class ChunkReader {
     uint32_t offset = 0;
     uint32_t checksum = 0;
   };
-  absl::Status ReadArrivalOrder(std::optional<ArrivalOrder>& arrival, ChunkScratch& scratch) const;
+  absl::Status DecodeSource(absl::string_view bytes, ColumnData& out, ChunkScratch& scratch) const;
   absl::string_view bytes_;
   uint32_t rows_ = 0;
   std::vector<ChunkColumn> columns_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
 
 #include "common/chunk/byte_io.h"
 #include "common/chunk/decimal_stream.h"
@@ -92,6 +93,7 @@ bool DecodeNulls(ByteReader& in, uint32_t nulls, ColumnData& column, ChunkScratc
 // The values of the rows that are not null.
 template <typename From, typename To>
 std::vector<To> Dense(const ColumnData& column, const std::vector<From>& values) {
+  if (column.nulls.empty()) return std::vector<To>(values.begin(), values.end());
   std::vector<To> dense;
   dense.reserve(values.size());
   for (uint32_t row = 0; row < column.rows; ++row) {
@@ -113,6 +115,9 @@ void Spread(const std::vector<uint64_t>& nulls, size_t present, std::vector<T>& 
 
 template <typename T>
 void EncodeDense(const ColumnData& column, const std::vector<T>& values, std::string& out) {
+  if constexpr (std::is_same_v<T, int64_t>) {
+    if (column.nulls.empty()) return EncodeIntegers(values, out);
+  }
   EncodeIntegers(Dense<T, int64_t>(column, values), out);
 }
 

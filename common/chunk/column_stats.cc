@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/chunk/number_range.h"
 #include "common/text/utf8.h"
 
 namespace chartly {
@@ -27,6 +28,19 @@ Extremes FindExtremes(const ColumnData& column, Less less) {
     if (!found.max || less(*found.max, row)) found.max = row;
   }
   return found;
+}
+
+// The same of numbers whose order is that of the values.
+template <typename T>
+Extremes NumberExtremes(const ColumnData& column, const std::vector<T>& numbers) {
+  if (!column.nulls.empty() || numbers.empty()) {
+    return FindExtremes(column, [&](uint32_t a, uint32_t b) { return numbers[a] < numbers[b]; });
+  }
+  const auto [least, most] = LeastAndMost(absl::MakeConstSpan(numbers));
+  auto row_of = [&](T number) {
+    return static_cast<uint32_t>(std::find(numbers.begin(), numbers.end(), number) - numbers.begin());
+  };
+  return {row_of(least), row_of(most)};
 }
 
 int LargestScale(const ColumnData& column) {
@@ -59,9 +73,7 @@ Wide AtScale(const ColumnData& column, uint32_t row, int scale) {
 }
 
 Extremes DecimalExtremes(const ColumnData& column) {
-  if (column.wide.empty() && column.scales.empty()) {
-    return FindExtremes(column, [&](uint32_t a, uint32_t b) { return column.integers[a] < column.integers[b]; });
-  }
+  if (column.wide.empty() && column.scales.empty()) return NumberExtremes(column, column.integers);
   const int scale = LargestScale(column);
   if (column.wide.empty() && scale - SmallestScale(column) < kSafeShift) {
     return FindExtremes(column,
@@ -73,21 +85,36 @@ Extremes DecimalExtremes(const ColumnData& column) {
 Extremes ExtremesOf(const ColumnData& column) {
   switch (column.type) {
     case ValueType::kText:
-      if (!column.codes.empty()) {
-        return FindExtremes(column, [&](uint32_t a, uint32_t b) { return column.codes[a] < column.codes[b]; });
-      }
+      if (!column.codes.empty()) return NumberExtremes(column, column.codes);
       return FindExtremes(column, [&](uint32_t a, uint32_t b) { return column.Text(a) < column.Text(b); });
     case ValueType::kDecimal:
       return DecimalExtremes(column);
     case ValueType::kFloat:
       return FindExtremes(column, [&](uint32_t a, uint32_t b) { return column.floats[a] < column.floats[b]; });
     default:
-      return FindExtremes(column, [&](uint32_t a, uint32_t b) { return column.integers[a] < column.integers[b]; });
+      return NumberExtremes(column, column.integers);
   }
+}
+
+// Of numbers whose sum fits into 64 bits whatever they are; nulls are zeros.
+std::optional<int64_t> NarrowSumOf(const ColumnData& column) {
+  static_assert(uint64_t{kMaxChunkRows} << 46 < uint64_t{1} << 63, "so many numbers of 46 bits cannot overflow");
+  constexpr uint64_t kLimit = uint64_t{1} << 46;
+  if (!column.wide.empty() || !column.scales.empty()) return std::nullopt;
+  uint64_t sum = 0;
+  uint64_t beyond = 0;
+  for (int64_t value : column.integers) {
+    beyond |= (static_cast<uint64_t>(value) + kLimit) >> 47;
+    sum += static_cast<uint64_t>(value);
+  }
+  return beyond != 0 ? std::nullopt : std::optional<int64_t>(static_cast<int64_t>(sum));
 }
 
 std::optional<Decimal> SumOf(const ColumnData& column) {
   const int scale = column.type == ValueType::kDecimal ? LargestScale(column) : 0;
+  if (const std::optional<int64_t> sum = NarrowSumOf(column)) {
+    return Decimal{absl::int128(*sum), static_cast<uint8_t>(scale)};
+  }
   Wide sum = 0;
   for (uint32_t row = 0; row < column.rows; ++row) {
     if (column.IsNull(row)) continue;

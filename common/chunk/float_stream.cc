@@ -136,15 +136,15 @@ uint32_t FindSplit(Values values) {
 std::string EncodeSplit(Values values) {
   const uint32_t low = FindSplit(values);
   std::vector<int64_t> upper;
-  std::vector<uint64_t> lower;
+  std::vector<int64_t> lower;
   for (double value : values) {
     upper.push_back(Ordered(value) >> low);
-    lower.push_back(static_cast<uint64_t>(Ordered(value)) & LowBits(low));
+    lower.push_back(static_cast<int64_t>(static_cast<uint64_t>(Ordered(value)) & LowBits(low)));
   }
   std::string out = Begin(FloatEncoding::kSplit);
   out.push_back(static_cast<char>(low));
   EncodeIntegers(upper, out);
-  AppendPacked(lower, low, out);
+  AppendPacked(lower, 0, low, out);
   return out;
 }
 

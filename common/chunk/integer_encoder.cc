@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/chunk/bit_packing.h"
 #include "common/chunk/integer_stream.h"
+#include "common/chunk/number_range.h"
 #include "common/chunk/token_code.h"
 
 namespace chartly {
@@ -21,6 +22,8 @@ constexpr size_t kMostEntries = 4096;
 constexpr uint64_t kCloseTogether = 65536;
 // Short streams are tried in every way, whatever a look at them promises.
 constexpr size_t kShort = 512;
+// A block of bytes takes about as many itself.
+constexpr size_t kLeastBlock = 64;
 // Runs are long where there is one for so many values.
 constexpr size_t kRegularOneIn = 8;
 
@@ -36,23 +39,29 @@ struct Shape {
 };
 
 Shape LookAt(Values values) {
-  Shape shape{values[0], values[0], 1, 1};
-  uint64_t previous_delta = 0;
-  for (size_t i = 1; i < values.size(); ++i) {
-    shape.min = std::min(shape.min, values[i]);
-    shape.max = std::max(shape.max, values[i]);
+  const auto [min, max] = LeastAndMost(values);
+  Shape shape{min, max, 1, 1};
+  if (min == max) return shape;
+  size_t changes = values.size() > 1 && values[1] != values[0] ? 1 : 0;
+  size_t delta_changes = 0;
+  uint64_t delta_before = values.size() > 1 ? Unsigned(values[1]) - Unsigned(values[0]) : 0;
+  for (size_t i = 2; i < values.size(); ++i) {
     const uint64_t delta = Unsigned(values[i]) - Unsigned(values[i - 1]);
-    shape.runs += delta != 0 ? 1 : 0;
-    shape.delta_runs += i > 1 && delta != previous_delta ? 1 : 0;
-    previous_delta = delta;
+    changes += delta != 0 ? 1 : 0;
+    delta_changes += delta != delta_before ? 1 : 0;
+    delta_before = delta;
   }
+  shape.runs += changes;
+  shape.delta_runs += delta_changes;
   return shape;
 }
 
 uint64_t CommonFactor(Values values, int64_t min) {
   uint64_t factor = 0;
   for (int64_t value : values) {
-    factor = std::gcd(factor, Unsigned(value) - Unsigned(min));
+    const uint64_t difference = Unsigned(value) - Unsigned(min);
+    if (factor != 0 && difference % factor == 0) continue;
+    factor = std::gcd(factor, difference);
     if (factor == 1) break;
   }
   return factor;
@@ -82,28 +91,34 @@ std::vector<int64_t> Deltas(Values values) {
 }
 
 // Whether stretches of neighbours come again: then a block of bytes finds what repeats. They must be long enough not to
-// do so by chance where values are few.
+// do so by chance where values are few. Every stretch is kept, of one in so many it is asked whether it was there.
 bool Repeats(Values values) {
   constexpr size_t kStretch = 24;
+  constexpr size_t kAskOneIn = 4;
   constexpr int kTableBits = 14;
   constexpr uint64_t kFactor = 0x9E3779B97F4A7C15u;
+  // Where a stretch began, and in the upper half some bits of its hash, so that others are hardly ever compared.
+  constexpr int kPlaceBits = 32;
   if (values.size() < 2 * kStretch) return false;
   uint64_t last_factor = 1;  // kFactor to the power of kStretch
   for (size_t i = 0; i < kStretch; ++i) last_factor *= kFactor;
-  std::vector<uint32_t> last(size_t{1} << kTableBits, 0);
+  std::vector<uint64_t> last(size_t{1} << kTableBits, 0);
   size_t seen = 0;
   uint64_t hash = 0;
-  for (size_t end = 1; end <= values.size(); ++end) {
-    hash = (hash + Unsigned(values[end - 1]) + 1) * kFactor;
-    if (end < kStretch) continue;
-    const size_t begin = end - kStretch;
+  for (size_t i = 0; i + 1 < kStretch; ++i) hash = (hash + Unsigned(values[i]) + 1) * kFactor;
+  for (size_t begin = 0; begin + kStretch <= values.size(); ++begin) {
+    hash = (hash + Unsigned(values[begin + kStretch - 1]) + 1) * kFactor;
     const uint64_t mixed = (hash ^ hash >> 32) * kFactor;
-    uint32_t& place = last[mixed >> (64 - kTableBits)];
-    seen += place > 0 && std::equal(&values[begin], &values[begin] + kStretch, &values[place - 1]) ? 1 : 0;
-    place = static_cast<uint32_t>(begin + 1);
+    const uint64_t tag = mixed << kTableBits >> kPlaceBits;
+    uint64_t& place = last[mixed >> (64 - kTableBits)];
+    if (begin % kAskOneIn == 0 && place >> kPlaceBits == tag && static_cast<uint32_t>(place) > 0) {
+      const size_t before = static_cast<uint32_t>(place) - 1;
+      seen += std::equal(&values[begin], &values[begin] + kStretch, &values[before]) ? 1 : 0;
+    }
+    place = tag << kPlaceBits | static_cast<uint32_t>(begin + 1);
     hash -= (Unsigned(values[begin]) + 1) * last_factor;
   }
-  return seen > values.size() / 8;
+  return seen * kAskOneIn > values.size() / 8;
 }
 
 // Stretches from all over, for estimates that do not depend on what lies between them.
@@ -147,11 +162,40 @@ std::string EncodeConstant(int64_t value) {
 std::string EncodePacked(Values values, const Shape& shape) {
   std::string out = Begin(IntegerEncoding::kPacked);
   const uint32_t width = BitWidth(shape.range());
+  out.reserve(PackedBytes(values.size(), width) + 16);
   AppendSigned(shape.min, out);
   out.push_back(static_cast<char>(width));
-  AppendPacked(DifferencesTo(values, shape.min), width, out);
+  AppendPacked(values, Unsigned(shape.min), width, out);
   return out;
 }
+
+// The smallest encoding of those that were tried. The size of packed values is known without packing them: that is done
+// only if nothing else was smaller.
+class Smallest {
+ public:
+  Smallest(Values values, const Shape& shape)
+      : values_(values), shape_(shape), size_(2 + PackedBytes(values.size(), BitWidth(shape.range()))) {
+    std::string min;
+    AppendSigned(shape.min, min);
+    size_ += min.size();
+  }
+  size_t size() const { return size_; }
+  // Whether something of about so many bits could be taken, if it must be smaller than so many percent of what is
+  // there.
+  bool MayTake(uint64_t bits, uint64_t percent) const { return bits / 8 * 100 < size_ * percent; }
+  void Offer(std::string other, uint64_t percent) {
+    if (other.size() * 100 >= size_ * percent) return;
+    size_ = other.size();
+    other_ = std::move(other);
+  }
+  std::string Take() { return other_.empty() ? EncodePacked(values_, shape_) : std::move(other_); }
+
+ private:
+  const Values values_;
+  const Shape& shape_;
+  size_t size_;
+  std::string other_;
+};
 
 std::string EncodeUnsignedTokens(absl::Span<const uint64_t> differences, int64_t min, TokenShape shape) {
   std::string out = Begin(IntegerEncoding::kTokens);
@@ -171,11 +215,10 @@ std::string EncodeBytes(Values values, const Shape& shape) {
   const uint32_t width = std::max<uint32_t>(1, (BitWidth(shape.range()) + 7) / 8);
   AppendSigned(shape.min, out);
   out.push_back(static_cast<char>(width));
-  const std::vector<uint64_t> differences = DifferencesTo(values, shape.min);
-  std::string planes;
-  planes.reserve(values.size() * width);
+  std::string planes(values.size() * width, '\0');
+  char* to = planes.data();
   for (uint32_t plane = 0; plane < width; ++plane) {
-    for (uint64_t difference : differences) planes.push_back(static_cast<char>(difference >> (8 * plane)));
+    for (int64_t value : values) *to++ = static_cast<char>((Unsigned(value) - Unsigned(shape.min)) >> (8 * plane));
   }
   AppendBlock(planes, out);
   return out;
@@ -187,19 +230,30 @@ std::string EncodeDelta(Values values, int depth) {
   return out + Encode(Deltas(values), depth + 1);
 }
 
-std::string EncodeRuns(Values values, int depth) {
-  std::vector<int64_t> distinct;
+struct Runs {
+  std::vector<int64_t> values;
   std::vector<int64_t> lengths;
-  for (int64_t value : values) {
-    if (distinct.empty() || distinct.back() != value) {
-      distinct.push_back(value);
-      lengths.push_back(0);
-    }
-    ++lengths.back();
+};
+
+// `count`: how many there are.
+Runs MakeRuns(Values values, size_t count) {
+  Runs runs;
+  runs.values.reserve(count);
+  runs.lengths.reserve(count);
+  for (size_t begin = 0; begin < values.size();) {
+    size_t end = begin + 1;
+    while (end < values.size() && values[end] == values[begin]) ++end;
+    runs.values.push_back(values[begin]);
+    runs.lengths.push_back(static_cast<int64_t>(end - begin));
+    begin = end;
   }
+  return runs;
+}
+
+std::string EncodeRuns(const Runs& runs, int depth) {
   std::string out = Begin(IntegerEncoding::kRuns);
-  AppendVarint(distinct.size(), out);
-  return out + Encode(distinct, depth + 1) + Encode(lengths, depth + 1);
+  AppendVarint(runs.values.size(), out);
+  return out + Encode(runs.values, depth + 1) + Encode(runs.lengths, depth + 1);
 }
 
 std::string EncodeScaled(Values values, int64_t min, uint64_t factor, int depth) {
@@ -259,8 +313,9 @@ Dictionary MakeDictionary(Values values, const Shape& shape, size_t most) {
   return dictionary;
 }
 
-// Whether a look at some values promises few distinct ones.
-bool MayHaveFewEntries(Values values, size_t most) {
+// How many distinct ones there are among some values; more than `most` if that many do not promise to be all. Not more
+// than there are among all.
+size_t FewEntries(Values values, size_t most) {
   const std::vector<int64_t> sample = SampleOf(values);
   if (values.size() > kSample) most = std::min(most, sample.size() / 2);
   // A table of those that came, of which at most one place in four is taken before the end.
@@ -269,13 +324,14 @@ bool MayHaveFewEntries(Values values, size_t most) {
   constexpr size_t kMask = (size_t{1} << kTableBits) - 1;
   std::vector<uint32_t> table(kMask + 1, 0);
   size_t distinct = 0;
-  for (uint32_t i = 0; i < sample.size() && distinct <= most; ++i) {
+  for (uint32_t i = 0; i < sample.size(); ++i) {
     size_t place = Unsigned(sample[i]) * 0x9E3779B97F4A7C15u >> (64 - kTableBits);
     while (table[place] != 0 && sample[table[place] - 1] != sample[i]) place = (place + 1) & kMask;
     distinct += table[place] == 0 ? 1 : 0;
     table[place] = i + 1;
+    if (distinct > most) return SIZE_MAX;
   }
-  return distinct <= most;
+  return distinct;
 }
 
 std::string EncodeDictionary(const Dictionary& dictionary, int depth) {
@@ -285,69 +341,99 @@ std::string EncodeDictionary(const Dictionary& dictionary, int depth) {
   return out + Encode(dictionary.entries, depth + 1) + Encode(dictionary.codes, depth + 1);
 }
 
-void KeepSmaller(std::string candidate, uint64_t percent, std::string& best) {
-  if (candidate.size() * 100 < best.size() * percent) best = std::move(candidate);
+// What tokens of the differences to the smallest, or of the values, promise to take.
+struct TokenChoice {
+  TokenEstimate estimate;
+  bool is_signed = false;
+};
+
+TokenChoice ChooseTokens(Values sample, int64_t min, size_t count) {
+  TokenChoice choice{EstimateTokens(DifferencesTo(sample, min), count), false};
+  if (min >= 0) return choice;  // the values are no smaller than the differences
+  const TokenEstimate zigzags = EstimateTokens(ZigZags(sample), count);
+  if (zigzags.bits < choice.estimate.bits) choice = {zigzags, true};
+  return choice;
 }
 
-// About the bits that the values would take without differences, runs or dictionaries, from a sample.
+// About the bits that `count` values would take without differences, runs or dictionaries, from a sample of them.
 uint64_t EstimateBits(Values sample, size_t count) {
   const Shape shape = LookAt(sample);
-  const uint64_t tokens =
-      std::min(EstimateTokens(DifferencesTo(sample, shape.min)).bits, EstimateTokens(ZigZags(sample)).bits);
-  return std::min<uint64_t>(sample.size() * BitWidth(shape.range()), tokens) * count / sample.size();
+  if (shape.min == shape.max) return 0;
+  return std::min<uint64_t>(count * BitWidth(shape.range()), ChooseTokens(sample, shape.min, count).estimate.bits);
 }
 
-// Keeps the tokens of differences or of the values, whichever promise less, if they are smaller.
-void TryTokens(Values values, const Shape& shape, std::string& best) {
-  const std::vector<int64_t> sample = SampleOf(values);
-  const TokenEstimate unsigned_tokens = EstimateTokens(DifferencesTo(sample, shape.min));
-  const TokenEstimate signed_tokens = EstimateTokens(ZigZags(sample));
-  const uint64_t bits = std::min(unsigned_tokens.bits, signed_tokens.bits) * values.size() / sample.size();
-  if (bits / 8 >= best.size()) return;
-  if (signed_tokens.bits < unsigned_tokens.bits) {
-    KeepSmaller(EncodeSignedTokens(ZigZags(values), signed_tokens.shape), kTokensPay, best);
+// The same, or with differences, whichever is less.
+uint64_t PromisedBits(Values values) {
+  const uint64_t bits = EstimateBits(SampleOf(values), values.size());
+  return values.size() < 2 ? bits : std::min(bits, EstimateBits(SampleOfDeltas(values), values.size()));
+}
+
+void TryTokens(Values values, const Shape& shape, Smallest& best) {
+  const TokenChoice choice = ChooseTokens(SampleOf(values), shape.min, values.size());
+  // What is promised is not far from what comes of it.
+  if (!best.MayTake(choice.estimate.bits, kTokensPay + 1)) return;
+  if (choice.is_signed) {
+    best.Offer(EncodeSignedTokens(ZigZags(values), choice.estimate.shape), kTokensPay);
   } else {
-    KeepSmaller(EncodeUnsignedTokens(DifferencesTo(values, shape.min), shape.min, unsigned_tokens.shape), kTokensPay,
-                best);
+    best.Offer(EncodeUnsignedTokens(DifferencesTo(values, shape.min), shape.min, choice.estimate.shape), kTokensPay);
   }
 }
 
-// The best encoding that holds no further streams.
-std::string EncodeFlat(Values values, const Shape& shape) {
-  std::string best = EncodePacked(values, shape);
+// The encodings that hold no further streams.
+void TryFlat(Values values, const Shape& shape, Smallest& best) {
   TryTokens(values, shape, best);
-  if (values.size() < kShort || Repeats(values)) KeepSmaller(EncodeBytes(values, shape), kBytesPay, best);
-  return best;
+  if (best.size() < kLeastBlock) return;
+  if (values.size() < kShort || Repeats(values)) best.Offer(EncodeBytes(values, shape), kBytesPay);
 }
 
-void TryDictionary(Values values, const Shape& shape, int depth, std::string& best) {
+void TryRuns(Values values, const Shape& shape, bool few, int depth, Smallest& best) {
+  const Runs runs = MakeRuns(values, shape.runs);
+  const bool promising =
+      few || values.size() < kShort || best.MayTake(PromisedBits(runs.values) + PromisedBits(runs.lengths), 100);
+  if (promising) best.Offer(EncodeRuns(runs, depth), 100);
+}
+
+void TryDictionary(Values values, const Shape& shape, int depth, Smallest& best) {
   const size_t most = std::min(kMostEntries, values.size() / 4);
-  if (!MayHaveFewEntries(values, most)) return;
-  const Dictionary dictionary = MakeDictionary(values, shape, most);
+  const size_t entries = FewEntries(values, most);
   // Where codes are as dense as the values, a dictionary says nothing new.
+  if (entries == SIZE_MAX || entries - 1 >= shape.range()) return;
+  const Dictionary dictionary = MakeDictionary(values, shape, most);
   if (dictionary.entries.empty() || dictionary.entries.size() - 1 >= shape.range()) return;
-  if (values.size() >= kShort && EstimateBits(SampleOf(dictionary.codes), values.size()) / 8 >= best.size()) return;
-  KeepSmaller(EncodeDictionary(dictionary, depth), 98, best);
+  const size_t count = values.size();
+  if (count >= kShort && !best.MayTake(EstimateBits(SampleOf(dictionary.codes), count), 100)) return;
+  best.Offer(EncodeDictionary(dictionary, depth), 98);
+}
+
+// Whether the differences of neighbours are worth being encoded.
+bool DeltasPromise(Values values, const Shape& shape, bool regular, const Smallest& best) {
+  if (values.size() < kShort) return true;
+  // Each end of a run is a difference, and all others are zeros: runs say the same.
+  if (shape.runs <= values.size() / kRegularOneIn && shape.delta_runs >= shape.runs) return false;
+  return regular || best.MayTake(EstimateBits(SampleOfDeltas(values), values.size()), 100);
 }
 
 std::string Encode(Values values, int depth) {
   if (values.empty()) return "";
   const Shape shape = LookAt(values);
   if (shape.min == shape.max) return EncodeConstant(shape.min);
-  if (depth >= kTransformDepth) return EncodeFlat(values, shape);
-  const uint64_t factor = CommonFactor(values, shape.min);
-  if (factor > 1) return EncodeScaled(values, shape.min, factor, depth);
+  Smallest best(values, shape);
   const size_t count = values.size();
   const bool few_runs = shape.runs <= count / kRegularOneIn;
   const bool regular = shape.delta_runs <= count / kRegularOneIn;
-  // What is regular is not worth a thorough look at it as it is.
-  std::string best = few_runs || regular ? EncodePacked(values, shape) : EncodeFlat(values, shape);
-  if (shape.runs <= count / 2) KeepSmaller(EncodeRuns(values, depth), 100, best);
-  if (count < kShort || regular || EstimateBits(SampleOfDeltas(values), count) / 8 < best.size()) {
-    KeepSmaller(EncodeDelta(values, depth), 99, best);
+  const bool transforms = depth < kTransformDepth;
+  // What is regular is not worth a thorough look at it as it is: what the runs or the differences are is.
+  const bool plain = !few_runs && !regular;
+  if (transforms && (plain || count < kShort)) {
+    const uint64_t factor = CommonFactor(values, shape.min);
+    if (factor > 1) return EncodeScaled(values, shape.min, factor, depth);
   }
-  if (!few_runs && !regular) TryDictionary(values, shape, depth, best);
-  return best;
+  if (!transforms || plain) TryFlat(values, shape, best);
+  if (!transforms) return best.Take();
+  if (shape.runs <= count / 2) TryRuns(values, shape, few_runs, depth, best);
+  if (DeltasPromise(values, shape, regular, best)) best.Offer(EncodeDelta(values, depth), 99);
+  if (plain) TryDictionary(values, shape, depth, best);
+  return best.Take();
 }
 
 }  // namespace
@@ -364,15 +450,15 @@ std::optional<std::string> EncodeIntegersAs(IntegerEncoding encoding, absl::Span
     case IntegerEncoding::kPacked:
       return EncodePacked(values, shape);
     case IntegerEncoding::kTokens:
-      return EncodeUnsignedTokens(differences, shape.min, EstimateTokens(differences).shape);
+      return EncodeUnsignedTokens(differences, shape.min, EstimateTokens(differences, values.size()).shape);
     case IntegerEncoding::kSignedTokens:
-      return EncodeSignedTokens(ZigZags(values), EstimateTokens(ZigZags(values)).shape);
+      return EncodeSignedTokens(ZigZags(values), EstimateTokens(ZigZags(values), values.size()).shape);
     case IntegerEncoding::kBytes:
       return EncodeBytes(values, shape);
     case IntegerEncoding::kDelta:
       return EncodeDelta(values, 0);
     case IntegerEncoding::kRuns:
-      return EncodeRuns(values, 0);
+      return EncodeRuns(MakeRuns(values, shape.runs), 0);
     case IntegerEncoding::kDictionary:
       return EncodeDictionary(MakeDictionary(values, shape, values.size()), 0);
     case IntegerEncoding::kScaled:

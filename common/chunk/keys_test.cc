@@ -7,6 +7,7 @@
 #include "common/chunk/batch_columns.h"
 #include "common/chunk/chunk.h"
 #include "common/chunk/column_ids.h"
+#include "common/chunk/radix_sort.h"
 #include "common/chunk/row_gatherer.h"
 #include "common/chunk/row_order.h"
 #include "common/chunk/sort_key.h"
@@ -160,26 +161,116 @@ TEST_CASE("rows gathered from several sources are the rows they were") {
       sets[b] = *ChunkReader::Open(*chunk)->DecodeAll();
     }
     RowGatherer gatherer;
-    std::vector<RowRef> all;
-    for (int piece = 0; piece < 3; ++piece) {
-      std::vector<RowRef> order;
-      for (int k = 0; k < 70; ++k) {
-        const auto source = static_cast<uint32_t>(random() % 3);
-        order.push_back({source, static_cast<uint32_t>(random() % batches[source].rows())});
+    // The second time in the memory of the first.
+    for (int round = 0; round < 2; ++round) {
+      std::vector<RowRef> all;
+      for (int piece = 0; piece < 3; ++piece) {
+        std::vector<RowRef> order;
+        for (int k = 0; k < 70; ++k) {
+          const auto source = static_cast<uint32_t>(random() % 3);
+          auto row = static_cast<uint32_t>(random() % batches[source].rows());
+          // Some that follow each other.
+          const uint32_t end = std::min<uint32_t>(batches[source].rows(), row + 1 + (k % 4 == 0 ? random() % 40 : 0));
+          for (; row < end; ++row) order.push_back({source, row});
+        }
+        gatherer.Append({&sets[0], &sets[1], &sets[2]}, order);
+        all.insert(all.end(), order.begin(), order.end());
       }
-      gatherer.Append({&sets[0], &sets[1], &sets[2]}, order);
-      all.insert(all.end(), order.begin(), order.end());
-    }
-    CHECK(gatherer.rows() == all.size());
-    CHECK(gatherer.bytes() > 0);
-    ColumnSet gathered = gatherer.Take();
-    REQUIRE_OK(CheckColumns(gathered));
-    CHECK(gatherer.rows() == 0);
-    for (uint32_t row = 0; row < all.size(); ++row) {
-      CheckRow(batches[all[row].source], all[row].row, gathered, row);
-      CHECK(GetValue(gathered, Role::kSystem, kBatchColumn, row) == Value::Integer(all[row].source));
+      CHECK(gatherer.rows() == all.size());
+      CHECK(gatherer.bytes() > 0);
+      ColumnSet gathered = gatherer.Take();
+      REQUIRE_OK(CheckColumns(gathered));
+      CHECK(gatherer.rows() == 0);
+      for (uint32_t row = 0; row < all.size(); ++row) {
+        CheckRow(batches[all[row].source], all[row].row, gathered, row);
+        CHECK(GetValue(gathered, Role::kSystem, kBatchColumn, row) == Value::Integer(all[row].source));
+      }
+      gatherer.Reuse(std::move(gathered));
     }
   }
+}
+
+// A source whose decimals have one scale and whose times have one offset, or several.
+ColumnSet ScaledSource(uint8_t scale, bool mixed) {
+  ColumnData price, time;
+  price.role = time.role = Role::kMeasure;
+  price.name = "price";
+  time.name = "time";
+  price.type = ValueType::kDecimal;
+  time.type = ValueType::kTimestamp;
+  price.rows = time.rows = 10;
+  price.scale = scale;
+  time.offset_minutes = scale;
+  for (int64_t i = 0; i < 10; ++i) {
+    price.integers.push_back(i);
+    time.integers.push_back(i);
+    if (!mixed) continue;
+    price.scales.push_back(static_cast<uint8_t>(i % 3));
+    time.offsets_minutes.push_back(static_cast<int16_t>(i % 3));
+  }
+  return {price, time};
+}
+
+TEST_CASE("gathered rows keep their scales and offsets, and have one for all where they do not differ") {
+  Random random(6);
+  for (int i = 0; i < 40; ++i) {
+    const ColumnSet sets[] = {
+        ScaledSource(2, false), ScaledSource(i % 2 == 0 ? 2 : 3, false), ScaledSource(4, true), {}};
+    // A source without columns has nulls, and the first ones may come before any value.
+    const uint32_t sources = i % 4 == 0 ? 2 : 4;
+    std::vector<const ColumnSet*> pointers;
+    for (uint32_t source = 0; source < sources; ++source) pointers.push_back(&sets[source]);
+    RowGatherer gatherer;
+    std::vector<RowRef> all;
+    for (int piece = 0; piece < 4; ++piece) {
+      std::vector<RowRef> order;
+      for (int k = 0; k < 20; ++k) {
+        order.push_back({static_cast<uint32_t>(random() % sources), static_cast<uint32_t>(random() % 10)});
+      }
+      gatherer.Append(pointers, order);
+      all.insert(all.end(), order.begin(), order.end());
+    }
+    const ColumnSet gathered = gatherer.Take();
+    REQUIRE_OK(CheckColumns(gathered));
+    for (uint32_t row = 0; row < all.size(); ++row) {
+      const ColumnSet& from = sets[all[row].source];
+      for (const char* name : {"price", "time"}) {
+        const Value expected = GetValue(from, Role::kMeasure, name, all[row].row);
+        REQUIRE(GetValue(gathered, Role::kMeasure, name, row).ToText() == expected.ToText());
+      }
+    }
+    if (i % 4 == 0) {
+      CHECK(gathered[0].scales.empty());
+      CHECK(gathered[1].offsets_minutes.empty());
+    }
+  }
+}
+
+TEST_CASE("numbers are sorted by their upper bits, and stay as they are by the lower ones") {
+  Random random(7);
+  for (int low_bits : {0, 1, 16, 20, 63}) {
+    for (int bits : {1, 7, 9, 10, 27, 64}) {
+      std::vector<uint64_t> numbers;
+      std::vector<absl::uint128> wide;
+      for (uint64_t i = 0; i < 3000; ++i) {
+        const uint64_t upper = random() >> (64 - bits) & random();
+        const uint64_t lower = low_bits == 0 ? 0 : std::min<uint64_t>(i, (uint64_t{1} << low_bits) - 1);
+        numbers.push_back(upper << low_bits | lower);
+        wide.push_back(absl::uint128(upper) << low_bits | lower);
+      }
+      auto expected = numbers;
+      auto expected_wide = wide;
+      std::sort(expected.begin(), expected.end());
+      std::sort(expected_wide.begin(), expected_wide.end());
+      SortByUpperBits(low_bits, numbers);
+      SortByUpperBits(low_bits, wide);
+      CHECK(numbers == expected);
+      CHECK(wide == expected_wide);
+    }
+  }
+  std::vector<uint64_t> none;
+  SortByUpperBits(3, none);
+  CHECK(none.empty());
 }
 
 // Of one type a dim, so that numbers can stand for the values; `strange` makes one of them differ.

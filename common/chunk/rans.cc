@@ -72,19 +72,20 @@ void EncodeRans(absl::Span<const uint16_t> symbols, std::string& out) {
   const size_t lanes = LanesFor(symbols.size());
   uint32_t states[RansDecoder::kLanes];
   std::fill(std::begin(states), std::end(states), kLowState);
-  std::vector<uint16_t> words;  // last first
+  std::vector<uint16_t> words(symbols.size());  // at most one a symbol; filled from the end
+  size_t first = words.size();
   for (size_t i = symbols.size(); i-- > 0;) {
     uint32_t& state = states[i % lanes];
     const uint32_t frequency = frequencies[symbols[i]];
     if (uint64_t{state} >= uint64_t{frequency} << (32 - bits)) {
-      words.push_back(static_cast<uint16_t>(state));
+      words[--first] = static_cast<uint16_t>(state);
       state >>= 16;
     }
     state = (state / frequency << bits) + state % frequency + starts[symbols[i]];
   }
   for (size_t lane = 0; lane < lanes; ++lane) AppendFixed(states[lane], out);
-  AppendVarint(words.size(), out);
-  for (size_t i = words.size(); i-- > 0;) AppendFixed(words[i], out);
+  AppendVarint(words.size() - first, out);
+  out.append(reinterpret_cast<const char*>(words.data() + first), (words.size() - first) * sizeof(uint16_t));
 }
 
 bool RansDecoder::ReadFrequencies(ByteReader& in) {

@@ -10,6 +10,10 @@ namespace chartly {
 namespace {
 
 constexpr size_t kRowsAStep = 1024;
+// Sources lie far apart, so what comes is asked of the memory some stretches ahead: so much of each.
+constexpr size_t kStretchesAhead = 8;
+constexpr uint32_t kLineBytes = 64;
+constexpr uint32_t kMostLinesAhead = 4;
 
 bool SameNames(const ColumnSet& a, const ColumnSet& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const ColumnData& x, const ColumnData& y) {
@@ -22,7 +26,9 @@ bool SameNames(const ColumnSet& a, const ColumnSet& b) {
 // One column under way. Absent values are null.
 class RowGatherer::Column {
  public:
-  explicit Column(const Name& name) {
+  // `memory`: of a column that is not needed any more.
+  Column(const Name& name, ColumnData memory) : data_(std::move(memory)) {
+    data_.Clear();
     data_.role = std::get<0>(name);
     data_.name = std::get<1>(name);
     data_.type = std::get<2>(name);
@@ -43,26 +49,36 @@ class RowGatherer::Column {
     if (!data.wide.empty()) Widen();
   }
 
-  // Appends the rows in order.
-  void Append(absl::Span<const RowRef> order) {
-    AppendNulls(order);
+  // Appends the rows in order, `count` together.
+  void Append(absl::Span<const Stretch> order, uint32_t count) {
+    AppendNulls(order, count);
     switch (data_.type) {
       case ValueType::kText:
-        return AppendTexts(order);
+        AppendTexts(order, count);
+        break;
       case ValueType::kFloat:
-        return AppendEach(order, data_.floats, [](const ColumnData& from, uint32_t row) { return from.floats[row]; });
+        AppendEach(order, count, &ColumnData::floats, data_.floats);
+        break;
       case ValueType::kDecimal:
-        return AppendDecimals(order);
+        AppendDecimals(order, count);
+        break;
       case ValueType::kTimestamp:
-        AppendIntegers(order);
-        return AppendEach(order, data_.offsets_minutes,
-                          [](const ColumnData& from, uint32_t row) { return from.TimestampAt(row).offset_minutes; });
+        AppendEach(order, count, &ColumnData::integers, data_.integers);
+        AppendShared(order, count, &ColumnData::offset_minutes, &ColumnData::offsets_minutes);
+        break;
       default:
-        return AppendIntegers(order);
+        AppendEach(order, count, &ColumnData::integers, data_.integers);
     }
+    data_.rows += count;
   }
 
-  size_t bytes() const { return data_.MemoryBytes(); }
+  // About the bytes of the rows.
+  size_t bytes() const {
+    return data_.integers.size() * sizeof(int64_t) + data_.wide.size() * sizeof(absl::int128) +
+           data_.floats.size() * sizeof(double) + data_.scales.size() + data_.offsets_minutes.size() * sizeof(int16_t) +
+           data_.text_ends.size() * sizeof(uint32_t) + data_.heap.size() + data_.codes.size() * sizeof(uint32_t) +
+           data_.nulls.size() * sizeof(uint64_t);
+  }
 
   ColumnData Take() {
     if (nulls_ == 0) data_.nulls.clear();
@@ -74,34 +90,45 @@ class RowGatherer::Column {
   bool AllNull() const { return nulls_ == data_.rows; }
 
  private:
-  bool Has(const RowRef& at) const { return from_[at.source] != nullptr; }
+  bool Has(size_t source) const { return from_[source] != nullptr; }
 
-  // Appends `value(source, row)` for each row of the order, zero where the source lacks the column.
-  template <typename T, typename Get>
-  void AppendEach(absl::Span<const RowRef> order, std::vector<T>& values, Get value) {
-    const size_t begin = values.size();
-    values.resize(begin + order.size());
-    T* to = values.data() + begin;
-    if (bound_ == from_.size()) {
-      for (const RowRef& at : order) *to++ = static_cast<T>(value(*from_[at.source], at.row));
-    } else {
-      for (const RowRef& at : order) *to++ = Has(at) ? static_cast<T>(value(*from_[at.source], at.row)) : T(0);
+  // Appends what a vector of the sources holds for the rows, zeros where a source lacks the column.
+  template <typename T>
+  void AppendEach(absl::Span<const Stretch> order, uint32_t count, std::vector<T> ColumnData::*of, std::vector<T>& to) {
+    const size_t begin = to.size();
+    to.resize(begin + count);
+    T* at = to.data() + begin;
+    for (size_t i = 0; i < order.size(); ++i) {
+      const Stretch& stretch = order[i];
+      // In the loop itself: GCC leaves out calls of what only prefetches.
+      if (i + kStretchesAhead < order.size() && Has(order[i + kStretchesAhead].source)) {
+        const Stretch& ahead = order[i + kStretchesAhead];
+        const T* from = (from_[ahead.source]->*of).data() + ahead.row;
+        const uint32_t lines = std::min<uint32_t>(ahead.count, kMostLinesAhead * kLineBytes / sizeof(T));
+        for (uint32_t row = 0; row < lines; row += kLineBytes / sizeof(T)) __builtin_prefetch(from + row);
+      }
+      if (Has(stretch.source)) {
+        const T* from = (from_[stretch.source]->*of).data() + stretch.row;
+        if (stretch.count == 1) {
+          *at = *from;
+        } else {
+          std::copy_n(from, stretch.count, at);
+        }
+      }
+      at += stretch.count;
     }
   }
-  void AppendIntegers(absl::Span<const RowRef> order) {
-    AppendEach(order, data_.integers, [](const ColumnData& from, uint32_t row) { return from.integers[row]; });
-  }
 
-  void AppendNulls(absl::Span<const RowRef> order) {
+  void AppendNulls(absl::Span<const Stretch> order, uint32_t count) {
     uint32_t row = data_.rows;
-    data_.rows += static_cast<uint32_t>(order.size());
-    data_.nulls.resize((size_t{data_.rows} + 63) / 64, 0);
+    data_.nulls.resize((size_t{row} + count + 63) / 64, 0);
     if (!has_nulls_ && bound_ == from_.size()) return;
-    for (const RowRef& at : order) {
-      const bool is_null = !Has(at) || from_[at.source]->IsNull(at.row);
-      data_.nulls[row / 64] |= uint64_t{is_null} << (row % 64);
-      nulls_ += is_null ? 1 : 0;
-      ++row;
+    for (const Stretch& stretch : order) {
+      for (uint32_t i = 0; i < stretch.count; ++i, ++row) {
+        const bool is_null = !Has(stretch.source) || from_[stretch.source]->IsNull(stretch.row + i);
+        data_.nulls[row / 64] |= uint64_t{is_null} << (row % 64);
+        nulls_ += is_null ? 1 : 0;
+      }
     }
   }
 
@@ -112,16 +139,50 @@ class RowGatherer::Column {
     data_.wide.assign(data_.integers.begin(), data_.integers.end());
     data_.integers.clear();
   }
-  void AppendDecimals(absl::Span<const RowRef> order) {
+  void AppendDecimals(absl::Span<const Stretch> order, uint32_t count) {
     if (wide_) {
-      AppendEach(order, data_.wide, [](const ColumnData& from, uint32_t row) { return from.DecimalAt(row).unscaled; });
+      for (const Stretch& stretch : order) {
+        for (uint32_t i = 0; i < stretch.count; ++i) {
+          data_.wide.push_back(Has(stretch.source) ? from_[stretch.source]->DecimalAt(stretch.row + i).unscaled
+                                                   : absl::int128(0));
+        }
+      }
     } else {
-      AppendIntegers(order);
+      AppendEach(order, count, &ColumnData::integers, data_.integers);
     }
-    AppendEach(order, data_.scales, [](const ColumnData& from, uint32_t row) {
-      return from.scales.empty() ? from.scale : from.scales[row];
-    });
+    AppendShared(order, count, &ColumnData::scale, &ColumnData::scales);
   }
+
+  // Scales or offsets: one for all rows as long as no source has another one.
+  template <typename T>
+  void AppendShared(absl::Span<const Stretch> order, uint32_t count, T ColumnData::*all,
+                    std::vector<T> ColumnData::*each) {
+    std::vector<T>& to = data_.*each;
+    if (to.empty() && Share(all, each)) return;
+    if (to.empty()) to.assign(data_.rows, data_.*all);
+    to.reserve(to.size() + count);
+    for (const Stretch& stretch : order) {
+      const ColumnData* from = from_[stretch.source];
+      if (from == nullptr || (from->*each).empty()) {
+        to.insert(to.end(), stretch.count, from == nullptr ? T(0) : from->*all);
+      } else {
+        const auto begin = (from->*each).begin() + stretch.row;
+        to.insert(to.end(), begin, begin + stretch.count);
+      }
+    }
+  }
+  // Whether one does for all rows so far and those of the sources that are bound.
+  template <typename T>
+  bool Share(T ColumnData::*all, std::vector<T> ColumnData::*each) {
+    for (const ColumnData* from : from_) {
+      if (from == nullptr) continue;
+      if (!(from->*each).empty() || (shares_ && data_.*all != from->*all)) return false;
+      data_.*all = from->*all;
+      shares_ = true;
+    }
+    return true;
+  }
+
   // The source may have had wide values, and none of them is here.
   void Finish() {
     UniteScales(data_);
@@ -131,51 +192,62 @@ class RowGatherer::Column {
     data_.wide.clear();
   }
 
-  void AppendTexts(absl::Span<const RowRef> order) {
-    if (!has_plain_) {
-      for (const RowRef& at : order) data_.codes.push_back(Has(at) ? CodeOf(*from_[at.source], at) : 0);
-      return;
+  void AppendTexts(absl::Span<const Stretch> order, uint32_t count) {
+    if (!has_plain_) return AppendCodes(order, count);
+    if (!data_.codes.empty()) {
+      ExpandEntries(data_);
+      entries_.clear();
     }
-    if (!data_.codes.empty()) ExpandCodes(order.size());
-    for (const RowRef& at : order) {
-      if (Has(at) && !from_[at.source]->IsNull(at.row)) {
-        absl::string_view text = from_[at.source]->Text(at.row);
-        data_.heap.append(text.data(), text.size());
+    for (const Stretch& stretch : order) {
+      for (uint32_t row = stretch.row; row < stretch.row + stretch.count; ++row) {
+        if (Has(stretch.source) && !from_[stretch.source]->IsNull(row)) {
+          absl::string_view text = from_[stretch.source]->Text(row);
+          data_.heap.append(text.data(), text.size());
+        }
+        data_.text_ends.push_back(static_cast<uint32_t>(data_.heap.size()));
       }
-      data_.text_ends.push_back(static_cast<uint32_t>(data_.heap.size()));
     }
   }
 
-  uint32_t CodeOf(const ColumnData& source, const RowRef& at) {
+  void AppendCodes(absl::Span<const Stretch> order, uint32_t count) {
+    const size_t begin = data_.codes.size();
+    data_.codes.resize(begin + count);
+    uint32_t* at = data_.codes.data() + begin;
+    for (size_t i = 0; i < order.size(); ++i) {
+      const Stretch& stretch = order[i];
+      if (i + kStretchesAhead < order.size() && Has(order[i + kStretchesAhead].source)) {
+        const Stretch& ahead = order[i + kStretchesAhead];
+        __builtin_prefetch(from_[ahead.source]->codes.data() + ahead.row);
+      }
+      if (Has(stretch.source)) PutCodes(*from_[stretch.source], stretch, at);
+      at += stretch.count;
+    }
+  }
+  void PutCodes(const ColumnData& source, const Stretch& stretch, uint32_t* at) {
     constexpr uint32_t kUnknown = UINT32_MAX;
-    if (source.IsNull(at.row)) return 0;
-    std::vector<uint32_t>& known = new_codes_[at.source];
+    std::vector<uint32_t>& known = new_codes_[stretch.source];
     if (known.empty()) known.resize(source.text_ends.size(), kUnknown);
-    uint32_t& code = known[source.codes[at.row]];
-    if (code != kUnknown) return code;
-    absl::string_view text = source.Text(at.row);
+    for (uint32_t row = stretch.row; row < stretch.row + stretch.count; ++row, ++at) {
+      if (source.IsNull(row)) continue;
+      uint32_t& code = known[source.codes[row]];
+      if (code == kUnknown) code = CodeOf(source.Text(row));
+      *at = code;
+    }
+  }
+  uint32_t CodeOf(absl::string_view text) {
     auto [place, is_new] = entries_.try_emplace(text, static_cast<uint32_t>(data_.text_ends.size()));
     if (is_new) {
       data_.heap.append(text.data(), text.size());
       data_.text_ends.push_back(static_cast<uint32_t>(data_.heap.size()));
     }
-    code = place->second;
-    return code;
-  }
-
-  // Only the rows before those under way have codes.
-  void ExpandCodes(size_t under_way) {
-    const uint32_t rows = data_.rows;
-    data_.rows = rows - static_cast<uint32_t>(under_way);
-    ExpandEntries(data_);
-    data_.rows = rows;
-    entries_.clear();
+    return place->second;
   }
 
   ColumnData data_;
   uint32_t nulls_ = 0;
   bool wide_ = false;
   bool has_plain_ = false;
+  bool shares_ = false;                                 // whether the scale or offset of all is that of a source
   absl::node_hash_map<std::string, uint32_t> entries_;  // of the texts with codes
   // The column in each of the sources under way, null where there is none.
   std::vector<const ColumnData*> from_;
@@ -206,12 +278,27 @@ RowGatherer::Column& RowGatherer::PlaceOf(const ColumnData& data, size_t sources
   const Name name(data.role, data.name, data.type);
   std::unique_ptr<Column>& column = columns_[name];
   if (column != nullptr) return *column;
-  column = std::make_unique<Column>(name);
+  auto memory = memory_.find(name);
+  column = std::make_unique<Column>(name, memory == memory_.end() ? ColumnData() : std::move(memory->second));
   // It is null in all rows so far.
   column->BindNone(1);
-  column->Append(std::vector<RowRef>(rows_));
+  if (rows_ > 0) column->Append({{0, 0, rows_}}, rows_);
   column->BindNone(sources);
   return *column;
+}
+
+void RowGatherer::FindStretches(absl::Span<const RowRef> order) {
+  stretches_.clear();
+  for (const RowRef& at : order) {
+    if (!stretches_.empty()) {
+      Stretch& last = stretches_.back();
+      if (at.source == last.source && at.row == last.row + last.count) {
+        ++last.count;
+        continue;
+      }
+    }
+    stretches_.push_back({at.source, at.row, 1});
+  }
 }
 
 size_t RowGatherer::AppendUpTo(uint32_t max_rows, size_t max_bytes, absl::Span<const ColumnSet* const> sources,
@@ -220,7 +307,8 @@ size_t RowGatherer::AppendUpTo(uint32_t max_rows, size_t max_bytes, absl::Span<c
   size_t taken = 0;
   while (taken < order.size() && rows_ < max_rows && (taken == 0 || bytes() < max_bytes)) {
     const size_t count = std::min<size_t>({order.size() - taken, max_rows - rows_, kRowsAStep});
-    for (auto& [name, column] : columns_) column->Append(order.subspan(taken, count));
+    FindStretches(order.subspan(taken, count));
+    for (auto& [name, column] : columns_) column->Append(stretches_, static_cast<uint32_t>(count));
     rows_ += static_cast<uint32_t>(count);
     taken += count;
   }
@@ -245,6 +333,11 @@ ColumnSet RowGatherer::Take() {
   columns_.clear();
   rows_ = 0;
   return set;
+}
+
+void RowGatherer::Reuse(ColumnSet set) {
+  memory_.clear();
+  for (ColumnData& column : set) memory_[Name(column.role, column.name, column.type)] = std::move(column);
 }
 
 }  // namespace chartly

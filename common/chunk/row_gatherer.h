@@ -36,18 +36,31 @@ class RowGatherer {
                     absl::Span<const RowRef> order);
 
   uint32_t rows() const { return rows_; }
-  // Upper bound of the bytes of memory that the rows take.
+  // About the bytes that the rows take.
   size_t bytes() const;
   // What was collected, as a set in order; columns that are null in all rows are left out. Starts anew.
   ColumnSet Take();
+  // Takes the memory of a set that Take gave and nobody needs any more for what is collected next: first touching fresh
+  // memory costs as much as filling it.
+  void Reuse(ColumnSet set);
 
  private:
   class Column;
+  // Rows of a source that follow each other.
+  struct Stretch {
+    uint32_t source = 0;
+    uint32_t row = 0;
+    uint32_t count = 0;
+  };
   using Name = std::tuple<Role, std::string, ValueType>;
   // Tells each column where it is in the sources.
   void Bind(absl::Span<const ColumnSet* const> sources);
   Column& PlaceOf(const ColumnData& data, size_t sources);
+  // The order as stretches.
+  void FindStretches(absl::Span<const RowRef> order);
   std::map<Name, std::unique_ptr<Column>> columns_;
+  std::map<Name, ColumnData> memory_;  // of columns to come
+  std::vector<Stretch> stretches_;
   uint32_t rows_ = 0;
 };
 

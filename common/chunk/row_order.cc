@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <numeric>
 #include <optional>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/numeric/int128.h"
 #include "absl/strings/string_view.h"
+#include "common/chunk/radix_sort.h"
 #include "common/chunk/sort_key.h"
 
 namespace chartly {
@@ -47,10 +50,21 @@ class DimNumbers {
   }
 
   int bits() const { return std::bit_width(largest_); }
-  uint64_t Of(const RowRef& at) const {
-    const ColumnData& column = *columns_[at.source];
-    if (ranks_.empty()) return Unsigned(column.integers[at.row]) - Unsigned(least_);
-    return ranks_[at.source][column.codes[at.row]];
+  // Puts the number of each row below what is in `packed` for it.
+  template <typename Number>
+  void PutBelow(absl::Span<const RowRef> rows, Number* packed) const {
+    const int shift = bits();
+    if (ranks_.empty()) {
+      for (const RowRef& at : rows) {
+        *packed = *packed << shift | Number(Unsigned(columns_[at.source]->integers[at.row]) - Unsigned(least_));
+        ++packed;
+      }
+    } else {
+      for (const RowRef& at : rows) {
+        *packed = *packed << shift | Number(ranks_[at.source][columns_[at.source]->codes[at.row]]);
+        ++packed;
+      }
+    }
   }
 
  private:
@@ -66,24 +80,28 @@ class DimNumbers {
     largest_ = most < least_ ? 0 : Unsigned(most) - Unsigned(least_);
   }
 
-  // The number of each entry of each source among all texts.
+  // The number of each entry of each source among all texts. Sources mostly have the same ones.
   void RankTexts() {
-    struct Entry {
-      absl::string_view text;
-      uint32_t source;
-      uint32_t code;
-    };
-    std::vector<Entry> entries;
-    for (uint32_t source = 0; source < columns_.size(); ++source) {
-      const auto count = static_cast<uint32_t>(columns_[source]->text_ends.size());
-      for (uint32_t code = 0; code < count; ++code) entries.push_back({columns_[source]->Entry(code), source, code});
-      ranks_.emplace_back(count);
+    absl::flat_hash_map<absl::string_view, uint32_t> ranks;
+    std::vector<absl::string_view> texts;
+    for (const ColumnData* column : columns_) {
+      const auto count = static_cast<uint32_t>(column->text_ends.size());
+      std::vector<uint32_t>& numbers = ranks_.emplace_back(count);
+      for (uint32_t code = 0; code < count; ++code) {
+        auto [known, is_new] = ranks.try_emplace(column->Entry(code), static_cast<uint32_t>(texts.size()));
+        if (is_new) texts.push_back(known->first);
+        numbers[code] = known->second;
+      }
     }
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.text < b.text; });
-    for (size_t i = 0; i < entries.size(); ++i) {
-      if (i > 0 && entries[i].text != entries[i - 1].text) ++largest_;
-      ranks_[entries[i].source][entries[i].code] = static_cast<uint32_t>(largest_);
+    std::vector<uint32_t> order(texts.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return texts[a] < texts[b]; });
+    std::vector<uint32_t> rank_of(texts.size());
+    for (uint32_t rank = 0; rank < order.size(); ++rank) rank_of[order[rank]] = rank;
+    for (std::vector<uint32_t>& numbers : ranks_) {
+      for (uint32_t& number : numbers) number = rank_of[number];
     }
+    largest_ = texts.empty() ? 0 : texts.size() - 1;
   }
 
   std::vector<const ColumnData*> columns_;    // by source
@@ -117,6 +135,36 @@ std::optional<std::vector<DimNumbers>> NumberDims(Sources sources, Key key) {
   return numbers;
 }
 
+// All dims of a row, and below these its place among the rows.
+template <typename Number>
+std::vector<Number> PackRows(const std::vector<DimNumbers>& dims, int place_bits, const std::vector<RowRef>& rows) {
+  constexpr size_t kBlock = 2048;  // as many as stay in the nearest cache while the dims go over them
+  std::vector<Number> packed(rows.size());
+  for (size_t begin = 0; begin < rows.size(); begin += kBlock) {
+    const auto block = absl::MakeConstSpan(rows).subspan(begin, kBlock);
+    for (const DimNumbers& dim : dims) dim.PutBelow(block, &packed[begin]);
+    for (size_t i = begin; i < begin + block.size(); ++i) packed[i] = packed[i] << place_bits | Number(i);
+  }
+  return packed;
+}
+
+template <typename Number>
+void ReorderRows(const std::vector<Number>& packed, int place_bits, std::vector<RowRef>& rows) {
+  std::vector<RowRef> ordered;
+  ordered.reserve(rows.size());
+  const uint64_t place_mask = (uint64_t{1} << place_bits) - 1;
+  for (const Number& number : packed) ordered.push_back(rows[static_cast<uint64_t>(number) & place_mask]);
+  rows = std::move(ordered);
+}
+
+template <typename Number>
+void SortRows(const std::vector<DimNumbers>& dims, int place_bits, std::vector<RowRef>& rows) {
+  std::vector<Number> packed = PackRows<Number>(dims, place_bits, rows);
+  if (std::is_sorted(packed.begin(), packed.end())) return;
+  SortByUpperBits(place_bits, packed);
+  ReorderRows(packed, place_bits, rows);
+}
+
 // Whether it could: all dims of a row, and its place among the rows, as one number.
 bool OrderByNumbers(Sources sources, Key key, std::vector<RowRef>& rows) {
   const std::optional<std::vector<DimNumbers>> dims = NumberDims(sources, key);
@@ -125,20 +173,11 @@ bool OrderByNumbers(Sources sources, Key key, std::vector<RowRef>& rows) {
   int bits = place_bits;
   for (const DimNumbers& dim : *dims) bits += dim.bits();
   if (bits > kPackedBits) return false;
-  std::vector<absl::uint128> packed;
-  packed.reserve(rows.size());
-  for (const RowRef& at : rows) {
-    absl::uint128 number = 0;
-    for (const DimNumbers& dim : *dims) number = number << dim.bits() | dim.Of(at);
-    packed.push_back(number << place_bits | packed.size());
+  if (bits <= 64) {
+    SortRows<uint64_t>(*dims, place_bits, rows);
+  } else {
+    SortRows<absl::uint128>(*dims, place_bits, rows);
   }
-  if (std::is_sorted(packed.begin(), packed.end())) return true;
-  std::sort(packed.begin(), packed.end());
-  std::vector<RowRef> ordered;
-  ordered.reserve(rows.size());
-  const uint64_t place_mask = (uint64_t{1} << place_bits) - 1;
-  for (const absl::uint128& number : packed) ordered.push_back(rows[absl::Uint128Low64(number) & place_mask]);
-  rows = std::move(ordered);
   return true;
 }
 

@@ -1,8 +1,10 @@
 #include "common/chunk/source_codec.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/chunk/integer_stream.h"
+#include "common/chunk/radix_sort.h"
 
 namespace chartly {
 namespace {
@@ -14,19 +16,25 @@ enum class SourceLayout : uint8_t { kAsRows = 0, kAsArrived = 1 };
 constexpr int kRowShift = 16;
 constexpr int kBatchShift = 32;
 
-// Sorts by all but the lowest two bytes, by which the numbers are in order already.
-void SortByUpperBytes(std::vector<uint64_t>& numbers) {
-  std::vector<uint64_t> other(numbers.size());
-  uint64_t differ = 0;
-  for (uint64_t number : numbers) differ |= number ^ numbers[0];
-  for (int shift = kRowShift; shift < 64; shift += 8) {
-    if ((differ >> shift & 0xFF) == 0) continue;
-    uint32_t begins[257] = {};
-    for (uint64_t number : numbers) ++begins[(number >> shift & 0xFF) + 1];
-    for (int i = 1; i < 257; ++i) begins[i] += begins[i - 1];
-    for (uint64_t number : numbers) other[begins[number >> shift & 0xFF]++] = number;
-    numbers.swap(other);
+// One byte for so many rows.
+constexpr size_t kNextToNothingOneIn = 64;
+
+bool AreEqual(const std::vector<int64_t>& values) {
+  return std::all_of(values.begin(), values.end(), [&](int64_t value) { return value == values.front(); });
+}
+
+// The row of the payload less that of the batch, or the page, in order of arrival.
+std::vector<int64_t> ArrivedValues(const ColumnData& column, ArrivalOrder& arrival) {
+  std::vector<int64_t> values = column.integers;
+  for (uint32_t i = 0; column.name == kRowColumn && i < column.rows; ++i) {
+    values[i] = static_cast<int64_t>(static_cast<uint64_t>(values[i]) - static_cast<uint64_t>(arrival.BatchRow(i)));
   }
+  // Equal ones have the same order whatever it is.
+  if (AreEqual(values)) return values;
+  std::vector<int64_t> arrived;
+  arrived.reserve(column.rows);
+  for (uint32_t i : arrival.order()) arrived.push_back(values[i]);
+  return arrived;
 }
 
 }  // namespace
@@ -35,39 +43,42 @@ std::optional<ArrivalOrder> ArrivalOrder::Of(const ColumnData& batch, const Colu
   const bool usable = batch.type == ValueType::kInteger && row.type == ValueType::kInteger && batch.nulls.empty() &&
                       row.nulls.empty() && batch.rows == row.rows && batch.rows > 0;
   if (!usable) return std::nullopt;
-  const int64_t first = *std::min_element(batch.integers.begin(), batch.integers.end());
-  std::vector<uint64_t> numbers(batch.rows);
-  for (uint32_t i = 0; i < batch.rows; ++i) {
-    const uint64_t number = static_cast<uint64_t>(batch.integers[i]) - static_cast<uint64_t>(first);
-    const auto batch_row = static_cast<uint64_t>(row.integers[i]);
-    if (number > UINT32_MAX || batch_row >= kMaxChunkRows) return std::nullopt;
-    numbers[i] = number << kBatchShift | batch_row << kRowShift | i;
+  const auto [first, last] = std::minmax_element(batch.integers.begin(), batch.integers.end());
+  if (static_cast<uint64_t>(*last) - static_cast<uint64_t>(*first) > UINT32_MAX) return std::nullopt;
+  uint64_t bits = 0;
+  for (int64_t batch_row : row.integers) bits |= static_cast<uint64_t>(batch_row);
+  if (bits >= kMaxChunkRows) return std::nullopt;
+  return ArrivalOrder(batch, row, *first);
+}
+
+const std::vector<uint32_t>& ArrivalOrder::order() {
+  if (!order_.empty()) return order_;
+  std::vector<uint64_t> numbers(batch_->rows);
+  for (uint32_t i = 0; i < batch_->rows; ++i) {
+    const uint64_t number = static_cast<uint64_t>(batch_->integers[i]) - static_cast<uint64_t>(first_batch_);
+    numbers[i] = number << kBatchShift | static_cast<uint64_t>(row_->integers[i]) << kRowShift | i;
   }
-  SortByUpperBytes(numbers);
-  ArrivalOrder arrival;
-  arrival.batch_rows_ = row.integers;
-  arrival.order_.reserve(numbers.size());
-  for (uint64_t number : numbers) arrival.order_.push_back(static_cast<uint32_t>(number & (kMaxChunkRows - 1)));
-  return arrival;
+  SortByUpperBits(kRowShift, numbers);
+  order_.reserve(numbers.size());
+  for (uint64_t number : numbers) order_.push_back(static_cast<uint32_t>(number & (kMaxChunkRows - 1)));
+  return order_;
 }
 
 bool IsSourceColumn(const ColumnData& column) {
   return column.role == Role::kSource && column.type == ValueType::kInteger;
 }
 
-std::string EncodeSourceColumn(const ColumnData& column, const std::optional<ArrivalOrder>& arrival) {
+std::string EncodeSourceColumn(const ColumnData& column, std::optional<ArrivalOrder>& arrival) {
   std::string as_rows(1, static_cast<char>(SourceLayout::kAsRows));
-  EncodeIntegers(column.integers, as_rows);
-  if (!arrival) return as_rows;
-  const bool is_row = column.name == kRowColumn;
-  std::vector<int64_t> values;
-  values.reserve(column.rows);
-  for (uint32_t i : arrival->order()) {
-    const auto value = static_cast<uint64_t>(column.integers[i]);
-    values.push_back(static_cast<int64_t>(value - static_cast<uint64_t>(is_row ? arrival->BatchRow(i) : 0)));
+  if (!arrival || AreEqual(column.integers)) {
+    EncodeIntegers(column.integers, as_rows);
+    return as_rows;
   }
   std::string as_arrived(1, static_cast<char>(SourceLayout::kAsArrived));
-  EncodeIntegers(values, as_arrived);
+  EncodeIntegers(ArrivedValues(column, *arrival), as_arrived);
+  // What takes next to nothing needs no other way to be compared with.
+  if (as_arrived.size() * kNextToNothingOneIn <= column.rows) return as_arrived;
+  EncodeIntegers(column.integers, as_rows);
   return as_arrived.size() < as_rows.size() ? as_arrived : as_rows;
 }
 
@@ -75,7 +86,7 @@ bool NeedsArrivalOrder(absl::string_view bytes) {
   return !bytes.empty() && bytes[0] == static_cast<char>(SourceLayout::kAsArrived);
 }
 
-bool DecodeSourceColumn(absl::string_view bytes, const std::optional<ArrivalOrder>& arrival, ColumnData& out,
+bool DecodeSourceColumn(absl::string_view bytes, std::optional<ArrivalOrder>& arrival, ColumnData& out,
                         ChunkScratch& scratch) {
   ByteReader in(bytes);
   uint8_t layout = 0;
@@ -84,15 +95,19 @@ bool DecodeSourceColumn(absl::string_view bytes, const std::optional<ArrivalOrde
   if (layout == static_cast<uint8_t>(SourceLayout::kAsRows)) {
     return DecodeIntegers(in, out.rows, out.integers.data(), scratch) && in.left() == 0;
   }
-  if (!arrival || arrival->order().size() != out.rows) return false;
+  if (!arrival) return false;
   auto values = scratch.TakeIntegers();
   values->resize(out.rows);
   if (!DecodeIntegers(in, out.rows, values->data(), scratch)) return false;
-  const bool is_row = out.name == kRowColumn;
-  for (uint32_t place = 0; place < out.rows; ++place) {
-    const uint32_t i = arrival->order()[place];
-    const auto value = static_cast<uint64_t>((*values)[place]);
-    out.integers[i] = static_cast<int64_t>(value + static_cast<uint64_t>(is_row ? arrival->BatchRow(i) : 0));
+  if (AreEqual(*values)) {
+    out.integers = *values;
+  } else {
+    const std::vector<uint32_t>& order = arrival->order();
+    for (uint32_t place = 0; place < out.rows; ++place) out.integers[order[place]] = (*values)[place];
+  }
+  for (uint32_t i = 0; out.name == kRowColumn && i < out.rows; ++i) {
+    out.integers[i] =
+        static_cast<int64_t>(static_cast<uint64_t>(out.integers[i]) + static_cast<uint64_t>(arrival->BatchRow(i)));
   }
   return in.left() == 0;
 }

@@ -15,28 +15,34 @@
 
 namespace chartly {
 
-// Rows of a chunk in the order of their batches and of the rows of these.
+// Rows of a chunk in the order of their batches and of the rows of these. Of two columns, which must outlive it. Not
+// thread-safe.
 class ArrivalOrder {
  public:
   // Nothing if the columns do not say it: nulls, other types, rows past kMaxChunkRows, batches too far apart.
   static std::optional<ArrivalOrder> Of(const ColumnData& batch, const ColumnData& row);
 
-  const std::vector<uint32_t>& order() const { return order_; }
+  // Made when it is first asked for: mostly nobody needs it.
+  const std::vector<uint32_t>& order();
   // Row of its batch, of row number `i` of the chunk.
-  int64_t BatchRow(uint32_t i) const { return batch_rows_[i]; }
+  int64_t BatchRow(uint32_t i) const { return row_->integers[i]; }
 
  private:
+  ArrivalOrder(const ColumnData& batch, const ColumnData& row, int64_t first_batch)
+      : batch_(&batch), row_(&row), first_batch_(first_batch) {}
+  const ColumnData* batch_;
+  const ColumnData* row_;
+  int64_t first_batch_;
   std::vector<uint32_t> order_;
-  std::vector<int64_t> batch_rows_;
 };
 
 bool IsSourceColumn(const ColumnData& column);
 
 // As EncodeColumn and DecodeColumn. Requires: IsSourceColumn, no nulls.
-std::string EncodeSourceColumn(const ColumnData& column, const std::optional<ArrivalOrder>& arrival);
+std::string EncodeSourceColumn(const ColumnData& column, std::optional<ArrivalOrder>& arrival);
 // Whether these bytes need the order.
 bool NeedsArrivalOrder(absl::string_view bytes);
-bool DecodeSourceColumn(absl::string_view bytes, const std::optional<ArrivalOrder>& arrival, ColumnData& out,
+bool DecodeSourceColumn(absl::string_view bytes, std::optional<ArrivalOrder>& arrival, ColumnData& out,
                         ChunkScratch& scratch);
 
 }  // namespace chartly

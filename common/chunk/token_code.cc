@@ -63,26 +63,46 @@ std::array<uint32_t, 1 << kLogTableBits> MakeLogTable() {
   return table;
 }
 
-// Numbers with the same token of the finest shape.
+// Numbers that a shape does not tell apart.
 struct Alike {
   uint64_t smallest = 0;
-  uint32_t count = 0;
+  uint64_t count = 0;
 };
 
-// Bits of the tokens of numbers, which are in order, and of what follows them.
-uint64_t CostOf(const std::vector<Alike>& numbers, TokenShape shape, size_t total) {
+// Joins what this shape does not tell apart; it lies side by side.
+void Join(TokenShape shape, std::vector<Alike>& numbers) {
+  size_t kept = 0;
+  uint32_t last = 0;
+  for (const Alike& more : numbers) {
+    const uint32_t token = TokenOf(more.smallest, shape);
+    if (kept > 0 && token == last) {
+      numbers[kept - 1].count += more.count;
+    } else {
+      numbers[kept++] = more;
+    }
+    last = token;
+  }
+  numbers.resize(kept);
+}
+
+// Bits of the tokens of numbers, which are joined by this shape, and of what follows them, were there `count` of them.
+uint64_t CostOf(const std::vector<Alike>& numbers, TokenShape shape, size_t total, size_t count) {
   const uint64_t log_total = FixedLog2(total);
   uint64_t information = 0;  // times 2^16
-  uint64_t bits = 0;
-  for (size_t i = 0; i < numbers.size();) {
-    // What a coarser shape does not tell apart lies side by side.
-    const uint32_t token = TokenOf(numbers[i].smallest, shape);
-    uint64_t count = 0;
-    for (; i < numbers.size() && TokenOf(numbers[i].smallest, shape) == token; ++i) count += numbers[i].count;
-    information += count * (log_total - FixedLog2(count));
-    bits += kTableBitsPerToken + count * Explain(token, shape).extra_bits;
+  uint64_t rests = 0;
+  uint64_t once = 0;
+  for (const Alike& alike : numbers) {
+    information += alike.count * (log_total - FixedLog2(alike.count));
+    rests += alike.count * Explain(TokenOf(alike.smallest, shape), shape).extra_bits;
+    once += alike.count == 1 ? 1 : 0;
   }
-  return bits + (information >> 16);
+  const uint64_t table = numbers.size() * kTableBitsPerToken;
+  uint64_t bits = rests + (information >> 16);
+  if (count == total) return table + bits;
+  // A sample shows the less information the more it has to tell apart, by 1 / (2 ln 2) bits a token; and for what it
+  // has once there is something that it does not have.
+  bits += numbers.size() * 3 / 4;
+  return table + once * kTableBitsPerToken + bits * count / total;
 }
 
 // Bits of the numbers' rests. `fast`: no load passes the end, and none needs more than one.
@@ -115,7 +135,7 @@ uint64_t FixedLog2(uint64_t number) {
   return table[number >> shift] + (uint64_t{shift} << 16);
 }
 
-TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers) {
+TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers, size_t count) {
   std::vector<uint32_t> finest(TokenCount(kFinest), 0);
   for (uint64_t number : numbers) ++finest[TokenOf(number, kFinest)];
   std::vector<Alike> alike;
@@ -123,9 +143,11 @@ TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers) {
     if (finest[token] > 0) alike.push_back({Explain(token, kFinest).base, finest[token]});
   }
   TokenEstimate best{UINT64_MAX, kFinest};
-  for (TokenShape shape : kShapes) {
-    const uint64_t bits = CostOf(alike, shape, numbers.size());
-    if (bits < best.bits) best = {bits, shape};
+  // What a shape joins the coarser ones do, too. Of equals the coarser is quicker to read.
+  for (size_t i = std::size(kShapes); i-- > 0;) {
+    Join(kShapes[i], alike);
+    const uint64_t bits = CostOf(alike, kShapes[i], numbers.size(), count);
+    if (bits <= best.bits) best = {bits, kShapes[i]};
   }
   return best;
 }
@@ -133,15 +155,16 @@ TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers) {
 void EncodeTokens(absl::Span<const uint64_t> numbers, TokenShape shape, std::string& out) {
   out.push_back(static_cast<char>(shape.direct_bits));
   out.push_back(static_cast<char>(shape.leading_bits));
-  std::vector<uint16_t> symbols;
-  symbols.reserve(numbers.size());
+  std::vector<uint16_t> symbols(numbers.size());
   std::string rests;
   BitWriter writer(rests);
-  for (uint64_t number : numbers) {
-    const uint32_t token = TokenOf(number, shape);
-    symbols.push_back(static_cast<uint16_t>(token));
-    const uint32_t extra_bits = Explain(token, shape).extra_bits;
-    if (extra_bits > 0) writer.Write(number & LowBits(extra_bits), extra_bits);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const uint64_t number = numbers[i];
+    symbols[i] = static_cast<uint16_t>(TokenOf(number, shape));
+    const auto power = static_cast<uint32_t>(std::bit_width(number | 1) - 1);
+    if (power < shape.direct_bits) continue;
+    const uint32_t extra_bits = power - shape.leading_bits;
+    writer.Write(number & LowBits(extra_bits), extra_bits);
   }
   writer.Finish();
   EncodeRans(symbols, out);

@@ -23,8 +23,9 @@ struct TokenEstimate {
   TokenShape shape;
 };
 
-// The shape that suits the numbers, by integer arithmetic alone, so that it is the same on every machine.
-TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers);
+// The shape that suits `count` numbers, of which these are some or all, by integer arithmetic alone, so that it is the
+// same on every machine. Requires: not empty.
+TokenEstimate EstimateTokens(absl::Span<const uint64_t> numbers, size_t count);
 
 // Requires: not empty.
 void EncodeTokens(absl::Span<const uint64_t> numbers, TokenShape shape, std::string& out);
