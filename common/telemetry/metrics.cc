@@ -176,6 +176,8 @@ const std::vector<MetricInfo>& Metrics() {
       {"chartly_store_unsealed_rows", kGauge, "", "Rows in batches that are not sealed yet."},
       {"chartly_store_parts", kGauge, "", "Parts of sealed chunks."},
       {"chartly_store_sealed_bytes_total", kCounter, "", "Bytes of sealed chunks written, by merges again, too."},
+      {"chartly_store_sealed_rows_total", kCounter, "kind",
+       "Rows that were written into parts: seal (once each), merge (again, with each merge)."},
       {"chartly_store_merge_seconds", kHistogram, "kind",
        "Time to make a part, in seconds: seal (out of batches), merge (out of parts)."},
       {"chartly_store_chunk_cache_total", kCounter, "result", "Sealed chunks that look-ups asked for: hit, miss."},

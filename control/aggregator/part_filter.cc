@@ -7,6 +7,8 @@ namespace {
 
 constexpr uint64_t kBitsPerId = 16;
 constexpr uint64_t kBlockBits = 512;
+// How many keys ahead blocks are fetched from memory.
+constexpr size_t kPrefetchKeys = 16;
 
 }  // namespace
 
@@ -15,9 +17,12 @@ PartFilter::PartFilter(uint64_t keys, uint64_t bits_per_key)
               Block{}) {}
 
 // The block is chosen by the low half of the key, one bit in each of its eight words by six bits of the high half.
-void PartFilter::Add(const Hash128& key) {
-  Block& block = blocks_[BlockOf(key)];
-  for (int word = 0; word < 8; ++word) block.words[word] |= uint64_t{1} << (key.high >> (word * 6) & 63);
+void PartFilter::Add(absl::Span<const Hash128> keys) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (i + kPrefetchKeys < keys.size()) __builtin_prefetch(&blocks_[BlockOf(keys[i + kPrefetchKeys])], 1);
+    Block& block = blocks_[BlockOf(keys[i])];
+    for (int word = 0; word < 8; ++word) block.words[word] |= uint64_t{1} << (keys[i].high >> (word * 6) & 63);
+  }
 }
 
 bool PartFilter::MayContain(const Hash128& key) const {
@@ -30,8 +35,7 @@ bool PartFilter::MayContain(const Hash128& key) const {
 size_t IdFilters::BytesFor(uint64_t rows) { return static_cast<size_t>(rows * kBitsPerId / 8); }
 
 void IdFilters::AddChunk(absl::Span<const Hash128> ids) {
-  PartFilter& filter = chunks_.emplace_back(PartFilter(ids.size(), kBitsPerId)).value();
-  for (const Hash128& id : ids) filter.Add(id);
+  chunks_.emplace_back(PartFilter(ids.size(), kBitsPerId)).value().Add(ids);
 }
 
 size_t IdFilters::bytes() const {

@@ -24,7 +24,7 @@ class PartFilter {
   // For that many keys.
   explicit PartFilter(uint64_t keys, uint64_t bits_per_key = kBitsPerKey);
 
-  void Add(const Hash128& key);
+  void Add(absl::Span<const Hash128> keys);
   bool MayContain(const Hash128& key) const;
   // Asks for the memory that MayContain will read.
   void Prefetch(const Hash128& key) const { __builtin_prefetch(&blocks_[BlockOf(key)]); }

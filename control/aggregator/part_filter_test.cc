@@ -17,7 +17,9 @@ Hash128 Key(uint64_t number) { return {Mix(number + 1), Mix(number + 0x9e3779b97
 TEST_CASE("a filter knows every key that it was given and rules out nearly all others") {
   constexpr uint64_t kKeys = 100000;
   PartFilter filter(kKeys);
-  for (uint64_t i = 0; i < kKeys; ++i) filter.Add(Key(i));
+  std::vector<Hash128> keys;
+  for (uint64_t i = 0; i < kKeys; ++i) keys.push_back(Key(i));
+  filter.Add(keys);
   CHECK(filter.bytes() <= kKeys * 3 + 64);
   size_t wrong = 0;
   for (uint64_t i = 0; i < kKeys; ++i) {

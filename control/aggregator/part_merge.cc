@@ -18,7 +18,7 @@
 namespace chartly::aggregator {
 namespace {
 
-constexpr size_t kRowsAStep = 16384;
+constexpr size_t kRowsAStep = 65536;
 
 absl::Status Stopped() { return absl::CancelledError("the store is stopping"); }
 
@@ -120,6 +120,7 @@ struct PartMerge::Sources {
   std::vector<uint64_t> batches;
   std::vector<RowSet> stored;
   std::vector<ColumnSet> columns;
+  std::vector<std::shared_ptr<const RecordIds>> ids;
   std::map<uint64_t, ChunkMeta> metas;  // that lack an origin
   uint64_t rows = 0;
   size_t bytes = 0;
@@ -141,12 +142,20 @@ absl::Status PartMerge::Load(const RecordReader& view, const std::string& profil
     sources.batches.push_back(id);
     sources.stored.push_back(StoredRows(meta));
     sources.columns.push_back(ColumnsOfBatch(*batch, id));
+    sources.ids.push_back(IdsOf(*batch, id));
     sources.rows += meta.stored();
     for (const ColumnData& column : sources.columns.back()) sources.bytes += column.MemoryBytes() + sizeof(ColumnData);
     if (meta.has_origin()) return true;
     SetOrigin(batch->header(), sources.metas[id] = meta);
     return true;
   });
+}
+
+// Those with which it was decided what is new, if they are still there.
+std::shared_ptr<const RecordIds> PartMerge::IdsOf(const Batch& batch, uint64_t id) const {
+  const UnsealedBatches::BatchPtr known = unsealed_ == nullptr ? nullptr : unsealed_->Find(id);
+  if (known != nullptr && known->ids()->ids.size() == batch.rows()) return known->ids();
+  return std::make_shared<const RecordIds>(ComputeRecordIds(batch));
 }
 
 absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const Sources& sources) {
@@ -167,10 +176,12 @@ absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const
   *meta.mutable_key() = {sources.key.begin(), sources.key.end()};
   PartWriter writer(store_, std::move(meta), rows.size(), options_.chunk_rows, HasRoomForIds(rows.size()));
   std::vector<const ColumnSet*> columns;
+  std::vector<const RecordIds*> ids;
   for (const ColumnSet& set : sources.columns) columns.push_back(&set);
+  for (const auto& of_batch : sources.ids) ids.push_back(of_batch.get());
   for (size_t begin = 0; begin < rows.size(); begin += kRowsAStep) {
     if (stop_()) return Stopped();
-    RETURN_IF_ERROR(writer.Append(columns, absl::MakeConstSpan(rows).subspan(begin, kRowsAStep)));
+    RETURN_IF_ERROR(writer.Append(columns, absl::MakeConstSpan(rows).subspan(begin, kRowsAStep), ids));
   }
   return writer.Finish();
 }
@@ -302,7 +313,7 @@ absl::StatusOr<std::shared_ptr<const PartFilter>> PartMerge::MakeFilter(const Pa
       continue;
     }
     RETURN_IF_ERROR(columns.status());
-    for (const Hash128& key : ComputeRecordKeys(*columns, part.meta.profile_id(), KeyOf(part.meta))) filter->Add(key);
+    filter->Add(ComputeRecordKeys(*columns, part.meta.profile_id(), KeyOf(part.meta)));
   }
   return std::shared_ptr<const PartFilter>(std::move(filter));
 }

@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/batch/batch.h"
+#include "common/batch/record_id.h"
 #include "control/aggregator/record_store.h"
+#include "control/aggregator/unsealed_batches.h"
 
 namespace chartly::aggregator {
 
@@ -34,9 +37,11 @@ struct Sealed {
 
 class PartMerge {
  public:
-  // `stop` is asked now and then; true ends the work with Cancelled, and nothing stays of it.
-  PartMerge(RecordStore& store, const MergeOptions& options, std::function<bool()> stop)
-      : store_(store), options_(options), stop_(std::move(stop)) {}
+  // `stop` is asked now and then; true ends the work with Cancelled, and nothing stays of it. `unsealed`: where the ids
+  // of unsealed batches are, which need not be computed again then; may be null.
+  PartMerge(RecordStore& store, const MergeOptions& options, std::function<bool()> stop,
+            const UnsealedBatches* unsealed = nullptr)
+      : store_(store), options_(options), stop_(std::move(stop)), unsealed_(unsealed) {}
 
   // Seals the first unsealed batches of a profile that belong together. No rows if there are none. Damaged batches stay
   // as they are. Aborted if some of them are deleted meanwhile.
@@ -58,6 +63,7 @@ class PartMerge {
  private:
   struct Sources;
   absl::Status Load(const RecordReader& view, const std::string& profile_id, Sources& sources) const;
+  std::shared_ptr<const RecordIds> IdsOf(const Batch& batch, uint64_t id) const;
   absl::StatusOr<Part> WriteSorted(const std::string& profile_id, const Sources& sources);
   absl::StatusOr<Part> WriteMerged(const RecordReader& view, const PartList& parts);
   absl::Status Install(Seal seal);
@@ -66,6 +72,7 @@ class PartMerge {
   RecordStore& store_;
   const MergeOptions options_;
   const std::function<bool()> stop_;
+  const UnsealedBatches* const unsealed_;
 };
 
 }  // namespace chartly::aggregator

@@ -42,16 +42,34 @@ PartWriter::PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_
   key_.assign(part_.meta.key().begin(), part_.meta.key().end());
 }
 
-absl::Status PartWriter::Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows) {
+absl::Status PartWriter::Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows,
+                                absl::Span<const RecordIds* const> ids) {
+  ids_known_ = !ids.empty();
   while (!rows.empty()) {
-    rows.remove_prefix(gatherer_.AppendUpTo(chunk_rows_, kMaxChunkBytes, sources, rows));
+    const size_t taken = gatherer_.AppendUpTo(chunk_rows_, kMaxChunkBytes, sources, rows);
+    if (ids_known_) TakeIds(rows.first(taken), ids);
+    rows.remove_prefix(taken);
     if (gatherer_.rows() < chunk_rows_ && gatherer_.bytes() < kMaxChunkBytes) continue;
     RETURN_IF_ERROR(WriteChunk());
   }
   return absl::OkStatus();
 }
 
+void PartWriter::TakeIds(absl::Span<const RowRef> rows, absl::Span<const RecordIds* const> ids) {
+  std::vector<Hash128> keys;
+  keys.reserve(rows.size());
+  for (const RowRef& at : rows) keys.push_back(ids[at.source]->keys[at.row]);
+  filter_->Add(keys);
+  if (ids_ == nullptr) return;
+  for (const RowRef& at : rows) chunk_ids_.push_back(ids[at.source]->ids[at.row]);
+}
+
 void PartWriter::FillFilters(const ColumnSet& columns) {
+  if (ids_known_) {
+    if (ids_ != nullptr) ids_->AddChunk(chunk_ids_);
+    chunk_ids_.clear();
+    return;
+  }
   RecordIds ids;
   if (ids_ != nullptr) {
     ids = ComputeRecordIds(columns, part_.meta.profile_id(), key_);
@@ -59,7 +77,7 @@ void PartWriter::FillFilters(const ColumnSet& columns) {
   } else {
     ids.keys = ComputeRecordKeys(columns, part_.meta.profile_id(), key_);
   }
-  for (const Hash128& key : ids.keys) filter_->Add(key);
+  filter_->Add(ids.keys);
 }
 
 absl::Status PartWriter::WriteChunk() {
@@ -72,7 +90,7 @@ absl::Status PartWriter::WriteChunk() {
   for (const ChunkColumn& column : reader.columns()) AddRange(column, ranges);
   auto index = static_cast<uint32_t>(part_.meta.chunks_size());
   storage::v1::SealedChunkMeta& chunk = *part_.meta.add_chunks();
-  chunk.set_first_key(SortKeyEncoder(columns, key_).Of(0));
+  chunk.set_first_key(reader.first_key());
   chunk.set_rows(rows);
   chunk.set_size_bytes(static_cast<int64_t>(bytes.size()));
   for (auto& [name, range] : ranges) {
@@ -80,6 +98,7 @@ absl::Status PartWriter::WriteChunk() {
     *chunk.add_ranges() = std::move(range);
   }
   part_.meta.set_rows(part_.meta.rows() + rows);
+  gatherer_.Reuse(std::move(columns));
   Count("chartly_store_sealed_bytes_total", static_cast<double>(bytes.size()));
   return store_.WriteSealedChunk(id(), index, std::move(bytes));
 }

@@ -21,13 +21,18 @@ class PartWriter {
   // the part gets filters over the ids of its rows.
   PartWriter(RecordStore& store, PartMeta meta, uint64_t rows, uint32_t chunk_rows, bool with_ids);
 
-  // Appends rows, in order of (sort key, batch, row) over all calls.
-  absl::Status Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows);
+  // Appends rows, in order of (sort key, batch, row) over all calls. `ids`: of all rows of each source; none if they
+  // are to be computed. The same in all calls.
+  absl::Status Append(absl::Span<const ColumnSet* const> sources, absl::Span<const RowRef> rows,
+                      absl::Span<const RecordIds* const> ids = {});
   absl::StatusOr<Part> Finish();
   uint64_t id() const { return part_.meta.id(); }
 
  private:
   absl::Status WriteChunk();
+  // Takes the ids of rows that came to the chunk under way.
+  void TakeIds(absl::Span<const RowRef> rows, absl::Span<const RecordIds* const> ids);
+  // Of the chunk under way, which has these columns.
   void FillFilters(const ColumnSet& columns);
   void AddRange(const ChunkColumn& column, std::map<std::string, DimRange>& ranges) const;
 
@@ -38,6 +43,8 @@ class PartWriter {
   std::shared_ptr<IdFilters> ids_;  // null: without
   std::vector<std::string> key_;
   RowGatherer gatherer_;
+  std::vector<Hash128> chunk_ids_;  // of the rows of the chunk under way, if they are known and there are filters
+  bool ids_known_ = false;
   std::map<std::string, DimRange> ranges_;
 };
 

@@ -24,7 +24,8 @@ Sealer::Sealer(RecordStore& store, Committer& committer, const SealerOptions& op
     : store_(store),
       committer_(committer),
       options_(options),
-      merge_(store, options.merge, [this] { return stopping(); }) {}
+      merge_(
+          store, options.merge, [this] { return stopping(); }, &committer.unsealed_batches()) {}
 
 bool Sealer::stopping() const {
   absl::MutexLock lock(&mu_);
@@ -124,7 +125,9 @@ absl::Status Sealer::SealOne(const std::string& profile_id) {
   absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(Sealed sealed, merge_.SealBatches(profile_id));
   committer_.Adopt(sealed);
-  if (sealed.rows > 0) Observe("chartly_store_merge_seconds", absl::ToDoubleSeconds(absl::Now() - start), "seal");
+  if (sealed.rows == 0) return absl::OkStatus();
+  Observe("chartly_store_merge_seconds", absl::ToDoubleSeconds(absl::Now() - start), "seal");
+  Count("chartly_store_sealed_rows_total", static_cast<double>(sealed.rows), "seal");
   return absl::OkStatus();
 }
 
@@ -142,6 +145,9 @@ absl::StatusOr<bool> Sealer::MergeOne(const std::string& profile_id) {
   committer_.Adopt(*merged);
   for (uint64_t id : merged->parts) RETURN_IF_ERROR(store_.RemovePart(id));
   Observe("chartly_store_merge_seconds", absl::ToDoubleSeconds(absl::Now() - start), "merge");
+  uint64_t rows = 0;
+  for (const PartPtr& part : parts) rows += part->meta.rows() - part->meta.deleted_rows();
+  Count("chartly_store_sealed_rows_total", static_cast<double>(rows), "merge");
   return true;
 }
 

@@ -27,6 +27,8 @@ class UnsealedBatches {
         : ids_(std::move(ids)), ranges_(std::move(ranges)) {}
     // Whether a row has it, stored or not.
     bool Has(const Hash128& id) const;
+    // Of all its rows, stored or not.
+    const std::shared_ptr<const RecordIds>& ids() const { return ids_; }
     // As KeyRangesOf gives them.
     const std::vector<DimRange>& ranges() const { return ranges_; }
 
