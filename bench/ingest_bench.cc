@@ -45,13 +45,17 @@ Load MakeLoad(size_t batches) {
   return load;
 }
 
-double CommitCount() {
+// The metric of that name, and of that kind if one is given.
+double MetricOf(const std::string& name, const std::string& kind = "") {
   std::istringstream lines(ScrapeMetrics());
   for (std::string line; std::getline(lines, line);) {
-    if (line.rfind("chartly_ingest_commit_seconds_count", 0) == 0) return std::stod(line.substr(line.rfind(' ')));
+    const bool is_it = line.rfind(name, 0) == 0 && line.find(kind) != std::string::npos;
+    if (is_it) return std::stod(line.substr(line.rfind(' ')));
   }
   return 0;
 }
+double CommitCount() { return MetricOf("chartly_ingest_commit_seconds_count"); }
+double RowsWritten(const char* kind) { return MetricOf("chartly_store_sealed_rows_total", kind); }
 
 // One drone: sends while its window has room, until everything is acked.
 class Sender {
@@ -119,6 +123,9 @@ struct Sample {
   double wall = 0;
   double cpu = 0;
   size_t commits = 0;
+  // Rows that went into parts meanwhile.
+  double sealed = 0;
+  double merged = 0;
 };
 
 void CheckStored(const std::string& address, size_t records) {
@@ -182,6 +189,7 @@ void PrintParts(size_t commits, const std::string& dir) {
   for (const auto& of_stream : load.batches) batches.insert(batches.end(), of_stream.begin(), of_stream.end());
   std::vector<Part> parts = {{"gRPC alone, client and server", Transport(load)}};
   for (Part& part : MeasureParts(batches, std::max<size_t>(commits, 1), dir)) parts.push_back(std::move(part));
+  for (Part& part : MeasureSealing(batches, dir + "/sealed")) parts.push_back(std::move(part));
   std::printf("\nprocessor of the parts alone, us a record:\n");
   for (const Part& part : parts) {
     std::printf("  %-40s %6.3f\n", part.name.c_str(), part.cpu / static_cast<double>(load.records) * 1e6);
@@ -200,9 +208,11 @@ Sample Measure(const std::string& dir, const Load& load) {
   for (grpc::Service* service : (*component)->services()) server.AddService(service);
   RequireOk(server.Start(), "starting the server");
   std::string address = absl::StrCat("127.0.0.1:", server.ports()[0]);
-  double commits = CommitCount();
+  const double commits = CommitCount(), sealed = RowsWritten("\"seal\""), merged = RowsWritten("\"merge\"");
   const Sent sent = SendAll(address, load);
   Sample sample{sent.wall, sent.cpu, static_cast<size_t>(CommitCount() - commits)};
+  sample.sealed = RowsWritten("\"seal\"") - sealed;
+  sample.merged = RowsWritten("\"merge\"") - merged;
   CheckStored(address, load.records);
   (*component)->Shutdown();
   server.Shutdown(absl::Seconds(5));
@@ -225,8 +235,11 @@ int Run(int argc, char** argv) {
     Sample sample = Measure(store.path(), load);
     double raw = RawSyncedWrite(store.path(), load.bytes, std::max<size_t>(sample.commits, 1));
     if (raw <= 0) RequireOk(absl::InternalError("the raw write failed"), "raw disk");
-    std::printf("  %d: %.2f M records/s, %.2f CPU s, %zu commits; raw disk %.2f M records/s\n", repeat + 1,
-                records / sample.wall / 1e6, sample.cpu, sample.commits, records / raw / 1e6);
+    std::printf(
+        "  %d: %.2f M records/s, %.2f CPU s, %zu commits, %.2f M rows sealed meanwhile, %.2f M merged; "
+        "raw disk %.2f M records/s\n",
+        repeat + 1, records / sample.wall / 1e6, sample.cpu, sample.commits, sample.sealed / 1e6, sample.merged / 1e6,
+        records / raw / 1e6);
     walls.push_back(sample.wall);
     cpus.push_back(sample.cpu);
     raws.push_back(raw);

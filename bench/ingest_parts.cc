@@ -10,12 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "bench/bench_report.h"
 #include "common/batch/record_id.h"
-#include "common/clock/clock.h"
 #include "common/kv/kv_store.h"
-#include "control/aggregator/committer.h"
 #include "control/aggregator/dedupe_index.h"
-#include "control/aggregator/kv_record_store.h"
-#include "control/aggregator/sealer.h"
 
 namespace chartly::bench {
 namespace {
@@ -87,27 +83,6 @@ double Logging(const std::vector<std::string>& batches, size_t commits, const st
   return watch.Cpu();
 }
 
-double Sealing(const std::vector<std::string>& batches, const std::string& dir) {
-  auto store = aggregator::KvRecordStore::Open(dir, StoreOptions());
-  RequireOk(store.status(), "opening a store");
-  SystemClock clock;
-  auto committer = aggregator::Committer::Open(**store, clock, size_t{1} << 30);
-  RequireOk(committer.status(), "opening a store");
-  for (const std::string& bytes : batches) {
-    absl::StatusOr<aggregator::PreparedBatch> batch = aggregator::PrepareBatch(bytes);
-    RequireOk(batch.status(), "preparing");
-    aggregator::CommitRequest request;
-    request.batches.push_back(*std::move(batch));
-    RequireOk((*committer)->Commit(std::move(request)).status, "committing");
-  }
-  aggregator::Sealer sealer(**store, **committer, {});
-  Stopwatch watch;
-  RequireOk(sealer.SealNow(1), "sealing");
-  const double cpu = watch.Cpu();
-  (*committer)->Shutdown();
-  return cpu;
-}
-
 }  // namespace
 
 std::vector<Part> MeasureParts(const std::vector<std::string>& batches, size_t commits, const std::string& dir) {
@@ -120,7 +95,6 @@ std::vector<Part> MeasureParts(const std::vector<std::string>& batches, size_t c
   parts.push_back({"of these, two XXH3 a record", Hashing(records)});
   parts.push_back({"telling what is new", Deduping(ids)});
   parts.push_back({"RocksDB, synced as often", Logging(batches, commits, dir + "/log")});
-  parts.push_back({"sealing and merging all of them", Sealing(batches, dir + "/sealed")});
   return parts;
 }
 

@@ -17,6 +17,10 @@ struct Part {
 // own. At most two million records.
 std::vector<Part> MeasureParts(const std::vector<std::string>& batches, size_t commits, const std::string& dir);
 
+// What sealing these batches takes, step by step and all together, and merging what came of it. `dir`: as above. At
+// most two million records.
+std::vector<Part> MeasureSealing(const std::vector<std::string>& batches, const std::string& dir);
+
 }  // namespace chartly::bench
 
 #endif  // CHARTLY_BENCH_INGEST_PARTS_H_
