@@ -20,7 +20,7 @@ namespace chartly::aggregator {
 
 struct MergeOptions {
   uint32_t chunk_rows = 65536;              // rows of a sealed chunk
-  uint64_t seal_rows = uint64_t{1} << 19;   // about that many rows of batches make a part
+  uint64_t seal_rows = uint64_t{1} << 20;   // about that many rows of batches make a part
   size_t seal_bytes = size_t{96} << 20;     // memory of the batches that are sorted together
   uint64_t part_rows = uint64_t{32} << 20;  // parts with more rows are not merged again
   int width = 4;                            // neighbours of about one size that are merged
