@@ -1,8 +1,10 @@
 #include "control/aggregator/dedupe_index.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "absl/base/attributes.h"
@@ -15,13 +17,13 @@ namespace {
 // How many rows ahead slots are fetched from memory.
 constexpr size_t kPrefetchRows = 32;
 constexpr size_t kSupersededEntryBytes = sizeof(std::pair<Hash128, RowLocation>) + 1;
-// What a held batch takes beside its ids, with what the allocator adds.
-constexpr size_t kHeldBatchBytes = 192;
+// What a batch that is held takes beside its ids and its stretches, with what the allocator adds.
+constexpr size_t kBatchBytes = 160;
 
-size_t CapacityFor(size_t entries) { return entries + entries / 4 + 8; }  // at most 80 % full
+size_t CapacityFor(size_t entries) { return entries + entries / 2 + 8; }  // at most two thirds full
 
-size_t BytesOf(const RecordIds& ids) {
-  return (ids.ids.capacity() + ids.keys.capacity()) * sizeof(Hash128) + kHeldBatchBytes;
+size_t IdBytes(const RecordIds& ids) {
+  return (ids.ids.capacity() + ids.keys.capacity()) * sizeof(Hash128) + kBatchBytes;
 }
 
 }  // namespace
@@ -40,67 +42,56 @@ std::map<uint64_t, RowSet> RowsByChunk(const std::vector<RowLocation>& locations
   return chunks;
 }
 
-void DedupeIndex::Shard::Place(Slot slot) {
+void DedupeIndex::Place(Slot slot) {
   size_t at = Home(TagOf(slot));
-  while (slots[at] != 0) at = After(at);
-  slots[at] = slot;
+  while (slots_[at] != 0) at = After(at);
+  slots_[at] = slot;
 }
 
-bool DedupeIndex::Shard::Resize(size_t new_capacity) {
-  auto* fresh = static_cast<Slot*>(std::calloc(new_capacity, sizeof(Slot)));
-  if (fresh == nullptr) return false;
-  std::unique_ptr<Slot[], Free> old(slots.release());
-  const size_t old_capacity = capacity;
-  slots.reset(fresh);
-  capacity = new_capacity;
-  for (size_t i = 0; i < old_capacity; ++i) {
+bool DedupeIndex::Resize(size_t slots) {
+  std::optional<SlotArray> made = SlotArray::Make(slots);
+  if (!made) return false;
+  const SlotArray old = std::exchange(slots_, *std::move(made));
+  for (size_t i = 0; i < old.size(); ++i) {
     if (old[i] != 0) Place(old[i]);
   }
   return true;
 }
 
 inline DedupeIndex::Slot* DedupeIndex::Find(const Hash128& key) {
-  Shard& shard = ShardOf(key);
   const uint64_t tag = TagOf(key);
-  for (size_t at = shard.Home(tag);; at = shard.After(at)) {
-    const Slot slot = shard.slots[at];
-    if (slot == 0 || (TagOf(slot) == tag && held_[HeldOf(slot)].ids->keys[RowOf(slot)] == key)) return &shard.slots[at];
+  for (size_t at = Home(tag);; at = After(at)) {
+    Slot& slot = slots_[at];
+    if (slot == 0) return &slot;
+    if (TagOf(slot) != tag) continue;
+    const Stretch& stretch = stretches_[StretchOf(slot)];
+    if (stretch.ids->keys[stretch.first_row + RowOf(slot)] == key) return &slot;
   }
 }
 
 // Closes the gap by moving later slots of the same probe sequence back, so that no tombstones are needed.
 void DedupeIndex::Erase(const Hash128& key) {
-  Shard& shard = ShardOf(key);
-  auto gap = static_cast<size_t>(Find(key) - shard.slots.get());
-  if (shard.slots[gap] == 0) return;
-  shard.slots[gap] = 0;
-  --shard.used;
-  for (size_t at = shard.After(gap); shard.slots[at] != 0; at = shard.After(at)) {
-    shard.Place(std::exchange(shard.slots[at], 0));
-  }
+  auto gap = static_cast<size_t>(Find(key) - &slots_[0]);
+  if (slots_[gap] == 0) return;
+  slots_[gap] = 0;
+  --used_;
+  for (size_t at = After(gap); slots_[at] != 0; at = After(at)) Place(std::exchange(slots_[at], 0));
 }
 
 // As a call it would be taken for one without effect, and left out.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DedupeIndex::Prefetch(const RecordIds& ids, size_t row) {
-  if (row >= ids.keys.size()) return;
-  const Shard& shard = ShardOf(ids.keys[row]);
-  __builtin_prefetch(shard.slots.get() + shard.Home(TagOf(ids.keys[row])), 1);
+  if (row < ids.keys.size()) __builtin_prefetch(&slots_[Home(TagOf(ids.keys[row]))], 1);
 }
 
 inline DedupeIndex::Version DedupeIndex::At(Slot slot) const {
   if (slot == 0) return {};
-  const Held& held = held_[HeldOf(slot)];
-  return {held.ids->ids[RowOf(slot)], held.observed_us, MakeLocation(held.chunk, RowOf(slot))};
+  const Stretch& stretch = stretches_[StretchOf(slot)];
+  const uint32_t row = stretch.first_row + RowOf(slot);
+  return {stretch.ids->ids[row], stretch.observed_us, MakeLocation(stretch.chunk, row)};
 }
 
 size_t DedupeIndex::bytes() const {
-  return slot_count_ * sizeof(Slot) + held_bytes_ + superseded_.capacity() * kSupersededEntryBytes;
-}
-
-size_t DedupeIndex::size() const {
-  size_t used = 0;
-  for (const Shard& shard : shards_) used += shard.used;
-  return used;
+  return slots_.bytes() + held_bytes_ + superseded_.capacity() * kSupersededEntryBytes;
 }
 
 absl::Status DedupeIndex::Full(size_t max_bytes) const {
@@ -110,61 +101,58 @@ absl::Status DedupeIndex::Full(size_t max_bytes) const {
 }
 
 absl::Status DedupeIndex::Reserve(const std::vector<const RecordIds*>& batches) {
-  RowCounts rows{};
-  size_t all_rows = 0;
+  size_t rows = 0;
   size_t bytes_added = 0;
   for (const RecordIds* ids : batches) {
-    for (const Hash128& key : ids->keys) ++rows[ShardNumber(key)];
-    all_rows += ids->keys.size();
-    bytes_added += BytesOf(*ids);
+    rows += ids->keys.size();
+    bytes_added += IdBytes(*ids);
   }
-  if (held_.size() - free_numbers_.size() + batches.size() >= size_t{1} << kHeldBits) return Full(max_bytes_);
+  bytes_added += ((rows >> kRowBits) + batches.size()) * sizeof(Stretch);
   // In the worst case every row replaces a version, and the table of older content doubles.
-  if (!superseded_.empty() && superseded_.size() + all_rows > superseded_.capacity() / 8 * 7) {
+  if (!superseded_.empty() && superseded_.size() + rows > superseded_.capacity() / 8 * 7) {
     bytes_added += std::max(superseded_.capacity(), size_t{16}) * kSupersededEntryBytes;
   }
-  if (bytes() + bytes_added > max_bytes_ || !GrowFor(rows, max_bytes_ - bytes_added)) return Full(max_bytes_);
-  return absl::OkStatus();
+  const bool fits = bytes() + bytes_added <= max_bytes_ && HasNumbersFor(rows, batches.size());
+  return fits && GrowFor(rows, max_bytes_ - bytes_added) ? absl::OkStatus() : Full(max_bytes_);
 }
 
-bool DedupeIndex::GrowFor(const RowCounts& rows, size_t max_bytes) {
-  size_t growth = 0;
-  std::array<size_t, kShards> target{};
-  for (size_t i = 0; i < kShards; ++i) {
-    const Shard& shard = shards_[i];
-    const size_t needed = CapacityFor(shard.used + rows[i]);
-    if (rows[i] == 0 || needed <= shard.capacity) continue;
-    target[i] = std::max(needed, shard.capacity + shard.capacity / 2);
-    growth += target[i] - shard.capacity;
-  }
-  if (growth == 0) return true;
-  if (bytes() + growth * sizeof(Slot) > max_bytes) return false;
-  for (size_t i = 0; i < kShards; ++i) {
-    if (target[i] == 0) continue;
-    const size_t before = shards_[i].capacity;
-    if (!shards_[i].Resize(target[i])) return false;
-    slot_count_ += target[i] - before;
-  }
-  return true;
+bool DedupeIndex::HasNumbersFor(size_t rows, size_t batches) const {
+  const size_t taken = stretches_.size() - free_numbers_.size();
+  return taken + (rows >> kRowBits) + batches <= size_t{1} << kStretchBits;
 }
 
-uint32_t DedupeIndex::Hold(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk) {
-  held_bytes_ += BytesOf(*ids);
-  Held held{std::move(ids), observed_us, chunk};
-  if (free_numbers_.empty()) {
-    held_.push_back(std::move(held));
-    return static_cast<uint32_t>(held_.size() - 1);
+bool DedupeIndex::GrowFor(size_t rows, size_t max_bytes) {
+  const size_t needed = CapacityFor(used_ + rows);
+  if (needed <= slots_.size()) return true;
+  // While it grows the table is there twice.
+  for (const size_t target : {std::max(needed, 2 * slots_.size()), needed}) {
+    if (bytes() + target * sizeof(Slot) <= max_bytes) return Resize(target);
   }
-  const uint32_t number = free_numbers_.back();
-  free_numbers_.pop_back();
-  held_[number] = std::move(held);
-  return number;
+  return false;
 }
 
-void DedupeIndex::Release(uint32_t held) {
-  held_bytes_ -= BytesOf(*held_[held].ids);
-  held_[held] = Held();
-  free_numbers_.push_back(held);
+DedupeIndex::Stretches DedupeIndex::Hold(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk) {
+  Stretches numbers;
+  for (uint32_t row = 0; row < ids->keys.size(); row += uint32_t{1} << kRowBits) {
+    if (free_numbers_.empty()) {
+      free_numbers_.push_back(static_cast<uint32_t>(stretches_.size()));
+      stretches_.emplace_back();
+    }
+    numbers.push_back(free_numbers_.back());
+    free_numbers_.pop_back();
+    stretches_[numbers.back()] = {ids, observed_us, chunk, row};
+    held_bytes_ += sizeof(Stretch) + (row == 0 ? IdBytes(*ids) : 0);
+  }
+  return numbers;
+}
+
+void DedupeIndex::Release(const Stretches& stretches) {
+  for (uint32_t number : stretches) {
+    Stretch& stretch = stretches_[number];
+    held_bytes_ -= sizeof(Stretch) + (stretch.first_row == 0 ? IdBytes(*stretch.ids) : 0);
+    stretch = Stretch();
+    free_numbers_.push_back(number);
+  }
 }
 
 void DedupeIndex::Supersede(const Hash128& id, RowLocation location) {
@@ -173,22 +161,26 @@ void DedupeIndex::Supersede(const Hash128& id, RowLocation location) {
 
 std::vector<uint32_t> DedupeIndex::Undecided(const RecordIds& ids, int64_t observed_us) {
   std::vector<uint32_t> rows;
+  if (used_ == 0) {
+    rows.resize(ids.keys.size());
+    std::iota(rows.begin(), rows.end(), 0);
+    return rows;
+  }
   for (size_t row = 0; row < kPrefetchRows; ++row) Prefetch(ids, row);
   for (size_t row = 0; row < ids.keys.size(); ++row) {
     Prefetch(ids, row + kPrefetchRows);
-    const bool empty = ShardOf(ids.keys[row]).capacity == 0;
-    const Version newest = empty ? Version() : At(*Find(ids.keys[row]));
+    const Version newest = At(*Find(ids.keys[row]));
     const bool decided = newest.location != 0 && (newest.id == ids.ids[row] || newest.observed_us <= observed_us);
     if (!decided) rows.push_back(static_cast<uint32_t>(row));
   }
   return rows;
 }
 
-DedupeOutcome DedupeIndex::Apply(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk,
+DedupeOutcome DedupeIndex::Apply(const RecordIdsPtr& batch, int64_t observed_us, uint64_t chunk,
                                  const SealedVersions& sealed) {
   DedupeOutcome outcome;
   const RecordIds& ids = *batch;
-  const uint32_t held = Hold(std::move(batch), observed_us, chunk);
+  const Stretches held = Hold(batch, observed_us, chunk);
   for (size_t row = 0; row < kPrefetchRows; ++row) Prefetch(ids, row);
   for (uint32_t row = 0; row < ids.keys.size(); ++row) {
     Prefetch(ids, row + kPrefetchRows);
@@ -217,7 +209,7 @@ DedupeOutcome DedupeIndex::Apply(RecordIdsPtr batch, int64_t observed_us, uint64
         Supersede(newest.id, newest.location);
         replaced_.push_back({key, *slot});
       } else {
-        ++ShardOf(key).used;
+        ++used_;
       }
       *slot = MakeSlot(key, held, row);
     } else if (auto seen = superseded_.find(id); seen != superseded_.end()) {
@@ -235,30 +227,24 @@ DedupeOutcome DedupeIndex::Apply(RecordIdsPtr batch, int64_t observed_us, uint64
     ++outcome.stored_count;
   }
   if (outcome.stored_count > 0) {
-    newly_held_.push_back(held);
+    newly_held_.insert(newly_held_.end(), held.begin(), held.end());
   } else {
     Release(held);
   }
   return outcome;
 }
 
-// For what is stored, whatever the bound is.
-void DedupeIndex::ForceRoom(const RecordIds& ids, const RowSet& rows) {
-  RowCounts counts{};
-  rows.ForEach(0, [&](uint32_t row) {
-    if (row < ids.keys.size()) ++counts[ShardNumber(ids.keys[row])];
-    return true;
-  });
-  const bool has_number = held_.size() < (size_t{1} << kHeldBits) || !free_numbers_.empty();
+void DedupeIndex::ForceRoom(const RecordIds& ids) {
+  const size_t rows = ids.keys.size();
   // The machine itself is out of memory.
-  if (!has_number || !GrowFor(counts, std::numeric_limits<size_t>::max())) std::abort();
+  if (!HasNumbersFor(rows, 1) || !GrowFor(rows, std::numeric_limits<size_t>::max())) std::abort();
 }
 
-void DedupeIndex::Load(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk, const RowSet& stored,
+void DedupeIndex::Load(const RecordIdsPtr& batch, int64_t observed_us, uint64_t chunk, const RowSet& stored,
                        const RowSet& superseded) {
   const RecordIds& ids = *batch;
-  ForceRoom(ids, stored);
-  const uint32_t held = Hold(std::move(batch), observed_us, chunk);
+  ForceRoom(ids);
+  const Stretches held = Hold(batch, observed_us, chunk);
   stored.ForEach(0, [&](uint32_t row) {
     if (row >= ids.keys.size()) return false;
     Prefetch(ids, row + kPrefetchRows);
@@ -269,17 +255,17 @@ void DedupeIndex::Load(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk, 
     Slot* const slot = Find(ids.keys[row]);
     if (*slot != 0) return true;
     *slot = MakeSlot(ids.keys[row], held, row);
-    ++ShardOf(ids.keys[row]).used;
+    ++used_;
     return true;
   });
   if (stored.empty()) Release(held);
 }
 
-std::vector<RowLocation> DedupeIndex::Replay(RecordIdsPtr batch, int64_t observed_us, uint64_t chunk,
+std::vector<RowLocation> DedupeIndex::Replay(const RecordIdsPtr& batch, int64_t observed_us, uint64_t chunk,
                                              const RowSet& stored) {
   const RecordIds& ids = *batch;
-  ForceRoom(ids, stored);
-  const uint32_t held = Hold(std::move(batch), observed_us, chunk);
+  ForceRoom(ids);
+  const Stretches held = Hold(batch, observed_us, chunk);
   std::vector<RowLocation> superseded;
   stored.ForEach(0, [&](uint32_t row) {
     if (row >= ids.keys.size()) return false;
@@ -295,7 +281,7 @@ std::vector<RowLocation> DedupeIndex::Replay(RecordIdsPtr batch, int64_t observe
       superseded.push_back(newest.location);
       superseded_.try_emplace(newest.id, newest.location);
     } else {
-      ++ShardOf(ids.keys[row]).used;
+      ++used_;
     }
     *slot = MakeSlot(ids.keys[row], held, row);
     return true;
@@ -306,13 +292,13 @@ std::vector<RowLocation> DedupeIndex::Replay(RecordIdsPtr batch, int64_t observe
 
 void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
   auto sealed = [&](uint64_t chunk) { return std::binary_search(chunks.begin(), chunks.end(), chunk); };
-  std::vector<bool> gone(held_.size(), false);
+  std::vector<bool> gone(stretches_.size(), false);
   bool any = false;
-  for (size_t i = 0; i < held_.size(); ++i) {
-    gone[i] = held_[i].ids != nullptr && sealed(held_[i].chunk);
+  for (size_t i = 0; i < stretches_.size(); ++i) {
+    gone[i] = stretches_[i].ids != nullptr && sealed(stretches_[i].chunk);
     any = any || gone[i];
   }
-  if (any) ForgetHeld(gone);
+  if (any) ForgetStretches(gone);
   absl::flat_hash_map<Hash128, RowLocation> kept;
   for (const auto& [id, location] : superseded_) {
     if (!sealed(LocationChunk(location))) kept.emplace(id, location);
@@ -320,36 +306,32 @@ void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
   superseded_ = std::move(kept);
 }
 
-void DedupeIndex::ForgetHeld(const std::vector<bool>& gone) {
+void DedupeIndex::ForgetStretches(const std::vector<bool>& gone) {
   std::vector<Slot> kept;
-  for (Shard& shard : shards_) {
-    kept.clear();
-    for (size_t i = 0; i < shard.capacity; ++i) {
-      if (shard.slots[i] != 0 && !gone[HeldOf(shard.slots[i])]) kept.push_back(shard.slots[i]);
-    }
-    if (kept.size() == shard.used) continue;
-    if (kept.empty()) {
-      slot_count_ -= shard.capacity;
-      shard = Shard();
-      continue;
-    }
-    std::memset(shard.slots.get(), 0, shard.capacity * sizeof(Slot));
-    shard.used = kept.size();
-    // What the next batches need again is not given back.
-    const size_t before = shard.capacity;
-    const size_t needed = CapacityFor(kept.size());
-    if (needed < before / 4 && shard.Resize(needed)) slot_count_ -= before - needed;
-    for (Slot slot : kept) shard.Place(slot);
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i] != 0 && !gone[StretchOf(slots_[i])]) kept.push_back(slots_[i]);
   }
+  used_ = kept.size();
+  slots_.Clear();
+  // What the next batches need again is not given back.
+  const size_t needed = CapacityFor(used_);
+  if (used_ == 0) {
+    slots_ = SlotArray();
+  } else if (needed < slots_.size() / 4) {
+    Resize(needed);
+  }
+  for (Slot slot : kept) Place(slot);
+  Stretches numbers;
   for (uint32_t i = 0; i < gone.size(); ++i) {
-    if (gone[i]) Release(i);
+    if (gone[i]) numbers.push_back(i);
   }
+  Release(numbers);
 }
 
 void DedupeIndex::Clear() {
-  for (Shard& shard : shards_) shard = Shard();
-  slot_count_ = 0;
-  held_ = std::vector<Held>(1);
+  slots_ = SlotArray();
+  used_ = 0;
+  stretches_ = std::vector<Stretch>(1);
   free_numbers_.clear();
   held_bytes_ = 0;
   superseded_.clear();
@@ -364,13 +346,16 @@ void DedupeIndex::Commit() {
 
 void DedupeIndex::Undo() {
   for (auto one = replaced_.rbegin(); one != replaced_.rend(); ++one) *Find(one->key) = one->slot;
-  for (uint32_t held : newly_held_) {
-    for (const Hash128& key : held_[held].ids->keys) {
-      if (HeldOf(*Find(key)) == held) Erase(key);
+  for (uint32_t number : newly_held_) {
+    const Stretch& stretch = stretches_[number];
+    const std::vector<Hash128>& keys = stretch.ids->keys;
+    const size_t end = std::min(keys.size(), stretch.first_row + (size_t{1} << kRowBits));
+    for (size_t row = stretch.first_row; row < end; ++row) {
+      if (StretchOf(*Find(keys[row])) == number) Erase(keys[row]);
     }
   }
   // Not before: until here slots of one lie among those of others.
-  for (uint32_t held : newly_held_) Release(held);
+  Release(newly_held_);
   for (const Hash128& id : newly_superseded_) superseded_.erase(id);
   Commit();
 }

@@ -7,13 +7,12 @@
 //
 // It keeps the ids of the batches as they were computed; the table of keys has eight bytes a slot, which say in which
 // batch and row the newest version lies and tell most other keys apart. A new key costs one cache miss, which is asked
-// for ahead, and nothing is copied. Sharded open addressing; growth moves one small shard at a time, without the keys.
+// for ahead, and nothing is copied. Open addressing by the first bits of the key, so that slots are in order of keys,
+// as far as they find room: growth reads one table and fills another from front to back, without the keys.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 #define CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 
-#include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "absl/status/status.h"
 #include "common/batch/record_id.h"
 #include "control/aggregator/row_set.h"
+#include "control/aggregator/slot_array.h"
 
 namespace chartly::aggregator {
 
@@ -73,12 +73,13 @@ class DedupeIndex {
   std::vector<uint32_t> Undecided(const RecordIds& ids, int64_t observed_us);
   // Decides every row of a batch. Requires: Reserve succeeded for it, and only its batches were applied since; `sealed`
   // has what parts know of its undecided rows.
-  DedupeOutcome Apply(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk, const SealedVersions& sealed = {});
+  DedupeOutcome Apply(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk, const SealedVersions& sealed = {});
   // Takes the stored rows of an unsealed batch in. Those in `superseded` are not newest.
-  void Load(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk, const RowSet& stored, const RowSet& superseded);
+  void Load(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored,
+            const RowSet& superseded);
   // Decides the stored rows of a chunk as they were decided then; returns the rows they superseded. For stores that do
   // not say.
-  std::vector<RowLocation> Replay(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk, const RowSet& stored);
+  std::vector<RowLocation> Replay(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored);
   // Forgets the rows of these batches, which are sorted: they are sealed. Requires: no changes since Commit.
   void Forget(const std::vector<uint64_t>& chunks);
 
@@ -90,88 +91,79 @@ class DedupeIndex {
   void Undo();
 
   size_t bytes() const;
-  size_t size() const;
+  size_t size() const { return used_; }
 
  private:
-  // From the highest bit on: a tag, the first bits of the low half of the key, which also say where in its shard the
-  // slot is sought; the number of a held batch; the row. 0 is free.
+  // From the highest bit on: a tag, the first bits of the key, by which its place is found; the number of a stretch;
+  // the row there. 0 is free.
   using Slot = uint64_t;
-  static constexpr int kRowBits = 16;
-  static constexpr int kHeldBits = 26;
-  static constexpr int kTagBits = 22;
-  static constexpr size_t kShards = 256;
+  static constexpr int kRowBits = 8;
+  static constexpr int kStretchBits = 26;
+  static constexpr int kTagBits = 30;
 
-  // A batch with stored rows.
-  struct Held {
+  // Rows of a batch with stored rows, as many as kRowBits count.
+  struct Stretch {
     RecordIdsPtr ids;  // null: the number is free
     int64_t observed_us = 0;
     uint64_t chunk = 0;
+    uint32_t first_row = 0;
   };
+  using Stretches = std::vector<uint32_t>;  // the numbers of those of a batch, in order
   struct Version {
     Hash128 id;
     int64_t observed_us = 0;
     RowLocation location = 0;  // 0: none
-  };
-  struct Free {
-    void operator()(Slot* slots) const { std::free(slots); }
-  };
-  struct Shard {
-    std::unique_ptr<Slot[], Free> slots;
-    size_t capacity = 0;
-    size_t used = 0;
-    size_t Home(uint64_t tag) const { return static_cast<size_t>(tag * capacity >> kTagBits); }
-    size_t After(size_t slot) const { return slot + 1 == capacity ? 0 : slot + 1; }
-    // Puts it where it is found, among keys that are not its own.
-    void Place(Slot slot);
-    // False, and nothing is changed, if there is no memory.
-    bool Resize(size_t new_capacity);
   };
   // What a change replaced.
   struct Replaced {
     Hash128 key;
     Slot slot;
   };
-  using RowCounts = std::array<uint32_t, kShards>;
 
   static uint64_t TagOf(const Hash128& key) { return key.low >> (64 - kTagBits); }
-  static uint64_t TagOf(Slot slot) { return slot >> (kRowBits + kHeldBits); }
-  static uint32_t HeldOf(Slot slot) {
-    return static_cast<uint32_t>(slot >> kRowBits) & ((uint32_t{1} << kHeldBits) - 1);
+  static uint64_t TagOf(Slot slot) { return slot >> (kRowBits + kStretchBits); }
+  static uint32_t StretchOf(Slot slot) {
+    return static_cast<uint32_t>(slot >> kRowBits) & ((uint32_t{1} << kStretchBits) - 1);
   }
   static uint32_t RowOf(Slot slot) { return static_cast<uint32_t>(slot) & ((uint32_t{1} << kRowBits) - 1); }
-  static Slot MakeSlot(const Hash128& key, uint32_t held, uint32_t row) {
-    return TagOf(key) << (kRowBits + kHeldBits) | uint64_t{held} << kRowBits | row;
+  static Slot MakeSlot(const Hash128& key, const Stretches& stretches, uint32_t row) {
+    const uint64_t within = row & ((uint32_t{1} << kRowBits) - 1);
+    return TagOf(key) << (kRowBits + kStretchBits) | uint64_t{stretches[row >> kRowBits]} << kRowBits | within;
   }
-  static size_t ShardNumber(const Hash128& key) { return key.high >> 56; }
 
-  Shard& ShardOf(const Hash128& key) { return shards_[ShardNumber(key)]; }
-  // The slot of the key or a free one.
+  size_t Home(uint64_t tag) const { return static_cast<size_t>(tag * slots_.size() >> kTagBits); }
+  size_t After(size_t slot) const { return slot + 1 == slots_.size() ? 0 : slot + 1; }
+  // The slot of the key or a free one. Requires: there are slots.
   Slot* Find(const Hash128& key);
   void Erase(const Hash128& key);
+  // Puts it where it is found, among keys that are not its own.
+  void Place(Slot slot);
   void Prefetch(const RecordIds& ids, size_t row);
   Version At(Slot slot) const;
   absl::Status Full(size_t max_bytes) const;
-  // Makes room for that many rows more by shard.
-  bool GrowFor(const RowCounts& rows, size_t max_bytes);
-  // Takes the batch among those that are held; gives it its number.
-  uint32_t Hold(RecordIdsPtr ids, int64_t observed_us, uint64_t chunk);
-  void Release(uint32_t held);
+  bool HasNumbersFor(size_t rows, size_t batches) const;
+  // Makes room for that many keys more.
+  bool GrowFor(size_t rows, size_t max_bytes);
+  bool Resize(size_t slots);
+  Stretches Hold(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk);
+  void Release(const Stretches& stretches);
   void Supersede(const Hash128& id, RowLocation location);
-  void ForceRoom(const RecordIds& ids, const RowSet& rows);
-  void ForgetHeld(const std::vector<bool>& gone);
+  // For what is stored, whatever the bound is.
+  void ForceRoom(const RecordIds& ids);
+  void ForgetStretches(const std::vector<bool>& gone);
 
   size_t max_bytes_;
-  std::array<Shard, kShards> shards_;
-  size_t slot_count_ = 0;                          // of all shards
-  std::vector<Held> held_ = std::vector<Held>(1);  // by number; 0 is none
-  std::vector<uint32_t> free_numbers_;
+  SlotArray slots_;
+  size_t used_ = 0;
+  std::vector<Stretch> stretches_ = std::vector<Stretch>(1);  // by number; 0 is none
+  Stretches free_numbers_;
   size_t held_bytes_ = 0;
   // Content that a record had before its newest version, and where it lies.
   absl::flat_hash_map<Hash128, RowLocation> superseded_;
-  // What Undo needs. Replacements are taken back first, newest first; what then still lies in a batch that is new was
+  // What Undo needs. Replacements are taken back first, newest first; what then still lies in a stretch that is new was
   // inserted.
   std::vector<Replaced> replaced_;
-  std::vector<uint32_t> newly_held_;
+  Stretches newly_held_;
   std::vector<Hash128> newly_superseded_;
 };
 
