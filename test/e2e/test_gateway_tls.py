@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -129,6 +130,39 @@ def test_a_renewed_certificate_is_served_without_a_dropped_connection(secure, au
     metrics.request("GET", "/metrics")
     text = metrics.getresponse().read().decode()
     assert 'chartly_tls_reloads_total{outcome="refused"} 1' in text
+
+
+def test_200_certificates_take_each_others_place_under_load_and_no_request_fails(secure, authority):
+    stop, answered, failed = threading.Event(), [0] * 4, []
+
+    def load(number):
+        kept = secure.connect()
+        while not stop.is_set():
+            try:
+                for connection in (kept, secure.connect()):
+                    connection.request("GET", "/api/status")
+                    answer = connection.getresponse()
+                    answer.read()
+                    assert answer.status == 200, answer.status
+                    answered[number] += 1
+                    if connection is not kept:
+                        connection.close()
+            except Exception as error:  # of any kind: none may fail
+                failed.append(repr(error))
+                return
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(len(answered))]
+    for thread in threads:
+        thread.start()
+    for number in range(200):
+        before = sum(answered)
+        authority.issue(secure.certificate, secure.tls_key, f"renewed-{number}")
+        assert secure.served_name() == f"renewed-{number}"
+        wait_until(lambda b=before: failed or sum(answered) > b, "requests meanwhile")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert min(answered) >= 10, answered
 
 
 def test_a_gateway_does_not_start_with_half_a_pair(tmp_path, authority):
