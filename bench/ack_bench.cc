@@ -197,9 +197,7 @@ std::vector<double> RawSyncs(const std::string& dir, size_t bytes, int count) {
   for (int i = 0; i < count; ++i) {
     for (char& byte : piece) byte = static_cast<char>(byte * 31 + i + 7);
     Stopwatch watch;
-    const bool written =
-        ::write(fd, piece.data(), piece.size()) == static_cast<ssize_t>(piece.size()) && ::fdatasync(fd) == 0;
-    RequireOk(written ? absl::OkStatus() : absl::InternalError("the raw write failed"), "raw disk");
+    RequireOk(AppendSynced(fd, piece) ? absl::OkStatus() : absl::InternalError("the raw write failed"), "raw disk");
     seconds.push_back(watch.Wall());
   }
   ::close(fd);

@@ -133,9 +133,7 @@ void LogWriter::Run() {
       entries.swap(waiting_);
       bytes.swap(bytes_);
     }
-    const bool written =
-        ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && ::fdatasync(fd_) == 0;
-    RequireOk(written ? absl::OkStatus() : absl::InternalError("a write failed"), "the bare log");
+    RequireOk(AppendSynced(fd_, bytes) ? absl::OkStatus() : absl::InternalError("a write failed"), "the bare log");
     for (const Entry& entry : entries) entry.stream->Durable(entry.seq);
   }
 }

@@ -93,6 +93,10 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
+bool AppendSynced(int fd, const std::string& bytes) {
+  return ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && ::fdatasync(fd) == 0;
+}
+
 double RawSyncedWrite(const std::string& dir, size_t bytes, size_t pieces) {
   std::string path = dir + "/raw";
   int fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
@@ -108,7 +112,7 @@ double RawSyncedWrite(const std::string& dir, size_t bytes, size_t pieces) {
   Stopwatch watch;
   bool written = true;
   for (size_t i = 0; i < pieces && written; ++i) {
-    written = ::write(fd, piece.data(), piece.size()) == static_cast<ssize_t>(piece.size()) && ::fdatasync(fd) == 0;
+    written = AppendSynced(fd, piece);
   }
   double seconds = watch.Wall();
   ::close(fd);

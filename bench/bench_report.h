@@ -47,6 +47,8 @@ class Stopwatch {
 
 double Median(std::vector<double> values);
 
+// Appends to the file in one write and has the disk keep it.
+bool AppendSynced(int fd, const std::string& bytes);
 // Seconds to append `bytes` in `pieces` equal writes, each followed by fdatasync; negative if it failed.
 double RawSyncedWrite(const std::string& dir, size_t bytes, size_t pieces);
 

@@ -11,6 +11,7 @@
 #include "common/status/status.h"
 #include "common/x509/certificate.h"
 #include "control/auth/auth_component.h"
+#include "control/auth/control_files_for_test.h"
 #include "test/support/test.h"
 
 namespace chartly::auth {
@@ -45,30 +46,14 @@ struct TlsAuth {
     component = *std::move(opened);
     authenticator.SetDirectory(*component);
     server.Listen("127.0.0.1:0");
-    server.UseTls(ControlFiles());
+    server.UseTls(WriteControlFilesForTest(dir));
     for (grpc::Service* service : component->services()) server.AddService(service);
     REQUIRE_OK(server.Start());
   }
   ~TlsAuth() { server.Shutdown(absl::Seconds(1)); }
 
   rpc::TlsFiles Files(const std::string& name, const x509::CertificateTerms& terms, const std::string& authority_dir) {
-    auto authority = x509::Authority::LoadOrCreate(authority_dir, system.Now());
-    REQUIRE_OK(authority);
-    auto key = x509::MakePrivateKey();
-    REQUIRE_OK(key);
-    auto certificate = authority->Sign(*x509::MakeRequest(*key), terms);
-    REQUIRE_OK(certificate);
-    REQUIRE_OK(x509::WriteIdentity(dir.File(name), *key, *certificate));
-    return {dir.File("tls/authority.pem"), dir.File(name), dir.File(name)};
-  }
-  rpc::TlsFiles ControlFiles() {
-    x509::CertificateTerms terms;
-    terms.uri = rpc::kControlPlaneUri;
-    terms.dns_names = {rpc::kControlPlaneName};
-    terms.usage = x509::Usage::kServerAndClient;
-    terms.not_before = system.Now();
-    terms.not_after = system.Now() + absl::Hours(1);
-    return Files("control.pem", terms, dir.File("tls"));
+    return WriteFilesForTest(dir, name, terms, authority_dir);
   }
   std::string Address() const { return absl::StrCat("127.0.0.1:", server.ports()[0]); }
   std::unique_ptr<v1::AuthService::Stub> Stub(const rpc::TlsFiles& files, const std::string& key = "") {

@@ -5,15 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/clock/clock.h"
-#include "common/rpc/drone_identity.h"
 #include "common/rpc/health_check.h"
 #include "common/rpc/peers.h"
 #include "common/rpc/raw_client_for_test.h"
 #include "common/rpc/rpc_server.h"
 #include "common/telemetry/metrics.h"
-#include "common/x509/authority.h"
-#include "common/x509/certificate.h"
+#include "control/auth/control_files_for_test.h"
 #include "test/support/test.h"
 
 namespace chartly::auth {
@@ -24,24 +21,10 @@ using testing::Eventually;
 
 struct Fixture {
   testing::TempDir dir;
-  rpc::TlsFiles files{dir.File("tls/authority.pem"), dir.File("control.pem"), dir.File("control.pem")};
+  rpc::TlsFiles files = WriteControlFilesForTest(dir);
   rpc::RpcServer server;
 
   Fixture() {
-    const absl::Time now = SystemClock().Now();
-    auto authority = x509::Authority::LoadOrCreate(dir.File("tls"), now);
-    REQUIRE_OK(authority);
-    x509::CertificateTerms terms;
-    terms.uri = rpc::kControlPlaneUri;
-    terms.dns_names = {rpc::kControlPlaneName};
-    terms.usage = x509::Usage::kServerAndClient;
-    terms.not_before = now;
-    terms.not_after = now + absl::Hours(1);
-    auto key = x509::MakePrivateKey();
-    REQUIRE_OK(key);
-    auto certificate = authority->Sign(*x509::MakeRequest(*key), terms);
-    REQUIRE_OK(certificate);
-    REQUIRE_OK(x509::WriteIdentity(files.certificate, *key, *certificate));
     server.Listen("127.0.0.1:0");
     server.UseTls(files);
     REQUIRE_OK(server.Start());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -14,8 +15,30 @@
 #include "common/chunk/chunk.h"
 #include "common/status/status.h"
 #include "control/reporter/batch_source.h"
+#include "test/support/test.h"
 
 namespace chartly::reporter {
+
+// A batch with these columns, of rows with a value of each.
+inline std::string BatchOf(const std::vector<std::pair<Role, std::string>>& columns,
+                           const std::vector<std::vector<Value>>& rows) {
+  BatchBuilder builder;
+  BatchHeader origin;
+  origin.set_profile_id("p");
+  origin.set_run_id("r");
+  builder.SetOrigin(origin);
+  std::vector<size_t> places;
+  for (const auto& [role, name] : columns) places.push_back(builder.AddColumn(role, name));
+  uint32_t n = 0;
+  for (const std::vector<Value>& row : rows) {
+    builder.BeginRow(1, ++n);
+    for (size_t i = 0; i < places.size(); ++i) builder.Set(places[i], row[i]);
+    builder.EndRow();
+  }
+  absl::StatusOr<std::string> bytes = builder.Finish();
+  REQUIRE_OK(bytes);
+  return *std::move(bytes);
+}
 
 struct StoredBatch {
   std::string bytes;

@@ -26,23 +26,10 @@ struct TestRow {
 };
 
 std::string BatchOf(const std::vector<TestRow>& rows, const std::string& measure) {
-  BatchBuilder builder;
-  const size_t geo = builder.AddColumn(Role::kDim, "geo");
-  const size_t time = builder.AddColumn(Role::kDim, "time");
-  const size_t tag = builder.AddColumn(Role::kAttr, "tag");
-  const size_t number = builder.AddColumn(Role::kMeasure, measure);
-  uint32_t n = 0;
-  for (const TestRow& row : rows) {
-    builder.BeginRow(1, ++n);
-    builder.Set(geo, row.geo);
-    builder.Set(time, row.time);
-    builder.Set(tag, row.tag);
-    builder.Set(number, row.measure);
-    builder.EndRow();
-  }
-  absl::StatusOr<std::string> bytes = builder.Finish();
-  REQUIRE_OK(bytes);
-  return *bytes;
+  std::vector<std::vector<Value>> values;
+  for (const TestRow& row : rows) values.push_back({row.geo, row.time, row.tag, row.measure});
+  return reporter::BatchOf({{Role::kDim, "geo"}, {Role::kDim, "time"}, {Role::kAttr, "tag"}, {Role::kMeasure, measure}},
+                           values);
 }
 
 void SortByGeo(std::vector<TestRow>& rows) {

@@ -19,25 +19,9 @@ struct TestRow {
 };
 
 std::string BatchOf(const std::string& measure, const std::vector<TestRow>& rows) {
-  BatchBuilder builder;
-  BatchHeader origin;
-  origin.set_profile_id("p");
-  origin.set_run_id("r");
-  builder.SetOrigin(origin);
-  size_t country = builder.AddColumn(Role::kDim, "country");
-  size_t year = builder.AddColumn(Role::kDim, "year");
-  size_t number = builder.AddColumn(Role::kMeasure, measure);
-  uint32_t n = 0;
-  for (const TestRow& row : rows) {
-    builder.BeginRow(1, ++n);
-    builder.Set(country, row.country);
-    builder.Set(year, row.year);
-    builder.Set(number, row.measure);
-    builder.EndRow();
-  }
-  absl::StatusOr<std::string> bytes = builder.Finish();
-  REQUIRE_OK(bytes);
-  return *bytes;
+  std::vector<std::vector<Value>> values;
+  for (const TestRow& row : rows) values.push_back({row.country, row.year, row.measure});
+  return reporter::BatchOf({{Role::kDim, "country"}, {Role::kDim, "year"}, {Role::kMeasure, measure}}, values);
 }
 
 // The answer, which must be the same over batches and over sealed chunks.
