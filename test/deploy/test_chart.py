@@ -223,8 +223,8 @@ def differences(a, b, path=""):
 
 
 def test_D52_staging_differs_from_prod_only_in_size():
-    allowed = re.compile(r"\.resources\.|\.replicas$|\.storage$|^\.(dedupeMemory|storeMemory|spoolBytes)"
-                         r"|\.(DEDUPE_MEMORY|STORE_MEMORY|SPOOL_BYTES)$|\.configMapRef\.name$|\.sizeLimit$")
+    allowed = re.compile(r"\.resources\.|\.replicas$|\.storage$|^\.(dedupeMemory|storeMemory|memory|spoolBytes)"
+                         r"|\.(DEDUPE_MEMORY|STORE_MEMORY|REPORT_MEMORY|SPOOL_BYTES)$|\.configMapRef\.name$|\.sizeLimit$")
 
     def by_name(name):
         result = {}

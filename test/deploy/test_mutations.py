@@ -127,6 +127,7 @@ MUTATIONS = {
     "F92 no limit": (rules.test_F92_resources_are_set_and_bounded, drop("resources", "limits", "memory")),
     "F92 a request above its limit": (rules.test_F92_resources_are_set_and_bounded, put("resources", "requests", "cpu", "64")),
     "F92 an index above the limit": (rules.test_F92_the_bounds_of_memory_fit_below_the_limit, setting("DEDUPE_MEMORY", "64GB")),
+    "F92 reports above the limit": (rules.test_F92_the_bounds_of_memory_fit_below_the_limit, setting("REPORT_MEMORY", "64GB")),
     "L155 less before more": (rules.test_B13_L151_L155_rollouts_are_controlled,
                               put("spec", "strategy", {"type": "Recreate"}, of=workload)),
     "B13 no history": (rules.test_B13_L151_L155_rollouts_are_controlled, put("spec", "revisionHistoryLimit", 0, of=workload)),

@@ -211,6 +211,8 @@ def test_F92_the_bounds_of_memory_fit_below_the_limit(rendered):
         if component(each) == "aggregator":
             data = maps["aggregator"]
             assert amount(data["DEDUPE_MEMORY"]) + amount(data["STORE_MEMORY"]) <= 0.7 * limit
+        if component(each) == "reporter":
+            assert amount(maps["reporter"]["REPORT_MEMORY"]) <= 0.7 * limit
         if component(each) == "drone" and each["kind"] == "StatefulSet":
             claim = each["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
             assert amount(maps["drone"]["SPOOL_BYTES"]) + amount(maps["drone"]["CAPTURE_BYTES"]) < amount(claim)

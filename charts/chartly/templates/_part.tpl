@@ -53,6 +53,9 @@ ADMIN: 0.0.0.0:{{ .part.adminPort }}
 DEDUPE_MEMORY: {{ .root.Values.aggregator.dedupeMemory | quote }}
 STORE_MEMORY: {{ .root.Values.aggregator.storeMemory | quote }}
 {{- end }}
+{{- if eq .part.name "reporter" }}
+REPORT_MEMORY: {{ .root.Values.reporter.memory | quote }}
+{{- end }}
 {{- if and .root.Values.backup.enabled (eq .part.name "observer") }}
 BACKUP_KEEP: {{ .root.Values.backup.keep | quote }}
 {{- with .root.Values.backup.bucket }}
@@ -314,6 +317,9 @@ spec:
 {{- if eq .part.name "aggregator" }}
 - --dedupe-memory=$(DEDUPE_MEMORY)
 - --store-memory=$(STORE_MEMORY)
+{{- end }}
+{{- if eq .part.name "reporter" }}
+- --report-memory=$(REPORT_MEMORY)
 {{- end }}
 {{- if and (eq .part.name "auth") .root.Values.auth.oidc.issuer }}
 {{- include "chartly.oidcArguments" .values.oidc | nindent 0 }}
