@@ -103,7 +103,7 @@ absl::Status ChunkReader::DecodeSource(absl::string_view bytes, ColumnData& out,
 
 absl::Status ChunkReader::Decode(size_t column, ColumnData& out, ChunkScratch& scratch) const {
   const ChunkColumn& description = columns_[column];
-  out.Clear();
+  out.ClearFor(description.type);
   out.role = description.role;
   out.name = description.name;
   out.type = description.type;

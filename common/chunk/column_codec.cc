@@ -308,6 +308,7 @@ class ValueDecoder {
   }
 
   bool EachText() {
+    column_.codes.clear();
     if (!DecodeTexts(in_, present_, column_.text_ends, column_.heap, scratch_)) return false;
     if (column_.nulls.empty()) return true;
     // An empty text in a null row ends where the one before it does.
@@ -336,6 +337,7 @@ class ValueDecoder {
     high->resize(present_);
     if (!DecodeIntegers(in_, present_, low->data(), scratch_)) return false;
     if (!DecodeIntegers(in_, present_, high->data(), scratch_)) return false;
+    column_.integers.clear();
     column_.wide.resize(column_.rows);
     for (size_t i = 0; i < present_; ++i) {
       column_.wide[i] = absl::MakeInt128((*high)[i], static_cast<uint64_t>((*low)[i]));
@@ -377,6 +379,7 @@ class ValueDecoder {
 // Zeros and empty texts, where all rows are null.
 void FillWithNothing(ColumnData& column) {
   if (column.type == ValueType::kText) {
+    column.codes.clear();
     column.text_ends.assign(column.rows, 0);
   } else if (column.type == ValueType::kFloat) {
     column.floats.assign(column.rows, 0);

@@ -144,6 +144,19 @@ void ColumnData::Clear() {
   codes.clear();
 }
 
+void ColumnData::ClearFor(ValueType wanted) {
+  std::vector<int64_t> kept_integers = std::move(integers);
+  std::vector<double> kept_floats = std::move(floats);
+  std::vector<uint32_t> kept_codes = std::move(codes);
+  if (wanted != ValueType::kFloat) kept_floats.clear();
+  if (wanted != ValueType::kText) kept_codes.clear();
+  if (wanted == ValueType::kFloat || wanted == ValueType::kText) kept_integers.clear();
+  Clear();
+  integers = std::move(kept_integers);
+  floats = std::move(kept_floats);
+  codes = std::move(kept_codes);
+}
+
 void UniteScales(ColumnData& column) { Unite(column, column.scales, column.scale); }
 void UniteOffsets(ColumnData& column) { Unite(column, column.offsets_minutes, column.offset_minutes); }
 

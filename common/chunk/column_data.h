@@ -77,6 +77,9 @@ struct ColumnData {
   size_t MemoryBytes() const;
   // Forgets the rows, not the memory.
   void Clear();
+  // The same before values of that type are written: those that the type mostly has, one a row, keep their length and
+  // hold anything, since it takes as long to make them zero as to write them.
+  void ClearFor(ValueType type);
 };
 
 // Columns of the same number of rows, in order of (role, name, type), each triple once.

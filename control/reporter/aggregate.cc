@@ -35,10 +35,10 @@ Value FloatOrNull(long double number) {
 // The values of the rows that are there.
 class Present {
  public:
-  Present(const Column& column, const uint32_t* rows, size_t count) : column_(column), rows_(rows), count_(count) {}
+  Present(const Column& column, RowSpan rows) : column_(column), rows_(rows) {}
   template <typename Take>
   void Each(Take&& take) const {
-    for (size_t i = 0; i < count_; ++i) {
+    for (size_t i = 0; i < rows_.size(); ++i) {
       if (!column_.IsNull(rows_[i])) take(column_.Get(rows_[i]));
     }
   }
@@ -52,8 +52,7 @@ class Present {
 
  private:
   const Column& column_;
-  const uint32_t* rows_;
-  size_t count_;
+  const RowSpan rows_;
 };
 
 Value Count(const Present& present) {
@@ -129,12 +128,17 @@ Value Stddev(const std::vector<double>& numbers) {
 }
 
 // As the statistics of a report have it, of the pairs that are numbers on both sides.
-Value Coefficient(AggregateFunction function, const Column& x, const Column& y, const uint32_t* rows, size_t count) {
+Value Coefficient(AggregateFunction function, const Column& x, const Column& y, RowSpan rows) {
   NumberColumn a, b;
-  a.Reserve(count);
-  b.Reserve(count);
+  a.Reserve(rows.size());
+  b.Reserve(rows.size());
   const bool measures = !x.is_key && !y.is_key;
-  for (size_t i = 0; i < count; ++i) {
+  const bool plain = measures && rows.is_run() && rows.size() > 0 && x.values.AllFloats() && y.values.AllFloats();
+  if (plain) {
+    a.AddFloats(x.values, rows[0], rows.size());
+    b.AddFloats(y.values, rows[0], rows.size());
+  }
+  for (size_t i = 0; i < rows.size() && !plain; ++i) {
     const uint32_t row = rows[i];
     if (measures && x.values.IsFloat(row) && y.values.IsFloat(row)) {
       a.AddDouble(x.values.Double(row));
@@ -167,9 +171,9 @@ std::string AggregateFunctionNames() {
   return names;
 }
 
-Value Aggregate(AggregateFunction function, const Operands& of, const uint32_t* rows, size_t count) {
-  if (of.column == nullptr) return Value::Integer(static_cast<int64_t>(count));
-  Present present(*of.column, rows, count);
+Value Aggregate(AggregateFunction function, const Operands& of, RowSpan rows) {
+  if (of.column == nullptr) return Value::Integer(static_cast<int64_t>(rows.size()));
+  Present present(*of.column, rows);
   switch (function) {
     case AggregateFunction::kCount:
       return Count(present);
@@ -195,7 +199,7 @@ Value Aggregate(AggregateFunction function, const Operands& of, const uint32_t* 
       return End(present, true);
     case AggregateFunction::kPearson:
     case AggregateFunction::kSpearman:
-      return Coefficient(function, *of.column, *of.other, rows, count);
+      return Coefficient(function, *of.column, *of.other, rows);
   }
   return Value();
 }

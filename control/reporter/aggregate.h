@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "control/reporter/row_order.h"
 #include "control/reporter/table.h"
 
 namespace chartly::reporter {
@@ -42,9 +43,9 @@ struct Operands {
   double quantile = 0.5;
 };
 
-// Of the rows named. Missing values and, where numbers are needed, values that are none take no part; what is then
+// Of these rows. Missing values and, where numbers are needed, values that are none take no part; what is then
 // undefined is null.
-Value Aggregate(AggregateFunction function, const Operands& of, const uint32_t* rows, size_t count);
+Value Aggregate(AggregateFunction function, const Operands& of, RowSpan rows);
 
 }  // namespace chartly::reporter
 

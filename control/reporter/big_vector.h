@@ -1,16 +1,15 @@
-// A vector for the columns of a report: large ones lie on huge pages where the system has them, since the first touch
-// of small pages costs more than most of what is done with a column. For the same reason elements that are made without
-// a value (BigVector<T>(n), resize(n)) are not zeroed: whoever makes room fills it. Header only.
+// A vector for the columns of a report: large ones lie in big memory (big_memory.h). For the same reason as there
+// elements that are made without a value (BigVector<T>(n), resize(n)) are not zeroed: whoever makes room fills it.
+// Header only.
 #ifndef CHARTLY_CONTROL_REPORTER_BIG_VECTOR_H_
 #define CHARTLY_CONTROL_REPORTER_BIG_VECTOR_H_
 
-#include <sys/mman.h>
-
 #include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <utility>
 #include <vector>
+
+#include "control/reporter/big_memory.h"
 
 namespace chartly::reporter {
 
@@ -24,18 +23,13 @@ class BigAllocator {
 
   T* allocate(size_t count) {
     const size_t bytes = count * sizeof(T);
-    if (bytes < kLarge) return static_cast<T*>(::operator new(bytes));
-    const size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    void* memory = std::aligned_alloc(kHugePage, rounded);
-    if (memory == nullptr) throw std::bad_alloc();
-    ::madvise(memory, rounded, MADV_HUGEPAGE);  // advice; without it pages are small
-    return static_cast<T*>(memory);
+    return static_cast<T*>(bytes < kLarge ? ::operator new(bytes) : TakeBigMemory(bytes));
   }
   void deallocate(T* memory, size_t count) {
     if (count * sizeof(T) < kLarge) {
       ::operator delete(memory);
     } else {
-      std::free(memory);
+      GiveBigMemory(memory, count * sizeof(T));
     }
   }
   template <typename U>
@@ -49,8 +43,7 @@ class BigAllocator {
   friend bool operator==(const BigAllocator&, const BigAllocator&) { return true; }
 
  private:
-  static constexpr size_t kHugePage = size_t{2} << 20;
-  static constexpr size_t kLarge = 2 * kHugePage;
+  static constexpr size_t kLarge = size_t{1} << 20;
 };
 
 template <typename T>

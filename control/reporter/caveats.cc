@@ -147,8 +147,9 @@ std::optional<std::string> TotalBySum(const Table& table, const Column& key, con
   size_t members = 0;
   uint32_t top = kNoRow;
   double most = 0;
-  for (size_t i = groups.starts[largest]; i < groups.starts[largest + 1]; ++i) {
-    uint32_t row = groups.order[i];
+  const RowSpan rows = groups.Rows(largest);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const uint32_t row = rows[i];
     Value value = measure.Get(row);
     if (!value.is_number()) continue;
     double number = value.ToDouble();

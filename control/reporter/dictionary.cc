@@ -32,27 +32,42 @@ uint32_t NumberCodes::FindElsewhere(int64_t number) {
   auto found = positions_.find(number);
   if (found == positions_.end()) return kNullCode;
   last_ = found->second;
-  return entries_[last_].code;
+  return codes_[last_];
 }
 
 size_t NumberCodes::Follow(const int64_t* numbers, size_t count, int16_t spelling, uint32_t* codes) {
-  if (entries_.empty()) return 0;
-  const Entry* const next = entries_.data() + last_ + 1;
-  const size_t most = std::min(count, entries_.size() - last_ - 1);
+  if (numbers_.empty()) return 0;
+  const size_t first = last_ + 1;
+  const size_t most = std::min(count, numbers_.size() - first);
+  const int64_t* const known = numbers_.data() + first;
+  const int16_t* const spellings = spellings_.data() + first;
+  // As many at a time as one look decides.
+  constexpr size_t kAtATime = 16;
   size_t i = 0;
-  for (; i < most && next[i].number == numbers[i] && next[i].spelling <= spelling; ++i) codes[i] = next[i].code;
+  for (; i + kAtATime <= most; i += kAtATime) {
+    uint64_t differ = 0;
+    int worse = 0;
+    for (size_t k = 0; k < kAtATime; ++k) {
+      differ |= static_cast<uint64_t>(known[i + k] ^ numbers[i + k]);
+      worse |= spellings[i + k] > spelling ? 1 : 0;
+    }
+    if (differ != 0 || worse != 0) break;
+  }
+  while (i < most && known[i] == numbers[i] && spellings[i] <= spelling) ++i;
+  std::copy_n(codes_.data() + first, i, codes);
   last_ += static_cast<uint32_t>(i);
-  const Entry& last = entries_[last_];
-  if (i > 0 || last.spelling > spelling) return i;
+  if (i > 0 || spellings_[last_] > spelling) return i;
   // Or one that stays the same.
-  for (; i < count && numbers[i] == last.number; ++i) codes[i] = last.code;
+  for (; i < count && numbers[i] == numbers_[last_]; ++i) codes[i] = codes_[last_];
   return i;
 }
 
 void NumberCodes::Add(int64_t number, uint32_t code, int16_t spelling) {
-  last_ = static_cast<uint32_t>(entries_.size());
+  last_ = static_cast<uint32_t>(numbers_.size());
   positions_.emplace(number, last_);
-  entries_.push_back({number, code, spelling});
+  numbers_.push_back(number);
+  codes_.push_back(code);
+  spellings_.push_back(spelling);
 }
 
 uint32_t DictionaryBuilder::Add(Value value, int64_t bytes) {

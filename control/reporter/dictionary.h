@@ -33,9 +33,9 @@ class NumberCodes {
   // The code given to the number; kNullCode if it has none yet.
   uint32_t Find(int64_t number) {
     for (uint32_t guess : {last_ + 1, last_}) {
-      if (guess < entries_.size() && entries_[guess].number == number) {
+      if (guess < numbers_.size() && numbers_[guess] == number) {
         last_ = guess;
-        return entries_[guess].code;
+        return codes_[guess];
       }
     }
     return FindElsewhere(number);
@@ -44,21 +44,19 @@ class NumberCodes {
   // spelling. Says how many those are.
   size_t Follow(const int64_t* numbers, size_t count, int16_t spelling, uint32_t* codes);
   // Of the number found last: whether its spelling is as good as this one, and that this one is better.
-  bool IsSettled(int16_t spelling) const { return entries_[last_].spelling <= spelling; }
-  void Prefer(int16_t spelling) { entries_[last_].spelling = std::min(entries_[last_].spelling, spelling); }
+  bool IsSettled(int16_t spelling) const { return spellings_[last_] <= spelling; }
+  void Prefer(int16_t spelling) { spellings_[last_] = std::min(spellings_[last_], spelling); }
   // Requires: Find gave kNullCode.
   void Add(int64_t number, uint32_t code, int16_t spelling);
 
  private:
-  struct Entry {
-    int64_t number;
-    uint32_t code;
-    int16_t spelling;
-  };
   uint32_t FindElsewhere(int64_t number);
 
-  std::vector<Entry> entries_;                        // as they came
-  absl::flat_hash_map<int64_t, uint32_t> positions_;  // in entries_
+  // Of each number, as they came.
+  std::vector<int64_t> numbers_;
+  std::vector<uint32_t> codes_;
+  std::vector<int16_t> spellings_;
+  absl::flat_hash_map<int64_t, uint32_t> positions_;  // of numbers among them
   uint32_t last_ = 0;
 };
 

@@ -63,8 +63,7 @@ absl::StatusOr<Operands> OperandsOf(const AggregateCall& call, const Table& tabl
 }
 
 Value FigureOf(const AggregateCall& call, const Operands& of, const RowGroups& groups, size_t group) {
-  const size_t begin = groups.starts[group], end = groups.starts[group + 1];
-  return Aggregate(call.function, of, groups.order.data() + begin, end - begin);
+  return Aggregate(call.function, of, groups.Rows(group));
 }
 
 // The figures of all groups in their order, reckoned several at once.
@@ -97,7 +96,7 @@ absl::StatusOr<Table> RunGroup(const GroupStep& step, const Table& table) {
   RowGroups groups = Groups(table, columns);
   std::vector<uint32_t> firsts;
   for (size_t g = 0; g < groups.size(); ++g) {
-    if (!keys.empty()) firsts.push_back(groups.order[groups.starts[g]]);
+    if (!keys.empty()) firsts.push_back(groups.First(g));
   }
   Table out;
   out.rows = groups.size();
@@ -139,13 +138,13 @@ absl::StatusOr<Table> RunPivot(const PivotStep& step, const Table& table) {
   Table out;
   out.rows = lines.size();
   std::vector<uint32_t> firsts;
-  for (size_t g = 0; g < lines.size() && row_keys > 0; ++g) firsts.push_back(lines.order[lines.starts[g]]);
+  for (size_t g = 0; g < lines.size() && row_keys > 0; ++g) firsts.push_back(lines.First(g));
   for (const Column* key : keys) out.columns.push_back(key->Gather(firsts));
   std::vector<std::vector<Value>> made(seen.size());
   for (size_t code = 0; code < seen.size(); ++code) made[code].resize(seen[code] ? lines.size() : 0);
   for (size_t cell = 0, line = 0; cell < cells.size(); ++cell) {
     while (line + 1 < lines.size() && cells.starts[cell] >= lines.starts[line + 1]) ++line;
-    uint32_t code = across.codes[cells.order[cells.starts[cell]]];
+    uint32_t code = across.codes[cells.First(cell)];
     if (code == kNullCode) continue;
     made[code][line] = FigureOf(step.call, value, cells, cell);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,7 +19,7 @@ namespace {
 struct InputRows {
   Table table;
   std::vector<std::string> keys;  // the columns it was joined on
-  BigVector<uint32_t> origin;     // its row in each row of the result; kNoRow if it has none
+  RowRuns origin;                 // its row in each row of the result
 };
 
 // What reading one input came to.
@@ -27,6 +28,17 @@ struct ReadOutcome {
   bool stopped = false;  // because another failed
   Table table;
 };
+
+// Whether all rows of a table are there, in order.
+bool HasAllInOrder(const RowRuns& origin, size_t rows) {
+  size_t next = 0;
+  bool in_order = !origin.some_missing();
+  origin.ForEach([&](size_t, uint32_t first, size_t count) {
+    in_order = in_order && first == next;
+    next = first + count;
+  });
+  return in_order && next == rows;
+}
 
 class InputJoin {
  public:
@@ -126,14 +138,9 @@ class InputJoin {
       sides_[i].keys.push_back(key.right);
       if (i == 1) sides_[0].keys.push_back(key.left);
     }
-    // Beside the places on both sides, which the join has taken room for.
-    RETURN_IF_ERROR(reservation_.Grow(static_cast<int64_t>(joined->left_rows.size() * 4 * (i - 1))));
     for (size_t before = 0; i > 1 && before < i; ++before) {
-      BigVector<uint32_t> origin(joined->left_rows.size());
-      for (size_t row = 0; row < origin.size(); ++row) {
-        const uint32_t left = joined->left_rows[row];
-        origin[row] = left == kNoRow ? kNoRow : sides_[before].origin[left];
-      }
+      RowRuns origin = sides_[before].origin.Through(joined->left_rows);
+      RETURN_IF_ERROR(reservation_.Grow(static_cast<int64_t>(origin.runs()) * RowRuns::kBytesPerRun));
       sides_[before].origin = std::move(origin);
     }
     if (i == 1) sides_[0].origin = std::move(joined->left_rows);
@@ -150,27 +157,43 @@ class InputJoin {
   absl::Status JoinAll() {
     const int64_t input_bytes = reservation_.needed();
     for (size_t i = 1; i < sides_.size(); ++i) RETURN_IF_ERROR(JoinInput(i));
-    InParallel(sides_.size(), [&](size_t i) { CountUnmatched(i); });
+    const BigVector<uint8_t> whole = WholeRows();
+    InParallel(sides_.size(), [&](size_t i) { CountUnmatched(i, whole); });
     // The join made a new table.
     reservation_.Shrink(input_bytes);
     sides_.clear();
     return absl::OkStatus();
   }
 
-  // Rows of the side that are in no row of the result that all sides are in.
-  void CountUnmatched(size_t i) {
-    const Table& table = sides_[i].table;
-    BigVector<uint8_t> matched;
-    matched.assign(table.rows, 0);
-    for (size_t row = 0; row < table_.rows; ++row) {
-      bool whole = true;
-      for (const InputRows& side : sides_) whole &= side.origin[row] != kNoRow;
-      if (whole) matched[sides_[i].origin[row]] = 1;
+  // For each row of the result whether all sides are in it; empty if that is so for all of them.
+  BigVector<uint8_t> WholeRows() const {
+    BigVector<uint8_t> whole;
+    for (const InputRows& side : sides_) {
+      if (!side.origin.some_missing()) continue;
+      if (whole.empty()) whole.assign(table_.rows, 1);
+      side.origin.ForEach([&](size_t place, uint32_t first, size_t count) {
+        if (first == kNoRow) std::fill_n(whole.begin() + static_cast<int64_t>(place), count, 0);
+      });
     }
+    return whole;
+  }
+
+  // Rows of the side that are in no row of the result that all sides are in.
+  void CountUnmatched(size_t i, const BigVector<uint8_t>& whole) {
+    const Table& table = sides_[i].table;
+    SideTally& tally = tally_.sides[i];
+    tally.examples = KeyExamples(sides_[i].keys.size());
+    if (whole.empty() && HasAllInOrder(sides_[i].origin, table.rows)) return;
+    BigVector<uint8_t> matched(table.rows);
+    std::memset(matched.data(), 0, matched.size());
+    sides_[i].origin.ForEach([&](size_t place, uint32_t first, size_t count) {
+      if (first == kNoRow) return;
+      uint8_t* const rows = matched.data() + first;
+      if (whole.empty()) std::fill_n(rows, count, 1);
+      for (size_t k = 0; k < count && !whole.empty(); ++k) rows[k] |= whole[place + k];
+    });
     std::vector<const Column*> keys;
     for (const std::string& name : sides_[i].keys) keys.push_back(table.Find(name));
-    SideTally& tally = tally_.sides[i];
-    tally.examples = KeyExamples(keys.size());
     for (auto at = matched.begin(); (at = std::find(at, matched.end(), 0)) != matched.end(); ++at) {
       ++tally.unmatched;
       const size_t row = static_cast<size_t>(at - matched.begin());

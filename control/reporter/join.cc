@@ -16,8 +16,6 @@ namespace chartly::reporter {
 namespace {
 
 constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
-// What a joined row takes before its columns: its place on both sides, for a moment twice.
-constexpr int64_t kPairBytes = 2 * 8;
 // What holding the key of a row takes, and what sorting it.
 constexpr int64_t kKeyBytes = 8;
 constexpr int64_t kSortBytes = 4 + 32;
@@ -35,29 +33,53 @@ struct Range {
   size_t size() const { return end - begin; }
 };
 
+// How keys follow each other.
+struct KeyOrder {
+  bool sorted = true;
+  bool unique = true;  // none that is there is equal to the one before
+};
+
+KeyOrder OrderOf(const BigVector<uint64_t>& keys) {
+  constexpr size_t kAtATime = 1024;
+  KeyOrder order;
+  for (size_t begin = 1; begin < keys.size() && order.sorted; begin += kAtATime) {
+    const size_t end = std::min(keys.size(), begin + kAtATime);
+    unsigned below = 0, equal = 0;
+    for (size_t i = begin; i < end; ++i) {
+      below |= static_cast<unsigned>(keys[i] < keys[i - 1]);
+      equal |= static_cast<unsigned>(keys[i] == keys[i - 1]) & static_cast<unsigned>(keys[i] != kNullKey);
+    }
+    order.sorted = below == 0;
+    order.unique = order.unique && equal == 0;
+  }
+  return order;
+}
+
 // One side in order of key; rows without a key come last.
 class Side {
  public:
-  explicit Side(const BigVector<uint64_t>& keys) : keys_(&keys), is_sorted_(std::is_sorted(keys.begin(), keys.end())) {}
+  explicit Side(const BigVector<uint64_t>& keys) : keys_(&keys), key_order_(OrderOf(keys)) {}
   Side(const Side&) = delete;
   Side& operator=(const Side&) = delete;
-  bool is_sorted() const { return is_sorted_; }
+  bool is_sorted() const { return key_order_.sorted; }
   // To be called once, before anything below.
   void Sort() {
-    if (!is_sorted_) {
+    is_unique_ = key_order_.unique;
+    if (!is_sorted()) {
       order_ = SortedByKey(*keys_);
       sorted_.resize(order_.size());
       for (size_t place = 0; place < order_.size(); ++place) sorted_[place] = (*keys_)[order_[place]];
       keys_ = &sorted_;
+      is_unique_ = OrderOf(sorted_).unique;
     }
     const auto end = std::lower_bound(keys_->begin(), keys_->end(), kNullKey);
     keyed_ = static_cast<size_t>(end - keys_->begin());
-    is_unique_ = std::adjacent_find(keys_->begin(), end) == end;
   }
   size_t size() const { return keys_->size(); }
   size_t keyed() const { return keyed_; }        // rows with a key
   bool is_unique() const { return is_unique_; }  // no key occurs twice
   uint64_t KeyAt(size_t place) const { return (*keys_)[place]; }
+  const uint64_t* Keys(size_t place) const { return keys_->data() + place; }
   uint32_t Row(size_t place) const { return order_.empty() ? static_cast<uint32_t>(place) : order_[place]; }
   // The first place whose key is not below, or above, this one; keyed() if there is none.
   size_t FirstFrom(uint64_t key) const {
@@ -70,7 +92,7 @@ class Side {
  private:
   BigVector<uint64_t>::const_iterator Keyed() const { return keys_->begin() + static_cast<int64_t>(keyed_); }
   const BigVector<uint64_t>* keys_;
-  const bool is_sorted_;
+  const KeyOrder key_order_;
   BigVector<uint32_t> order_;   // empty if the keys are in order as they are
   BigVector<uint64_t> sorted_;  // likewise
   size_t keyed_ = 0;
@@ -98,6 +120,19 @@ class Runs {
   const size_t end_;
 };
 
+// How many of the first numbers of two lists are equal, one by one.
+size_t CountEqual(const uint64_t* left, const uint64_t* right, size_t count) {
+  constexpr size_t kAtATime = 16;
+  size_t equal = 0;
+  for (; equal + kAtATime <= count; equal += kAtATime) {
+    uint64_t differ = 0;
+    for (size_t i = 0; i < kAtATime; ++i) differ |= left[equal + i] ^ right[equal + i];
+    if (differ != 0) break;
+  }
+  while (equal < count && left[equal] == right[equal]) ++equal;
+  return equal;
+}
+
 // Collects joined rows within the limits. Not thread-safe.
 class Pairs {
  public:
@@ -105,73 +140,90 @@ class Pairs {
       : left_(left), right_(right), rows_max_(rows_max), reservation_(reservation) {}
 
   absl::Status Both(Range left, Range right) {
-    RETURN_IF_ERROR(Grow(static_cast<int64_t>(left.size()), static_cast<int64_t>(right.size())));
+    RETURN_IF_ERROR(CheckRoom(left.size(), right.size()));
     repeated_left += left.size() > 1 ? 1 : 0;
     repeated_right += right.size() > 1 ? 1 : 0;
     for (size_t l = left.begin; l < left.end; ++l) {
-      for (size_t r = right.begin; r < right.end; ++r) Add(left_.Row(l), right_.Row(r));
+      for (size_t r = right.begin; r < right.end; ++r) left_rows.Add(left_.Row(l));
+      Add(right_, right, right_rows);
+      RETURN_IF_ERROR(Pay());
     }
     return absl::OkStatus();
   }
   absl::Status LeftOnly(Range left) {
-    RETURN_IF_ERROR(Grow(static_cast<int64_t>(left.size()), 1));
-    for (size_t l = left.begin; l < left.end; ++l) Add(left_.Row(l), kNoRow);
-    return absl::OkStatus();
+    RETURN_IF_ERROR(CheckRoom(left.size(), 1));
+    Add(left_, left, left_rows);
+    right_rows.AddRun(kNoRow, left.size());
+    return Pay();
   }
   absl::Status RightOnly(Range right) {
-    RETURN_IF_ERROR(Grow(1, static_cast<int64_t>(right.size())));
-    for (size_t r = right.begin; r < right.end; ++r) Add(kNoRow, right_.Row(r));
-    return absl::OkStatus();
+    RETURN_IF_ERROR(CheckRoom(1, right.size()));
+    left_rows.AddRun(kNoRow, right.size());
+    Add(right_, right, right_rows);
+    return Pay();
   }
   // Those of equal keys. Requires: no key occurs twice on a side.
   absl::Status Unique(Range left, Range right) {
-    const size_t room = std::min({left.size(), right.size(), static_cast<size_t>(rows_max_)});
-    RETURN_IF_ERROR(Grow(static_cast<int64_t>(room), 1));
-    left_rows.resize(room);
-    right_rows.resize(room);
-    size_t count = 0;
-    for (size_t l = left.begin, r = right.begin; l < left.end && r < right.end;) {
+    size_t l = left.begin, r = right.begin;
+    while (l < left.end && r < right.end) {
       const uint64_t left_key = left_.KeyAt(l), right_key = right_.KeyAt(r);
-      if (left_key == right_key) {
-        if (count == room) return TooManyRows(rows_max_);
-        left_rows[count] = left_.Row(l);
-        right_rows[count++] = right_.Row(r);
+      if (left_key != right_key) {
+        l += left_key < right_key ? 1 : 0;
+        r += right_key < left_key ? 1 : 0;
+        continue;
       }
-      l += left_key <= right_key ? 1 : 0;
-      r += right_key <= left_key ? 1 : 0;
+      const size_t equal = CountEqual(left_.Keys(l), right_.Keys(r), std::min(left.end - l, right.end - r));
+      RETURN_IF_ERROR(CheckRoom(equal, 1));
+      Add(left_, {l, l + equal}, left_rows);
+      Add(right_, {r, r + equal}, right_rows);
+      RETURN_IF_ERROR(Pay());
+      l += equal;
+      r += equal;
     }
-    left_rows.resize(count);
-    right_rows.resize(count);
-    reservation_.Shrink((paid_ - static_cast<int64_t>(count)) * kPairBytes);
-    paid_ = static_cast<int64_t>(count);
     return absl::OkStatus();
   }
+  // Puts those of another behind its own. What the other took stays taken until the join ends.
+  absl::Status Append(Pairs other) {
+    RETURN_IF_ERROR(CheckRoom(other.left_rows.size(), 1));
+    left_rows.Append(other.left_rows);
+    right_rows.Append(other.right_rows);
+    repeated_left += other.repeated_left;
+    repeated_right += other.repeated_right;
+    paid_elsewhere_ += other.paid_;
+    return Pay();
+  }
+  // Gives back what is not held by the runs as they are. To be called last.
+  void Settle() { reservation_.Shrink(paid_ + paid_elsewhere_ - Bytes()); }
 
-  BigVector<uint32_t> left_rows;
-  BigVector<uint32_t> right_rows;
+  RowRuns left_rows;
+  RowRuns right_rows;
   int64_t repeated_left = 0;
   int64_t repeated_right = 0;
 
  private:
-  absl::Status Grow(int64_t left, int64_t right) {
-    int64_t rows = static_cast<int64_t>(left_rows.size());
-    if (right > 0 && left > (rows_max_ - rows) / right) return TooManyRows(rows_max_);
-    if (rows + left * right <= paid_) return absl::OkStatus();
-    // Many at a time: most keys give one row.
-    int64_t more = std::max(rows + left * right - paid_, std::min(kRowsAtATime, rows_max_ - paid_));
+  absl::Status CheckRoom(size_t left, size_t right) const {
+    const auto room = static_cast<size_t>(rows_max_) - left_rows.size();
+    return right > 0 && left > room / right ? TooManyRows(rows_max_) : absl::OkStatus();
+  }
+  int64_t Bytes() const { return static_cast<int64_t>(left_rows.runs() + right_rows.runs()) * RowRuns::kBytesPerRun; }
+  // Many at a time: most runs are long, or many.
+  absl::Status Pay() {
+    const int64_t bytes = Bytes();
+    if (bytes <= paid_) return absl::OkStatus();
+    const int64_t more = std::max(bytes - paid_, std::clamp<int64_t>(bytes / 4, 256, 1 << 16));
     paid_ += more;
-    return reservation_.Grow(more * kPairBytes);
+    return reservation_.Grow(more);
   }
-  void Add(uint32_t left, uint32_t right) {
-    left_rows.push_back(left);
-    right_rows.push_back(right);
+  static void Add(const Side& side, Range places, RowRuns& rows) {
+    if (side.is_sorted()) return rows.AddRun(static_cast<uint32_t>(places.begin), places.size());
+    for (size_t place = places.begin; place < places.end; ++place) rows.Add(side.Row(place));
   }
-  static constexpr int64_t kRowsAtATime = 4096;
   const Side& left_;
   const Side& right_;
   const int64_t rows_max_;
   Reservation& reservation_;
-  int64_t paid_ = 0;  // rows that the reservation has room for
+  int64_t paid_ = 0;            // bytes that the reservation has for the runs
+  int64_t paid_elsewhere_ = 0;  // of those that were appended
 };
 
 // Places of both sides that hold the same keys.
@@ -329,30 +381,12 @@ absl::Status MatchNearest(const Side& left, const Side& right, const JoinKeys& k
   return absl::OkStatus();
 }
 
-// Puts what the stretches gave behind each other.
-void TakePairs(std::vector<Pairs>& parts, JoinResult& result) {
-  std::vector<size_t> starts = {0};
-  for (const Pairs& part : parts) {
-    starts.push_back(starts.back() + part.left_rows.size());
-    result.repeated_left += part.repeated_left;
-    result.repeated_right += part.repeated_right;
-  }
-  result.left_rows.resize(starts.back());
-  result.right_rows.resize(starts.back());
-  InParallel(parts.size(), [&](size_t i) {
-    Pairs& part = parts[i];
-    std::copy(part.left_rows.begin(), part.left_rows.end(), result.left_rows.data() + starts[i]);
-    std::copy(part.right_rows.begin(), part.right_rows.end(), result.right_rows.data() + starts[i]);
-    part.left_rows = part.right_rows = {};
-  });
-}
-
 // The joined rows of both sides in order of key.
 absl::Status Match(const Side& left, const Side& right, const JoinKeys& coded, const std::vector<JoinKey>& keys,
                    JoinKind kind, int64_t rows_max, Reservation& reservation, JoinResult& result) {
   const bool nearest = keys.back().nearest.has_value();
   const std::vector<Stretch> stretches = nearest ? std::vector<Stretch>() : CutByKey(left, right);
-  std::vector<Pairs> parts(stretches.size() + 1, Pairs(left, right, rows_max, reservation));
+  std::vector<Pairs> parts(stretches.size(), Pairs(left, right, rows_max, reservation));
   std::vector<absl::Status> statuses(stretches.size());
   std::atomic<int64_t> rows{0};
   InParallel(stretches.size(), [&](size_t i) {
@@ -361,22 +395,29 @@ absl::Status Match(const Side& left, const Side& right, const JoinKeys& coded, c
     rows += static_cast<int64_t>(parts[i].left_rows.size());
   });
   for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
-  Pairs& last = parts.back();
-  if (nearest) RETURN_IF_ERROR(MatchNearest(left, right, coded, keys.back(), kind, last));
+  Pairs all(left, right, rows_max, reservation);
+  for (Pairs& part : parts) RETURN_IF_ERROR(all.Append(std::move(part)));
+  if (nearest) RETURN_IF_ERROR(MatchNearest(left, right, coded, keys.back(), kind, all));
   // Rows without a key match nothing and come last.
-  if (kind != JoinKind::kInner) RETURN_IF_ERROR(last.LeftOnly({left.keyed(), left.size()}));
-  if (kind == JoinKind::kOuter) RETURN_IF_ERROR(last.RightOnly({right.keyed(), right.size()}));
-  if (rows + static_cast<int64_t>(last.left_rows.size()) > rows_max) return TooManyRows(rows_max);
-  TakePairs(parts, result);
+  if (kind != JoinKind::kInner) RETURN_IF_ERROR(all.LeftOnly({left.keyed(), left.size()}));
+  if (kind == JoinKind::kOuter) RETURN_IF_ERROR(all.RightOnly({right.keyed(), right.size()}));
+  all.Settle();
+  result.left_rows = std::move(all.left_rows);
+  result.right_rows = std::move(all.right_rows);
+  result.repeated_left = all.repeated_left;
+  result.repeated_right = all.repeated_right;
   return absl::OkStatus();
 }
 
 // A key column of the result: the value of the left row, or of the right one where there is no left.
 Column KeyOfRows(const KeyColumn& left, const KeyColumn& right, const DictionaryPtr& values, const JoinResult& result) {
   BigVector<uint32_t> codes(result.left_rows.size());
-  for (size_t i = 0; i < codes.size(); ++i) {
-    codes[i] = result.left_rows[i] != kNoRow ? left.At(result.left_rows[i]) : right.At(result.right_rows[i]);
-  }
+  result.left_rows.ForEach([&](size_t place, uint32_t first, size_t count) {
+    if (first != kNoRow) return left.CopyPlaces(first, count, codes.data() + place);
+    result.right_rows.ForEachIn(place, count, [&](size_t at, uint32_t of_right, size_t length) {
+      right.CopyPlaces(of_right, length, codes.data() + at);
+    });
+  });
   return Column::Key(left.column->name, values, std::move(codes));
 }
 
@@ -388,8 +429,13 @@ bool IsKey(const std::vector<JoinKey>& keys, const std::string& name, std::strin
   });
 }
 
-void FillTable(const Table& left, const Table& right, const std::vector<JoinKey>& keys, const JoinKeys& coded,
-               JoinResult& result) {
+// The rows named of a column that the table needs no more if those are all of them, as they lie.
+Column TakeRows(Column& column, const RowRuns& rows) {
+  const bool all = rows.runs() == 1 && !rows.some_missing() && rows.size() == column.size();
+  return all ? std::move(column) : column.Gather(rows);
+}
+
+void FillTable(Table& left, Table& right, const std::vector<JoinKey>& keys, const JoinKeys& coded, JoinResult& result) {
   Table& table = result.table;
   table.rows = result.left_rows.size();
   // What makes each column; the columns are made at once, and then take their names.
@@ -398,15 +444,18 @@ void FillTable(const Table& left, const Table& right, const std::vector<JoinKey>
     makers.push_back(
         [&, k] { return KeyOfRows(coded.left_columns[k], coded.right_columns[k], coded.values[k], result); });
   }
-  for (const Column& column : left.columns) {
+  for (Column& column : left.columns) {
     if (IsKey(keys, column.name, &JoinKey::left)) continue;
-    makers.push_back([&] { return column.Gather(result.left_rows); });
+    makers.push_back([&] { return TakeRows(column, result.left_rows); });
   }
   const size_t first_right = makers.size();
-  for (const Column& column : right.columns) {
+  for (Column& column : right.columns) {
     result.right_columns.push_back(static_cast<uint32_t>(makers.size()));
     if (IsKey(keys, column.name, &JoinKey::right)) continue;
-    makers.push_back([&] { return column.Gather(result.right_rows); });
+    // The key that is nearest is shown, and asked for again where rows found no partner.
+    const bool kept = keys.back().nearest.has_value();
+    makers.push_back(
+        [&, kept] { return kept ? column.Gather(result.right_rows) : TakeRows(column, result.right_rows); });
   }
   std::vector<Column> columns(makers.size());
   InParallel(makers.size(), [&](size_t i) { columns[i] = makers[i](); });
@@ -418,8 +467,8 @@ void FillTable(const Table& left, const Table& right, const std::vector<JoinKey>
 
 }  // namespace
 
-absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
-                                      JoinKind kind, int64_t rows_max, Reservation& reservation) {
+absl::StatusOr<JoinResult> JoinTables(Table& left, Table& right, const std::vector<JoinKey>& keys, JoinKind kind,
+                                      int64_t rows_max, Reservation& reservation) {
   const int64_t key_rows = static_cast<int64_t>(left.rows + right.rows);
   int64_t key_bytes = key_rows * kKeyBytes;
   RETURN_IF_ERROR(reservation.Grow(key_bytes));
@@ -441,7 +490,7 @@ absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, con
                   ValueColumn::kBytesPerValue * static_cast<int64_t>(left.columns.size() + right.columns.size());
   RETURN_IF_ERROR(reservation.Grow(static_cast<int64_t>(result.left_rows.size()) * width));
   FillTable(left, right, keys, coded, result);
-  reservation.Shrink(key_bytes + static_cast<int64_t>(result.left_rows.size()) * kPairBytes / 2);
+  reservation.Shrink(key_bytes);
   return result;
 }
 

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "common/normalize/value_pipeline.h"
 #include "control/reporter/memory_budget.h"
+#include "control/reporter/row_runs.h"
 #include "control/reporter/table.h"
 
 namespace chartly::reporter {
@@ -45,9 +46,9 @@ struct KeyKinds {
 };
 
 struct JoinResult {
-  Table table;  // key columns under their left names, then the other columns of the left, then those of the right
-  BigVector<uint32_t> left_rows;        // the row of the left table of each row; kNoRow if it has none
-  BigVector<uint32_t> right_rows;       // likewise
+  Table table;        // key columns under their left names, then the other columns of the left, then those of the right
+  RowRuns left_rows;  // the row of the left table of each row
+  RowRuns right_rows;                   // likewise
   std::vector<uint32_t> right_columns;  // where each column of the right table went
   int64_t repeated_left = 0;            // joined keys that occur more than once on the left
   int64_t repeated_right = 0;           // likewise
@@ -55,11 +56,12 @@ struct JoinResult {
   std::vector<std::string> notes;       // values that rules refused
 };
 
+// Takes columns that are no keys out of the tables where all their rows come, in order.
 // ResourceExhausted (REPORT_TOO_LARGE) if more than `rows_max` rows would come out or the reservation has no more;
 // InvalidArgument (REPORT_UNKNOWN_FIELD) for a key that is no column, (REPORT_FIELD_INVALID) for one that a rule
 // refuses or that has no distance. Requires: keys is not empty.
-absl::StatusOr<JoinResult> JoinTables(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
-                                      JoinKind kind, int64_t rows_max, Reservation& reservation);
+absl::StatusOr<JoinResult> JoinTables(Table& left, Table& right, const std::vector<JoinKey>& keys, JoinKind kind,
+                                      int64_t rows_max, Reservation& reservation);
 
 // Why nothing can match, for people, by the kinds of the values; empty if that is not so.
 std::string NoteOfKinds(const JoinKey& key, const KeyKinds& kinds);

@@ -88,18 +88,15 @@ struct Digits {
   std::vector<uint64_t> values;
 };
 
-// Puts the digits of the first column, or of a further one, into the numbers of some rows.
+// Puts a digit into the numbers of some rows: the first one of them, or a further one.
 template <bool first>
-void AppendDigit(const KeyColumn& column, uint64_t values, size_t begin, size_t end, uint64_t* keys) {
-  const uint32_t* const codes = column.column->codes.data();
-  const uint32_t* const places = column.places.data();
-  for (size_t row = begin; row < end; ++row) {
-    const uint32_t code = codes[row];
-    const uint32_t place = code == kNullCode ? kNullCode : places[code];
+void AppendDigit(const uint32_t* places, size_t count, uint64_t values, uint64_t* keys) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t place = places[i] == kNullCode ? kNullKey : places[i];
     if constexpr (first) {
-      keys[row] = place == kNullCode ? kNullKey : place;
+      keys[i] = place;
     } else {
-      keys[row] = place == kNullCode || keys[row] == kNullKey ? kNullKey : keys[row] * values + place;
+      keys[i] = place == kNullKey || keys[i] == kNullKey ? kNullKey : keys[i] * values + place;
     }
   }
 }
@@ -107,11 +104,12 @@ void AppendDigit(const KeyColumn& column, uint64_t values, size_t begin, size_t 
 // Appends all digits, a few rows at a time that stay in the cache. `fresh`: the numbers are not made yet.
 void Append(const Digits& digits, bool fresh, size_t begin, size_t end, BigVector<uint64_t>& keys) {
   constexpr size_t kRows = 2048;
+  uint32_t places[kRows];
   for (; begin < end; begin += kRows) {
-    const size_t stop = std::min(end, begin + kRows);
+    const size_t count = std::min(end - begin, kRows);
     for (size_t i = 0; i < digits.columns.size(); ++i) {
-      (fresh && i == 0 ? AppendDigit<true> : AppendDigit<false>)(*digits.columns[i], digits.values[i], begin, stop,
-                                                                 keys.data());
+      digits.columns[i]->CopyPlaces(begin, count, places);
+      (fresh && i == 0 ? AppendDigit<true> : AppendDigit<false>)(places, count, digits.values[i], keys.data() + begin);
     }
   }
 }
@@ -130,7 +128,24 @@ void Flush(Digits& left, Digits& right, bool fresh, JoinKeys& keys) {
   left = right = Digits();
 }
 
+// Empty if each code is its place, as it mostly is: then nothing has to be looked up.
+std::vector<uint32_t> PlacesUnlessCodes(std::vector<uint32_t> places) {
+  for (size_t code = 0; code < places.size(); ++code) {
+    if (places[code] != code) return places;
+  }
+  return {};
+}
+
 }  // namespace
+
+void KeyColumn::CopyPlaces(size_t first, size_t count, uint32_t* out) const {
+  const uint32_t* const codes = column->codes.data() + first;
+  if (places.empty()) {
+    std::copy(codes, codes + count, out);
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) out[i] = codes[i] == kNullCode ? kNullCode : places[codes[i]];
+}
 
 // Nobody sees it from the values as they print.
 std::string NoteOfKinds(const JoinKey& key, const KeyKinds& kinds) {
@@ -157,8 +172,8 @@ absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, con
     made.kinds.push_back({KindsOf(left_values), KindsOf(right_values)});
     MergedDictionary merged = key.rules == nullptr ? MergeDictionaries(left_values, right_values)
                                                    : MergeByRules(key, left_values, right_values, made.notes);
-    left_column.places = std::move(merged.left);
-    right_column.places = std::move(merged.right);
+    left_column.places = PlacesUnlessCodes(std::move(merged.left));
+    right_column.places = PlacesUnlessCodes(std::move(merged.right));
     uint64_t values = std::max<uint64_t>(1, merged.values->size());
     if (range > (std::numeric_limits<uint64_t>::max() >> 1) / values) {
       Flush(left_digits, right_digits, fresh, made);

@@ -20,12 +20,9 @@ inline constexpr uint64_t kNullKey = ~uint64_t{0};
 struct KeyColumn {
   const Column* column = nullptr;
   std::shared_ptr<const Column> made;  // what `column` points to, if the table has it as a measure
-  std::vector<uint32_t> places;
-  // The place of a row; kNullCode if its key is missing.
-  uint32_t At(size_t row) const {
-    uint32_t code = column->codes[row];
-    return code == kNullCode ? kNullCode : places[code];
-  }
+  std::vector<uint32_t> places;        // empty if each code is its place
+  // The places of rows that follow each other; kNullCode where the key is missing.
+  void CopyPlaces(size_t first, size_t count, uint32_t* out) const;
 };
 
 struct JoinKeys {

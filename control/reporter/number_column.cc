@@ -37,7 +37,10 @@ uint64_t SortableBits(double number) {
 
 NumberColumn NumberColumn::Of(const ValueColumn& values) {
   NumberColumn column;
-  if (values.CopyFloats(column.high_)) return column;
+  if (values.AllFloats()) {
+    column.AddFloats(values, 0, values.size());
+    return column;
+  }
   column.Reserve(values.size());
   for (size_t i = 0; i < values.size(); ++i) {
     if (values.IsFloat(i)) {
@@ -52,6 +55,13 @@ NumberColumn NumberColumn::Of(const ValueColumn& values) {
 void NumberColumn::AddDouble(double number) {
   if (!low_.empty()) low_.push_back(0);
   high_.push_back(number);
+}
+
+void NumberColumn::AddFloats(const ValueColumn& values, size_t first, size_t count) {
+  const size_t before = size();
+  high_.resize(before + count);
+  values.CopyFloats(first, count, high_.data() + before);
+  if (!low_.empty()) low_.resize(size(), 0);
 }
 
 void NumberColumn::Add(const Value& value) {

@@ -21,6 +21,8 @@ class NumberColumn {
   // Requires: value.is_number().
   void Add(const Value& value);
   void AddDouble(double number);
+  // A run of values. Requires: all of the column are floats.
+  void AddFloats(const ValueColumn& values, size_t first, size_t count);
   size_t size() const { return high_.size(); }
   void Reserve(size_t count) { high_.reserve(count); }
   // The number in the widest type of the machine.

@@ -1,5 +1,6 @@
 #include "control/reporter/record_rows.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/chunk/batch_columns.h"
@@ -7,8 +8,10 @@
 
 namespace chartly::reporter {
 
-ColumnPool::Lease ColumnPool::Take() {
+ColumnPool::Lease ColumnPool::Take(ValueType type) {
   if (free_.empty()) return Lease(new ColumnData, GiveBack{this});
+  const auto alike = std::find_if(free_.begin(), free_.end(), [type](const auto& data) { return data->type == type; });
+  if (alike != free_.end()) std::swap(*alike, free_.back());
   Lease lease(free_.back().release(), GiveBack{this});
   free_.pop_back();
   return lease;
@@ -42,7 +45,7 @@ std::vector<const ColumnData*> RecordRows::Find(Role role, absl::string_view nam
     for (const BatchColumn* column : batch_->Find(role, name)) {
       ColumnPool::Lease& data = decoded_[static_cast<size_t>(column - batch_->columns().data())];
       if (data == nullptr) {
-        data = pool_->Take();
+        data = pool_->Take(column->type());
         *data = ColumnOfBatch(*column, batch_->rows());
       }
       found.push_back(data.get());
@@ -52,7 +55,7 @@ std::vector<const ColumnData*> RecordRows::Find(Role role, absl::string_view nam
   for (size_t index : reader_->Find(role, name)) {
     ColumnPool::Lease& data = decoded_[index];
     if (data == nullptr) {
-      ColumnPool::Lease fresh = pool_->Take();
+      ColumnPool::Lease fresh = pool_->Take(reader_->columns()[index].type);
       absl::Status decoded = reader_->Decode(index, *fresh, pool_->scratch());
       if (!decoded.ok()) status_ = decoded;
       if (!decoded.ok()) continue;

@@ -28,8 +28,9 @@ class ColumnPool {
     void operator()(ColumnData* column) const { pool->free_.emplace_back(column); }
   };
   using Lease = std::unique_ptr<ColumnData, GiveBack>;
-  // A column of any content, which comes back when the lease ends. The pool must outlive it.
-  Lease Take();
+  // A column of any content, best one that held values of that type before, which comes back when the lease ends. The
+  // pool must outlive it.
+  Lease Take(ValueType type);
   ChunkScratch& scratch() { return scratch_; }
 
  private:

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/status/status.h"
 #include "common/telemetry/metrics.h"
+#include "control/reporter/big_memory.h"
 #include "control/reporter/input_join.h"
 #include "control/reporter/parallel.h"
 #include "control/reporter/piece_planner.h"
@@ -152,6 +153,7 @@ class Execution {
   absl::Status MakeOfPieces() {
     const PiecePlan& plan = *pieces_;
     Begin();
+    const KeepBigMemory keep(static_cast<size_t>(options_.memory_bytes_max) / 2);
     PieceStack stack(*reservation_);
     ColumnPools pools;
     std::vector<absl::Status> statuses(plan.pieces.size());

@@ -48,7 +48,7 @@ bool SpanFilter::HoldsValue(const Value& value) {
   return span_.Holds(bytes_);
 }
 
-bool SpanFilter::Holds(uint32_t row) {
+bool SpanFilter::HoldsSlowly(uint32_t row) {
   if (IsMissing(row)) return span_.missing;
   if (span_.missing) return false;
   if (entries_of_ != nullptr) return entries_[entries_of_->codes[row]] != 0;

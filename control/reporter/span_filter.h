@@ -19,7 +19,10 @@ class SpanFilter {
   // Whether every row lies in it, or none.
   bool all() const { return decided_ == Decided::kAll; }
   bool none() const { return decided_ == Decided::kNone; }
-  bool Holds(uint32_t row);
+  bool Holds(uint32_t row) {
+    const bool by_entry = entries_of_ != nullptr && !some_missing_;
+    return by_entry ? entries_[entries_of_->codes[row]] != 0 : HoldsSlowly(row);
+  }
   // Whether the row has no value, and so is in no span of values.
   bool IsMissing(uint32_t row) const { return field_.IsNull(row); }
   // Whether some row has none.
@@ -29,6 +32,7 @@ class SpanFilter {
   enum class Decided { kNot, kAll, kNone };
   void DecideEntries(const ColumnData& column);
   void DecideNumbers(const ColumnData& column, uint32_t rows);
+  bool HoldsSlowly(uint32_t row);
   bool HoldsValue(const Value& value);
 
   const KeySpan& span_;

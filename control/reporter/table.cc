@@ -1,5 +1,6 @@
 #include "control/reporter/table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -51,6 +52,27 @@ Column Column::Gather(absl::Span<const uint32_t> rows) const {
   } else {
     out.values = values.Gather(rows);
   }
+  return out;
+}
+
+Column Column::Gather(const RowRuns& rows) const {
+  Column out;
+  out.name = name;
+  out.is_key = is_key;
+  out.dictionary = dictionary;
+  if (!is_key) {
+    out.values = values.Gather(rows);
+    return out;
+  }
+  out.codes.resize(rows.size());
+  rows.ForEach([&](size_t place, uint32_t first, size_t count) {
+    uint32_t* const to = out.codes.data() + place;
+    if (first == kNoRow) {
+      std::fill(to, to + count, kNullCode);
+    } else {
+      std::copy(codes.data() + first, codes.data() + first + count, to);
+    }
+  });
   return out;
 }
 

@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "control/reporter/big_vector.h"
 #include "control/reporter/dictionary.h"
+#include "control/reporter/row_runs.h"
 #include "control/reporter/value_column.h"
 
 namespace chartly::reporter {
@@ -31,6 +32,7 @@ struct Column {
   bool IsNull(size_t row) const { return is_key ? codes[row] == kNullCode : values.IsNull(row); }
   // The column with the rows named, in that order; kNoRow gives null.
   Column Gather(absl::Span<const uint32_t> rows) const;
+  Column Gather(const RowRuns& rows) const;
   // About how many bytes its rows take.
   int64_t bytes() const { return static_cast<int64_t>(size()) * (is_key ? 4 : ValueColumn::kBytesPerValue); }
 

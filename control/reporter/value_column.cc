@@ -61,11 +61,8 @@ bool ValueColumn::AddColumn(const ColumnData& column, uint32_t first, uint32_t c
   }
 }
 
-bool ValueColumn::CopyFloats(BigVector<double>& out) const {
-  if (!tags_.empty() || (tag_ != kFloat && !words_.empty())) return false;
-  out.resize(words_.size());
-  if (!words_.empty()) std::memcpy(out.data(), words_.data(), words_.size() * sizeof(double));
-  return true;
+void ValueColumn::CopyFloats(size_t first, size_t count, double* out) const {
+  if (count > 0) std::memcpy(out, words_.data() + first, count * sizeof(double));
 }
 
 void ValueColumn::AddFloat(double number) { Push(kFloat, WordOf(number)); }
@@ -110,6 +107,23 @@ ValueColumn ValueColumn::Gather(absl::Span<const uint32_t> rows) const {
       out.AddFrom(*this, row);
     }
   }
+  return out;
+}
+
+ValueColumn ValueColumn::Gather(const RowRuns& rows) const {
+  ValueColumn out;
+  if (tags_.empty() && tag_ != kAside && !words_.empty() && !rows.some_missing()) {
+    out.tag_ = tag_;
+    out.words_.resize(rows.size());
+    rows.ForEach([&](size_t place, uint32_t first, size_t count) {
+      std::copy(words_.data() + first, words_.data() + first + count, out.words_.data() + place);
+    });
+    return out;
+  }
+  out.words_.reserve(rows.size());
+  rows.ForEach([&](size_t, uint32_t first, size_t count) {
+    for (size_t i = 0; i < count; ++i) first == kNoRow ? out.Push(kNull, 0) : out.AddFrom(*this, first + i);
+  });
   return out;
 }
 

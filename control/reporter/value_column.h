@@ -10,11 +10,9 @@
 #include "common/chunk/column_data.h"
 #include "common/value/value.h"
 #include "control/reporter/big_vector.h"
+#include "control/reporter/row_runs.h"
 
 namespace chartly::reporter {
-
-// A row that is not there: its values are null.
-inline constexpr uint32_t kNoRow = 0xFFFFFFFF;
 
 class ValueColumn {
  public:
@@ -25,8 +23,9 @@ class ValueColumn {
   // Adds a run of rows of a column, if its values can lie packed as they are: integers, floats, and decimals of 64 bits
   // and one scale. Says whether it did. Requires: no value is null.
   bool AddColumn(const ColumnData& column, uint32_t first, uint32_t count);
-  // Puts all values into `out` if every one is a float, and says whether that is so.
-  bool CopyFloats(BigVector<double>& out) const;
+  bool AllFloats() const { return tags_.empty() && (tag_ == kFloat || words_.empty()); }
+  // Copies a run of values. Requires: AllFloats.
+  void CopyFloats(size_t first, size_t count, double* out) const;
   Value Get(size_t i) const;
   // The nearest double; NaN if it is null or no number.
   double Double(size_t i) const;
@@ -36,6 +35,7 @@ class ValueColumn {
   void Reserve(size_t count) { words_.reserve(count); }
   // The values at these places; null for kNoRow.
   ValueColumn Gather(absl::Span<const uint32_t> rows) const;
+  ValueColumn Gather(const RowRuns& rows) const;
   // Adds value i of another column; all of them.
   void AddFrom(const ValueColumn& other, size_t i);
   void AddAll(const ValueColumn& other);
