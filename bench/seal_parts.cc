@@ -72,7 +72,7 @@ void FillFilters(const Sources& part) {
       ids.push_back(part.ids[at.source].ids[at.row]);
     }
     filter.Add(keys);
-    filters.AddChunk(ids);
+    filters.AddChunk(IdFilters::OfChunk(ids));
   }
 }
 

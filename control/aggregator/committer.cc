@@ -1,6 +1,8 @@
 #include "control/aggregator/committer.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -10,12 +12,17 @@
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
 #include "control/aggregator/key_ranges.h"
+#include "control/aggregator/turns.h"
 
 namespace chartly::aggregator {
 namespace {
 
 // Unsealed rows are read when the store is opened, so their number bounds how long that takes.
-constexpr uint64_t kMaxUnsealedRows = uint64_t{2} << 20;
+constexpr uint64_t kMaxUnsealedRows = uint64_t{4} << 20;
+// Batches that are read together, by several threads if they have many rows.
+constexpr size_t kLoadBatches = 64;
+constexpr uint64_t kManyLoadRows = uint64_t{1} << 16;
+constexpr size_t kLoadThreads = 2;
 constexpr absl::Duration kMaxWaitForRoom = absl::Seconds(30);
 
 absl::Status Stopping() {
@@ -40,46 +47,90 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(RecordStore& store, c
   return committer;
 }
 
+struct Committer::Loading {
+  uint64_t batch = 0;
+  ChunkMeta meta;
+  RowSet superseded;
+  std::shared_ptr<const RecordIds> ids;
+  std::vector<DimRange> ranges;
+  absl::Status status;
+
+  void Read(const RecordStore& store) {
+    absl::StatusOr<std::string> bytes = store.ChunkBatch(batch);
+    absl::StatusOr<Batch> parsed = bytes.ok() ? Batch::Parse(*bytes) : bytes.status();
+    status = parsed.status();
+    if (!status.ok()) return;
+    ids = std::make_shared<const RecordIds>(ComputeRecordIds(*parsed));
+    ranges = KeyRangesOf(*parsed);
+  }
+};
+
+// What was read of all of them.
+struct Committer::Loaded {
+  std::map<std::string, uint64_t> rows;  // by profile
+  size_t damaged = 0;
+  std::string first_damage;
+};
+
 absl::Status Committer::Rebuild() {
   ASSIGN_OR_RETURN(last_batch_, store_.LastBatch());
   ASSIGN_OR_RETURN(last_acked_us_, store_.LastAckedUs());
   sealed_.Refresh();
-  std::map<std::string, uint64_t> rows;
+  Loaded loaded;
   std::string profile_id;
   RecordReader::RowsByBatch superseded;
-  size_t damaged = 0;
-  std::string first_damage;
+  std::vector<Loading> batches;
   auto load = [&](uint64_t batch, const ChunkMeta& meta) -> absl::StatusOr<bool> {
     if (meta.profile_id() != profile_id) {
       profile_id = meta.profile_id();
       ASSIGN_OR_RETURN(superseded, store_.Superseded(profile_id, batch, last_batch_, last_batch_));
     }
-    absl::Status status = LoadBatch(batch, meta, superseded[batch]);
-    if (status.ok()) {
-      rows[profile_id] += meta.stored();
-      return true;
-    }
-    LogError("a stored batch is damaged", {{"chunk", absl::StrCat(batch)}, {"error", std::string(status.message())}});
-    if (damaged++ == 0) first_damage = std::string(status.message());
+    batches.push_back({batch, meta, superseded[batch]});
+    if (batches.size() == kLoadBatches) LoadBatches(batches, loaded);
     return true;
   };
   RETURN_IF_ERROR(store_.ScanUnsealed("", 0, load));
+  LoadBatches(batches, loaded);
   ShareMemory();
   absl::MutexLock lock(&mu_);
-  unsealed_.rows = std::move(rows);
+  unsealed_.rows = std::move(loaded.rows);
   unsealed_.last_commit = SteadyNow();
-  damaged_chunks_ = damaged;
-  first_damage_ = first_damage;
+  damaged_chunks_ = loaded.damaged;
+  first_damage_ = std::move(loaded.first_damage);
   return absl::OkStatus();
 }
 
-absl::Status Committer::LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded) {
-  ASSIGN_OR_RETURN(std::string bytes, store_.ChunkBatch(batch));
-  ASSIGN_OR_RETURN(Batch parsed, Batch::Parse(bytes));
-  const auto ids = std::make_shared<const RecordIds>(ComputeRecordIds(parsed));
-  index_.Load(ids, meta.observed_us(), batch, StoredRows(meta), superseded);
-  unsealed_batches_.Add({{batch, std::make_shared<UnsealedBatches::Batch>(ids, KeyRangesOf(parsed))}});
-  return absl::OkStatus();
+void Committer::LoadBatches(std::vector<Loading>& batches, Loaded& loaded) {
+  uint64_t rows = 0;
+  for (const Loading& loading : batches) rows += loading.meta.stored();
+  Turns turns(batches.size());
+  auto work = [&] {
+    while (std::optional<size_t> i = turns.Take()) {
+      Loading& loading = batches[*i];
+      loading.Read(store_);
+      turns.Await(*i);
+      TakeLoaded(loading, loaded);
+      turns.End(absl::OkStatus());
+    }
+  };
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < (rows < kManyLoadRows ? 1 : kLoadThreads); ++i) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  batches.clear();
+}
+
+void Committer::TakeLoaded(Loading& loading, Loaded& loaded) {
+  if (loading.status.ok()) {
+    index_.Load(loading.ids, loading.meta.observed_us(), loading.batch, StoredRows(loading.meta), loading.superseded);
+    unsealed_batches_.Add(
+        {{loading.batch, std::make_shared<UnsealedBatches::Batch>(loading.ids, std::move(loading.ranges))}});
+    loaded.rows[loading.meta.profile_id()] += loading.meta.stored();
+    return;
+  }
+  const std::string error(loading.status.message());
+  LogError("a stored batch is damaged", {{"chunk", absl::StrCat(loading.batch)}, {"error", error}});
+  if (loaded.damaged++ == 0) loaded.first_damage = error;
 }
 
 // What the filters of parts and the cache of look-ups leave is the index's.
@@ -98,9 +149,16 @@ Committer::Unsealed Committer::unsealed() const {
   return unsealed_;
 }
 
-void Committer::ExpectSealing() {
+void Committer::ExpectSealing(uint64_t rows, std::function<void()> wake) {
   absl::MutexLock lock(&mu_);
   sealing_expected_ = true;
+  wake_rows_ = rows;
+  wake_ = std::move(wake);
+}
+
+void Committer::ExpectNoWaking() {
+  absl::MutexLock lock(&mu_);
+  wake_ = nullptr;
 }
 
 bool Committer::RunBetweenCommits(const std::function<void()>& task) {
@@ -267,6 +325,7 @@ void Committer::AwaitRoom(const std::vector<Pending>& pending) {
     absl::MutexLock lock(&mu_);
     if (!sealing_expected_) return;
     unsealed_.needs_room = true;
+    if (wake_ != nullptr) wake_();
   }
   const absl::Time deadline = SteadyNow() + kMaxWaitForRoom;
   bool room = false;
@@ -340,7 +399,9 @@ absl::Status Committer::Write(CommitGroup& group) {
   if (status.ok()) {
     for (const auto& [profile_id, added] : rows) unsealed_.rows[profile_id] += added;
     unsealed_.last_commit = SteadyNow();
-    SetGauge("chartly_store_unsealed_rows", static_cast<double>(UnsealedRows()));
+    const uint64_t unsealed = UnsealedRows();
+    SetGauge("chartly_store_unsealed_rows", static_cast<double>(unsealed));
+    if (wake_ != nullptr && unsealed >= wake_rows_) wake_();
   }
   bool news = status.code() != last_write_.code();
   last_write_ = status;

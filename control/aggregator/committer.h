@@ -65,8 +65,12 @@ class Committer {
   // Does a step of a deletion between two commits: what is committed next is decided without these batches. As
   // RecordStore::Erase; Unavailable (AGGREGATOR_STOPPING).
   absl::Status Erase(const Erasure& erasure);
-  // Commits that find the index full wait for Adopt from now on.
-  void ExpectSealing();
+  // Commits that find the index full wait for Adopt from now on. `wake` is called, in between, when one does, and after
+  // those that leave at least that many rows unsealed; it must be quick and take no lock that is held around a call
+  // here.
+  void ExpectSealing(uint64_t rows, std::function<void()> wake);
+  // `wake` is not called any more, and not under way when this returns.
+  void ExpectNoWaking();
 
   // Empty, or why the store does not take records, for people.
   std::string Health() const;
@@ -92,7 +96,12 @@ class Committer {
   absl::Status EraseNow(const Erasure& erasure);
   // Makes the index anew if it does not say what the store says.
   absl::Status MendIndex();
-  absl::Status LoadBatch(uint64_t batch, const ChunkMeta& meta, const RowSet& superseded);
+  // A batch that is read for the index.
+  struct Loading;
+  struct Loaded;
+  // Reads them, and takes them in, in order. None is left.
+  void LoadBatches(std::vector<Loading>& batches, Loaded& loaded);
+  void TakeLoaded(Loading& loading, Loaded& loaded);
   void ShareMemory();
   // Runs it on the commit thread, between commits, and waits; not at all once that thread stops.
   // Says whether it did.
@@ -126,6 +135,8 @@ class Committer {
   std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(mu_);  // for the commit thread
   Unsealed unsealed_ ABSL_GUARDED_BY(mu_);
   bool sealing_expected_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t wake_rows_ ABSL_GUARDED_BY(mu_) = 0;
+  std::function<void()> wake_ ABSL_GUARDED_BY(mu_);  // of the sealer; may be null
   absl::Status last_write_ ABSL_GUARDED_BY(mu_);
   size_t damaged_chunks_ ABSL_GUARDED_BY(mu_) = 0;
   std::string first_damage_ ABSL_GUARDED_BY(mu_);

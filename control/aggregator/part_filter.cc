@@ -34,8 +34,10 @@ bool PartFilter::MayContain(const Hash128& key) const {
 
 size_t IdFilters::BytesFor(uint64_t rows) { return static_cast<size_t>(rows * kBitsPerId / 8); }
 
-void IdFilters::AddChunk(absl::Span<const Hash128> ids) {
-  chunks_.emplace_back(PartFilter(ids.size(), kBitsPerId)).value().Add(ids);
+PartFilter IdFilters::OfChunk(absl::Span<const Hash128> ids) {
+  PartFilter filter(ids.size(), kBitsPerId);
+  filter.Add(ids);
+  return filter;
 }
 
 size_t IdFilters::bytes() const {

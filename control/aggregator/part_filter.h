@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -45,8 +46,10 @@ class IdFilters {
  public:
   // What those of that many rows take, about.
   static size_t BytesFor(uint64_t rows);
-  // The next chunk, with the ids of its rows; or one of which nothing is known, so that any id may be in it.
-  void AddChunk(absl::Span<const Hash128> ids);
+  // Over the ids of the rows of one chunk. A pure function.
+  static PartFilter OfChunk(absl::Span<const Hash128> ids);
+  // The next chunk; or one of which nothing is known, so that any id may be in it.
+  void AddChunk(PartFilter chunk) { chunks_.push_back(std::move(chunk)); }
   void AddUnknownChunk() { chunks_.emplace_back(); }
   bool MayContain(uint32_t chunk, const Hash128& id) const {
     return chunk >= chunks_.size() || !chunks_[chunk].has_value() || chunks_[chunk]->MayContain(id);

@@ -36,7 +36,7 @@ TEST_CASE("filters over ids name each chunk that has the id, and few others") {
   for (uint64_t chunk = 0; chunk < kChunks; ++chunk) {
     std::vector<Hash128> rows;
     for (uint64_t row = 0; row < kRows; ++row) rows.push_back(Key(chunk * kRows + row));
-    ids.AddChunk(rows);
+    ids.AddChunk(IdFilters::OfChunk(rows));
   }
   CHECK(ids.bytes() <= IdFilters::BytesFor(kRows * kChunks) + kChunks * 64);
   size_t wrong = 0;

@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/chunk/batch_columns.h"
 #include "common/chunk/column_ids.h"
 #include "common/chunk/row_order.h"
 #include "common/chunk/sort_key.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
+#include "control/aggregator/chunk_maker.h"
 #include "control/aggregator/chunk_metas.h"
 #include "control/aggregator/part_writer.h"
 #include "control/aggregator/record_block.h"
+#include "control/aggregator/turns.h"
 
 namespace chartly::aggregator {
 namespace {
@@ -174,16 +177,51 @@ absl::StatusOr<Part> PartMerge::WriteSorted(const std::string& profile_id, const
   meta.set_first_batch(sources.batches.front());
   meta.set_last_batch(sources.batches.back());
   *meta.mutable_key() = {sources.key.begin(), sources.key.end()};
-  PartWriter writer(store_, std::move(meta), rows.size(), options_.chunk_rows, HasRoomForIds(rows.size()));
+  const bool with_ids = HasRoomForIds(rows.size());
+  PartWriter writer(store_, std::move(meta), rows.size(), with_ids);
+  RETURN_IF_ERROR(WriteChunks(sources, rows, with_ids, writer));
+  return writer.Finish();
+}
+
+// Several threads make chunks, each of rows of its own, and write them in their turns.
+absl::Status PartMerge::WriteChunks(const Sources& sources, absl::Span<const RowRef> rows, bool with_ids,
+                                    PartWriter& writer) {
   std::vector<const ColumnSet*> columns;
   std::vector<const RecordIds*> ids;
   for (const ColumnSet& set : sources.columns) columns.push_back(&set);
   for (const auto& of_batch : sources.ids) ids.push_back(of_batch.get());
-  for (size_t begin = 0; begin < rows.size(); begin += kRowsAStep) {
-    if (stop_()) return Stopped();
-    RETURN_IF_ERROR(writer.Append(columns, absl::MakeConstSpan(rows).subspan(begin, kRowsAStep), ids));
+  const size_t slice_rows = options_.chunk_rows;
+  const size_t slices = (rows.size() + slice_rows - 1) / slice_rows;
+  Turns turns(slices);
+  auto work = [&] {
+    ChunkMaker maker(writer.meta(), options_.chunk_rows, with_ids);
+    std::vector<MadeChunk> made;
+    auto keep = [&made](MadeChunk chunk) {
+      made.push_back(std::move(chunk));
+      return absl::OkStatus();
+    };
+    while (std::optional<size_t> slice = turns.Take()) {
+      absl::Status status = stop_() ? Stopped() : absl::OkStatus();
+      if (status.ok()) status = maker.Append(columns, rows.subspan(*slice * slice_rows, slice_rows), ids, keep);
+      if (status.ok()) status = maker.Finish(keep);
+      if (!turns.Await(*slice)) return;
+      for (MadeChunk& chunk : made) {
+        if (status.ok()) status = writer.Add(std::move(chunk));
+      }
+      made.clear();
+      turns.End(status);
+    }
+  };
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < std::min<size_t>(slices, options_.seal_threads); ++i) {
+    others.emplace_back([&work, tenant = MetricTenant::Current()] {
+      const MetricTenant metrics(tenant);
+      work();
+    });
   }
-  return writer.Finish();
+  work();
+  for (std::thread& other : others) other.join();
+  return turns.status();
 }
 
 absl::StatusOr<Sealed> PartMerge::SealBatches(const std::string& profile_id) {
@@ -260,12 +298,15 @@ absl::StatusOr<Part> PartMerge::WriteMerged(const RecordReader& view, const Part
     cursors.push_back(std::make_unique<PartCursor>(view, part));
     columns.push_back(&cursors.back()->columns());
   }
-  PartWriter writer(store_, std::move(meta), rows, options_.chunk_rows, HasRoomForIds(rows, parts));
+  const bool with_ids = HasRoomForIds(rows, parts);
+  PartWriter writer(store_, std::move(meta), rows, with_ids);
+  ChunkMaker maker(writer.meta(), options_.chunk_rows, with_ids);
+  auto write = [&writer](MadeChunk chunk) { return writer.Add(std::move(chunk)); };
   std::vector<RowRef> order;
   // Rows refer to the chunks under way, so they are written before one of these goes.
   auto load_spent = [&]() -> absl::Status {
     if (stop_()) return Stopped();
-    RETURN_IF_ERROR(writer.Append(columns, order));
+    RETURN_IF_ERROR(maker.Append(columns, order, {}, write));
     order.clear();
     for (auto& cursor : cursors) {
       while (!cursor->done() && cursor->spent()) {
@@ -297,6 +338,7 @@ absl::StatusOr<Part> PartMerge::WriteMerged(const RecordReader& view, const Part
     cursor.Skip(count);
     if (cursor.spent() || order.size() >= kRowsAStep) RETURN_IF_ERROR(load_spent());
   }
+  RETURN_IF_ERROR(maker.Finish(write));
   return writer.Finish();
 }
 
@@ -330,7 +372,7 @@ absl::StatusOr<std::shared_ptr<const IdFilters>> PartMerge::MakeIds(const Part& 
       continue;
     }
     RETURN_IF_ERROR(columns.status());
-    ids->AddChunk(ComputeRecordIds(*columns, part.meta.profile_id(), KeyOf(part.meta)).ids);
+    ids->AddChunk(IdFilters::OfChunk(ComputeRecordIds(*columns, part.meta.profile_id(), KeyOf(part.meta)).ids));
   }
   return std::shared_ptr<const IdFilters>(std::move(ids));
 }

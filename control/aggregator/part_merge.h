@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "common/batch/batch.h"
 #include "common/batch/record_id.h"
+#include "common/chunk/row_gatherer.h"
+#include "control/aggregator/part_writer.h"
 #include "control/aggregator/record_store.h"
 #include "control/aggregator/unsealed_batches.h"
 
@@ -22,6 +25,7 @@ struct MergeOptions {
   uint32_t chunk_rows = 65536;              // rows of a sealed chunk
   uint64_t seal_rows = uint64_t{1} << 20;   // about that many rows of batches make a part
   size_t seal_bytes = size_t{96} << 20;     // memory of the batches that are sorted together
+  size_t seal_threads = 2;                  // that make chunks of them, so that ingest does not wait for one processor
   uint64_t part_rows = uint64_t{32} << 20;  // parts with more rows are not merged again
   int width = 4;                            // neighbours of about one size that are merged
   size_t id_bytes = size_t{256} << 20;      // memory of the filters over ids; parts for which none is left go without
@@ -65,6 +69,7 @@ class PartMerge {
   absl::Status Load(const RecordReader& view, const std::string& profile_id, Sources& sources) const;
   std::shared_ptr<const RecordIds> IdsOf(const Batch& batch, uint64_t id) const;
   absl::StatusOr<Part> WriteSorted(const std::string& profile_id, const Sources& sources);
+  absl::Status WriteChunks(const Sources& sources, absl::Span<const RowRef> rows, bool with_ids, PartWriter& writer);
   absl::StatusOr<Part> WriteMerged(const RecordReader& view, const PartList& parts);
   absl::Status Install(Seal seal);
   int Tier(uint64_t rows) const;

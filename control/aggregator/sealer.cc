@@ -33,19 +33,20 @@ bool Sealer::stopping() const {
 }
 
 void Sealer::Start() {
-  committer_.ExpectSealing();
+  committer_.ExpectSealing(options_.burst_parts * options_.merge.seal_rows, [this] { Wake(); });
   threads_.emplace_back([this, tenant = MetricTenant::Current()] {
     const MetricTenant metrics(tenant);
-    Run([this] { return SealNext(); });
+    Run(true, [this] { return SealNext(); });
   });
   threads_.emplace_back([this, tenant = MetricTenant::Current()] {
     const MetricTenant metrics(tenant);
     ::setpriority(PRIO_PROCESS, 0, kMergeNice);  // on Linux, of this thread alone
-    Run([this] { return MergeNext(); });
+    Run(false, [this] { return MergeNext(); });
   });
 }
 
 void Sealer::Stop() {
+  if (!threads_.empty()) committer_.ExpectNoWaking();
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
@@ -54,11 +55,19 @@ void Sealer::Stop() {
   threads_.clear();
 }
 
-void Sealer::Run(const std::function<absl::StatusOr<bool>()>& step) {
+void Sealer::Wake() {
+  absl::MutexLock lock(&mu_);
+  woken_ = true;
+}
+
+void Sealer::Run(bool wakes, const std::function<absl::StatusOr<bool>()>& step) {
   for (absl::Duration pause = kLookEvery;;) {
     {
       absl::MutexLock lock(&mu_);
-      if (mu_.AwaitWithTimeout(absl::Condition(&stopping_), pause)) return;
+      auto news = [this, wakes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || (wakes && woken_); };
+      mu_.AwaitWithTimeout(absl::Condition(&news), pause);
+      if (stopping_) return;
+      if (wakes) woken_ = false;
     }
     absl::StatusOr<bool> worked = step();
     pause = worked.ok() && *worked ? absl::ZeroDuration() : kLookEvery;
@@ -111,14 +120,18 @@ absl::StatusOr<bool> Sealer::MergeNext() {
   return worked;
 }
 
-std::string Sealer::Next() const {
-  Committer::Unsealed unsealed = committer_.unsealed();
-  uint64_t enough = options_.merge.seal_rows;
-  if (SteadyNow() - unsealed.last_commit >= options_.idle_after) enough = std::min(enough, options_.idle_rows);
-  if (unsealed.needs_room) enough = 1;
+std::string Sealer::Next() {
+  const Committer::Unsealed unsealed = committer_.unsealed();
   auto most = std::max_element(unsealed.rows.begin(), unsealed.rows.end(),
                                [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most == unsealed.rows.end() || most->second < enough ? "" : most->first;
+  if (most == unsealed.rows.end()) return "";
+  const absl::Time now = SteadyNow();
+  const uint64_t full = options_.merge.seal_rows;
+  full_since_ = most->second < full ? absl::InfiniteFuture() : std::min(full_since_, now);
+  uint64_t enough = now - full_since_ < options_.burst ? options_.burst_parts * full : full;
+  if (now - unsealed.last_commit >= options_.idle_after) enough = std::min(enough, options_.idle_rows);
+  if (unsealed.needs_room) enough = 1;
+  return most->second < enough ? "" : most->first;
 }
 
 absl::Status Sealer::SealOne(const std::string& profile_id) {

@@ -1,7 +1,8 @@
 // The threads that seal, while ingest goes on: one turns unsealed batches into parts, one merges parts, so that ingest
-// never waits for a long merge. The first takes a profile whose unsealed batches make a part of full size, any profile
-// when the dedupe index runs out of room, and, once nothing came in for a while, those that have enough rows for a
-// chunk. The second also makes the filters of the parts anew after a start.
+// never waits for a long merge. The first takes a profile whose unsealed batches have made a part of full size for a
+// while, or make several, so that a burst of ingest has the processors to itself; any profile when the dedupe index
+// runs out of room; and, once nothing came in for a while, those that have enough rows for a chunk. The second also
+// makes the filters of the parts anew after a start.
 //
 // Thread-safe.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_SEALER_H_
@@ -25,6 +26,8 @@ namespace chartly::aggregator {
 
 struct SealerOptions {
   MergeOptions merge;
+  uint64_t burst_parts = 3;                       // parts of full size that are sealed at once
+  absl::Duration burst = absl::Seconds(2);        // that fewer of them wait
   uint64_t idle_rows = 65536;                     // unsealed rows of a profile that are worth a part when all is quiet
   absl::Duration idle_after = absl::Seconds(10);  // without a commit
 };
@@ -43,12 +46,13 @@ class Sealer {
   absl::Status SealNow(uint64_t min_rows);
 
  private:
-  // Takes one step after another; a step says whether there was something to do.
-  void Run(const std::function<absl::StatusOr<bool>()>& step);
+  // Takes one step after another, or waits to be woken if `wakes`; a step says whether there was something to do.
+  void Run(bool wakes, const std::function<absl::StatusOr<bool>()>& step);
+  void Wake();
   absl::StatusOr<bool> SealNext();
   absl::StatusOr<bool> MergeNext();
   // The profile to seal next; empty if none.
-  std::string Next() const;
+  std::string Next();
   absl::Status SealOne(const std::string& profile_id);
   // Makes a filter of a part that lacks it since the store was opened: all those over keys before those over ids, for
   // ingest asks for them.
@@ -61,9 +65,11 @@ class Sealer {
   Committer& committer_;
   const SealerOptions options_;
   PartMerge merge_;
-  std::set<uint64_t> unmergeable_;  // parts with damage
+  std::set<uint64_t> unmergeable_;                  // parts with damage
+  absl::Time full_since_ = absl::InfiniteFuture();  // when a profile came to have a part of full size; of the first
   mutable absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool woken_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };
 
