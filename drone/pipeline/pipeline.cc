@@ -18,6 +18,7 @@
 #include "drone/pipeline/page_body.h"
 #include "drone/pipeline/page_rows.h"
 #include "drone/pipeline/run_fields.h"
+#include "drone/pipeline/sink_ahead.h"
 
 namespace chartly::drone {
 
@@ -98,6 +99,7 @@ class Pipeline::Impl {
       return HandOn(std::move(batch), fetched, rows.newest());
     });
     absl::Status status = ReadPages(*source, *decoder, rows);
+    status.Update(ahead_.Finish());
     share_.reset();
     truncated_by_ = rows.limit_reached() ? "limits.max_records" : source->truncated_by();
     unmodified_ = source->unmodified();
@@ -275,25 +277,24 @@ class Pipeline::Impl {
   absl::Status HandOn(std::string batch, int64_t fetched, const Value& newest) {
     // Only if the oldest come first is everything before this batch known to be here.
     const bool moves = spec_.profile.source.incremental.ascending && !newest.is_null() && !Beside();
-    Cursor cursor;
+    std::optional<Cursor> cursor;
     if (moves) cursor = CursorAt(newest);
     RETURN_IF_ERROR(fields_.Add(batch));
     if (deps_.shadow != nullptr) deps_.shadow->TakeRunning(batch);
-    RETURN_IF_ERROR(deps_.sink.Append(std::move(batch), fetched, moves ? &cursor : nullptr));
-    handed_on_ += fetched;
+    RETURN_IF_ERROR(ahead_.Append(std::move(batch), fetched, std::move(cursor)));
     Count("chartly_rows_total", static_cast<double>(fetched), "fetched");
-    TellProgress(handed_on_);
+    TellProgress(ahead_.done());
     share_->Settle();
     return deps_.governor == nullptr ? absl::OkStatus() : deps_.governor->Admit(cancelled_);
   }
 
   void TellProgress(int64_t fetched) {
-    if (deps_.progress) deps_.progress(fetched, handed_on_, pages_);
+    if (deps_.progress) deps_.progress(fetched, ahead_.done(), pages_);
   }
 
   void Describe(const absl::Status& status, v1::RunEnd& end) {
     // What could not be handed on was not taken: the next run fetches it again.
-    end.set_fetched(handed_on_);
+    end.set_fetched(ahead_.done());
     end.set_pages(pages_);
     for (v1::RunPayload& payload : payloads_) *end.add_payloads() = std::move(payload);
     end.set_unmodified(unmodified_);
@@ -333,7 +334,7 @@ class Pipeline::Impl {
   const PipelineDeps deps_;
   std::optional<Governor::Share> share_;  // while pages are read
   std::atomic<bool> cancelled_ = false;
-  int64_t handed_on_ = 0;
+  SinkAhead ahead_{deps_.sink};
   int32_t pages_ = 0;
   std::vector<v1::RunPayload> payloads_;
   RunFields fields_;

@@ -24,8 +24,8 @@
 
 namespace chartly::drone {
 
-// Takes packed batches. OK means the batch is where it will not be lost; ResourceExhausted stops the run as failed
-// unless the sink waits by itself until there is room.
+// Takes packed batches, one after the other, from whichever thread of the run. OK means the batch is where it will not be
+// lost; ResourceExhausted stops the run as failed unless the sink waits by itself until there is room.
 class BatchSink {
  public:
   virtual ~BatchSink() = default;

@@ -1,5 +1,5 @@
 // Hands the batches of one run to the spool, and waits there while it is full: that is how pressure runs backwards to
-// the source. Append is called from the run's thread; Cancel and the counts may be used from any.
+// the source. Append is called by one thread of the run at a time; Cancel and the counts may be used from any.
 #ifndef CHARTLY_DRONE_SESSION_SPOOL_SINK_H_
 #define CHARTLY_DRONE_SESSION_SPOOL_SINK_H_
 
