@@ -397,11 +397,11 @@ absl::Status Committer::Write(CommitGroup& group) {
   }
   absl::MutexLock lock(&mu_);
   if (status.ok()) {
-    for (const auto& [profile_id, added] : rows) unsealed_.rows[profile_id] += added;
+    bool much = false;
+    for (const auto& [profile_id, added] : rows) much = (unsealed_.rows[profile_id] += added) >= wake_rows_ || much;
     unsealed_.last_commit = SteadyNow();
-    const uint64_t unsealed = UnsealedRows();
-    SetGauge("chartly_store_unsealed_rows", static_cast<double>(unsealed));
-    if (wake_ != nullptr && unsealed >= wake_rows_) wake_();
+    SetGauge("chartly_store_unsealed_rows", static_cast<double>(UnsealedRows()));
+    if (wake_ != nullptr && much) wake_();
   }
   bool news = status.code() != last_write_.code();
   last_write_ = status;

@@ -66,8 +66,8 @@ class Committer {
   // RecordStore::Erase; Unavailable (AGGREGATOR_STOPPING).
   absl::Status Erase(const Erasure& erasure);
   // Commits that find the index full wait for Adopt from now on. `wake` is called, in between, when one does, and after
-  // those that leave at least that many rows unsealed; it must be quick and take no lock that is held around a call
-  // here.
+  // those that leave at least that many rows of a profile unsealed; it must be quick and take no lock that is held
+  // around a call here.
   void ExpectSealing(uint64_t rows, std::function<void()> wake);
   // `wake` is not called any more, and not under way when this returns.
   void ExpectNoWaking();

@@ -64,7 +64,9 @@ void Sealer::Run(bool wakes, const std::function<absl::StatusOr<bool>()>& step) 
   for (absl::Duration pause = kLookEvery;;) {
     {
       absl::MutexLock lock(&mu_);
-      auto news = [this, wakes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || (wakes && woken_); };
+      // What failed waits its time, however much comes in.
+      const bool wakeable = wakes && pause != kAfterFailure;
+      auto news = [this, wakeable]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || (wakeable && woken_); };
       mu_.AwaitWithTimeout(absl::Condition(&news), pause);
       if (stopping_) return;
       if (wakes) woken_ = false;
