@@ -193,8 +193,9 @@ absl::Status PartMerge::WriteChunks(const Sources& sources, absl::Span<const Row
   const size_t slice_rows = options_.chunk_rows;
   const size_t slices = (rows.size() + slice_rows - 1) / slice_rows;
   Turns turns(slices);
+  const PartMeta part = writer.meta();  // which changes with each chunk
   auto work = [&] {
-    ChunkMaker maker(writer.meta(), options_.chunk_rows, with_ids);
+    ChunkMaker maker(part, options_.chunk_rows, with_ids);
     std::vector<MadeChunk> made;
     auto keep = [&made](MadeChunk chunk) {
       made.push_back(std::move(chunk));
