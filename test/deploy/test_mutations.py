@@ -72,9 +72,9 @@ def writes_elsewhere(objects):
     container(objects)["volumeMounts"].append({"name": "tmp", "mountPath": "/var"})
 
 
-def setting(name, value):
+def setting(part, name, value):
     def mutate(objects):
-        next(each for each in of_kind(objects, "ConfigMap") if component(each) == "aggregator")["data"][name] = value
+        next(each for each in of_kind(objects, "ConfigMap") if component(each) == part)["data"][name] = value
     return mutate
 
 
@@ -89,9 +89,9 @@ MUTATIONS = {
     "C47 two owners": (rules.test_C47_what_must_last_is_on_a_claim, put("spec", "replicas", 2, of=lambda o: workload(o, "audit"))),
     "E66 a Secret": (rules.test_E66_no_object_holds_a_secret,
                      add("{apiVersion: v1, kind: Secret, metadata: {name: s, labels: {}}, stringData: {a: b}}")),
-    "E66 a key in a value": (rules.test_E66_no_object_holds_a_secret, setting("EXTRA", "chk_" + "0123456789abcdef" * 4)),
-    "E66 a password": (rules.test_E66_no_object_holds_a_secret, setting("EXTRA", "password=correct-horse-battery")),
-    "E66 random text": (rules.test_E66_no_object_holds_a_secret, setting("EXTRA", "qX7zL0pV9cRt2YbN5mKw8JhG4fDs1AeU3iOoPl6")),
+    "E66 a key in a value": (rules.test_E66_no_object_holds_a_secret, setting("aggregator", "EXTRA", "chk_" + "0123456789abcdef" * 4)),
+    "E66 a password": (rules.test_E66_no_object_holds_a_secret, setting("aggregator", "EXTRA", "password=correct-horse-battery")),
+    "E66 random text": (rules.test_E66_no_object_holds_a_secret, setting("aggregator", "EXTRA", "qX7zL0pV9cRt2YbN5mKw8JhG4fDs1AeU3iOoPl6")),
     "E67 a key as text": (rules.test_E67_secrets_come_by_reference, env("REGISTRY_API_KEY", "abc")),
     "E68 a node port": (rules.test_E68_nothing_is_exposed_by_itself, put("spec", "type", "NodePort", of=service)),
     "E68 the host's network": (rules.test_E68_nothing_is_exposed_by_itself, put("hostNetwork", True, of=pod)),
@@ -126,8 +126,10 @@ MUTATIONS = {
     "F91 no startup probe": (rules.test_F91_probes_ask_the_admin_port, drop("startupProbe")),
     "F92 no limit": (rules.test_F92_resources_are_set_and_bounded, drop("resources", "limits", "memory")),
     "F92 a request above its limit": (rules.test_F92_resources_are_set_and_bounded, put("resources", "requests", "cpu", "64")),
-    "F92 an index above the limit": (rules.test_F92_the_bounds_of_memory_fit_below_the_limit, setting("DEDUPE_MEMORY", "64GB")),
-    "F92 reports above the limit": (rules.test_F92_the_bounds_of_memory_fit_below_the_limit, setting("REPORT_MEMORY", "64GB")),
+    "F92 an index above the limit": (rules.test_F92_the_bounds_of_memory_fit_below_the_limit,
+                                     setting("aggregator", "DEDUPE_MEMORY", "64GB")),
+    "F92 reports above the limit": (rules.test_F92_the_bounds_of_memory_fit_below_the_limit,
+                                    setting("reporter", "REPORT_MEMORY", "64GB")),
     "L155 less before more": (rules.test_B13_L151_L155_rollouts_are_controlled,
                               put("spec", "strategy", {"type": "Recreate"}, of=workload)),
     "B13 no history": (rules.test_B13_L151_L155_rollouts_are_controlled, put("spec", "revisionHistoryLimit", 0, of=workload)),
