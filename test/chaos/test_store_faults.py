@@ -133,14 +133,16 @@ def test_power_cuts_of_the_store_lose_nothing_and_double_nothing(power_disk, sto
 # --- full disks ---
 
 @pytest.fixture
-def full_disk(tmp_path):
-    yield from mounted(functools.partial(MemoryDisk, size="96m"), tmp_path)
+def full_disk(tmp_path, scale):
+    # Large enough for all that is stored: each trial adds about 3 MiB.
+    yield from mounted(functools.partial(MemoryDisk, size=scale("96m", "256m")), tmp_path)
 
 
 def test_a_full_disk_of_the_store_holds_back_and_loses_nothing(full_disk, store_of, scale):
     chance, trials, refused_starts = random.Random(20140107), scale(3, 50), 0
     # With room for the index: where it is full, too, commits wait for the sealer before they are refused.
-    store = store_of(full_disk.mount_point, flags=("--store-memory", "8MB", "--dedupe-memory", "32MB"))
+    store = store_of(full_disk.mount_point,
+                     flags=("--store-memory", "8MB", "--dedupe-memory", scale("32MB", "256MB")))
     stations = Stations(store)
     stations.open()
     for cycle in range(trials):
