@@ -88,8 +88,9 @@ class KvSource {
   virtual ~KvSource() = default;
   // Copies the state of some moment during the call into `folder`, which is made if absent and holds backups of this
   // store alone, while reads and writes go on. Files that earlier backups brought there are shared. On OK it is on
-  // disk. ResourceExhausted (BACKUP_NO_SPACE): what has to be copied does not fit; nothing was. Cancelled once
-  // `stopped` says true; it is asked now and then. What a failure leaves behind goes with the next backup.
+  // disk. ResourceExhausted (BACKUP_NO_SPACE): what has to be copied does not fit; nothing was. STORE_FULL: the
+  // disk of the store has no room for what is in memory. Cancelled once `stopped` says true; it is asked now and then.
+  // What a failure leaves behind goes with the next backup.
   virtual absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) = 0;
   // Of this store and of no copy of it: one that is restored has another. Unavailable (STORE_IO_ERROR).
   virtual absl::StatusOr<std::string> Identity() const = 0;
@@ -106,7 +107,9 @@ class KvSource {
 
 class KvStore : public KvReader, public KvSource {
  public:
-  // All or nothing. On OK with `sync` the batch, and every batch before it, is fsynced.
+  // All or nothing. On OK with `sync` the batch, and every batch before it, is fsynced. ResourceExhausted (STORE_FULL):
+  // there is no room, or there was none and somebody still reads what was there before (docs/adr/0047-*); try again.
+  // Unavailable (STORE_IO_ERROR), DataLoss (STORE_CORRUPT): for as long as the store is open.
   virtual absl::Status Write(const KvBatch& batch, bool sync) = 0;
   // The state of now, which no later write changes. Must go before the store does; holds disk space while it lives.
   virtual std::unique_ptr<KvReader> Snapshot() const = 0;

@@ -93,10 +93,16 @@ std::vector<std::string> NamesIn(const std::string& folder) {
   return names;
 }
 
+// What is in memory is written out first, onto the disk of the store; only the path tells which of the two is full.
+absl::Status ConvertCopyStatus(const rocksdb::Status& status, const rocksdb::DB& db, const std::string& folder) {
+  const bool of_store = status.IsNoSpace() && absl::StrContains(status.ToString(), db.GetName() + "/");
+  return of_store ? ConvertStatus(status, db.GetName()) : ConvertBackupStatus(status, folder);
+}
+
 // Refused before it begins, so that a backup does not fill the disk of others.
 absl::Status CheckSpace(rocksdb::DB& db, const std::string& folder) {
   std::vector<rocksdb::LiveFileStorageInfo> live;
-  RETURN_IF_ERROR(ConvertBackupStatus(db.GetLiveFilesStorageInfo({}, &live), folder));
+  RETURN_IF_ERROR(ConvertCopyStatus(db.GetLiveFilesStorageInfo({}, &live), db, folder));
   const std::vector<std::string> shared = NamesIn(folder + "/" + kSharedFolder);
   uint64_t needed = kSpareBytes;
   for (const rocksdb::LiveFileStorageInfo& file : live) {
@@ -188,7 +194,7 @@ absl::StatusOr<KvBackup> BackUpRocksDb(rocksdb::DB& db, const std::string& folde
   };
   rocksdb::BackupID number = 0;
   rocksdb::Status status = engine->CreateNewBackup(options, &db, &number);
-  RETURN_IF_ERROR(ConvertBackupStatus(status, folder));
+  RETURN_IF_ERROR(ConvertCopyStatus(status, db, folder));
   ASSIGN_OR_RETURN(KvBackup backup, Describe(*engine, number, folder, shared_before));
   // Read out of the copy: the engine does not tell.
   ASSIGN_OR_RETURN(const OpenedCopy copy, OpenCopy(folder, number));

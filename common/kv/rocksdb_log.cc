@@ -96,6 +96,11 @@ RocksDbLog::RocksDbLog(rocksdb::DB& db, std::string path, size_t keep_bytes)
   DropBeyond(keep_bytes_);
 }
 
+void RocksDbLog::Close() {
+  absl::MutexLock lock(&mu_);
+  iterator_.reset();
+}
+
 rocksdb::Status RocksDbLog::Stamp(rocksdb::WriteBatch& batch, absl::Time time) {
   std::string stamp(1, kStampMark);
   AppendBigEndian64(stamp, static_cast<uint64_t>(absl::ToUnixMicros(time)));

@@ -31,6 +31,8 @@ class RocksDbLog {
  public:
   // What an earlier process kept goes if nothing is to be kept.
   RocksDbLog(rocksdb::DB& db, std::string path, size_t keep_bytes);
+  // Lets go of what it holds of the store; nothing may be called after it.
+  void Close();
   bool is_kept() const { return keep_bytes_ > 0; }
 
   // Puts the time into a write that is still empty.
