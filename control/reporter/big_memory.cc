@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <iterator>
+#include <limits>
 #include <map>
 #include <new>
 #include <vector>
@@ -30,7 +32,21 @@ struct Waiting {
   std::map<size_t, std::vector<void*>> blocks ABSL_GUARDED_BY(mu);  // by size
   size_t bytes ABSL_GUARDED_BY(mu) = 0;
   size_t bytes_max ABSL_GUARDED_BY(mu) = 0;
+  size_t room ABSL_GUARDED_BY(mu) = std::numeric_limits<size_t>::max();  // that others leave
   size_t keepers ABSL_GUARDED_BY(mu) = 0;
+
+  // The largest go first.
+  void Trim(size_t most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    while (bytes > most) {
+      auto largest = std::prev(blocks.end());
+      if (!largest->second.empty()) {
+        std::free(largest->second.back());
+        largest->second.pop_back();
+        bytes -= largest->first;
+      }
+      if (largest->second.empty()) blocks.erase(largest);
+    }
+  }
 };
 
 Waiting& Blocks() {
@@ -64,7 +80,7 @@ void GiveBigMemory(void* memory, size_t bytes) {
   Waiting& waiting = Blocks();
   {
     absl::MutexLock lock(&waiting.mu);
-    if (waiting.keepers > 0 && waiting.bytes + size <= waiting.bytes_max) {
+    if (waiting.keepers > 0 && waiting.bytes + size <= std::min(waiting.bytes_max, waiting.room)) {
       waiting.blocks[size].push_back(memory);
       waiting.bytes += size;
       return;
@@ -84,11 +100,17 @@ KeepBigMemory::~KeepBigMemory() {
   Waiting& waiting = Blocks();
   absl::MutexLock lock(&waiting.mu);
   if (--waiting.keepers > 0) return;
-  for (auto& [size, blocks] : waiting.blocks) {
-    for (void* memory : blocks) std::free(memory);
-  }
-  waiting.blocks.clear();
-  waiting.bytes = waiting.bytes_max = 0;
+  waiting.Trim(0);
+  waiting.bytes_max = 0;
+  waiting.room = std::numeric_limits<size_t>::max();
+}
+
+void KeepBigMemory::LeaveRoom(int64_t bytes) {
+  Waiting& waiting = Blocks();
+  absl::MutexLock lock(&waiting.mu);
+  if (waiting.keepers == 0) return;
+  waiting.room = static_cast<size_t>(std::max<int64_t>(bytes, 0));
+  waiting.Trim(waiting.room);
 }
 
 size_t KeepBigMemory::waiting() {

@@ -5,6 +5,7 @@
 #define CHARTLY_CONTROL_REPORTER_BIG_MEMORY_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace chartly::reporter {
 
@@ -22,6 +23,8 @@ class KeepBigMemory {
   KeepBigMemory(const KeepBigMemory&) = delete;
   KeepBigMemory& operator=(const KeepBigMemory&) = delete;
 
+  // So many bytes may wait from now on, whatever was allowed, and the others go: the memory is for something else.
+  static void LeaveRoom(int64_t bytes);
   // Bytes of the blocks that wait.
   static size_t waiting();
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "control/reporter/big_vector.h"
+#include "control/reporter/memory_budget.h"
 #include "test/support/test.h"
 
 namespace chartly::reporter {
@@ -42,6 +43,28 @@ TEST_CASE("no more waits than was allowed") {
   for (int i = 0; i < 20; ++i) blocks.push_back(TakeBigMemory(4 * kMiB));
   for (void* block : blocks) GiveBigMemory(block, 4 * kMiB);
   CHECK(KeepBigMemory::waiting() == 16 * kMiB);
+}
+
+TEST_CASE("blocks that wait make room for what reports take") {
+  MemoryBudget budget(16 * kMiB);
+  const KeepBigMemory keep(8 * kMiB);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 4; ++i) blocks.push_back(TakeBigMemory(2 * kMiB));
+  for (void* block : blocks) GiveBigMemory(block, 2 * kMiB);
+  CHECK(KeepBigMemory::waiting() == 8 * kMiB);
+  {
+    Reservation reservation(budget);
+    REQUIRE_OK(reservation.Grow(8 * kMiB));
+    CHECK(KeepBigMemory::waiting() == 8 * kMiB);
+    REQUIRE_OK(reservation.Grow(3 * kMiB));
+    CHECK(KeepBigMemory::waiting() == 4 * kMiB);
+    GiveBigMemory(TakeBigMemory(4 * kMiB), 4 * kMiB);  // one more, for which there is no room
+    CHECK(KeepBigMemory::waiting() == 4 * kMiB);
+    REQUIRE_OK(reservation.Grow(5 * kMiB));
+    CHECK(KeepBigMemory::waiting() == 0);
+  }
+  GiveBigMemory(TakeBigMemory(4 * kMiB), 4 * kMiB);
+  CHECK(KeepBigMemory::waiting() == 4 * kMiB);
 }
 
 TEST_CASE("columns that several threads make and drop never share a block") {

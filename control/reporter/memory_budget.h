@@ -1,4 +1,5 @@
-// The memory that reports may take, all together. Header only.
+// The memory that reports may take, all together, with the blocks that wait for their next piece (big_memory.h). Header
+// only.
 #ifndef CHARTLY_CONTROL_REPORTER_MEMORY_BUDGET_H_
 #define CHARTLY_CONTROL_REPORTER_MEMORY_BUDGET_H_
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/status/status.h"
+#include "control/reporter/big_memory.h"
 
 namespace chartly::reporter {
 
@@ -29,7 +31,10 @@ class MemoryBudget {
 class Reservation {
  public:
   explicit Reservation(MemoryBudget& budget) : budget_(budget) {}
-  ~Reservation() { budget_.used_ -= held_; }
+  ~Reservation() {
+    budget_.used_ -= held_;
+    KeepBigMemory::LeaveRoom(budget_.limit_ - budget_.used_);
+  }
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
 
@@ -50,6 +55,7 @@ class Reservation {
                    {{"limit_bytes", absl::StrCat(budget_.limit_)}});
     }
     held_ += step;
+    KeepBigMemory::LeaveRoom(budget_.limit_ - budget_.used_);
     return absl::OkStatus();
   }
 
