@@ -16,6 +16,8 @@ namespace {
 
 // How many rows ahead slots are fetched from memory.
 constexpr size_t kPrefetchRows = 32;
+// A table that large takes long to get from the system.
+constexpr size_t kManySlots = size_t{1} << 18;
 constexpr size_t kSupersededEntryBytes = sizeof(std::pair<Hash128, RowLocation>) + 1;
 // What a batch that is held takes beside its ids and its stretches, with what the allocator adds.
 constexpr size_t kBatchBytes = 160;
@@ -48,14 +50,32 @@ void DedupeIndex::Place(Slot slot) {
   slots_[at] = slot;
 }
 
-bool DedupeIndex::Resize(size_t slots) {
-  std::optional<SlotArray> made = SlotArray::Make(slots);
+bool DedupeIndex::Resize(size_t slots) { return MoveTo(SlotArray::Make(slots)); }
+
+bool DedupeIndex::MoveTo(std::optional<SlotArray> made) {
   if (!made) return false;
   const SlotArray old = std::exchange(slots_, *std::move(made));
   for (size_t i = 0; i < old.size(); ++i) {
     if (old[i] != 0) Place(old[i]);
   }
   return true;
+}
+
+void DedupeIndex::MakeNext(size_t rows) {
+  const size_t target = 2 * slots_.size();
+  if (next_slots_ > 0 || slots_.size() < kManySlots || CapacityFor(used_ + rows) < slots_.size() / 4 * 3) return;
+  if (bytes() + target * sizeof(Slot) > max_bytes_) return;
+  next_slots_ = target;
+  next_ = std::async(std::launch::async, [target] {
+    std::optional<SlotArray> made = SlotArray::Make(target);
+    if (made) made->Touch();
+    return made;
+  });
+}
+
+void DedupeIndex::DropNext() {
+  next_ = {};
+  next_slots_ = 0;
 }
 
 inline DedupeIndex::Slot* DedupeIndex::Find(const Hash128& key) {
@@ -91,7 +111,7 @@ inline DedupeIndex::Version DedupeIndex::At(Slot slot) const {
 }
 
 size_t DedupeIndex::bytes() const {
-  return slots_.bytes() + held_bytes_ + superseded_.capacity() * kSupersededEntryBytes;
+  return slots_.bytes() + next_slots_ * sizeof(Slot) + held_bytes_ + superseded_.capacity() * kSupersededEntryBytes;
 }
 
 absl::Status DedupeIndex::Full(size_t max_bytes) const {
@@ -112,8 +132,12 @@ absl::Status DedupeIndex::Reserve(const std::vector<const RecordIds*>& batches) 
   if (!superseded_.empty() && superseded_.size() + rows > superseded_.capacity() / 8 * 7) {
     bytes_added += std::max(superseded_.capacity(), size_t{16}) * kSupersededEntryBytes;
   }
+  // Where there is little room the next table is the first to go.
+  if (bytes() + bytes_added > max_bytes_) DropNext();
   const bool fits = bytes() + bytes_added <= max_bytes_ && HasNumbersFor(rows, batches.size());
-  return fits && GrowFor(rows, max_bytes_ - bytes_added) ? absl::OkStatus() : Full(max_bytes_);
+  if (!fits || !GrowFor(rows, max_bytes_ - bytes_added)) return Full(max_bytes_);
+  MakeNext(rows);
+  return absl::OkStatus();
 }
 
 bool DedupeIndex::HasNumbersFor(size_t rows, size_t batches) const {
@@ -124,6 +148,10 @@ bool DedupeIndex::HasNumbersFor(size_t rows, size_t batches) const {
 bool DedupeIndex::GrowFor(size_t rows, size_t max_bytes) {
   const size_t needed = CapacityFor(used_ + rows);
   if (needed <= slots_.size()) return true;
+  std::optional<SlotArray> next;
+  if (next_slots_ >= needed) next = next_.get();
+  DropNext();
+  if (next && bytes() + next->bytes() <= max_bytes) return MoveTo(std::move(next));
   // While it grows the table is there twice.
   for (const size_t target : {std::max(needed, 2 * slots_.size()), needed}) {
     if (bytes() + target * sizeof(Slot) <= max_bytes) return Resize(target);
@@ -307,20 +335,31 @@ void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
 }
 
 void DedupeIndex::ForgetStretches(const std::vector<bool>& gone) {
+  // Slots between two free ones belong there all, so each such run can be done by itself, in place.
+  size_t free = 0;
+  while (free < slots_.size() && slots_[free] != 0) ++free;
   std::vector<Slot> kept;
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i] != 0 && !gone[StretchOf(slots_[i])]) kept.push_back(slots_[i]);
+  for (size_t i = 0, at = free; i < slots_.size(); ++i) {
+    at = After(at);
+    if (const Slot slot = std::exchange(slots_[at], 0); slot != 0) {
+      if (gone[StretchOf(slot)]) {
+        --used_;
+      } else {
+        kept.push_back(slot);
+      }
+      continue;
+    }
+    for (Slot slot : kept) Place(slot);
+    kept.clear();
   }
-  used_ = kept.size();
-  slots_.Clear();
   // What the next batches need again is not given back.
   const size_t needed = CapacityFor(used_);
+  if (needed < slots_.size() / 2) DropNext();
   if (used_ == 0) {
     slots_ = SlotArray();
   } else if (needed < slots_.size() / 4) {
     Resize(needed);
   }
-  for (Slot slot : kept) Place(slot);
   Stretches numbers;
   for (uint32_t i = 0; i < gone.size(); ++i) {
     if (gone[i]) numbers.push_back(i);
@@ -329,6 +368,7 @@ void DedupeIndex::ForgetStretches(const std::vector<bool>& gone) {
 }
 
 void DedupeIndex::Clear() {
+  DropNext();
   slots_ = SlotArray();
   used_ = 0;
   stretches_ = std::vector<Stretch>(1);

@@ -13,8 +13,10 @@
 #define CHARTLY_CONTROL_AGGREGATOR_DEDUPE_INDEX_H_
 
 #include <cstdint>
+#include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -145,6 +147,10 @@ class DedupeIndex {
   // Makes room for that many keys more.
   bool GrowFor(size_t rows, size_t max_bytes);
   bool Resize(size_t slots);
+  bool MoveTo(std::optional<SlotArray> made);
+  // Has the table that will be needed next made ready, if it is soon and the bound allows it.
+  void MakeNext(size_t rows);
+  void DropNext();
   Stretches Hold(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk);
   void Release(const Stretches& stretches);
   void Supersede(const Hash128& id, RowLocation location);
@@ -155,6 +161,8 @@ class DedupeIndex {
   size_t max_bytes_;
   SlotArray slots_;
   size_t used_ = 0;
+  std::future<std::optional<SlotArray>> next_;  // of next_slots_; invalid if that is 0
+  size_t next_slots_ = 0;
   std::vector<Stretch> stretches_ = std::vector<Stretch>(1);  // by number; 0 is none
   Stretches free_numbers_;
   size_t held_bytes_ = 0;

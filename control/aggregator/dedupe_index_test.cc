@@ -139,6 +139,29 @@ TEST_CASE("a full index refuses more and still knows what it has") {
   CHECK(index.size() * 48 > size_t{100} << 10);
 }
 
+TEST_CASE("an index that grows large keeps to its bound and knows everything, with the next table at hand or without") {
+  constexpr uint64_t kRows = 8192;
+  const size_t max_bytes = GENERATE(size_t{512} << 20, size_t{64} << 20);
+  DedupeIndex index(max_bytes);
+  std::vector<RecordIdsPtr> held;
+  absl::Status status;
+  for (uint64_t chunk = 1; chunk <= 150; ++chunk) {
+    std::vector<Row> rows;
+    for (uint64_t i = 0; i < kRows; ++i) rows.push_back({chunk * kRows + i, 0});
+    const RecordIdsPtr ids = Ids(rows);
+    status = index.Reserve({ids.get()});
+    REQUIRE(index.bytes() <= max_bytes);
+    if (!status.ok()) break;
+    REQUIRE(index.Apply(ids, 1, chunk).stored_count == kRows);
+    index.Commit();
+    held.push_back(ids);
+  }
+  CHECK(status.ok() == (max_bytes > size_t{64} << 20));
+  CHECK(index.bytes() > size_t{32} << 20);
+  CHECK(index.size() == held.size() * kRows);
+  for (const RecordIdsPtr& ids : held) REQUIRE(index.Undecided(*ids, 1).empty());
+}
+
 TEST_CASE("what is forgotten is unknown, what is left is known, also to an index that loads it") {
   constexpr uint64_t kKeys = 20000;
   std::mt19937 random(7);

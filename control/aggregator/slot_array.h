@@ -30,8 +30,8 @@ class SlotArray {
   size_t bytes() const { return count_ * sizeof(uint64_t); }
   uint64_t& operator[](size_t slot) { return slots_[slot]; }
   uint64_t operator[](size_t slot) const { return slots_[slot]; }
-  // Makes all of them 0 again.
-  void Clear();
+  // Takes the memory from the system now, which else happens slot by slot.
+  void Touch();
 
  private:
   void Swap(SlotArray& other) {
