@@ -1,11 +1,11 @@
 # chartly_folder(common/status LINK ...) makes one library of the .cc files of a folder, without its tests and main,
 # and one test program of its *_test.cc files. A LINK entry is a folder of ours, a name of chartly_alias, or a target.
 # With CHARTLY_UNITY the files of a folder are compiled several at a time, except after the word SEPARATE.
-# Most of what a file costs the compiler is in the headers of gRPC and Abseil; five files share them. What is compiled
-# together shares its unnamed namespace, too: a name that is there twice is an error, and one of the two is to be named
-# better or to become common.
-function(chartly_unity TARGET)
-  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD "${CHARTLY_UNITY}" UNITY_BUILD_BATCH_SIZE 5)
+# Most of what a file costs the compiler is in the headers of gRPC and Abseil; sixteen files share them, or as many as
+# UNITY says. What is compiled together shares its unnamed namespace, too: a name that is there twice is an error, and
+# one of the two is to be named better or to become common.
+function(chartly_unity TARGET FILES)
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD "${CHARTLY_UNITY}" UNITY_BUILD_BATCH_SIZE ${FILES})
 endfunction()
 
 function(chartly_target_name FOLDER OUT)
@@ -31,7 +31,10 @@ function(chartly_resolve OUT)
 endfunction()
 
 function(chartly_folder FOLDER)
-  cmake_parse_arguments(ARG "SEPARATE" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "UNITY" "LINK" ${ARGN})
+  if(NOT ARG_UNITY)
+    set(ARG_UNITY 16)
+  endif()
   chartly_target_name("${FOLDER}" target)
   chartly_resolve(links ${ARG_LINK})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${FOLDER}/*.cc")
@@ -43,7 +46,7 @@ function(chartly_folder FOLDER)
     target_link_libraries(${target} PUBLIC ${links} Threads::Threads PRIVATE chartly_warnings)
     target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
     if(NOT ARG_SEPARATE)
-      chartly_unity(${target})
+      chartly_unity(${target} ${ARG_UNITY})
     endif()
   else()
     add_library(${target} INTERFACE)

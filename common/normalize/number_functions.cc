@@ -16,7 +16,7 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-constexpr int kMaxDigits = 38;
+constexpr int kMaxFraction = 38;
 constexpr int kConvertedDigits = 10;
 
 // A function on numbers from one on decimals and one on doubles. Each says whether it could.
@@ -79,7 +79,7 @@ absl::StatusOr<FunctionPtr> MakeAbs(const Arguments&) {
 // A double is rounded in its decimal digits, so that 2.675 gives 2.68 and not what its binary neighbour gives.
 void RoundFloat(double& number, int digits) {
   CanonicalNumber exact = CanonicalOf(number);
-  if (exact.exponent >= 0 || exact.exponent < -kMaxDigits) {
+  if (exact.exponent >= 0 || exact.exponent < -kMaxFraction) {
     if (exact.exponent < 0) number = 0;
     return;
   }

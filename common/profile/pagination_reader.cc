@@ -7,14 +7,14 @@
 namespace chartly {
 namespace {
 
-struct TypeKeys {
+struct PaginationKeys {
   PaginationType type;
   absl::string_view name;
   std::vector<absl::string_view> keys;
 };
 
-const std::vector<TypeKeys>& Types() {
-  static const auto* types = new std::vector<TypeKeys>{
+const std::vector<PaginationKeys>& PaginationTypes() {
+  static const auto* types = new std::vector<PaginationKeys>{
       {PaginationType::kNone, "none", {}},
       {PaginationType::kPage, "page", {"param", "start", "size_param", "size", "pages"}},
       {PaginationType::kOffset, "offset", {"param", "start", "size_param", "size"}},
@@ -25,15 +25,15 @@ const std::vector<TypeKeys>& Types() {
   return *types;
 }
 
-bool Uses(const TypeKeys& type, absl::string_view key) {
+bool Uses(const PaginationKeys& type, absl::string_view key) {
   return std::find(type.keys.begin(), type.keys.end(), key) != type.keys.end();
 }
 
-void CheckKeys(const NodeAt& at, const TypeKeys& type, NodeReader& reader) {
+void CheckKeys(const NodeAt& at, const PaginationKeys& type, NodeReader& reader) {
   for (absl::string_view key : {"param", "start", "size_param", "size", "pages", "next"}) {
     if (Uses(type, key)) continue;
     std::string users;
-    for (const TypeKeys& other : Types()) {
+    for (const PaginationKeys& other : PaginationTypes()) {
       if (Uses(other, key)) absl::StrAppend(&users, users.empty() ? "" : ", ", other.name);
     }
     reader.RefuseKey(at, key, absl::StrCat("type: ", type.name, " does not use this key, only: ", users));
@@ -61,7 +61,7 @@ void SetDefaults(const NodeAt& at, PaginationConfig& out) {
 
 void ReadPagination(const NodeAt& at, NodeReader& reader, PaginationConfig& out) {
   NodeReader::Choices<PaginationType> types;
-  for (const TypeKeys& type : Types()) types.emplace_back(std::string(type.name), type.type);
+  for (const PaginationKeys& type : PaginationTypes()) types.emplace_back(std::string(type.name), type.type);
   if (at.node->kind == YamlNode::Kind::kScalar && at.node->text == "none") return;
   bool known = false;
   bool is_map =
@@ -77,7 +77,8 @@ void ReadPagination(const NodeAt& at, NodeReader& reader, PaginationConfig& out)
   if (!known) return;
   if (out.type == PaginationType::kNextUrl) reader.Require(at, "next", "links.next");
   if (out.type == PaginationType::kCursor) reader.Require(at, "next", "meta.next_cursor");
-  auto type = std::find_if(Types().begin(), Types().end(), [&](const TypeKeys& keys) { return keys.type == out.type; });
+  auto type = std::find_if(PaginationTypes().begin(), PaginationTypes().end(),
+                           [&](const PaginationKeys& keys) { return keys.type == out.type; });
   CheckKeys(at, *type, reader);
   if (Uses(*type, "size")) CheckSize(at, out, reader);
   SetDefaults(at, out);

@@ -10,7 +10,7 @@
 namespace chartly::rpc {
 namespace {
 
-constexpr char kPrefix[] = "spiffe://chartly/";
+constexpr char kUriPrefix[] = "spiffe://chartly/";
 constexpr char kTenant[] = "tenant/";
 constexpr char kDrone[] = "drone/";
 
@@ -18,11 +18,11 @@ constexpr char kDrone[] = "drone/";
 
 std::string UriOf(const DroneIdentity& identity) {
   const std::string tenant = identity.tenant == kDefaultTenant ? "" : absl::StrCat(kTenant, identity.tenant, "/");
-  return absl::StrCat(kPrefix, tenant, kDrone, identity.drone_id, "/", identity.enrollment);
+  return absl::StrCat(kUriPrefix, tenant, kDrone, identity.drone_id, "/", identity.enrollment);
 }
 
 DroneIdentity ParseDroneIdentity(absl::string_view uri) {
-  if (!absl::ConsumePrefix(&uri, kPrefix)) return {};
+  if (!absl::ConsumePrefix(&uri, kUriPrefix)) return {};
   DroneIdentity identity;
   if (absl::ConsumePrefix(&uri, kTenant)) {
     const size_t end = uri.find('/');

@@ -17,7 +17,7 @@
 namespace chartly::rpc {
 namespace {
 
-constexpr char kPrefix[] = "chk_";
+constexpr char kKeyPrefix[] = "chk_";
 constexpr char kSessionPrefix[] = "chs_";
 // {" in base64.
 constexpr char kObjectPrefix[] = "eyJ";
@@ -48,11 +48,11 @@ absl::string_view AsText(const KeyDigest& digest) {
 
 absl::StatusOr<std::string> MakeKey(absl::string_view id) {
   ASSIGN_OR_RETURN(const std::string secret, RandomSecret());
-  return id.empty() ? absl::StrCat(kPrefix, secret) : absl::StrCat(kPrefix, id, "_", secret);
+  return id.empty() ? absl::StrCat(kKeyPrefix, secret) : absl::StrCat(kKeyPrefix, id, "_", secret);
 }
 
 absl::string_view KeyIdOf(absl::string_view key) {
-  if (!absl::ConsumePrefix(&key, kPrefix)) return "";
+  if (!absl::ConsumePrefix(&key, kKeyPrefix)) return "";
   const size_t end = key.find('_');
   if (end == key.npos || key.size() - end - 1 != 2 * kSecretBytes) return "";
   const absl::string_view id = key.substr(0, end);

@@ -8,7 +8,7 @@
 namespace chartly::aggregator {
 namespace {
 
-absl::Status Stopping() {
+absl::Status ConnectAgain() {
   return Error(absl::StatusCode::kUnavailable, "AGGREGATOR_STOPPING", "the aggregator is stopping; connect again soon");
 }
 
@@ -28,7 +28,7 @@ grpc::ServerBidiReactor<v1::IngestRequest, v1::IngestResponse>* IngestService::I
     stopped = stopped_;
   }
   if (stopped) {
-    reactor->Fail(Stopping());
+    reactor->Fail(ConnectAgain());
   } else {
     reactor->Begin(context);
   }
@@ -42,7 +42,7 @@ void IngestService::Stop() {
     stopped_ = true;
     open.assign(reactors_.begin(), reactors_.end());
   }
-  for (const std::shared_ptr<IngestReactor>& reactor : open) reactor->Fail(Stopping());
+  for (const std::shared_ptr<IngestReactor>& reactor : open) reactor->Fail(ConnectAgain());
 }
 
 void IngestService::Forget(IngestReactor* reactor) {

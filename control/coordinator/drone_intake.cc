@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxWaitingBytes = size_t{64} << 20;
 // Others have a turn at the coordinator after so many.
-constexpr size_t kGroup = 1000;
+constexpr size_t kIntakeGroup = 1000;
 // Answers may be large, and all of a group are in memory at once.
 constexpr size_t kAnswers = 64;
 
@@ -26,11 +26,11 @@ absl::Status TooManyDrones() {
                absl::StrCat("a stream speaks for at most ", kMaxDronesOfStream, " drones; open another"));
 }
 
-// Calls `work` with pieces of at most kGroup.
+// Calls `work` with pieces of at most kIntakeGroup.
 template <typename T, typename Work>
 void InGroups(std::vector<T> all, Work work) {
   for (auto first = all.begin(); first != all.end();) {
-    auto last = first + std::min<ptrdiff_t>(kGroup, all.end() - first);
+    auto last = first + std::min<ptrdiff_t>(kIntakeGroup, all.end() - first);
     work(std::vector<T>(std::make_move_iterator(first), std::make_move_iterator(last)));
     first = last;
   }

@@ -13,7 +13,7 @@ namespace chartly::coordinator {
 namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(5);
-constexpr size_t kGroup = 64;
+constexpr size_t kLedgersAtOnce = 64;
 
 }  // namespace
 
@@ -58,7 +58,7 @@ std::optional<absl::Status> LedgerSync::Pass() {
     status = Ask(*unasked_.begin(), answered);
     if (!status.ok()) break;
     unasked_.erase(unasked_.begin());
-    if (answered.size() == kGroup) coordinator_.TakeLedgers(std::exchange(answered, {}));
+    if (answered.size() == kLedgersAtOnce) coordinator_.TakeLedgers(std::exchange(answered, {}));
   }
   if (!answered.empty()) coordinator_.TakeLedgers(answered);
   return status;

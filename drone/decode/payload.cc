@@ -16,7 +16,7 @@
 namespace chartly::drone {
 namespace {
 
-constexpr size_t kFirstBytes = 80;
+constexpr size_t kShownBytes = 80;
 
 struct KnownAs {
   absl::string_view name;
@@ -81,7 +81,7 @@ std::string Describe(const PageInfo& page) {
   std::string begins =
       page.first_bytes.empty()
           ? std::string("it is empty")
-          : absl::StrCat("it begins with \"", absl::Utf8SafeCHexEscape(page.first_bytes.substr(0, kFirstBytes)), "\"");
+          : absl::StrCat("it begins with \"", absl::Utf8SafeCHexEscape(page.first_bytes.substr(0, kShownBytes)), "\"");
   // The first bytes may end inside a character.
   return ToUtf8(absl::StrCat(
       " (", page.content_type.empty() ? "" : absl::StrCat("content type ", page.content_type, "; "), begins, ")"));

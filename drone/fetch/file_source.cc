@@ -23,13 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMaxBytesLimit[] = "limits.max_bytes";
-constexpr char kMaxPagesLimit[] = "limits.max_pages";
-
-absl::Status CancelledError() {
-  return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");
-}
-
 bool HasEnding(absl::string_view name, absl::string_view ending) {
   return absl::EndsWith(absl::AsciiStrToLower(name), ending);
 }

@@ -22,12 +22,6 @@ constexpr size_t kBodyBytesShown = 200;
 constexpr size_t kBodyBytesRedacted = 4 << 10;  // more than is shown: half a secret would not be recognized
 // What is fetched before a page is handed on, so that most pages that are cut off can be asked for again.
 constexpr size_t kHeadBytes = size_t{1} << 20;
-constexpr char kMaxBytesLimit[] = "limits.max_bytes";
-constexpr char kMaxPagesLimit[] = "limits.max_pages";
-
-absl::Status CancelledError() {
-  return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");
-}
 
 bool HasHeader(const std::map<std::string, std::string>& headers, absl::string_view name) {
   return std::any_of(headers.begin(), headers.end(),

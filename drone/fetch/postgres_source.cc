@@ -19,13 +19,7 @@ constexpr int64_t kPageBytes = int64_t{1} << 20;
 // spool, and the server's clock runs meanwhile.
 constexpr int64_t kFirstFetchRows = 100;
 constexpr int64_t kMaxFetchRows = 50'000;
-constexpr size_t kPieceBytes = size_t{128} << 10;
-constexpr char kMaxBytesLimit[] = "limits.max_bytes";
-constexpr char kMaxPagesLimit[] = "limits.max_pages";
-
-absl::Status CancelledError() {
-  return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");
-}
+constexpr size_t kRowsPieceBytes = size_t{128} << 10;
 
 absl::Status CheckAllowedHost(const SourceConfig& source) {
   const std::string& host = source.postgres.host;
@@ -91,7 +85,7 @@ class PostgresSource::RowsBody final : public Body {
     RETURN_IF_ERROR(status_);
     piece_.clear();
     // A body that outlived its page has no rows.
-    while (page_ == source_.pages_ && piece_.size() < kPieceBytes) {
+    while (page_ == source_.pages_ && piece_.size() < kRowsPieceBytes) {
       absl::StatusOr<bool> more = source_.AppendRow(piece_);
       if (!more.ok()) status_ = more.status();
       if (!more.ok() || !*more) break;

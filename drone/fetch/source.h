@@ -26,6 +26,7 @@
 #include "common/net/http_client.h"
 #include "common/profile/profile.h"
 #include "common/secrets/secrets.h"
+#include "common/status/status.h"
 #include "drone/decode/body.h"
 #include "drone/decode/decoder.h"
 #include "drone/fetch/fleet_quota.h"
@@ -53,8 +54,15 @@ struct Delivery {
 // How far a source was read, kept with the spool (storage/v1/cursor.proto).
 using Cursor = storage::v1::Cursor;
 
-// What truncated_by() says when the run's time is over.
+// What truncated_by() says, by the limit that was reached.
 inline constexpr char kRunTimeoutLimit[] = "limits.run_timeout";
+inline constexpr char kMaxPagesLimit[] = "limits.max_pages";
+inline constexpr char kMaxBytesLimit[] = "limits.max_bytes";
+
+// What Next returns after Cancel.
+inline absl::Status CancelledError() {
+  return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was cancelled while fetching");
+}
 
 class Source {
  public:

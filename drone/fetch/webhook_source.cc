@@ -8,9 +8,6 @@
 namespace chartly::drone {
 namespace {
 
-constexpr char kMaxPagesLimit[] = "limits.max_pages";
-constexpr char kMaxBytesLimit[] = "limits.max_bytes";
-
 // The payload of a delivery, which outlives it.
 class DeliveryBody final : public Body {
  public:

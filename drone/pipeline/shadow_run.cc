@@ -9,7 +9,7 @@
 namespace chartly::drone {
 namespace {
 
-constexpr size_t kPieceBytes = size_t{32} << 10;
+constexpr size_t kShadowPieceBytes = size_t{32} << 10;
 constexpr size_t kMaxErrorShown = 1024;
 
 Profile WithLimits(Profile tried, const LimitsConfig& limits) {
@@ -134,7 +134,7 @@ absl::StatusOr<absl::string_view> SharedBody::Read() {
   if (rest_.empty()) {
     ASSIGN_OR_RETURN(rest_, body_.Read());
   }
-  absl::string_view piece = rest_.substr(0, kPieceBytes);
+  absl::string_view piece = rest_.substr(0, kShadowPieceBytes);
   rest_.remove_prefix(piece.size());
   if (!piece.empty()) shadow_.Feed(piece);
   return piece;
