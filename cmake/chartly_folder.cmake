@@ -4,8 +4,12 @@
 # Most of what a file costs the compiler is in the headers of gRPC and Abseil; sixteen files share them, or as many as
 # UNITY says. What is compiled together shares its unnamed namespace, too: a name that is there twice is an error, and
 # one of the two is to be named better or to become common.
-function(chartly_unity TARGET FILES)
-  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD "${CHARTLY_UNITY}" UNITY_BUILD_BATCH_SIZE ${FILES})
+function(chartly_unity TARGET)
+  cmake_parse_arguments(ARG "" "UNITY" "" ${ARGN})
+  if(NOT ARG_UNITY)
+    set(ARG_UNITY 16)
+  endif()
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD "${CHARTLY_UNITY}" UNITY_BUILD_BATCH_SIZE ${ARG_UNITY})
 endfunction()
 
 function(chartly_target_name FOLDER OUT)
@@ -32,9 +36,6 @@ endfunction()
 
 function(chartly_folder FOLDER)
   cmake_parse_arguments(ARG "SEPARATE" "UNITY" "LINK" ${ARGN})
-  if(NOT ARG_UNITY)
-    set(ARG_UNITY 16)
-  endif()
   chartly_target_name("${FOLDER}" target)
   chartly_resolve(links ${ARG_LINK})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${FOLDER}/*.cc")
@@ -46,7 +47,7 @@ function(chartly_folder FOLDER)
     target_link_libraries(${target} PUBLIC ${links} Threads::Threads PRIVATE chartly_warnings)
     target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
     if(NOT ARG_SEPARATE)
-      chartly_unity(${target} ${ARG_UNITY})
+      chartly_unity(${target} UNITY ${ARG_UNITY})
     endif()
   else()
     add_library(${target} INTERFACE)

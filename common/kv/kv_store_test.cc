@@ -267,10 +267,8 @@ TEST_CASE("writes that a full disk meets at any moment are refused for that, and
     absl::Status refused;
     std::thread writer([&] {
       // The same keys again and again: what the disk has to hold stays small.
-      for (; refused.ok(); ++stored) {
-        refused = PutOne(*store, "v" + std::to_string(stored % 8), std::string(200000, 'v'));
-        if (!refused.ok()) return;
-      }
+      auto put = [&] { return PutOne(*store, "v" + std::to_string(stored % 8), std::string(200000, 'v')); };
+      while ((refused = put()).ok()) ++stored;
     });
     const int more = static_cast<int>(random() % 25);
     CHECK(Eventually([&] { return stored >= before + more; }));

@@ -12,10 +12,12 @@
 namespace chartly {
 namespace {
 
-// How long reads that begin wait for those before them to end, and how soon that is tried again.
+// How long reads that begin wait for those before them to end, and how soon that is tried again: at least so many times
+// as long after, so that one read that lasts does not stand in the way of all others.
 constexpr absl::Duration kMinWaitForReads = absl::Milliseconds(200);
 constexpr absl::Duration kMaxWaitForReads = absl::Seconds(5);
 constexpr absl::Duration kTryEach = absl::Seconds(2);
+constexpr int kWaitsBetweenTries = 4;
 
 }  // namespace
 
@@ -85,7 +87,7 @@ absl::Status RocksDbHandle::CloseForAll() {
     closed->WaitForNotification();
     return absl::OkStatus();
   }
-  next_try_ = SteadyNow() + kTryEach;
+  next_try_ = SteadyNow() + std::max(kTryEach, kWaitsBetweenTries * max_wait_);
   return StoreFull(path_, "the store is opened anew once nobody reads it");
 }
 

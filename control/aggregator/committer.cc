@@ -406,6 +406,7 @@ absl::Status Committer::Write(CommitGroup& group) {
   bool news = status.code() != last_write_.code();
   last_write_ = status;
   if (news && !status.ok()) LogError("records cannot be stored", {{"error", std::string(status.message())}});
+  if (news && status.ok()) LogInfo("records are stored again");
   return status;
 }
 

@@ -61,10 +61,10 @@ bool DedupeIndex::MoveTo(std::optional<SlotArray> made) {
   return true;
 }
 
-void DedupeIndex::MakeNext(size_t rows) {
+void DedupeIndex::MakeNext(size_t rows, size_t bytes_added) {
   const size_t target = 2 * slots_.size();
   if (next_slots_ > 0 || slots_.size() < kManySlots || CapacityFor(used_ + rows) < slots_.size() / 4 * 3) return;
-  if (bytes() + target * sizeof(Slot) > max_bytes_) return;
+  if (bytes() + bytes_added + target * sizeof(Slot) > max_bytes_) return;
   next_slots_ = target;
   next_ = std::async(std::launch::async, [target] {
     std::optional<SlotArray> made = SlotArray::Make(target);
@@ -136,7 +136,7 @@ absl::Status DedupeIndex::Reserve(const std::vector<const RecordIds*>& batches) 
   if (bytes() + bytes_added > max_bytes_) DropNext();
   const bool fits = bytes() + bytes_added <= max_bytes_ && HasNumbersFor(rows, batches.size());
   if (!fits || !GrowFor(rows, max_bytes_ - bytes_added)) return Full(max_bytes_);
-  MakeNext(rows);
+  MakeNext(rows, bytes_added);
   return absl::OkStatus();
 }
 

@@ -148,8 +148,9 @@ class DedupeIndex {
   bool GrowFor(size_t rows, size_t max_bytes);
   bool Resize(size_t slots);
   bool MoveTo(std::optional<SlotArray> made);
-  // Has the table that will be needed next made ready, if it is soon and the bound allows it.
-  void MakeNext(size_t rows);
+  // Has the table that will be needed next made ready, if that is soon with so many rows more, and the bound allows it
+  // beside what they add.
+  void MakeNext(size_t rows, size_t bytes_added);
   void DropNext();
   Stretches Hold(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk);
   void Release(const Stretches& stretches);
