@@ -11,10 +11,15 @@
 namespace chartly::aggregator {
 namespace {
 
-// Puts the state of `key` in `states`, read from the store the first time, empty if there is none.
+// Puts the state of `key` in `states`, the first time: the one that is on its way to the store, else the one there,
+// empty if there is none.
 template <typename State, typename Key, typename Read>
-absl::Status Load(std::map<Key, State>& states, const Key& key, Read&& read) {
+absl::Status Load(std::map<Key, State>& states, const std::map<Key, State>& unwritten, const Key& key, Read&& read) {
   if (states.count(key) != 0) return absl::OkStatus();
+  if (auto known = unwritten.find(key); known != unwritten.end()) {
+    states[key] = known->second;
+    return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(std::optional<State> stored, read());
   states[key] = stored.has_value() ? *std::move(stored) : State();
   return absl::OkStatus();
@@ -43,9 +48,9 @@ size_t CommitRequest::Size() const {
   return bytes;
 }
 
-CommitGroup::CommitGroup(const RecordStore& store, DedupeIndex& index, SealedIndex& sealed, uint64_t last_batch,
-                         int64_t now_us)
-    : store_(store), index_(index), sealed_(sealed), now_us_(now_us) {
+CommitGroup::CommitGroup(const RecordStore& store, const StoreStates& unwritten, DedupeIndex& index,
+                         SealedIndex& sealed, uint64_t last_batch, int64_t now_us)
+    : store_(store), unwritten_(unwritten), index_(index), sealed_(sealed), now_us_(now_us) {
   write_.last_batch = last_batch;
   write_.acked_us = now_us;
 }
@@ -77,7 +82,7 @@ absl::Status CommitGroup::TryStage(CommitRequest& request, size_t first_batch, C
   for (StoreWrite::Redriven& redriven : request.redriven) ApplyRedriven(std::move(redriven));
   if (request.position.has_value()) {
     const SpoolPosition& position = *request.position;
-    write_.spools[{position.drone_id, position.spool_id}].set_seq(position.seq);
+    write_.states.spools[{position.drone_id, position.spool_id}].set_seq(position.seq);
     result.durable_seq = position.seq;
   }
   return absl::OkStatus();
@@ -85,16 +90,17 @@ absl::Status CommitGroup::TryStage(CommitRequest& request, size_t first_batch, C
 
 absl::StatusOr<bool> CommitGroup::AdmitPosition(const SpoolPosition& position, CommitResult& result) {
   std::pair<std::string, std::string> spool(position.drone_id, position.spool_id);
-  RETURN_IF_ERROR(Load(write_.drones, position.drone_id, [&] { return store_.Drone(position.drone_id); }));
-  RETURN_IF_ERROR(Load(write_.spools, spool, [&] { return store_.Spool(position.drone_id, position.spool_id); }));
-  DroneState& drone = write_.drones[position.drone_id];
-  result.durable_seq = write_.spools[spool].seq();
+  RETURN_IF_ERROR(LoadDrone(position.drone_id));
+  RETURN_IF_ERROR(Load(write_.states.spools, unwritten_.spools, spool,
+                       [&] { return store_.Spool(position.drone_id, position.spool_id); }));
+  DroneState& drone = write_.states.drones[position.drone_id];
+  result.durable_seq = write_.states.spools[spool].seq();
   if (position.epoch < drone.epoch()) return Fenced(position, drone.epoch());
   if (position.epoch > drone.epoch()) {
     drone.set_epoch(position.epoch);
     dirty_ = true;
   }
-  NoteLoss(position, write_.spools[spool]);
+  NoteLoss(position, write_.states.spools[spool]);
   if (position.seq <= result.durable_seq) return false;
   if (position.seq != result.durable_seq + 1) return Gap(position, result.durable_seq);
   return true;
@@ -112,26 +118,33 @@ void CommitGroup::NoteLoss(const SpoolPosition& position, SpoolState& spool) {
             {"acked", absl::StrCat(position.acked_seq)}});
 }
 
+absl::Status CommitGroup::LoadRun(const std::string& run_id) {
+  return Load(write_.states.runs, unwritten_.runs, run_id, [&] { return store_.Run(run_id); });
+}
+
+absl::Status CommitGroup::LoadProfile(const std::string& profile_id) {
+  return Load(write_.states.profiles, unwritten_.profiles, profile_id, [&] { return store_.Profile(profile_id); });
+}
+
+absl::Status CommitGroup::LoadDrone(const std::string& drone_id) {
+  return Load(write_.states.drones, unwritten_.drones, drone_id, [&] { return store_.Drone(drone_id); });
+}
+
 absl::Status CommitGroup::LoadStates(const CommitRequest& request) {
-  auto load_run = [&](const std::string& run_id) {
-    return Load(write_.runs, run_id, [&] { return store_.Run(run_id); });
-  };
   for (const PreparedBatch& batch : request.batches) {
     const BatchHeader& header = batch.header;
-    RETURN_IF_ERROR(load_run(header.run_id()));
-    RETURN_IF_ERROR(Load(write_.profiles, header.profile_id(), [&] { return store_.Profile(header.profile_id()); }));
-    if (header.drone_id().empty()) continue;
-    RETURN_IF_ERROR(Load(write_.drones, header.drone_id(), [&] { return store_.Drone(header.drone_id()); }));
+    RETURN_IF_ERROR(LoadRun(header.run_id()));
+    RETURN_IF_ERROR(LoadProfile(header.profile_id()));
+    if (!header.drone_id().empty()) RETURN_IF_ERROR(LoadDrone(header.drone_id()));
   }
-  if (request.run_end.has_value()) RETURN_IF_ERROR(load_run(request.run_end->run_id()));
-  for (const StoreWrite::Redriven& redriven : request.redriven) {
-    const std::string& profile_id = redriven.row.profile_id();
-    RETURN_IF_ERROR(Load(write_.profiles, profile_id, [&] { return store_.Profile(profile_id); }));
-  }
+  if (request.run_end.has_value()) RETURN_IF_ERROR(LoadRun(request.run_end->run_id()));
+  for (const StoreWrite::Redriven& redriven : request.redriven) RETURN_IF_ERROR(LoadProfile(redriven.row.profile_id()));
   return absl::OkStatus();
 }
 
 void CommitGroup::LookUp(const std::vector<const CommitRequest*>& requests) {
+  looked_up_.clear();
+  next_batch_ = 0;
   // Batches of one time decide each other's rows like those that are stored; an older one among them may need to know
   // what is sealed although a newer version is not.
   std::map<std::string, std::pair<int64_t, int64_t>> times;
@@ -155,7 +168,7 @@ void CommitGroup::LookUp(const std::vector<const CommitRequest*>& requests) {
 }
 
 RunState& CommitGroup::TouchRun(const std::string& run_id, const std::string& profile_id, const std::string& drone_id) {
-  RunState& run = write_.runs[run_id];
+  RunState& run = write_.states.runs[run_id];
   if (run.ordinal() == 0) {
     run.set_ordinal(write_.last_batch);
     run.set_profile_id(profile_id);
@@ -170,7 +183,6 @@ void CommitGroup::ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, 
   const auto ids = std::make_shared<const RecordIds>(std::move(batch.ids));
   DedupeOutcome outcome = index_.Apply(ids, header.observed_us(), number, sealed);
   auto duplicates = static_cast<int64_t>(outcome.duplicates.size());
-  rows_ += ids->ids.size();
 
   RunState& run = TouchRun(header.run_id(), header.profile_id(), header.drone_id());
   run.set_batches(run.batches() + 1);
@@ -178,12 +190,12 @@ void CommitGroup::ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, 
   run.set_duplicate(run.duplicate() + duplicates);
   run.set_filtered(run.filtered() + header.filtered());
   run.set_quarantined(run.quarantined() + header.quarantined_size());
-  ProfileState& profile = write_.profiles[header.profile_id()];
+  ProfileState& profile = write_.states.profiles[header.profile_id()];
   profile.set_records(profile.records() + outcome.stored_count);
   profile.set_quarantined(profile.quarantined() + header.quarantined_size());
   if (outcome.stored_count > 0) profile.set_batches(profile.batches() + 1);
   if (!header.drone_id().empty()) {
-    DroneState& drone = write_.drones[header.drone_id()];
+    DroneState& drone = write_.states.drones[header.drone_id()];
     drone.set_records(drone.records() + outcome.stored_count);
   }
   result.stored += outcome.stored_count;
@@ -249,7 +261,7 @@ void CommitGroup::FileQuarantine(const BatchHeader& header, uint64_t run_ordinal
 }
 
 void CommitGroup::ApplyRedriven(StoreWrite::Redriven redriven) {
-  ProfileState& profile = write_.profiles[redriven.row.profile_id()];
+  ProfileState& profile = write_.states.profiles[redriven.row.profile_id()];
   profile.set_quarantined(std::max<int64_t>(profile.quarantined() - 1, 0));
   write_.redriven.push_back(std::move(redriven));
 }

@@ -50,10 +50,12 @@ struct CommitResult {
 
 class CommitGroup {
  public:
-  // `last_batch` is the highest batch number so far; `now_us` becomes the time of the ack.
-  CommitGroup(const RecordStore& store, DedupeIndex& index, SealedIndex& sealed, uint64_t last_batch, int64_t now_us);
+  // `unwritten`: the states that the group before changes, while it is on its way to the store. `last_batch` is the
+  // highest batch number so far; `now_us` becomes the time of the ack.
+  CommitGroup(const RecordStore& store, const StoreStates& unwritten, DedupeIndex& index, SealedIndex& sealed,
+              uint64_t last_batch, int64_t now_us);
 
-  // Asks what parts know of the rows of all these requests. Before the first Stage.
+  // Asks what parts know of the rows of all these requests, which are staged next. Those of before are staged.
   void LookUp(const std::vector<const CommitRequest*>& requests);
   // Takes the next of the requests that were looked up into the group. On an error nothing of it is in the group.
   CommitResult Stage(CommitRequest request);
@@ -61,7 +63,7 @@ class CommitGroup {
   // Whether there is anything to write.
   bool dirty() const { return dirty_; }
   uint64_t last_batch() const { return write_.last_batch; }
-  size_t rows() const { return rows_; }
+  const StoreStates& states() const { return write_.states; }
   StoreWrite TakeWrite() { return std::move(write_); }
   // What questions may know of its batches with stored rows once they are durable.
   std::vector<std::pair<uint64_t, UnsealedBatches::BatchPtr>> TakeUnsealed() { return std::move(unsealed_); }
@@ -71,6 +73,9 @@ class CommitGroup {
   // Whether the entry is new; says so by nothing for one that is durable already.
   absl::StatusOr<bool> AdmitPosition(const SpoolPosition& position, CommitResult& result);
   void NoteLoss(const SpoolPosition& position, SpoolState& spool);
+  absl::Status LoadRun(const std::string& run_id);
+  absl::Status LoadProfile(const std::string& profile_id);
+  absl::Status LoadDrone(const std::string& drone_id);
   absl::Status LoadStates(const CommitRequest& request);
   void ApplyBatch(PreparedBatch batch, const SealedVersions& sealed, CommitResult& result);
   void FileRunRows(const BatchHeader& header, uint64_t batch, const DedupeOutcome& outcome);
@@ -82,16 +87,16 @@ class CommitGroup {
   RunState& TouchRun(const std::string& run_id, const std::string& profile_id, const std::string& drone_id);
 
   const RecordStore& store_;
+  const StoreStates& unwritten_;
   DedupeIndex& index_;
   SealedIndex& sealed_;
   const int64_t now_us_;
-  std::vector<SealedQuestion> looked_up_;  // of all batches of all requests, in order
+  std::vector<SealedQuestion> looked_up_;  // of all batches of the requests that are staged next, in order
   size_t next_batch_ = 0;                  // among these
   absl::Status look_up_;
   StoreWrite write_;
   std::vector<std::pair<uint64_t, UnsealedBatches::BatchPtr>> unsealed_;
   bool dirty_ = false;
-  size_t rows_ = 0;
 };
 
 }  // namespace chartly::aggregator

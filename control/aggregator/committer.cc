@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,12 +19,14 @@ namespace chartly::aggregator {
 namespace {
 
 // Unsealed rows are read when the store is opened, so their number bounds how long that takes.
-constexpr uint64_t kMaxUnsealedRows = uint64_t{4} << 20;
+constexpr uint64_t kMaxUnsealedRows = uint64_t{6} << 20;
 // Batches that are read together, by several threads if they have many rows.
 constexpr size_t kLoadBatches = 64;
 constexpr uint64_t kManyLoadRows = uint64_t{1} << 16;
 constexpr size_t kLoadThreads = 2;
 constexpr absl::Duration kMaxWaitForRoom = absl::Seconds(30);
+// So much is staged while the group before is being written; less is left to come together.
+constexpr size_t kWorthStaging = size_t{64} << 10;
 
 absl::Status Stopping() {
   return Error(absl::StatusCode::kUnavailable, "AGGREGATOR_STOPPING", "the aggregator is stopping; try again soon");
@@ -36,14 +39,52 @@ void CountRows(const CommitResult& result) {
 
 }  // namespace
 
+struct Committer::Group {
+  Group(Committer& committer, int64_t now)
+      : commit(committer.store_, committer.unwritten_, committer.index_, committer.sealed_, committer.last_batch_, now),
+        now_us(now),
+        last_batch_before(committer.last_batch_) {}
+  void Add(CommitResult result, Pending& of) {
+    bytes += of.bytes;
+    answers.emplace_back(std::move(result), std::move(of.done));
+  }
+  void Refuse(const absl::Status& status) {
+    for (auto& [result, done] : answers) {
+      if (result.status.ok()) result.status = status;
+    }
+  }
+
+  CommitGroup commit;
+  std::vector<std::pair<CommitResult, Done>> answers;
+  size_t bytes = 0;
+  const int64_t now_us;
+  const uint64_t last_batch_before;
+  DedupeIndex::Changes changes;  // of the index that are final once it is written
+  absl::Status written;
+};
+
+Committer::Committer(RecordStore& store, const Clock& clock, size_t dedupe_bytes)
+    : store_(store),
+      clock_(clock),
+      dedupe_bytes_(dedupe_bytes),
+      max_pending_bytes_(std::clamp(dedupe_bytes / 4, kMaxGroupBytes, kMaxPendingBytes)),
+      sealed_(store, dedupe_bytes / 8),
+      index_(dedupe_bytes) {}
+
+Committer::~Committer() { Shutdown(); }
+
 absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(RecordStore& store, const Clock& clock,
                                                            size_t dedupe_bytes) {
   std::unique_ptr<Committer> committer(new Committer(store, clock, dedupe_bytes));
   RETURN_IF_ERROR(Annotate(committer->Rebuild(), "reading the stored records"));
-  committer->thread_ = std::thread([raw = committer.get(), tenant = MetricTenant::Current()] {
-    const MetricTenant metrics(tenant);
-    raw->Run();
-  });
+  auto start = [raw = committer.get(), tenant = MetricTenant::Current()](void (Committer::*work)()) {
+    return std::thread([raw, tenant, work] {
+      const MetricTenant metrics(tenant);
+      (raw->*work)();
+    });
+  };
+  committer->commit_thread_ = start(&Committer::StageGroups);
+  committer->write_thread_ = start(&Committer::WriteGroups);
   return committer;
 }
 
@@ -203,6 +244,7 @@ absl::Status Committer::EraseNow(const Erasure& erasure) {
 
 absl::Status Committer::MendIndex() {
   if (!index_stale_) return absl::OkStatus();
+  (void)Settle();  // whoever it failed for was told
   index_.Clear();
   unsealed_batches_.Clear();
   RETURN_IF_ERROR(Annotate(Rebuild(), "reading the stored records"));
@@ -240,6 +282,7 @@ void Committer::Submit(CommitRequest request, Done done) {
     absl::MutexLock lock(&mu_);
     if (!stopping_) {
       pending_.push_back({std::move(request), bytes, std::move(done)});
+      unstaged_bytes_ += bytes;
       pending_bytes_ += bytes;
       return;
     }
@@ -273,8 +316,19 @@ bool Committer::HasRoom(std::function<void()> room) {
   return false;
 }
 
-void Committer::Run() {
-  for (std::vector<Pending> group = TakeGroup(); !group.empty(); group = TakeGroup()) CommitPending(group);
+void Committer::StageGroups() {
+  for (std::unique_ptr<Group> group = StageGroup(); group != nullptr; group = StageGroup()) {
+    const absl::Status before = Settle();
+    if (before.ok()) {
+      HandOver(std::move(group));
+      continue;
+    }
+    group->Refuse(before);
+    Answer(*group);
+  }
+  (void)Settle();  // whoever it failed for was told
+  absl::MutexLock lock(&mu_);
+  staged_all_ = true;
 }
 
 void Committer::RunTasks() {
@@ -283,26 +337,60 @@ void Committer::RunTasks() {
     absl::MutexLock lock(&mu_);
     tasks.swap(tasks_);
   }
+  if (tasks.empty()) return;
+  (void)Settle();  // whoever it failed for was told
   for (const std::function<void()>& task : tasks) task();
 }
 
-// Waits for requests; empty once it stops and nothing is left.
-std::vector<Committer::Pending> Committer::TakeGroup() {
-  std::vector<Pending> group;
-  for (bool stopping = false; group.empty() && !stopping;) {
+bool Committer::FitsGroup(size_t group_bytes) const {
+  return !pending_.empty() && (group_bytes == 0 || group_bytes + pending_.front().bytes <= kMaxGroupBytes);
+}
+
+std::vector<Committer::Pending> Committer::Take(size_t group_bytes) {
+  std::vector<Pending> taken;
+  while (FitsGroup(group_bytes)) {
+    group_bytes += pending_.front().bytes;
+    unstaged_bytes_ -= pending_.front().bytes;
+    taken.push_back(std::move(pending_.front()));
+    pending_.pop_front();
+  }
+  return taken;
+}
+
+std::vector<Committer::Pending> Committer::AwaitRequests() {
+  std::vector<Pending> requests;
+  for (bool stopping = false; requests.empty() && !stopping;) {
     RunTasks();
     absl::MutexLock lock(&mu_);
     auto ready = [this]()
                      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !pending_.empty() || !tasks_.empty() || stopping_; };
     mu_.Await(absl::Condition(&ready));
-    for (size_t bytes = 0; !pending_.empty() && (group.empty() || bytes + pending_.front().bytes <= kMaxGroupBytes);) {
-      bytes += pending_.front().bytes;
-      group.push_back(std::move(pending_.front()));
-      pending_.pop_front();
-    }
+    requests = Take(0);
     stopping = stopping_ && tasks_.empty();
   }
-  return group;
+  return requests;
+}
+
+std::pair<std::vector<Committer::Pending>, bool> Committer::AwaitTurn(size_t group_bytes) {
+  std::vector<Pending> more;
+  bool its_turn = false;
+  {
+    absl::MutexLock lock(&mu_);
+    auto ready = [this, group_bytes]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return writing_ == nullptr || written_ || (unstaged_bytes_ >= kWorthStaging && FitsGroup(group_bytes));
+    };
+    mu_.Await(absl::Condition(&ready));
+    its_turn = writing_ == nullptr || written_;
+    more = Take(group_bytes);
+  }
+  if (more.empty() || HasRoomFor(more)) return {std::move(more), its_turn};
+  // Room is made between groups.
+  absl::MutexLock lock(&mu_);
+  for (; !more.empty(); more.pop_back()) {
+    unstaged_bytes_ += more.back().bytes;
+    pending_.push_front(std::move(more.back()));
+  }
+  return {std::vector<Pending>(), true};
 }
 
 uint64_t Committer::UnsealedRows() const {
@@ -311,16 +399,21 @@ uint64_t Committer::UnsealedRows() const {
   return rows;
 }
 
-void Committer::AwaitRoom(const std::vector<Pending>& pending) {
+bool Committer::HasRoomFor(const std::vector<Pending>& requests) {
   std::vector<const RecordIds*> ids;
-  for (const Pending& one : pending) {
+  for (const Pending& one : requests) {
     for (const PreparedBatch& batch : one.request.batches) ids.push_back(&batch.ids);
   }
-  auto has_room = [&] {
+  if (ids.empty()) return true;
+  {
     absl::MutexLock lock(&mu_);
-    return UnsealedRows() < kMaxUnsealedRows && index_.Reserve(ids).ok();
-  };
-  if (ids.empty() || has_room()) return;
+    if (UnsealedRows() >= kMaxUnsealedRows) return false;
+  }
+  return index_.Reserve(ids).ok();
+}
+
+void Committer::AwaitRoom(const std::vector<Pending>& requests) {
+  if (HasRoomFor(requests)) return;
   {
     absl::MutexLock lock(&mu_);
     if (!sealing_expected_) return;
@@ -337,7 +430,7 @@ void Committer::AwaitRoom(const std::vector<Pending>& pending) {
       if (stopping_ && tasks_.empty()) break;
     }
     RunTasks();
-    room = has_room();
+    room = HasRoomFor(requests);
   }
   absl::MutexLock lock(&mu_);
   unsealed_.needs_room = false;
@@ -345,36 +438,85 @@ void Committer::AwaitRoom(const std::vector<Pending>& pending) {
   if (!room) sealing_expected_ = false;
 }
 
-void Committer::CommitPending(std::vector<Pending>& pending) {
+std::unique_ptr<Committer::Group> Committer::StageGroup() {
+  std::vector<Pending> requests = AwaitRequests();
+  if (requests.empty()) return nullptr;
+  AwaitRoom(requests);
   // The clock of a machine may be set back; what `as_of` means must not.
-  int64_t now_us = std::max(last_acked_us_, absl::ToUnixMicros(clock_.Now()));
-  AwaitRoom(pending);
-  CommitGroup group(store_, index_, sealed_, last_batch_, now_us);
-  std::vector<CommitResult> results;
-  std::vector<const CommitRequest*> requests;
-  for (const Pending& one : pending) requests.push_back(&one.request);
+  const int64_t now_us = std::max(last_acked_us_, absl::ToUnixMicros(clock_.Now()));
   const absl::Status mended = MendIndex();
-  if (mended.ok()) group.LookUp(requests);
-  size_t bytes = 0;
-  for (Pending& one : pending) {
-    bytes += one.bytes;
-    results.push_back(mended.ok() ? group.Stage(std::move(one.request)) : CommitResult{mended});
+  auto group = std::make_unique<Group>(*this, now_us);
+  if (!mended.ok()) {
+    for (Pending& one : requests) group->Add({mended}, one);
+    return group;
   }
-  absl::Status written = group.dirty() ? Write(group) : absl::OkStatus();
-  if (group.dirty() && written.ok()) last_acked_us_ = now_us;
-  // Room first: a caller that goes on at once finds it.
-  Release(bytes);
-  for (size_t i = 0; i < pending.size(); ++i) {
-    if (results[i].status.ok()) results[i].status = written;
-    if (results[i].status.ok()) CountRows(results[i]);
-    pending[i].done(results[i]);
+  for (bool its_turn = false; !requests.empty();) {
+    Stage(std::move(requests), *group);
+    requests.clear();
+    if (!its_turn) std::tie(requests, its_turn) = AwaitTurn(group->bytes);
+  }
+  return group;
+}
+
+void Committer::Stage(std::vector<Pending> requests, Group& group) {
+  std::vector<const CommitRequest*> looked_up;
+  for (const Pending& one : requests) looked_up.push_back(&one.request);
+  group.commit.LookUp(looked_up);
+  for (Pending& one : requests) group.Add(group.commit.Stage(std::move(one.request)), one);
+}
+
+void Committer::HandOver(std::unique_ptr<Group> group) {
+  group->changes = index_.changes();
+  unwritten_ = group->commit.states();
+  last_batch_ = group->commit.last_batch();
+  last_acked_us_ = group->now_us;
+  absl::MutexLock lock(&mu_);
+  writing_ = std::move(group);
+}
+
+absl::Status Committer::Settle() {
+  std::unique_ptr<Group> group;
+  {
+    absl::MutexLock lock(&mu_);
+    auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return writing_ == nullptr || written_; };
+    mu_.Await(absl::Condition(&idle));
+    group = std::move(writing_);
+    written_ = false;
+  }
+  if (group == nullptr) return absl::OkStatus();
+  unwritten_ = StoreStates();
+  if (group->written.ok()) {
+    index_.Commit(group->changes);
+  } else {
+    index_.Undo();
+    last_batch_ = group->last_batch_before;
+  }
+  ShareMemory();
+  return group->written;
+}
+
+void Committer::WriteGroups() {
+  for (;;) {
+    Group* group = nullptr;
+    {
+      absl::MutexLock lock(&mu_);
+      auto ready = [this]()
+                       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return (writing_ != nullptr && !written_) || staged_all_; };
+      mu_.Await(absl::Condition(&ready));
+      if (writing_ == nullptr) return;
+      group = writing_.get();
+    }
+    if (group->commit.dirty()) group->written = Write(group->commit);
+    if (!group->written.ok()) group->Refuse(group->written);
+    Answer(*group);
+    absl::MutexLock lock(&mu_);
+    written_ = true;
   }
 }
 
 absl::Status Committer::Write(CommitGroup& group) {
   absl::Time start = absl::Now();
   StoreWrite write = group.TakeWrite();
-  uint64_t last_batch = write.last_batch;
   size_t chunks = write.chunks.size(), quarantined = write.quarantine.size(), bytes = 0;
   std::map<std::string, uint64_t> rows;
   for (const StoreWrite::Chunk& chunk : write.chunks) {
@@ -383,16 +525,12 @@ absl::Status Committer::Write(CommitGroup& group) {
   }
   absl::Status status = store_.Append(std::move(write));
   if (status.ok()) {
-    index_.Commit();
     unsealed_batches_.Add(group.TakeUnsealed());
-    last_batch_ = last_batch;
     Count("chartly_ingest_batches_total", static_cast<double>(chunks));
     Count("chartly_ingest_bytes_total", static_cast<double>(bytes));
     if (quarantined > 0) Count("chartly_rows_total", static_cast<double>(quarantined), "quarantined");
     Observe("chartly_ingest_commit_seconds", absl::ToDoubleSeconds(absl::Now() - start));
-    ShareMemory();
   } else {
-    index_.Undo();
     Count("chartly_store_failures_total");
   }
   absl::MutexLock lock(&mu_);
@@ -408,6 +546,15 @@ absl::Status Committer::Write(CommitGroup& group) {
   if (news && !status.ok()) LogError("records cannot be stored", {{"error", std::string(status.message())}});
   if (news && status.ok()) LogInfo("records are stored again");
   return status;
+}
+
+void Committer::Answer(Group& group) {
+  // Room first: a caller that goes on at once finds it.
+  Release(group.bytes);
+  for (auto& [result, done] : group.answers) {
+    if (result.status.ok()) CountRows(result);
+    done(result);
+  }
 }
 
 void Committer::Release(size_t bytes) {
@@ -439,7 +586,8 @@ void Committer::Shutdown() {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
   }
-  if (thread_.joinable()) thread_.join();
+  if (commit_thread_.joinable()) commit_thread_.join();
+  if (write_thread_.joinable()) write_thread_.join();
 }
 
 }  // namespace chartly::aggregator

@@ -1,10 +1,12 @@
 #include "control/aggregator/committer.h"
 
+#include <atomic>
 #include <map>
 #include <random>
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/synchronization/mutex.h"
 #include "common/chunk/chunk.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
@@ -19,11 +21,80 @@ namespace {
 using testing::TempDir;
 using Content = std::pair<int64_t, int64_t>;
 
+constexpr KvOptions kKvOptions = {.memory_bytes = size_t{8} << 20, .large_values = true};
+
+std::shared_ptr<KvStore> OpenKv(const std::string& path) {
+  auto opened = OpenKvStore(path, kKvOptions);
+  REQUIRE_OK(opened);
+  return *std::move(opened);
+}
+
+// The store of a disk that is slow or full when a test says so: a synced write waits while it is held, and the next
+// ones are refused as often as asked.
+class TrickyKv final : public KvStore {
+ public:
+  explicit TrickyKv(const std::string& path) : kv_(OpenKv(path)) {}
+  void Hold() {
+    absl::MutexLock lock(&mu_);
+    hold_ = true;
+  }
+  void LetGo(int refuse) {
+    absl::MutexLock lock(&mu_);
+    hold_ = false;
+    refuse_ = refuse;
+  }
+  bool held() const {
+    absl::MutexLock lock(&mu_);
+    return held_;
+  }
+  int reads() const { return reads_; }
+
+  absl::Status Write(const KvBatch& batch, bool sync) override {
+    {
+      absl::MutexLock lock(&mu_);
+      held_ = hold_;
+      auto let_go = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !hold_; };
+      if (sync) mu_.Await(absl::Condition(&let_go));
+      held_ = false;
+      if (sync && refuse_ > 0) {
+        --refuse_;
+        return Error(absl::StatusCode::kResourceExhausted, "STORE_FULL", "the disk of the test is full");
+      }
+    }
+    return kv_->Write(batch, sync);
+  }
+  absl::StatusOr<std::string> Get(absl::string_view key) const override {
+    ++reads_;
+    return kv_->Get(key);
+  }
+  std::unique_ptr<KvIterator> NewIterator() const override { return kv_->NewIterator(); }
+  std::unique_ptr<KvReader> Snapshot() const override { return kv_->Snapshot(); }
+  absl::StatusOr<KvBackup> BackUp(const std::string& folder, const std::function<bool()>& stopped) override {
+    return kv_->BackUp(folder, stopped);
+  }
+  absl::StatusOr<std::string> Identity() const override { return kv_->Identity(); }
+  uint64_t LastSequence() const override { return kv_->LastSequence(); }
+  absl::StatusOr<std::vector<KvLogBatch>> ReadLog(uint64_t position, size_t bytes_max) override {
+    return kv_->ReadLog(position, bytes_max);
+  }
+  void ForgetLog(uint64_t position) override { kv_->ForgetLog(position); }
+
+ private:
+  const std::shared_ptr<KvStore> kv_;
+  mutable std::atomic<int> reads_{0};
+  mutable absl::Mutex mu_;
+  bool hold_ ABSL_GUARDED_BY(mu_) = false;
+  bool held_ ABSL_GUARDED_BY(mu_) = false;
+  int refuse_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
 struct Aggregator {
   explicit Aggregator(const std::string& path, size_t dedupe_bytes = size_t{64} << 20)
       : Aggregator(path, own_clock, dedupe_bytes) {}
-  Aggregator(const std::string& path, const Clock& clock, size_t dedupe_bytes = size_t{64} << 20) {
-    auto opened = KvRecordStore::Open(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
+  Aggregator(const std::string& path, const Clock& clock, size_t dedupe_bytes = size_t{64} << 20)
+      : Aggregator(OpenKv(path), clock, dedupe_bytes) {}
+  Aggregator(std::shared_ptr<KvStore> kv, const Clock& clock, size_t dedupe_bytes = size_t{64} << 20) {
+    auto opened = KvRecordStore::Open(std::move(kv), rpc::kDefaultTenant);
     REQUIRE_OK(opened);
     store = *std::move(opened);
     auto made = Committer::Open(*store, clock, dedupe_bytes);
@@ -162,12 +233,13 @@ size_t CountCurrent(Aggregator& aggregator, const v1::ScanBatchesRequest& scan) 
   return current;
 }
 
-void CheckAgainst(Aggregator& aggregator, Model& model) {
+// `limit`: of a page, where those of a few records would take too long.
+void CheckAgainst(Aggregator& aggregator, Model& model, int limit = 0) {
   int64_t total = 0;
   for (auto& [profile_id, records] : model.profiles) {
     std::map<int64_t, int64_t> expected, found;
     for (const auto& [place, record] : records) expected[place] = record.value;
-    for (const v1::Record& record : aggregator.Records(OfProfile(profile_id))) {
+    for (const v1::Record& record : aggregator.Records(OfProfile(profile_id, false, limit > 0 ? limit : 7))) {
       CHECK(found.insert(ContentOf(record)).second);
     }
     CHECK(found == expected);
@@ -191,7 +263,8 @@ void CheckAgainst(Aggregator& aggregator, Model& model) {
     CHECK(balance.closed());
     std::set<Content> found;
     // A content may come twice: as a version, and as a later one that went back to it.
-    for (const v1::Record& record : aggregator.Records(OfRun(run_id))) found.insert(ContentOf(record));
+    for (const v1::Record& record : aggregator.Records(OfRun(run_id, limit > 0 ? limit : 5)))
+      found.insert(ContentOf(record));
     CHECK(found == run.contents);
     quarantined += run.quarantined;
   }
@@ -282,6 +355,108 @@ TEST_CASE("random batches, resends and reopens give what the plain rules give, n
   CHECK_FALSE(aggregator->store->Parts("p0").empty());
 }
 
+// Requests that are committed without waiting for one another, and what became of each.
+class Volley {
+ public:
+  explicit Volley(Aggregator& aggregator) : aggregator_(aggregator) {}
+  void Send(const TestBatch& batch, int64_t seq) {
+    CommitRequest request;
+    request.batches.push_back(Prepare(batch));
+    request.position = SpoolPosition{batch.drone_id, "s", 1, seq};
+    {
+      absl::MutexLock lock(&mu_);
+      sent_.push_back(batch);
+      results_.emplace_back();
+    }
+    aggregator_.committer->Submit(std::move(request), [this, at = sent_.size() - 1](const CommitResult& result) {
+      absl::MutexLock lock(&mu_);
+      results_[at] = result;
+      ++answered_;
+    });
+  }
+  const std::vector<CommitResult>& Await() {
+    absl::MutexLock lock(&mu_);
+    auto all = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return answered_ == sent_.size(); };
+    mu_.Await(absl::Condition(&all));
+    return results_;
+  }
+  const std::vector<TestBatch>& sent() const { return sent_; }
+
+ private:
+  Aggregator& aggregator_;
+  std::vector<TestBatch> sent_;  // of the sender
+  absl::Mutex mu_;
+  std::vector<CommitResult> results_;  // whole after Await
+  size_t answered_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+TEST_CASE("what is staged while a write is under way counts with it, and is refused with it") {
+  TempDir dir;
+  std::mt19937 random(29);
+  Model model;
+  FakeClock clock;
+  auto kv = std::make_shared<TrickyKv>(dir.File("db"));
+  auto aggregator = std::make_unique<Aggregator>(kv, clock);
+  std::map<std::string, int64_t> seqs;
+  int refused_behind = 0;
+  for (int volley_number = 0; volley_number < 60; ++volley_number) {
+    clock.Advance(absl::Microseconds(1));
+    auto batch_of = [&](int drone) {
+      TestBatch batch;
+      batch.drone_id = "d" + std::to_string(drone);
+      batch.run_id = "p-r" + std::to_string(volley_number % 7) + batch.drone_id;
+      batch.observed_us = static_cast<int64_t>(random() % 40);
+      for (int i = 0; i < 60; ++i) batch.rows.emplace_back(random() % 500, random() % 3);
+      return batch;
+    };
+    std::map<std::string, int64_t> next = seqs;
+    Volley volley(*aggregator);
+    kv->Hold();
+    const TestBatch first = batch_of(0);
+    volley.Send(first, ++next[first.drone_id]);
+    CHECK(testing::Eventually([&] { return kv->held(); }));
+    const int reads = kv->reads();
+    for (int i = 0; i < 30; ++i) {
+      const TestBatch batch = batch_of(static_cast<int>(random() % 4));
+      volley.Send(batch, ++next[batch.drone_id]);
+    }
+    // The states of other drones and runs are read for it.
+    CHECK(testing::Eventually([&] { return kv->reads() > reads; }));
+    const int refuse = volley_number % 3 == 2 ? 1 : 0;
+    kv->LetGo(refuse);
+    const std::vector<CommitResult>& results = volley.Await();
+    int full = 0;
+    std::set<std::string> behind;  // drones of which something was refused
+    for (size_t i = 0; i < results.size(); ++i) {
+      const TestBatch& batch = volley.sent()[i];
+      if (!results[i].status.ok()) {
+        const std::string reason = Reason(results[i].status);
+        CHECK((reason == "STORE_FULL" || (reason == "INGEST_GAP" && behind.count(batch.drone_id) > 0)));
+        full += reason == "STORE_FULL" ? 1 : 0;
+        behind.insert(batch.drone_id);
+        continue;
+      }
+      CHECK(behind.count(batch.drone_id) == 0);
+      CHECK(results[i].durable_seq == ++seqs[batch.drone_id]);
+      const Model::Run before = model.runs[batch.run_id];
+      model.Add(batch);
+      CHECK(results[i].stored == model.runs[batch.run_id].stored - before.stored);
+      CHECK(results[i].duplicate == model.runs[batch.run_id].duplicate - before.duplicate);
+    }
+    CHECK((full == 0) == (refuse == 0));
+    refused_behind += std::max(full - 1, 0);
+    if (random() % 4 == 0) REQUIRE_OK(aggregator->sealer->SealNow(1 + random() % 500));
+    if (volley_number % 15 != 14) continue;
+    CheckAgainst(*aggregator, model, 1000);
+    aggregator.reset();
+    kv.reset();
+    kv = std::make_shared<TrickyKv>(dir.File("db"));
+    aggregator = std::make_unique<Aggregator>(kv, clock);
+    CheckAgainst(*aggregator, model, 1000);
+  }
+  CHECK(refused_behind > 0);
+}
+
 TEST_CASE("a list in pages goes on where it was while batches are sealed and parts are merged") {
   TempDir dir;
   std::mt19937 random(3);
@@ -336,10 +511,9 @@ TEST_CASE("a damaged sealed chunk is found, set aside and named, and its records
     CHECK(aggregator.Records(OfProfile("p")).size() == 100);
   }
   {
-    auto kv = OpenKvStore(dir.File("db"), {.memory_bytes = size_t{8} << 20, .large_values = true});
-    REQUIRE_OK(kv);
+    auto kv = OpenKv(dir.File("db"));
     std::string prefix = StoreKeys(rpc::kDefaultTenant).SealedChunkPrefix();
-    auto it = (*kv)->NewIterator();
+    auto it = kv->NewIterator();
     it->Seek(prefix);
     it->Next();
     REQUIRE(absl::StartsWith(it->key(), prefix));
@@ -347,7 +521,7 @@ TEST_CASE("a damaged sealed chunk is found, set aside and named, and its records
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
     KvBatch flip;
     flip.Put(it->key(), bytes);
-    REQUIRE_OK((*kv)->Write(flip, true));
+    REQUIRE_OK(kv->Write(flip, true));
   }
   for (int round = 0; round < 2; ++round) {
     Aggregator aggregator(dir.File("db"));
@@ -415,14 +589,13 @@ TEST_CASE("commits wait for the sealer when the index is full, and go on") {
 // Puts a store without parts back into format 1, which kept no versions on disk, no origins, and no list of what is
 // unsealed.
 void MakeFormat1(const std::string& path) {
-  auto kv = OpenKvStore(path, {.memory_bytes = size_t{8} << 20, .large_values = true});
-  REQUIRE_OK(kv);
+  auto kv = OpenKv(path);
   StoreKeys keys(rpc::kDefaultTenant);
   KvBatch changes;
   changes.Put(keys.Format(), "1");
   std::string versions = keys.SupersededPrefix("");
   versions.pop_back();  // of any profile
-  auto it = (*kv)->NewIterator();
+  auto it = kv->NewIterator();
   for (it->Seek(versions); it->Valid() && absl::StartsWith(it->key(), versions); it->Next()) changes.Delete(it->key());
   for (it->Seek(keys.AckPrefix()); it->Valid() && absl::StartsWith(it->key(), keys.AckPrefix()); it->Next()) {
     changes.Delete(it->key());
@@ -435,7 +608,7 @@ void MakeFormat1(const std::string& path) {
     meta.clear_origin();
     changes.Put(it->key(), meta.SerializeAsString());
   }
-  REQUIRE_OK((*kv)->Write(changes, true));
+  REQUIRE_OK(kv->Write(changes, true));
 }
 
 TEST_CASE("a store of format 1 opens and knows the past as a newer one") {

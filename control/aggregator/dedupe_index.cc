@@ -1,6 +1,7 @@
 #include "control/aggregator/dedupe_index.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <limits>
 #include <numeric>
@@ -18,6 +19,8 @@ namespace {
 constexpr size_t kPrefetchRows = 32;
 // A table that large takes long to get from the system.
 constexpr size_t kManySlots = size_t{1} << 18;
+// Slots that are looked through together.
+constexpr size_t kBlock = 512;
 constexpr size_t kSupersededEntryBytes = sizeof(std::pair<Hash128, RowLocation>) + 1;
 // What a batch that is held takes beside its ids and its stretches, with what the allocator adds.
 constexpr size_t kBatchBytes = 160;
@@ -26,6 +29,19 @@ size_t CapacityFor(size_t entries) { return entries + entries / 2 + 8; }  // at 
 
 size_t IdBytes(const RecordIds& ids) {
   return (ids.ids.capacity() + ids.keys.capacity()) * sizeof(Hash128) + kBatchBytes;
+}
+
+// Takes the slots that are not free and fit, and says how many. Which those are can be foretold of none, so each is
+// written and only the place of the next one depends on it: a branch would be guessed wrong every other time.
+template <typename Fits>
+size_t Choose(const uint64_t* slots, size_t count, uint64_t* chosen, Fits fits) {
+  size_t some = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t slot = slots[i];
+    chosen[some] = slot;
+    some += static_cast<size_t>(slot != 0) & static_cast<size_t>(fits(slot));
+  }
+  return some;
 }
 
 }  // namespace
@@ -55,8 +71,10 @@ bool DedupeIndex::Resize(size_t slots) { return MoveTo(SlotArray::Make(slots)); 
 bool DedupeIndex::MoveTo(std::optional<SlotArray> made) {
   if (!made) return false;
   const SlotArray old = std::exchange(slots_, *std::move(made));
-  for (size_t i = 0; i < old.size(); ++i) {
-    if (old[i] != 0) Place(old[i]);
+  std::array<Slot, kBlock> taken;
+  for (size_t at = 0; at < old.size(); at += kBlock) {
+    const size_t some = Choose(&old[at], std::min(kBlock, old.size() - at), taken.data(), [](Slot) { return true; });
+    for (size_t i = 0; i < some; ++i) Place(taken[i]);
   }
   return true;
 }
@@ -320,37 +338,36 @@ std::vector<RowLocation> DedupeIndex::Replay(const RecordIdsPtr& batch, int64_t 
 
 void DedupeIndex::Forget(const std::vector<uint64_t>& chunks) {
   auto sealed = [&](uint64_t chunk) { return std::binary_search(chunks.begin(), chunks.end(), chunk); };
-  std::vector<bool> gone(stretches_.size(), false);
-  bool any = false;
-  for (size_t i = 0; i < stretches_.size(); ++i) {
-    gone[i] = stretches_[i].ids != nullptr && sealed(stretches_[i].chunk);
-    any = any || gone[i];
+  std::vector<uint8_t> kept(stretches_.size(), 1);
+  Stretches gone;
+  for (uint32_t i = 0; i < stretches_.size(); ++i) {
+    if (stretches_[i].ids == nullptr || !sealed(stretches_[i].chunk)) continue;
+    kept[i] = 0;
+    gone.push_back(i);
   }
-  if (any) ForgetStretches(gone);
-  absl::flat_hash_map<Hash128, RowLocation> kept;
+  if (!gone.empty()) ForgetSlots(kept);
+  Release(gone);
+  absl::flat_hash_map<Hash128, RowLocation> superseded;
   for (const auto& [id, location] : superseded_) {
-    if (!sealed(LocationChunk(location))) kept.emplace(id, location);
+    if (!sealed(LocationChunk(location))) superseded.emplace(id, location);
   }
-  superseded_ = std::move(kept);
+  superseded_ = std::move(superseded);
 }
 
-void DedupeIndex::ForgetStretches(const std::vector<bool>& gone) {
-  // Slots between two free ones belong there all, so each such run can be done by itself, in place.
-  size_t free = 0;
-  while (free < slots_.size() && slots_[free] != 0) ++free;
-  std::vector<Slot> kept;
-  for (size_t i = 0, at = free; i < slots_.size(); ++i) {
-    at = After(at);
-    if (const Slot slot = std::exchange(slots_[at], 0); slot != 0) {
-      if (gone[StretchOf(slot)]) {
-        --used_;
-      } else {
-        kept.push_back(slot);
-      }
-      continue;
-    }
-    for (Slot slot : kept) Place(slot);
-    kept.clear();
+void DedupeIndex::ForgetSlots(const std::vector<uint8_t>& kept) {
+  // In order, from a free slot on: what stays finds a place between where it belongs and where it was.
+  size_t begin = 0;
+  while (begin < slots_.size() && slots_[begin] != 0) ++begin;
+  std::array<Slot, kBlock> staying;
+  used_ = 0;
+  for (size_t done = 0, count = 0; done < slots_.size(); done += count) {
+    const size_t at = (begin + done) % slots_.size();
+    count = std::min({kBlock, slots_.size() - done, slots_.size() - at});
+    const size_t some =
+        Choose(&slots_[at], count, staying.data(), [&](Slot slot) { return kept[StretchOf(slot)] != 0; });
+    std::fill_n(&slots_[at], count, 0);
+    for (size_t i = 0; i < some; ++i) Place(staying[i]);
+    used_ += some;
   }
   // What the next batches need again is not given back.
   const size_t needed = CapacityFor(used_);
@@ -360,11 +377,6 @@ void DedupeIndex::ForgetStretches(const std::vector<bool>& gone) {
   } else if (needed < slots_.size() / 4) {
     Resize(needed);
   }
-  Stretches numbers;
-  for (uint32_t i = 0; i < gone.size(); ++i) {
-    if (gone[i]) numbers.push_back(i);
-  }
-  Release(numbers);
 }
 
 void DedupeIndex::Clear() {
@@ -378,10 +390,11 @@ void DedupeIndex::Clear() {
   Commit();
 }
 
-void DedupeIndex::Commit() {
-  replaced_.clear();
-  newly_held_.clear();
-  newly_superseded_.clear();
+void DedupeIndex::Commit(const Changes& first) {
+  replaced_.erase(replaced_.begin(), replaced_.begin() + static_cast<ptrdiff_t>(first.replaced));
+  newly_held_.erase(newly_held_.begin(), newly_held_.begin() + static_cast<ptrdiff_t>(first.held));
+  newly_superseded_.erase(newly_superseded_.begin(),
+                          newly_superseded_.begin() + static_cast<ptrdiff_t>(first.superseded));
 }
 
 void DedupeIndex::Undo() {

@@ -82,14 +82,23 @@ class DedupeIndex {
   // Decides the stored rows of a chunk as they were decided then; returns the rows they superseded. For stores that do
   // not say.
   std::vector<RowLocation> Replay(const RecordIdsPtr& ids, int64_t observed_us, uint64_t chunk, const RowSet& stored);
-  // Forgets the rows of these batches, which are sorted: they are sealed. Requires: no changes since Commit.
+  // Forgets the rows of these batches, which are sorted: they are sealed. Requires: all changes are final.
   void Forget(const std::vector<uint64_t>& chunks);
 
   // Forgets all.
   void Clear();
 
-  // Changes since the last Commit or Undo become final, or are taken back.
-  void Commit();
+  // How much changed and is not final yet.
+  struct Changes {
+    size_t replaced = 0;
+    size_t held = 0;
+    size_t superseded = 0;
+  };
+  Changes changes() const { return {replaced_.size(), newly_held_.size(), newly_superseded_.size()}; }
+  // The first of them become final, as many as there were when changes() said so; or all.
+  void Commit(const Changes& first);
+  void Commit() { Commit(changes()); }
+  // All changes that are not final are taken back.
   void Undo();
 
   size_t bytes() const;
@@ -157,7 +166,8 @@ class DedupeIndex {
   void Supersede(const Hash128& id, RowLocation location);
   // For what is stored, whatever the bound is.
   void ForceRoom(const RecordIds& ids);
-  void ForgetStretches(const std::vector<bool>& gone);
+  // Forgets the slots of the stretches that are not kept.
+  void ForgetSlots(const std::vector<uint8_t>& kept);
 
   size_t max_bytes_;
   SlotArray slots_;

@@ -162,6 +162,38 @@ TEST_CASE("an index that grows large keeps to its bound and knows everything, wi
   for (const RecordIdsPtr& ids : held) REQUIRE(index.Undecided(*ids, 1).empty());
 }
 
+TEST_CASE("changes become final up to a mark, and those behind it are taken back") {
+  std::mt19937 random(31);
+  DedupeIndex index(size_t{64} << 20);
+  Model model;
+  auto apply = [&](uint64_t chunk) {
+    std::vector<Row> rows;
+    for (unsigned i = 1 + random() % 80; i > 0; --i) rows.push_back({random() % 300, random() % 3});
+    const auto observed_us = static_cast<int64_t>(random() % 50);
+    const RecordIdsPtr ids = Ids(rows);
+    REQUIRE_OK(index.Reserve({ids.get()}));
+    const DedupeOutcome outcome = index.Apply(ids, observed_us, chunk);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      CHECK(outcome.stored.Contains(static_cast<uint32_t>(i)) == model.Store(rows[i], observed_us));
+    }
+  };
+  for (uint64_t chunk = 1; chunk < 400; chunk += 2) {
+    const Model before = model;
+    apply(chunk);
+    const DedupeIndex::Changes first = index.changes();
+    const Model between = model;
+    apply(chunk + 1);
+    const unsigned failing = random() % 3;
+    if (failing != 0) index.Commit(first);
+    if (failing == 2) {
+      index.Commit();
+      continue;
+    }
+    index.Undo();
+    model = failing == 0 ? before : between;
+  }
+}
+
 TEST_CASE("what is forgotten is unknown, what is left is known, also to an index that loads it") {
   constexpr uint64_t kKeys = 20000;
   std::mt19937 random(7);

@@ -135,10 +135,11 @@ absl::Status KvRecordStore::Append(StoreWrite write) {
   for (const StoreWrite::Redriven& entry : write.redriven) {
     batch.PutOwned(keys_.Quarantine(entry.id), entry.row.SerializeAsString());
   }
-  for (const auto& [run_id, state] : write.runs) batch.PutOwned(keys_.Run(run_id), state.SerializeAsString());
-  for (const auto& [id, state] : write.profiles) batch.PutOwned(keys_.Profile(id), state.SerializeAsString());
-  for (const auto& [id, state] : write.drones) batch.PutOwned(keys_.Drone(id), state.SerializeAsString());
-  for (const auto& [id, state] : write.spools) {
+  const StoreStates& states = write.states;
+  for (const auto& [run_id, state] : states.runs) batch.PutOwned(keys_.Run(run_id), state.SerializeAsString());
+  for (const auto& [id, state] : states.profiles) batch.PutOwned(keys_.Profile(id), state.SerializeAsString());
+  for (const auto& [id, state] : states.drones) batch.PutOwned(keys_.Drone(id), state.SerializeAsString());
+  for (const auto& [id, state] : states.spools) {
     batch.PutOwned(keys_.Spool(id.first, id.second), state.SerializeAsString());
   }
   batch.PutOwned(keys_.Ack(write.last_batch), NumberedKey("", static_cast<uint64_t>(write.acked_us)));

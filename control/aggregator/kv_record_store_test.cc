@@ -20,7 +20,7 @@ absl::StatusOr<std::unique_ptr<RecordStore>> OpenOfTenant(const std::string& pat
     ASSIGN_OR_RETURN(std::unique_ptr<KvRecordStore> store, KvRecordStore::Open(kv, other));
     StoreWrite write;
     write.last_batch = 1;
-    write.profiles["p"].set_records(7);
+    write.states.profiles["p"].set_records(7);
     RETURN_IF_ERROR(store->Append(std::move(write)));
   }
   return KvRecordStore::Open(kv, "acme");

@@ -3,8 +3,8 @@
 //
 // A chunk is a batch as it arrived, under a number that grows over the whole store. What the store held once some batch
 // number was its last can be read at any later time: that number is the `as_of` of a question, and LastBatch for the
-// newest state. Thread-safe; appends come from one thread (the committer), reads from any. A read returns DataLoss
-// (STORE_CORRUPT) if it meets damage.
+// newest state. Thread-safe; appends come one at a time (from the committer), reads from any thread. A read returns
+// DataLoss (STORE_CORRUPT) if it meets damage.
 #ifndef CHARTLY_CONTROL_AGGREGATOR_RECORD_STORE_H_
 #define CHARTLY_CONTROL_AGGREGATOR_RECORD_STORE_H_
 
@@ -37,6 +37,14 @@ using storage::v1::SealedChunkMeta;
 using storage::v1::SpoolState;
 using storage::v1::StoredDeletion;
 using storage::v1::StoredQuarantine;
+
+// What is counted and remembered of runs, profiles, drones and their spools, as far as a commit changes it.
+struct StoreStates {
+  std::map<std::string, RunState> runs;
+  std::map<std::string, ProfileState> profiles;
+  std::map<std::string, DroneState> drones;
+  std::map<std::pair<std::string, std::string>, SpoolState> spools;  // (drone, spool)
+};
 
 // All that one commit changes. States are the values after it.
 struct StoreWrite {
@@ -77,10 +85,7 @@ struct StoreWrite {
   std::vector<Superseded> superseded;
   std::vector<Quarantine> quarantine;
   std::vector<Redriven> redriven;
-  std::map<std::string, RunState> runs;
-  std::map<std::string, ProfileState> profiles;
-  std::map<std::string, DroneState> drones;
-  std::map<std::pair<std::string, std::string>, SpoolState> spools;  // (drone, spool)
+  StoreStates states;
 };
 
 // The rows of a chunk that were stored: not its duplicates.
@@ -214,7 +219,7 @@ class RecordStore : public RecordReader {
   virtual absl::Status Append(StoreWrite write) = 0;
 
   // Does a step of a deletion: the batches are gone for everyone who looks afterwards, sealed or not, counters follow,
-  // and the deletion is noted. All or nothing, on disk when OK. From the thread that appends. A batch that is
+  // and the deletion is noted. All or nothing, on disk when OK. Not while something is appended. A batch that is
   // superseded by one that is deleted, and stays itself, is the newest again. Returns how many unsealed rows went.
   virtual absl::StatusOr<uint64_t> Erase(const Erasure& erasure) = 0;
   // Notes a deletion that begins, or ended.

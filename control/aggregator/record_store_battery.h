@@ -34,10 +34,10 @@ inline void CheckOneAppend(RecordStore& store) {
   std::string bytes = write.chunks[0].batch;
   write.chunks[0].meta.mutable_origin()->set_revision("profiles/p@sha256:1");
   write.run_rows.push_back({"r", chunk, chunk, RowsOf({0, 1, 2})});
-  write.runs["r"].set_stored(3);
-  write.profiles["p"].set_records(3);
-  write.drones["d"].set_epoch(7);
-  write.spools[{"d", "s"}].set_seq(11);
+  write.states.runs["r"].set_stored(3);
+  write.states.profiles["p"].set_records(3);
+  write.states.drones["d"].set_epoch(7);
+  write.states.spools[{"d", "s"}].set_seq(11);
   write.quarantine.push_back({1, chunk, 0, {}});
   write.quarantine[0].row.set_profile_id("p");
   writer.Append();
@@ -124,7 +124,7 @@ inline void CheckRunList(RecordStore& store) {
   StoreWriter writer(store);
   for (const char* run : {"b", "a", "ab", "c"}) {
     writer.AddChunk("p", run, 1);
-    writer.write().runs[run].set_ordinal(writer.number());
+    writer.write().states.runs[run].set_ordinal(writer.number());
     writer.Append();
   }
   std::string runs;
@@ -176,7 +176,7 @@ inline void CheckQuarantine(RecordStore& store) {
   StoreWriter writer(store);
   for (uint64_t run = 1; run <= 3; ++run) {
     uint64_t chunk = writer.AddChunk("p", absl::StrCat("r", run), 1);
-    writer.write().runs[absl::StrCat("r", run)].set_ordinal(run);
+    writer.write().states.runs[absl::StrCat("r", run)].set_ordinal(run);
     for (uint32_t index = 0; index < 2; ++index) {
       StoreWrite::Quarantine entry{run, chunk, index, {}};
       entry.row.set_profile_id(run == 2 ? "p2" : "p");
@@ -304,7 +304,7 @@ inline void AppendUntilKilled(const RecordStoreFactory& open) {
       writer.write().run_rows.push_back({"r", chunk, chunk, RowSet::All(5)});
     }
     uint64_t number = writer.number();
-    writer.write().profiles["p"].set_batches(static_cast<int64_t>(number));
+    writer.write().states.profiles["p"].set_batches(static_cast<int64_t>(number));
     if (number % 5 == 0) {
       if (!merge.SealBatches("p").ok()) return;
       auto chosen = merge.Choose("p");

@@ -26,7 +26,7 @@ namespace chartly::aggregator {
 
 struct SealerOptions {
   MergeOptions merge;
-  uint64_t burst_parts = 3;                       // parts of full size that are sealed at once
+  uint64_t burst_parts = 4;                       // parts of full size that are sealed at once
   absl::Duration burst = absl::Seconds(2);        // that fewer of them wait
   uint64_t idle_rows = 65536;                     // unsealed rows of a profile that are worth a part when all is quiet
   absl::Duration idle_after = absl::Seconds(10);  // without a commit

@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kFull = 120;  // rows of a part, as SmallParts has it
 constexpr int64_t kBatchRows = 60;
+constexpr uint64_t kBurstParts = 3;
 
 struct SealingStore {
   explicit SealingStore(absl::Duration burst) {
@@ -27,6 +28,7 @@ struct SealingStore {
     committer = *std::move(made);
     SealerOptions options = SmallParts();
     options.burst = burst;
+    options.burst_parts = kBurstParts;
     sealer = std::make_unique<Sealer>(*store, *committer, options);
     sealer->Start();
   }
@@ -57,7 +59,7 @@ TEST_CASE("while a burst lasts a profile is sealed once it has rows for several 
   records.Send("few", 3);
   for (int round = 0; round < 4; ++round) {
     records.Send("many", 6);
-    CHECK(testing::Eventually([&] { return records.Unsealed("many") < 3 * kFull; }));
+    CHECK(testing::Eventually([&] { return records.Unsealed("many") < kBurstParts * kFull; }));
   }
   records.sealer->Stop();
   CHECK(records.Unsealed("few") == 3 * kBatchRows);

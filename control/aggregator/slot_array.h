@@ -29,7 +29,7 @@ class SlotArray {
   size_t size() const { return count_; }
   size_t bytes() const { return count_ * sizeof(uint64_t); }
   uint64_t& operator[](size_t slot) { return slots_[slot]; }
-  uint64_t operator[](size_t slot) const { return slots_[slot]; }
+  const uint64_t& operator[](size_t slot) const { return slots_[slot]; }
   // Takes the memory from the system now, which else happens slot by slot.
   void Touch();
 

@@ -108,8 +108,8 @@ TEST_CASE("a ledger that counts otherwise than the batches is told") {
   StoreWrite write;
   write.last_batch = 1;
   write.acked_us = absl::ToUnixMicros(fixture.clock.Now());
-  write.profiles["p"].set_records(11);
-  write.profiles["p"].set_batches(1);
+  write.states.profiles["p"].set_records(11);
+  write.states.profiles["p"].set_batches(1);
   REQUIRE_OK(fixture.store->Append(std::move(write)));
   std::vector<v1::StoreFault> faults = fixture.Verify();
   REQUIRE(faults.size() == 1);
