@@ -49,10 +49,15 @@ size_t CommitRequest::Size() const {
 }
 
 CommitGroup::CommitGroup(const RecordStore& store, const StoreStates& unwritten, DedupeIndex& index,
-                         SealedIndex& sealed, uint64_t last_batch, int64_t now_us)
-    : store_(store), unwritten_(unwritten), index_(index), sealed_(sealed), now_us_(now_us) {
+                         SealedIndex& sealed, uint64_t last_batch)
+    : store_(store), unwritten_(unwritten), index_(index), sealed_(sealed) {
   write_.last_batch = last_batch;
-  write_.acked_us = now_us;
+}
+
+StoreWrite CommitGroup::TakeWrite(int64_t acked_us) {
+  write_.acked_us = acked_us;
+  for (StoreWrite::Chunk& chunk : write_.chunks) chunk.meta.set_acked_us(acked_us);
+  return std::move(write_);
 }
 
 CommitResult CommitGroup::Stage(CommitRequest request) {
@@ -231,7 +236,6 @@ void CommitGroup::FileChunk(PreparedBatch& batch, uint64_t number, const DedupeO
   chunk.meta.set_run_id(header.run_id());
   chunk.meta.set_drone_id(header.drone_id());
   chunk.meta.set_observed_us(header.observed_us());
-  chunk.meta.set_acked_us(now_us_);
   chunk.meta.set_rows(header.rows());
   chunk.meta.set_stored(outcome.stored_count);
   if (outcome.stored_count != header.rows()) chunk.meta.set_stored_rows(outcome.stored.ToBits(header.rows()));

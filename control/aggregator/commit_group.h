@@ -51,9 +51,9 @@ struct CommitResult {
 class CommitGroup {
  public:
   // `unwritten`: the states that the group before changes, while it is on its way to the store. `last_batch` is the
-  // highest batch number so far; `now_us` becomes the time of the ack.
+  // highest batch number so far.
   CommitGroup(const RecordStore& store, const StoreStates& unwritten, DedupeIndex& index, SealedIndex& sealed,
-              uint64_t last_batch, int64_t now_us);
+              uint64_t last_batch);
 
   // Asks what parts know of the rows of all these requests, which are staged next. Those of before are staged.
   void LookUp(const std::vector<const CommitRequest*>& requests);
@@ -64,7 +64,8 @@ class CommitGroup {
   bool dirty() const { return dirty_; }
   uint64_t last_batch() const { return write_.last_batch; }
   const StoreStates& states() const { return write_.states; }
-  StoreWrite TakeWrite() { return std::move(write_); }
+  // All that is to be written, with that time of the ack.
+  StoreWrite TakeWrite(int64_t acked_us);
   // What questions may know of its batches with stored rows once they are durable.
   std::vector<std::pair<uint64_t, UnsealedBatches::BatchPtr>> TakeUnsealed() { return std::move(unsealed_); }
 
@@ -90,7 +91,6 @@ class CommitGroup {
   const StoreStates& unwritten_;
   DedupeIndex& index_;
   SealedIndex& sealed_;
-  const int64_t now_us_;
   std::vector<SealedQuestion> looked_up_;  // of all batches of the requests that are staged next, in order
   size_t next_batch_ = 0;                  // among these
   absl::Status look_up_;

@@ -40,9 +40,8 @@ void CountRows(const CommitResult& result) {
 }  // namespace
 
 struct Committer::Group {
-  Group(Committer& committer, int64_t now)
-      : commit(committer.store_, committer.unwritten_, committer.index_, committer.sealed_, committer.last_batch_, now),
-        now_us(now),
+  explicit Group(Committer& committer)
+      : commit(committer.store_, committer.unwritten_, committer.index_, committer.sealed_, committer.last_batch_),
         last_batch_before(committer.last_batch_) {}
   void Add(CommitResult result, Pending& of) {
     bytes += of.bytes;
@@ -57,7 +56,6 @@ struct Committer::Group {
   CommitGroup commit;
   std::vector<std::pair<CommitResult, Done>> answers;
   size_t bytes = 0;
-  const int64_t now_us;
   const uint64_t last_batch_before;
   DedupeIndex::Changes changes;  // of the index that are final once it is written
   absl::Status written;
@@ -442,10 +440,8 @@ std::unique_ptr<Committer::Group> Committer::StageGroup() {
   std::vector<Pending> requests = AwaitRequests();
   if (requests.empty()) return nullptr;
   AwaitRoom(requests);
-  // The clock of a machine may be set back; what `as_of` means must not.
-  const int64_t now_us = std::max(last_acked_us_, absl::ToUnixMicros(clock_.Now()));
   const absl::Status mended = MendIndex();
-  auto group = std::make_unique<Group>(*this, now_us);
+  auto group = std::make_unique<Group>(*this);
   if (!mended.ok()) {
     for (Pending& one : requests) group->Add({mended}, one);
     return group;
@@ -469,7 +465,6 @@ void Committer::HandOver(std::unique_ptr<Group> group) {
   group->changes = index_.changes();
   unwritten_ = group->commit.states();
   last_batch_ = group->commit.last_batch();
-  last_acked_us_ = group->now_us;
   absl::MutexLock lock(&mu_);
   writing_ = std::move(group);
 }
@@ -516,7 +511,10 @@ void Committer::WriteGroups() {
 
 absl::Status Committer::Write(CommitGroup& group) {
   absl::Time start = absl::Now();
-  StoreWrite write = group.TakeWrite();
+  // The clock of a machine may be set back; what `as_of` means must not. No sooner than this: whoever asks what was
+  // known at a time that is over should be told the same later.
+  const int64_t now_us = std::max(last_acked_us_, absl::ToUnixMicros(clock_.Now()));
+  StoreWrite write = group.TakeWrite(now_us);
   size_t chunks = write.chunks.size(), quarantined = write.quarantine.size(), bytes = 0;
   std::map<std::string, uint64_t> rows;
   for (const StoreWrite::Chunk& chunk : write.chunks) {
@@ -525,6 +523,7 @@ absl::Status Committer::Write(CommitGroup& group) {
   }
   absl::Status status = store_.Append(std::move(write));
   if (status.ok()) {
+    last_acked_us_ = now_us;
     unsealed_batches_.Add(group.TakeUnsealed());
     Count("chartly_ingest_batches_total", static_cast<double>(chunks));
     Count("chartly_ingest_bytes_total", static_cast<double>(bytes));

@@ -145,7 +145,7 @@ class Committer {
   StoreStates unwritten_;      // of the commit thread: what the group that is being written changes
   bool index_stale_ = false;   // of the commit thread
   uint64_t last_batch_ = 0;    // of the commit thread: handed over
-  int64_t last_acked_us_ = 0;  // of the commit thread: handed over
+  int64_t last_acked_us_ = 0;  // of the write thread
 
   mutable absl::Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);  // not staged
