@@ -359,12 +359,21 @@ std::vector<Committer::Pending> Committer::AwaitRequests() {
   std::vector<Pending> requests;
   for (bool stopping = false; requests.empty() && !stopping;) {
     RunTasks();
-    absl::MutexLock lock(&mu_);
-    auto ready = [this]()
-                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !pending_.empty() || !tasks_.empty() || stopping_; };
-    mu_.Await(absl::Condition(&ready));
-    requests = Take(0);
-    stopping = stopping_ && tasks_.empty();
+    bool written = false;
+    {
+      absl::MutexLock lock(&mu_);
+      auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        return !pending_.empty() || !tasks_.empty() || written_ || stopping_;
+      };
+      mu_.Await(absl::Condition(&ready));
+      // Nothing is decided on what is known to have failed.
+      written = written_;
+      if (!written) {
+        requests = Take(0);
+        stopping = stopping_ && tasks_.empty();
+      }
+    }
+    if (written) (void)Settle();  // whoever it failed for was told
   }
   return requests;
 }
@@ -379,7 +388,8 @@ std::pair<std::vector<Committer::Pending>, bool> Committer::AwaitTurn(size_t gro
     };
     mu_.Await(absl::Condition(&ready));
     its_turn = writing_ == nullptr || written_;
-    more = Take(group_bytes);
+    // What goes with a failure is no more than it must be.
+    if (!written_ || writing_->written.ok()) more = Take(group_bytes);
   }
   if (more.empty() || HasRoomFor(more)) return {std::move(more), its_turn};
   // Room is made between groups.
@@ -554,6 +564,7 @@ void Committer::Answer(Group& group) {
     if (result.status.ok()) CountRows(result);
     done(result);
   }
+  group.answers.clear();  // callers may be gone before the group is
 }
 
 void Committer::Release(size_t bytes) {

@@ -44,7 +44,8 @@ class Committer {
   static absl::StatusOr<std::unique_ptr<Committer>> Open(RecordStore& store, const Clock& clock, size_t dedupe_bytes);
   ~Committer();
 
-  // `done` is called once, from one of the threads or at once. Requests of one caller commit in the order given.
+  // `done` is called once, from one of the threads or at once, and let go then. Requests of one caller commit in the
+  // order given.
   void Submit(CommitRequest request, Done done);
   // Waits for room, submits, waits for the result.
   CommitResult Commit(CommitRequest request);

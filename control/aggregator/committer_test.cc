@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "common/chunk/chunk.h"
 #include "common/clock/proto_time.h"
 #include "common/status/status.h"
@@ -455,6 +456,29 @@ TEST_CASE("what is staged while a write is under way counts with it, and is refu
     CheckAgainst(*aggregator, model, 1000);
   }
   CHECK(refused_behind > 0);
+}
+
+TEST_CASE("who was answered is not held on to until the next commit") {
+  TempDir dir;
+  Aggregator aggregator(dir.File("db"));
+  struct Caller {
+    absl::Status status;
+    absl::Notification answered;
+  };
+  auto caller = std::make_shared<Caller>();
+  const std::weak_ptr<Caller> held = caller;
+  TestBatch batch;
+  batch.rows = {{1, 1}};
+  CommitRequest request;
+  request.batches.push_back(Prepare(batch));
+  aggregator.committer->Submit(std::move(request), [caller](const CommitResult& result) {
+    caller->status = result.status;
+    caller->answered.Notify();
+  });
+  caller->answered.WaitForNotification();
+  CHECK_OK(caller->status);
+  caller.reset();
+  CHECK(testing::Eventually([&] { return held.expired(); }));
 }
 
 TEST_CASE("a list in pages goes on where it was while batches are sealed and parts are merged") {
