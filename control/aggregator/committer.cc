@@ -1,7 +1,6 @@
 #include "control/aggregator/committer.h"
 
 #include <algorithm>
-#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -12,18 +11,11 @@
 #include "common/status/status.h"
 #include "common/telemetry/log.h"
 #include "common/telemetry/metrics.h"
-#include "control/aggregator/key_ranges.h"
-#include "control/aggregator/turns.h"
+#include "control/aggregator/unsealed_loader.h"
 
 namespace chartly::aggregator {
 namespace {
 
-// Unsealed rows are read when the store is opened, so their number bounds how long that takes.
-constexpr uint64_t kMaxUnsealedRows = uint64_t{6} << 20;
-// Batches that are read together, by several threads if they have many rows.
-constexpr size_t kLoadBatches = 64;
-constexpr uint64_t kManyLoadRows = uint64_t{1} << 16;
-constexpr size_t kLoadThreads = 2;
 constexpr absl::Duration kMaxWaitForRoom = absl::Seconds(30);
 // So much is staged while the group before is being written; less is left to come together.
 constexpr size_t kWorthStaging = size_t{64} << 10;
@@ -86,50 +78,11 @@ absl::StatusOr<std::unique_ptr<Committer>> Committer::Open(RecordStore& store, c
   return committer;
 }
 
-struct Committer::Loading {
-  uint64_t batch = 0;
-  ChunkMeta meta;
-  RowSet superseded;
-  std::shared_ptr<const RecordIds> ids;
-  std::vector<DimRange> ranges;
-  absl::Status status;
-
-  void Read(const RecordStore& store) {
-    absl::StatusOr<std::string> bytes = store.ChunkBatch(batch);
-    absl::StatusOr<Batch> parsed = bytes.ok() ? Batch::Parse(*bytes) : bytes.status();
-    status = parsed.status();
-    if (!status.ok()) return;
-    ids = std::make_shared<const RecordIds>(ComputeRecordIds(*parsed));
-    ranges = KeyRangesOf(*parsed);
-  }
-};
-
-// What was read of all of them.
-struct Committer::Loaded {
-  std::map<std::string, uint64_t> rows;  // by profile
-  size_t damaged = 0;
-  std::string first_damage;
-};
-
 absl::Status Committer::Rebuild() {
   ASSIGN_OR_RETURN(last_batch_, store_.LastBatch());
   ASSIGN_OR_RETURN(last_acked_us_, store_.LastAckedUs());
   sealed_.Refresh();
-  Loaded loaded;
-  std::string profile_id;
-  RecordReader::RowsByBatch superseded;
-  std::vector<Loading> batches;
-  auto load = [&](uint64_t batch, const ChunkMeta& meta) -> absl::StatusOr<bool> {
-    if (meta.profile_id() != profile_id) {
-      profile_id = meta.profile_id();
-      ASSIGN_OR_RETURN(superseded, store_.Superseded(profile_id, batch, last_batch_, last_batch_));
-    }
-    batches.push_back({batch, meta, superseded[batch]});
-    if (batches.size() == kLoadBatches) LoadBatches(batches, loaded);
-    return true;
-  };
-  RETURN_IF_ERROR(store_.ScanUnsealed("", 0, load));
-  LoadBatches(batches, loaded);
+  ASSIGN_OR_RETURN(LoadedBatches loaded, LoadUnsealed(store_, last_batch_, index_, unsealed_batches_));
   ShareMemory();
   absl::MutexLock lock(&mu_);
   unsealed_.rows = std::move(loaded.rows);
@@ -137,39 +90,6 @@ absl::Status Committer::Rebuild() {
   damaged_chunks_ = loaded.damaged;
   first_damage_ = std::move(loaded.first_damage);
   return absl::OkStatus();
-}
-
-void Committer::LoadBatches(std::vector<Loading>& batches, Loaded& loaded) {
-  uint64_t rows = 0;
-  for (const Loading& loading : batches) rows += loading.meta.stored();
-  Turns turns(batches.size());
-  auto work = [&] {
-    while (std::optional<size_t> i = turns.Take()) {
-      Loading& loading = batches[*i];
-      loading.Read(store_);
-      turns.Await(*i);
-      TakeLoaded(loading, loaded);
-      turns.End(absl::OkStatus());
-    }
-  };
-  std::vector<std::thread> others;
-  for (size_t i = 1; i < (rows < kManyLoadRows ? 1 : kLoadThreads); ++i) others.emplace_back(work);
-  work();
-  for (std::thread& other : others) other.join();
-  batches.clear();
-}
-
-void Committer::TakeLoaded(Loading& loading, Loaded& loaded) {
-  if (loading.status.ok()) {
-    index_.Load(loading.ids, loading.meta.observed_us(), loading.batch, StoredRows(loading.meta), loading.superseded);
-    unsealed_batches_.Add(
-        {{loading.batch, std::make_shared<UnsealedBatches::Batch>(loading.ids, std::move(loading.ranges))}});
-    loaded.rows[loading.meta.profile_id()] += loading.meta.stored();
-    return;
-  }
-  const std::string error(loading.status.message());
-  LogError("a stored batch is damaged", {{"chunk", absl::StrCat(loading.batch)}, {"error", error}});
-  if (loaded.damaged++ == 0) loaded.first_damage = error;
 }
 
 // What the filters of parts and the cache of look-ups leave is the index's.

@@ -96,12 +96,6 @@ class Committer {
   absl::Status EraseNow(const Erasure& erasure);
   // Makes the index anew if it does not say what the store says.
   absl::Status MendIndex();
-  // A batch that is read for the index.
-  struct Loading;
-  struct Loaded;
-  // Reads them, and takes them in, in order. None is left.
-  void LoadBatches(std::vector<Loading>& batches, Loaded& loaded);
-  void TakeLoaded(Loading& loading, Loaded& loaded);
   void ShareMemory();
   // Runs it on the commit thread while nothing is being committed, and waits; not at all once that thread stops.
   // Says whether it did.

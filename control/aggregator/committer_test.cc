@@ -53,7 +53,7 @@ class TrickyKv final : public KvStore {
   absl::Status Write(const KvBatch& batch, bool sync) override {
     {
       absl::MutexLock lock(&mu_);
-      held_ = hold_;
+      held_ = sync && hold_;
       auto let_go = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !hold_; };
       if (sync) mu_.Await(absl::Condition(&let_go));
       held_ = false;
