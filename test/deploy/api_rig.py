@@ -33,6 +33,10 @@ CONTROLLERS = ["cronjob-controller", "daemonset-controller", "deployment-control
                "ttl-after-finished-controller"]
 PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager"]
 TOKEN = "rig-token"
+WORKLOADS = ["deployments", "statefulsets", "daemonsets"]
+KINDS = {"/api/v1": ["configmaps", "services", "serviceaccounts", "persistentvolumeclaims"], "/apis/apps/v1": WORKLOADS,
+         "/apis/networking.k8s.io/v1": ["networkpolicies", "ingresses"], "/apis/policy/v1": ["poddisruptionbudgets"],
+         "/apis/batch/v1": ["cronjobs"], "/apis/autoscaling/v2": ["horizontalpodautoscalers"]}
 LOOPBACK = "127.0.1.1"
 
 
@@ -92,12 +96,55 @@ class Api:
         return self.get(path)["items"]
 
 
-class Kubelet(threading.Thread):
-    """Binds pods to the one node, and says of each what a kubelet would."""
+class Mirror(threading.Thread):
+    """A copy of all objects of a path, which a watch keeps true: to list them ten times a second takes the server longer than
+    what is tested. What it says may be a moment old."""
 
-    def __init__(self, api):
+    def __init__(self, api, path):
         super().__init__(daemon=True)
-        self.api, self.ended, self.fault = api, threading.Event(), None
+        self.api, self.path, self.ended, self.fault = api, path, threading.Event(), None
+        self.lock, self.known = threading.Lock(), {}
+
+    def items(self):
+        with self.lock:
+            return list(self.known.values())
+
+    def run(self):
+        while not self.ended.wait(0.1):
+            try:
+                self.follow()
+            except Exception as error:  # noqa: BLE001: shown by the rig, which the tests ask
+                if not self.ended.is_set():
+                    self.fault = repr(error)
+
+    def follow(self):
+        """From one listing until the watch ends, as the server ends it from time to time."""
+        listed = self.api.get(self.path)
+        with self.lock:
+            self.known = {each["metadata"]["uid"]: each for each in listed["items"]}
+        version = listed["metadata"]["resourceVersion"]
+        response = self.api.open("GET", f"{self.path}?watch=true&timeoutSeconds=45&resourceVersion={version}")
+        while line := response.readline():
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                break
+            with self.lock:
+                if event["type"] == "DELETED":
+                    self.known.pop(event["object"]["metadata"]["uid"], None)
+                else:
+                    self.known[event["object"]["metadata"]["uid"]] = event["object"]
+        response.close()
+
+
+class Kubelet(threading.Thread):
+    """Binds pods to the one node, and says of each what a kubelet would. What it sees of a pod may be a moment old, so that
+    every change names the pod, or the state of it, that it is meant for."""
+
+    def __init__(self, new_api):
+        super().__init__(daemon=True)
+        self.api, self.ended, self.fault = new_api(), threading.Event(), None
+        self.pods = Mirror(new_api(), "/api/v1/pods")
+        self.claims = Mirror(new_api(), "/api/v1/persistentvolumeclaims")
         self.ready_after, self.broken, self.unready, self.failing, self.seen, self.address = 0.3, set(), set(), set(), {}, 0
         self.loopback, self.logs, self.log_server = set(), {}, None
 
@@ -133,16 +180,30 @@ class Kubelet(threading.Thread):
         return "".join(stamp + line for line in lines)
 
     def run(self):
+        self.pods.start()
+        self.claims.start()
         while not self.ended.wait(0.1):
             try:
-                for pod in self.api.items("/api/v1/pods"):
+                for pod in self.pods.items():
                     self.tend(pod)
-                for claim in self.api.items("/api/v1/persistentvolumeclaims"):
+                for claim in self.claims.items():
                     if claim.get("status", {}).get("phase") != "Bound":
                         self.patch(f"{self.path(claim, 'persistentvolumeclaims')}/status", {"status": {"phase": "Bound"}})
             except Exception as error:  # noqa: BLE001: shown by the rig, which the tests ask
                 if not self.ended.is_set():
                     self.fault = repr(error)
+
+    def faults(self):
+        return [each.fault for each in (self, self.pods, self.claims) if each.fault]
+
+    def end(self):
+        for each in (self, self.pods, self.claims):
+            each.ended.set()
+        if self.is_alive():
+            self.join(20)
+        if self.log_server:
+            self.log_server.shutdown()
+            self.log_server.server_close()
 
     def path(self, each, kind="pods"):
         return f"/api/v1/namespaces/{each['metadata']['namespace']}/{kind}/{each['metadata']['name']}"
@@ -160,7 +221,8 @@ class Kubelet(threading.Thread):
 
     def tend(self, pod):
         if "deletionTimestamp" in pod["metadata"]:
-            self.unless_gone("DELETE", self.path(pod), {"gracePeriodSeconds": 0})
+            # Another of the same name may have taken its place.
+            self.unless_gone("DELETE", self.path(pod), {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}})
         elif not pod["spec"].get("nodeName"):
             self.unless_gone("POST", f"{self.path(pod)}/binding", {
                 "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]},
@@ -182,7 +244,7 @@ class Kubelet(threading.Thread):
         wanted = met["ContainersReady"] and gates_open(pod)
         if "readinessGates" in pod["spec"] and met["Ready"] != wanted:
             # The kind of patch that leaves the conditions of others alone.
-            self.unless_gone("PATCH", f"{self.path(pod)}/status", {"status": {"conditions": [
+            self.unless_gone("PATCH", f"{self.path(pod)}/status", {"metadata": as_seen(pod), "status": {"conditions": [
                 {"type": "Ready", "status": str(wanted), "lastTransitionTime": now()}]}}, "application/strategic-merge-patch+json")
 
     def start_pod(self, pod):
@@ -207,11 +269,15 @@ class Kubelet(threading.Thread):
         conditions = [{"type": kind, "status": "True" if met else "False", "lastTransitionTime": now()} for kind, met in known.items()]
         conditions += [each for each in pod["status"].get("conditions", []) if each["type"] not in known]
         # As the pod was when it was read: what somebody wrote since then is not to be lost.
-        self.patch(f"{self.path(pod)}/status", {"metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]}, "status": {
+        self.patch(f"{self.path(pod)}/status", {"metadata": as_seen(pod), "status": {
             "phase": phase, "conditions": conditions, "podIP": address, "podIPs": [{"ip": address}], "startTime": now(),
             "containerStatuses": [{"name": each["name"], "image": each["image"], "imageID": "", "ready": ready,
                                    "started": ready, "restartCount": 0, "state": state}
                                   for each in pod["spec"]["containers"]]}})
+
+
+def as_seen(pod):
+    return {"resourceVersion": pod["metadata"]["resourceVersion"]}
 
 
 def gates_open(pod):
@@ -286,7 +352,7 @@ class Rig:
         self.process("kube-controller-manager", f"--kubeconfig={self.folder}/kubeconfig", "--leader-elect=false",
                      "--bind-address=127.0.0.1", f"--secure-port={self.controller_port}", f"--cert-dir={self.folder}/certificates",
                      f"--controllers={','.join(CONTROLLERS)}", "--concurrent-deployment-syncs=2")
-        self.kubelet = Kubelet(self.new_api())
+        self.kubelet = Kubelet(self.new_api)
         logs = self.kubelet.serve_logs(certificate, certificate.with_suffix(".key"))
         self.api.call("POST", "/api/v1/nodes", {
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE}},
@@ -296,8 +362,9 @@ class Rig:
 
     def process(self, name, *arguments):
         log = open(self.folder / f"{name}.log", "wb")
+        # They live for minutes: to collect garbage less often takes less than the memory that it costs.
         self.processes.append((name, subprocess.Popen([*self.programs[name], *arguments], stdout=log, stderr=log,
-                                                      cwd=self.folder)))
+                                                      cwd=self.folder, env={**os.environ, "GOGC": "400"})))
 
     def wait(self, condition, what, limit=90.0):
         def met():
@@ -337,15 +404,12 @@ class Rig:
             f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}}})
         return name
 
-    def objects(self, namespace):
-        """Everything of Chartly in a namespace, by kind and name; pods and what controllers make are not part of it."""
+    def objects(self, namespace, kinds=None):
+        """Everything of Chartly in a namespace, or of some kinds, by kind and name; pods and what controllers make are not part
+        of it."""
         found = {}
-        for path, kinds in (("/api/v1", ["configmaps", "services", "serviceaccounts", "persistentvolumeclaims"]),
-                            ("/apis/apps/v1", ["deployments", "statefulsets", "daemonsets"]),
-                            ("/apis/networking.k8s.io/v1", ["networkpolicies", "ingresses"]),
-                            ("/apis/policy/v1", ["poddisruptionbudgets"]), ("/apis/batch/v1", ["cronjobs"]),
-                            ("/apis/autoscaling/v2", ["horizontalpodautoscalers"])):
-            for kind in kinds:
+        for path, of_path in KINDS.items():
+            for kind in of_path if kinds is None else [each for each in of_path if each in kinds]:
                 for each in self.api.items(f"{path}/namespaces/{namespace}/{kind}"):
                     if each["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "chartly":
                         found[f"{kind}/{each['metadata']['name']}"] = each
@@ -358,9 +422,7 @@ class Rig:
 
     def settled(self, namespace):
         """Whether every workload of a namespace runs what it should, and nothing else."""
-        for name, each in self.objects(namespace).items():
-            if not name.startswith(("deployments/", "statefulsets/", "daemonsets/")):
-                continue
+        for each in self.objects(namespace, WORKLOADS).values():
             status, wanted = each.get("status", {}), each["spec"].get("replicas")
             wanted = status.get("desiredNumberScheduled", -1) if wanted is None else wanted
             counts = (status.get("updatedReplicas", status.get("updatedNumberScheduled", 0)),
@@ -377,12 +439,7 @@ class Rig:
 
     def close(self):
         if self.kubelet:
-            self.kubelet.ended.set()
-            if self.kubelet.is_alive():
-                self.kubelet.join(20)
-            if self.kubelet.log_server:
-                self.kubelet.log_server.shutdown()
-                self.kubelet.log_server.server_close()
+            self.kubelet.end()
         # Nothing of them is needed again, and a server that drains takes its time.
         for _, process in reversed(self.processes):
             process.kill()

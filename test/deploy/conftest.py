@@ -40,7 +40,7 @@ def rig():
     made = Rig()
     try:
         yield made
-        assert made.kubelet.fault is None, made.kubelet.fault
+        assert not made.kubelet.faults(), made.kubelet.faults()
     finally:
         made.close()
 
