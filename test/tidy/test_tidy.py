@@ -175,3 +175,17 @@ def test_the_page_of_benchmarks_shows_the_figures_that_are_kept():
     assert figures.chart(kept) == figures.CHART.read_text(), "python3 bench/figures.py page"
     absent = [name for name in (ROOT / "bench").glob("*_bench.*") if name.stem.removesuffix("_bench") not in kept]
     assert not absent, f"{absent}: ./dev bench NAME --keep"
+
+
+def modules_of(tool):
+    """Version by module, as go.mod of a tool of the deployment tests pins it; those that it replaces by version are as replaced."""
+    text = (ROOT / "test/deploy/tools" / tool / "go.mod").read_text()
+    pinned = dict(re.findall(r"^(?:require )?\s*(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE))
+    return pinned | dict(re.findall(r"=> (\S+) (v\S+)$", text, re.MULTILINE))
+
+
+def test_go_tools_share_what_both_are_made_of():
+    helm, kube = modules_of("helm"), modules_of("kube")
+    assert len(helm.keys() & kube.keys()) > 50
+    differing = {name: (helm[name], kube[name]) for name in helm.keys() & kube.keys() if helm[name] != kube[name]}
+    assert not differing, f"take the later version in both go.mod files, else the API and its client are compiled twice: {differing}"
