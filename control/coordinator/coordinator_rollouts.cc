@@ -109,15 +109,18 @@ void Coordinator::SetHealth(const ProfileEntry& profile, v1::ProfileStatus& stat
   facts.window = WindowOf(profile);
   facts.since = profile.schedule.since;
   if (status.has_last_success()) facts.last_data = FromTimestamp(status.last_success().finished_at());
+  // What is broken stays so until a run has shown that it is not: one that is under way has shown nothing yet.
+  const RunRecord* const newest_final = runs_.NewestFinalOf(profile.id);
+  const v1::Run over = newest_final == nullptr ? v1::Run() : newest_final->run;
+  if (over.status() == v1::RUN_STATUS_PARTIAL) facts.last_data = FromTimestamp(over.finished_at());
+  facts.failed = over.status() == v1::RUN_STATUS_FAILED;
+  facts.error_reason = over.error_reason();
+  facts.error = over.error();
   const v1::Run& last = status.last_run();
-  if (last.status() == v1::RUN_STATUS_PARTIAL) facts.last_data = FromTimestamp(last.finished_at());
-  facts.failed = last.status() == v1::RUN_STATUS_FAILED;
-  facts.error_reason = last.error_reason();
-  facts.error = last.error();
   if (last.status() == v1::RUN_STATUS_SCHEDULED && last.drone_id().empty()) {
     facts.unplaced = FromTimestamp(last.create_time());
   }
-  if (const DroneEntry* drone = drones_.Find(last.drone_id())) {
+  if (const DroneEntry* drone = drones_.Find(over.drone_id())) {
     facts.clock_skew = absl::Milliseconds(drone->drone.clock_skew_ms());
   }
   HealthVerdict verdict = JudgeHealth(facts, clock_.Now());

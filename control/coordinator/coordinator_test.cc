@@ -93,6 +93,25 @@ std::string OrderedRun(Fixture& fixture, int64_t epoch) {
 
 }  // namespace
 
+TEST_CASE("a profile that is broken stays so while the next run is under way") {
+  Fixture fixture;
+  const int64_t epoch = fixture.Register("d");
+  const std::string failed = OrderedRun(fixture, epoch);
+  fixture.coordinator->TakeLedger(EndedLedger(failed, 0, 0, 0, "SOURCE_AUTH_REFUSED"));
+  const auto status = [&] { return *fixture.coordinator->GetProfileStatus("p"); };
+  CHECK(status().health() == v1::PROFILE_HEALTH_BROKEN);
+  absl::StatusOr<v1::Run> next = fixture.coordinator->ScheduleRun("p", "admin");
+  REQUIRE_OK(next);
+  CHECK(status().last_run().run_id() == next->run_id());
+  CHECK(status().health() == v1::PROFILE_HEALTH_BROKEN);
+  CHECK(status().cause() == v1::BROKEN_CAUSE_AUTH);
+  REQUIRE_OK(fixture.Beat("d", epoch));
+  CHECK(status().cause() == v1::BROKEN_CAUSE_AUTH);
+  fixture.coordinator->TakeLedger(EndedLedger(next->run_id(), 8, 8));
+  CHECK(status().health() == v1::PROFILE_HEALTH_FRESH);
+  CHECK(status().cause() == v1::BROKEN_CAUSE_UNSPECIFIED);
+}
+
 TEST_CASE("each registration gives a higher epoch and fences the one before, over restarts too") {
   Fixture fixture;
   CHECK(fixture.Register("d") == 1);

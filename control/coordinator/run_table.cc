@@ -120,6 +120,7 @@ void RunTable::Index(RunRecord& record) {
   if (!record.beside() && !record.external()) raise(runs.newest_own);
   if (record.run.trigger() == kTriggerSchedule && record.run.attempt() <= 1) raise(runs.newest_scheduled);
   if (!record.beside() && record.status() == v1::RUN_STATUS_SUCCEEDED) raise(runs.newest_success);
+  if (!record.beside() && IsFinal(record.status())) raise(runs.newest_final);
   if (!record.external() && record.run.attempt() > 1) runs.retries.insert(sequence);
   IndexSlot(record, runs);
   auto keep = [sequence](Sequences& set, bool in) { in ? (void)set.insert(sequence) : (void)set.erase(sequence); };
@@ -146,7 +147,8 @@ void RunTable::Remove(RunRecord& record) {
   auto profile = by_profile_.find(record.run.profile_id());
   ProfileRuns& runs = profile->second;
   changed_profiles_.insert(record.run.profile_id());
-  for (int64_t* newest : {&runs.newest, &runs.newest_own, &runs.newest_scheduled, &runs.newest_success}) {
+  for (int64_t* newest :
+       {&runs.newest, &runs.newest_own, &runs.newest_scheduled, &runs.newest_success, &runs.newest_final}) {
     if (*newest == sequence) *newest = 0;
   }
   runs.open.erase(sequence);
@@ -224,6 +226,11 @@ const RunRecord* RunTable::NewestSuccessOf(absl::string_view profile_id) const {
   return it == by_profile_.end() ? nullptr : Held(it->second.newest_success);
 }
 
+const RunRecord* RunTable::NewestFinalOf(absl::string_view profile_id) const {
+  auto it = by_profile_.find(std::string(profile_id));
+  return it == by_profile_.end() ? nullptr : Held(it->second.newest_final);
+}
+
 std::vector<const RunRecord*> RunTable::List(int64_t before, size_t limit, absl::string_view profile_id,
                                              absl::string_view drone_id, const rpc::ProjectScope& projects) const {
   std::vector<const RunRecord*> found;
@@ -244,7 +251,7 @@ bool RunTable::Needed(const RunRecord& record) const {
   // While a run goes on, who did the others of its time has to be known.
   if (!runs.open.empty() && runs.of_slot.count(sequence) > 0) return true;
   return sequence == runs.newest || sequence == runs.newest_own || sequence == runs.newest_scheduled ||
-         sequence == runs.newest_success;
+         sequence == runs.newest_success || sequence == runs.newest_final;
 }
 
 void RunTable::Prune(size_t max_runs) {

@@ -104,6 +104,8 @@ class RunTable {
   ProfileHistory HistoryOf(absl::string_view profile_id) const;
   const RunRecord* NewestOf(absl::string_view profile_id) const;
   const RunRecord* NewestSuccessOf(absl::string_view profile_id) const;
+  // The newest that is over.
+  const RunRecord* NewestFinalOf(absl::string_view profile_id) const;
   // Runs with a sequence below `before`, newest first, of profiles of these projects.
   std::vector<const RunRecord*> List(int64_t before, size_t limit, absl::string_view profile_id,
                                      absl::string_view drone_id, const rpc::ProjectScope& projects = {}) const;
@@ -127,6 +129,7 @@ class RunTable {
     int64_t newest_own = 0;        // not external
     int64_t newest_scheduled = 0;  // first attempt, asked for by the schedule
     int64_t newest_success = 0;
+    int64_t newest_final = 0;
   };
   void Index(RunRecord& record);
   void IndexSlot(const RunRecord& record, ProfileRuns& runs);
