@@ -111,7 +111,7 @@ void Coordinator::SetHealth(const ProfileEntry& profile, v1::ProfileStatus& stat
   if (status.has_last_success()) facts.last_data = FromTimestamp(status.last_success().finished_at());
   // What is broken stays so until a run has shown that it is not: one that is under way has shown nothing yet.
   const RunRecord* const newest_final = runs_.NewestFinalOf(profile.id);
-  const v1::Run over = newest_final == nullptr ? v1::Run() : newest_final->run;
+  const v1::Run& over = newest_final == nullptr ? v1::Run::default_instance() : newest_final->run;
   if (over.status() == v1::RUN_STATUS_PARTIAL) facts.last_data = FromTimestamp(over.finished_at());
   facts.failed = over.status() == v1::RUN_STATUS_FAILED;
   facts.error_reason = over.error_reason();

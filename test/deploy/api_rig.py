@@ -362,7 +362,7 @@ class Rig:
 
     def process(self, name, *arguments):
         log = open(self.folder / f"{name}.log", "wb")
-        # They live for minutes: to collect garbage less often takes less than the memory that it costs.
+        # There is memory to spare, and processor is not.
         self.processes.append((name, subprocess.Popen([*self.programs[name], *arguments], stdout=log, stderr=log,
                                                       cwd=self.folder, env={**os.environ, "GOGC": "400"})))
 
@@ -409,7 +409,9 @@ class Rig:
         of it."""
         found = {}
         for path, of_path in KINDS.items():
-            for kind in of_path if kinds is None else [each for each in of_path if each in kinds]:
+            for kind in of_path:
+                if kinds is not None and kind not in kinds:
+                    continue
                 for each in self.api.items(f"{path}/namespaces/{namespace}/{kind}"):
                     if each["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "chartly":
                         found[f"{kind}/{each['metadata']['name']}"] = each
