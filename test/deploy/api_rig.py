@@ -212,11 +212,11 @@ class Kubelet(threading.Thread):
         self.unless_gone("PATCH", path, body, "application/merge-patch+json")
 
     def unless_gone(self, *call):
-        """A call about something that may be gone, or changed, since it was listed."""
+        """A call about something that may be gone, going, or changed, since it was listed."""
         try:
             self.api.call(*call)
         except ApiError as error:
-            if error.code not in (404, 409):
+            if error.code not in (404, 409) and not (error.code == 403 and "NamespaceTerminating" in str(error)):
                 raise
 
     def tend(self, pod):
