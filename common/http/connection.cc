@@ -200,6 +200,10 @@ void Connection::Begin() {
   if (Waits(&Connection::Begin)) return;
   if (core_->tls == nullptr) return WaitForRequest();
   Deadline(kHandshakeTime, &Connection::OnHandshakeTimeout);
+  WaitForGreeting();
+}
+
+void Connection::WaitForGreeting() {
   stream_.socket().async_wait(asio::socket_base::wait_read, [this, self = shared_from_this()](ErrorCode error) {
     if (closed_) return;
     if (error) return Close();
@@ -213,6 +217,8 @@ void Connection::Greet() {
   ErrorCode error;
   stream_.socket().non_blocking(true, error);
   if (!error) stream_.socket().receive(asio::buffer(&first, 1), asio::socket_base::message_peek, error);
+  // A socket may be said to have bytes that are not there yet, as when the one before of its number had them.
+  if (error == asio::error::would_block || error == asio::error::interrupted) return WaitForGreeting();
   if (error) return Close();
   if (first != kHandshakeRecord) return RefusePlaintext();
   stream_.AsyncHandshake(core_->tls->Current(), [this, self = shared_from_this()](ErrorCode handshake_error) {

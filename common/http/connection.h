@@ -55,6 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool Waits(void (Connection::*then)());
   void RefuseUnread();
   void Begin();
+  void WaitForGreeting();
   void Greet();
   void RefusePlaintext();
   void WaitForRequest();
