@@ -14,7 +14,15 @@ class CompensatedSum {
     rest_ += std::fabs(sum_) >= std::fabs(term) ? (sum_ - next) + term : (term - next) + sum_;
     sum_ = next;
   }
+  // One that was summed elsewhere.
+  void Add(const CompensatedSum& other) {
+    Add(other.sum_);
+    rest_ += other.rest_;
+  }
   long double Total() const { return sum_ + rest_; }
+  // The total in two parts, which have more digits than one.
+  long double high() const { return sum_; }
+  long double low() const { return rest_; }
 
  private:
   long double sum_ = 0;

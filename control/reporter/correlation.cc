@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "absl/numeric/int128.h"
+#include "control/reporter/co_moments.h"
 #include "control/reporter/compensated_sum.h"
 #include "control/reporter/parallel.h"
 
@@ -23,7 +25,7 @@ class BlockedSum {
     total_.Add(block_);
     block_ = 0;
   }
-  long double Total() const { return total_.Total(); }
+  const CompensatedSum& total() const { return total_; }
   static constexpr size_t kBlock = 256;
 
  private:
@@ -37,66 +39,85 @@ struct Moments {
   long double sxx = 0, syy = 0, sxy = 0;
 };
 
-// Sums of some terms over all rows, from the sums over segments of rows, which several threads reckon. Segments and
-// their order do not depend on the threads, so neither does the result.
-template <size_t kTerms, typename Sum>
-std::array<long double, kTerms> SumSegments(size_t rows, Sum&& sum) {
+// Some sums over all rows, from those of segments of rows, which several threads reckon. Segments and their order do
+// not depend on the threads, so neither does the result.
+template <typename Sums, typename SumSegment>
+Sums SumSegments(size_t rows, SumSegment&& sum) {
   constexpr size_t kSegment = size_t{1} << 16;
-  std::vector<std::array<long double, kTerms>> parts((rows + kSegment - 1) / kSegment);
-  InParallel(parts.size(), [&](size_t part) {
-    std::array<BlockedSum, kTerms> sums;
-    const size_t end = std::min(rows, (part + 1) * kSegment);
-    for (size_t begin = part * kSegment; begin < end; begin += BlockedSum::kBlock) {
-      sum(begin, std::min(end, begin + BlockedSum::kBlock), sums);
-      for (BlockedSum& one : sums) one.Flush();
-    }
-    for (size_t term = 0; term < kTerms; ++term) parts[part][term] = sums[term].Total();
-  });
-  std::array<long double, kTerms> totals;
-  for (size_t term = 0; term < kTerms; ++term) {
-    CompensatedSum total;
-    for (const std::array<long double, kTerms>& part : parts) total.Add(part[term]);
-    totals[term] = total.Total();
-  }
-  return totals;
+  std::vector<Sums> parts((rows + kSegment - 1) / kSegment);
+  InParallel(parts.size(),
+             [&](size_t part) { parts[part] = sum(part * kSegment, std::min(rows, (part + 1) * kSegment)); });
+  Sums total;
+  for (const Sums& part : parts) total.Add(part);
+  return total;
 }
 
 long double Mean(const NumberColumn& column) {
-  auto sum = [&](size_t begin, size_t end, std::array<BlockedSum, 1>& sums) {
-    for (size_t i = begin; i < end; ++i) sums[0].Add(column.At(i));
-  };
-  return SumSegments<1>(column.size(), sum)[0] / static_cast<long double>(column.size());
+  const CompensatedSum sum = SumSegments<CompensatedSum>(column.size(), [&](size_t first, size_t end) {
+    BlockedSum numbers;
+    for (size_t begin = first; begin < end; begin += BlockedSum::kBlock) {
+      for (size_t i = begin; i < std::min(end, begin + BlockedSum::kBlock); ++i) numbers.Add(column.At(i));
+      numbers.Flush();
+    }
+    return numbers.total();
+  });
+  return sum.Total() / static_cast<long double>(column.size());
+}
+
+// sum of products - sum of x * sum of y / n, with all digits of the sums: little may be left of much.
+long double AroundMean(const CompensatedSum& products, const CompensatedSum& x, const CompensatedSum& y,
+                       long double n) {
+  const long double high = x.high() * y.high();
+  const long double low = std::fma(x.high(), y.high(), -high) + x.high() * y.low() + x.low() * y.high();
+  const long double part = high / n;
+  const long double rest = (std::fma(-part, n, high) + low) / n;
+  CompensatedSum left = products;
+  left.Add(-part);
+  left.Add(-rest);
+  return left.Total();
+}
+
+// From sums around a center, which need not be the mean.
+Moments MomentsAround(long double center_x, long double center_y, const CoSums& sums, long double n) {
+  Moments moments;
+  moments.mean_x = center_x + sums.x.Total() / n;
+  moments.mean_y = center_y + sums.y.Total() / n;
+  moments.sxx = AroundMean(sums.xx, sums.x, sums.x, n);
+  moments.syy = AroundMean(sums.yy, sums.y, sums.y, n);
+  moments.sxy = AroundMean(sums.xy, sums.x, sums.y, n);
+  return moments;
+}
+
+// Of numbers that are doubles, as most are. Nothing if they or their squares leave the range of one.
+std::optional<Moments> MomentsOfDoubles(const double* x, const double* y, size_t rows) {
+  const Center center{CenterOf(x, rows), CenterOf(y, rows)};
+  const CoSums sums = SumSegments<CoSums>(
+      rows, [&](size_t begin, size_t end) { return SumAround(x + begin, y + begin, end - begin, center); });
+  if (!IsExact(sums)) return std::nullopt;
+  return MomentsAround(center.x, center.y, sums, static_cast<long double>(rows));
 }
 
 Moments MomentsOf(const NumberColumn& x, const NumberColumn& y) {
-  Moments moments;
-  const long double n = static_cast<long double>(x.size());
-  auto totals = [&](size_t begin, size_t end, std::array<BlockedSum, 2>& sums) {
-    for (size_t i = begin; i < end; ++i) {
-      sums[0].Add(x.At(i));
-      sums[1].Add(y.At(i));
+  if (x.doubles() != nullptr && y.doubles() != nullptr) {
+    if (std::optional<Moments> moments = MomentsOfDoubles(x.doubles(), y.doubles(), x.size())) return *moments;
+  }
+  const long double mean_x = Mean(x), mean_y = Mean(y);
+  const CoSums all = SumSegments<CoSums>(x.size(), [&](size_t first, size_t end) {
+    std::array<BlockedSum, 5> sums;
+    for (size_t begin = first; begin < end; begin += BlockedSum::kBlock) {
+      for (size_t i = begin; i < std::min(end, begin + BlockedSum::kBlock); ++i) {
+        const long double a = x.At(i) - mean_x, b = y.At(i) - mean_y;
+        sums[0].Add(a);
+        sums[1].Add(b);
+        sums[2].Add(a * a);
+        sums[3].Add(b * b);
+        sums[4].Add(a * b);
+      }
+      for (BlockedSum& one : sums) one.Flush();
     }
-  };
-  const auto [total_x, total_y] = SumSegments<2>(x.size(), totals);
-  moments.mean_x = total_x / n;
-  moments.mean_y = total_y / n;
-  auto sum = [&](size_t begin, size_t end, std::array<BlockedSum, 5>& sums) {
-    for (size_t i = begin; i < end; ++i) {
-      long double a = x.At(i) - moments.mean_x;
-      long double b = y.At(i) - moments.mean_y;
-      sums[0].Add(a);
-      sums[1].Add(b);
-      sums[2].Add(a * a);
-      sums[3].Add(b * b);
-      sums[4].Add(a * b);
-    }
-  };
-  const auto [dx, dy, dxx, dyy, dxy] = SumSegments<5>(x.size(), sum);
-  // The means are rounded; what they are off by is in the sums of the differences.
-  moments.sxx = dxx - dx * dx / n;
-  moments.syy = dyy - dy * dy / n;
-  moments.sxy = dxy - dx * dy / n;
-  return moments;
+    return CoSums{sums[0].total(), sums[1].total(), sums[2].total(), sums[3].total(), sums[4].total()};
+  });
+  return MomentsAround(mean_x, mean_y, all, static_cast<long double>(x.size()));
 }
 
 // sxy / sqrt(sxx * syy), where the product could leave the range; rounding must not lead outside [-1, 1].

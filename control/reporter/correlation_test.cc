@@ -204,4 +204,31 @@ TEST_CASE("integers past 53 bits stay apart in ranks") {
   CHECK(mixed.IsConstant());
 }
 
+TEST_CASE("Pearson is right to the last digit, also of numbers that hardly go together or lie far from zero") {
+  std::mt19937_64 random(23);
+  for (int round = 0; round < 200; ++round) {
+    const size_t count = 3 + random() % (round % 20 == 0 ? 200'000 : 500);
+    const int64_t around = round % 4 == 0 ? 0 : static_cast<int64_t>(random() % 100'000);
+    std::vector<int64_t> x, y;
+    for (size_t i = 0; i < count; ++i) {
+      x.push_back(around + static_cast<int64_t>(random() % 1000) * 20);
+      y.push_back(around + static_cast<int64_t>(random() % 1000) * (round % 2 == 0 ? 20 : 1));
+    }
+    const long double want = ExactPearson(x, y);
+    INFO("round " << round << ", " << count << " pairs, " << static_cast<double>(want));
+    // Half of the last digit of a double, and what the reference rounds.
+    CHECK(std::fabs(*Pearson(Integers(x), Integers(y)) - want) <= 1.115e-16L * std::fabs(want));
+  }
+}
+
+TEST_CASE("Pearson of numbers whose squares leave the range of a double") {
+  for (const double scale : {1e200, 1e-200, 1e-160}) {
+    INFO("scale " << scale);
+    CHECK(Near(*Pearson(Floats({1 * scale, 2 * scale, 3 * scale, 4 * scale}), Floats({0, 2, 0, 2})),
+               2 / std::sqrt(20.0L)));
+    CHECK(Near(*Pearson(Floats({0, 2, 0, 2}), Floats({1 * scale, 2 * scale, 3 * scale, 4 * scale})),
+               2 / std::sqrt(20.0L)));
+  }
+}
+
 }  // namespace chartly::reporter

@@ -72,12 +72,15 @@ void NumberCodes::Add(int64_t number, uint32_t code, int16_t spelling) {
 
 uint32_t DictionaryBuilder::Add(Value value, int64_t bytes) {
   values_.push_back(std::move(value));
+  kept_ = Ordered();
   bytes_ += static_cast<int64_t>(2 * sizeof(Value)) + kEntryBytes + 2 * bytes;
   return static_cast<uint32_t>(values_.size() - 1);
 }
 
 void DictionaryBuilder::Prefer(uint32_t code, const Value& value) {
-  if (IsPreferred(value, values_[code])) values_[code] = value;
+  if (!IsPreferred(value, values_[code])) return;
+  values_[code] = value;
+  kept_ = Ordered();
 }
 
 uint32_t DictionaryBuilder::InternText(absl::string_view text) {
@@ -161,7 +164,15 @@ uint32_t DictionaryBuilder::Intern(const Value& value) {
   return entry->second;
 }
 
-DictionaryPtr DictionaryBuilder::Finish(BigVector<uint32_t>& codes) {
+void DictionaryBuilder::Ordered::Place(BigVector<uint32_t>& codes) const {
+  if (places.empty()) return;
+  for (uint32_t& code : codes) {
+    if (code != kNullCode) code = places[code];
+  }
+}
+
+template <typename Take>
+DictionaryBuilder::Ordered DictionaryBuilder::PutInOrder(Take&& take) {
   std::vector<uint32_t> order(values_.size());
   std::iota(order.begin(), order.end(), 0);
   auto less = [this](uint32_t a, uint32_t b) { return CompareValues(values_[a], values_[b]) < 0; };
@@ -169,17 +180,27 @@ DictionaryPtr DictionaryBuilder::Finish(BigVector<uint32_t>& codes) {
   if (!in_order) std::sort(order.begin(), order.end(), less);
   auto sorted = std::make_shared<Dictionary>();
   sorted->reserve(values_.size());
-  std::vector<uint32_t> place(values_.size());
+  Ordered ordered;
+  if (!in_order) ordered.places.resize(values_.size());
   for (uint32_t code : order) {
-    place[code] = static_cast<uint32_t>(sorted->size());
-    sorted->push_back(std::move(values_[code]));
+    if (!in_order) ordered.places[code] = static_cast<uint32_t>(sorted->size());
+    sorted->push_back(take(values_[code]));
   }
-  for (uint32_t& code : codes) {
-    if (in_order) break;  // codes are places already
-    if (code != kNullCode) code = place[code];
-  }
+  ordered.values = std::move(sorted);
+  return ordered;
+}
+
+DictionaryPtr DictionaryBuilder::Finish(BigVector<uint32_t>& codes) {
+  const Ordered ordered = PutInOrder([](Value& value) { return std::move(value); });
+  ordered.Place(codes);
   *this = DictionaryBuilder();
-  return sorted;
+  return ordered.values;
+}
+
+DictionaryPtr DictionaryBuilder::FinishAndKeep(BigVector<uint32_t>& codes) {
+  if (kept_.values == nullptr) kept_ = PutInOrder([](const Value& value) { return value; });
+  kept_.Place(codes);
+  return kept_.values;
 }
 
 MergedDictionary MergeDictionaries(const Dictionary& left, const Dictionary& right) {

@@ -85,12 +85,25 @@ class DictionaryBuilder {
   int64_t bytes() const { return bytes_; }
   // The values in order; `codes` change from provisional ones to places. The builder is then empty.
   DictionaryPtr Finish(BigVector<uint32_t>& codes);
+  // The same, and the builder keeps what it knows, so that values which come again are found. As long as no value is
+  // new or better spelled it is the very same dictionary.
+  DictionaryPtr FinishAndKeep(BigVector<uint32_t>& codes);
 
  private:
   // Spellings of whole numbers; those of a time are its offsets, and a date has one.
   static constexpr int16_t kAsInteger = 0;
   static constexpr int16_t kAsOther = 1;
   static constexpr int16_t kAsDate = 0;
+  // Values in order, and the place of each code among them; no places if codes are places already.
+  struct Ordered {
+    DictionaryPtr values;
+    std::vector<uint32_t> places;
+    void Place(BigVector<uint32_t>& codes) const;
+  };
+  // Takes each value with `take(value)`.
+  template <typename Take>
+  Ordered PutInOrder(Take&& take);
+
   uint32_t Add(Value value, int64_t bytes);
   void Prefer(uint32_t code, const Value& value);
   // A number that is new, or whose spelling may be a better one.
@@ -106,6 +119,7 @@ class DictionaryBuilder {
   NumberCodes dates_;                                     // days
   absl::flat_hash_map<std::string, uint32_t> canonical_;  // all others
   int64_t bytes_ = 0;
+  Ordered kept_;  // of FinishAndKeep; without values if they changed since then
 };
 
 // Two dictionaries as one: its values, and the code in it of each code of either.

@@ -1,8 +1,13 @@
 #include "control/reporter/dictionary.h"
 
+#include <algorithm>
+#include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
+#include "control/reporter/dictionary_merges.h"
+#include "control/reporter/piece_memory.h"
 #include "control/reporter/table_fixture_test.h"
 #include "test/support/test.h"
 
@@ -90,6 +95,62 @@ TEST_CASE("of several spellings the same one is kept whatever order they came in
     for (size_t i = 0; i < spellings.size(); ++i) codes.push_back(builder.Intern(spellings[(first + i) % 4]));
     CHECK(*builder.Finish(codes) == Dictionary{I(5)});
   }
+}
+
+TEST_CASE("a builder that is kept gives the same dictionary until a value is new or better spelled") {
+  DictionaryBuilder builder;
+  BigVector<uint32_t> codes = {builder.Intern(I(7)), builder.Intern(Cents(300)), kNullCode};
+  const DictionaryPtr first = builder.FinishAndKeep(codes);
+  CHECK(*first == Dictionary{Cents(300), I(7)});
+  CHECK(codes == BigVector<uint32_t>{1, 0, kNullCode});
+
+  codes = {builder.Intern(Cents(300)), builder.Intern(Cents(700)), builder.Intern(I(7))};
+  CHECK(builder.FinishAndKeep(codes) == first);
+  CHECK(codes == BigVector<uint32_t>{0, 1, 1});
+
+  codes = {builder.Intern(I(3))};
+  const DictionaryPtr better = builder.FinishAndKeep(codes);
+  CHECK(*better == Dictionary{I(3), I(7)});
+  codes = {builder.Intern(I(5)), builder.Intern(I(7))};
+  CHECK(*builder.FinishAndKeep(codes) == Dictionary{I(3), I(5), I(7)});
+  CHECK(codes == BigVector<uint32_t>{1, 2});
+  CHECK(*first == Dictionary{Cents(300), I(7)});
+}
+
+TEST_CASE("pieces with the same values, others, and some of both are placed as each alone") {
+  std::mt19937_64 random(33);
+  for (int round = 0; round < 50; ++round) {
+    FieldDictionary kept;
+    const int64_t step = round % 3 == 0 ? 0 : round % 3 == 1 ? 1 : 400;
+    for (int64_t piece = 0; piece < 6; ++piece) {
+      std::vector<Value> values;
+      for (int64_t i = 0; i < 300; ++i) values.push_back(I(piece * step + i));
+      std::shuffle(values.begin(), values.end(), random);
+      BigVector<uint32_t> codes;
+      for (const Value& value : values) codes.push_back(kept.builder().Intern(value));
+      const DictionaryPtr dictionary = kept.Finish(codes);
+      INFO("step " << step << ", piece " << piece);
+      REQUIRE(std::is_sorted(dictionary->begin(), dictionary->end(),
+                             [](const Value& a, const Value& b) { return CompareValues(a, b) < 0; }));
+      for (size_t i = 0; i < values.size(); ++i) REQUIRE((*dictionary)[codes[i]] == values[i]);
+      // Values of pieces before stay only where they mostly come again.
+      CHECK(dictionary->size() <= (step == 400 && piece > 1 ? 300 : 600));
+    }
+  }
+}
+
+TEST_CASE("a merge of the same dictionaries is remembered, and that of others is not taken for it") {
+  DictionaryMerges merges;
+  auto of = [](std::vector<Value> values) { return std::make_shared<const Dictionary>(std::move(values)); };
+  const DictionaryPtr left = of({I(1), I(3)}), right = of({I(2), I(3)}), alike = of({I(2), I(3)});
+  const MergedDictionary merged = merges.Merge(left, right);
+  CHECK(*merged.values == Dictionary{I(1), I(2), I(3)});
+  CHECK(merges.Merge(left, right).values == merged.values);
+  CHECK(merges.Merge(left, alike).values != merged.values);
+  CHECK(*merges.Merge(right, left).values == *merged.values);
+  CHECK(merges.Merge(right, left).left == merged.right);
+  for (int64_t i = 0; i < 20; ++i) CHECK(merges.Merge(of({I(i)}), of({I(i + 1)})).values->size() == 2);
+  CHECK(*merges.Merge(left, right).values == *merged.values);
 }
 
 }  // namespace chartly::reporter

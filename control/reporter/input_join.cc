@@ -81,7 +81,6 @@ class InputJoin {
   void ReadInput(size_t i, const std::atomic<bool>& failed, ReadOutcome& input) {
     const InputPlan& plan = plan_.inputs[i];
     SideTally& tally = tally_.sides[i];
-    ColumnPool own;
     InputSpan span;
     ScanSpan only;
     const PieceOfInputs* const piece = options_.piece;
@@ -89,7 +88,10 @@ class InputJoin {
       span = {&piece->span, piece->fields[i]};
       only = {piece->dims[i], piece->span};
     }
-    InputReader reader(plan, reservation_, options_.pool != nullptr ? *options_.pool : own, span);
+    PieceMemory own;
+    PieceMemory& memory = options_.memory != nullptr ? *options_.memory : own;
+    InputReader reader = piece != nullptr ? InputReader(plan, reservation_, memory, i, span)
+                                          : InputReader(plan, reservation_, memory.columns());
     // Records without the key may be anywhere.
     const bool narrow = piece != nullptr && !piece->span.missing;
     input.status = source_.Scan(plan.profile_id, narrow ? &only : nullptr, [&](const RecordPiece& records) {
@@ -131,8 +133,9 @@ class InputJoin {
 
   absl::Status JoinInput(size_t i) {
     const InputPlan& plan = plan_.inputs[i];
-    absl::StatusOr<JoinResult> joined = JoinTables(i == 1 ? sides_[0].table : table_, sides_[i].table, plan.keys,
-                                                   plan.kind, options_.rows_max, reservation_);
+    absl::StatusOr<JoinResult> joined =
+        JoinTables(i == 1 ? sides_[0].table : table_, sides_[i].table, plan.keys, plan.kind, options_.rows_max,
+                   reservation_, options_.memory != nullptr ? &options_.memory->merges() : nullptr);
     if (!joined.ok()) return Annotate(joined.status(), absl::StrCat("the join of inputs[", i, "]"));
     for (const JoinKey& key : plan.keys) {
       sides_[i].keys.push_back(key.right);

@@ -18,7 +18,7 @@
 #include "control/reporter/join.h"
 #include "control/reporter/key_examples.h"
 #include "control/reporter/memory_budget.h"
-#include "control/reporter/record_rows.h"
+#include "control/reporter/piece_memory.h"
 #include "control/reporter/report_plan.h"
 #include "control/reporter/table.h"
 
@@ -57,8 +57,8 @@ struct PieceOfInputs {
 struct ReadOptions {
   int64_t rows_max = 0;                  // that a join may give
   const PieceOfInputs* piece = nullptr;  // null: all records
-  // For decoded columns, if inputs are read one after the other, as they are within a part of InParallel; else null.
-  ColumnPool* pool = nullptr;
+  // From the pieces before, if inputs are read one after the other, as they are within a part of InParallel; else null.
+  PieceMemory* memory = nullptr;
   // Is called once after so many records, which may have any values. If it says so, reading ends with Cancelled.
   int64_t many = std::numeric_limits<int64_t>::max();
   std::function<absl::StatusOr<bool>()> stops_at_many;

@@ -56,8 +56,14 @@ PickedRows PickedOf(std::vector<uint32_t> rows) {
 
 }  // namespace
 
-InputReader::InputReader(const InputPlan& plan, Reservation& reservation, ColumnPool& pool, InputSpan span)
-    : plan_(plan), reservation_(reservation), pool_(pool), span_(span), fields_(plan.fields.size()) {}
+InputReader::InputReader(const InputPlan& plan, Reservation& reservation, ColumnPool& pool)
+    : plan_(plan), reservation_(reservation), pool_(pool), fields_(plan.fields.size()) {}
+
+InputReader::InputReader(const InputPlan& plan, Reservation& reservation, PieceMemory& memory, size_t input,
+                         InputSpan span)
+    : plan_(plan), reservation_(reservation), pool_(memory.columns()), span_(span), fields_(plan.fields.size()) {
+  for (size_t f = 0; f < fields_.size(); ++f) fields_[f].kept_dictionary = &memory.Dictionary(input, f);
+}
 
 // Rows before the first batch that has the field lack it.
 void InputReader::SetRole(Field& field, Role role) {
@@ -122,9 +128,9 @@ PickedRows InputReader::Wanted(const RecordRows& records) {
 int64_t InputReader::Append(const RecordRows& records, const PickedRows& rows, Field& field) {
   FieldReader reader(records, field.role, field.bare);
   if (!field.is_key()) return reader.AppendValues(rows, field.values);
-  int64_t before = field.dictionary.bytes();
-  reader.AppendCodes(rows, field.dictionary, field.codes);
-  return field.dictionary.bytes() - before;
+  int64_t before = field.dictionary().bytes();
+  reader.AppendCodes(rows, field.dictionary(), field.codes);
+  return field.dictionary().bytes() - before;
 }
 
 absl::Status InputReader::Take(const RecordPiece& piece) {
@@ -138,6 +144,7 @@ absl::Status InputReader::Take(const RecordPiece& piece) {
       Role role;
       if (!names_.Resolve(plan_.fields[f].field, plan_.fields[f].is_measure, role, field.bare)) continue;
       SetRole(field, role);
+      RETURN_IF_ERROR(reservation_.Grow(field.dictionary().bytes()));  // that are known already
     }
     row_bytes += kSlack * (field.is_key() ? 4 : ValueColumn::kBytesPerValue);
   }
@@ -169,7 +176,8 @@ Table InputReader::Finish() {
       if (field.is_key() != keys) continue;
       std::string name = FreeName(table, plan.name.empty() ? field.bare : plan.name);
       if (keys) {
-        DictionaryPtr dictionary = field.dictionary.Finish(field.codes);
+        DictionaryPtr dictionary = field.kept_dictionary != nullptr ? field.kept_dictionary->Finish(field.codes)
+                                                                    : field.own_dictionary.Finish(field.codes);
         table.columns.push_back(Column::Key(std::move(name), std::move(dictionary), std::move(field.codes)));
       } else {
         table.columns.push_back(Column::Measure(std::move(name), std::move(field.values)));

@@ -1,7 +1,7 @@
 // Reads one input of a report: its current rows that pass the filter, or those of a span of a key, as a table in
 // canonical order.
 //
-// Not thread-safe; plan, span, reservation and pool must outlive it. Use: Take every piece, then Finish.
+// Not thread-safe; plan, span, reservation and memory must outlive it. Use: Take every piece, then Finish.
 #ifndef CHARTLY_CONTROL_REPORTER_INPUT_READER_H_
 #define CHARTLY_CONTROL_REPORTER_INPUT_READER_H_
 
@@ -15,6 +15,7 @@
 #include "control/reporter/field_reader.h"
 #include "control/reporter/key_span.h"
 #include "control/reporter/memory_budget.h"
+#include "control/reporter/piece_memory.h"
 #include "control/reporter/record_rows.h"
 #include "control/reporter/report_plan.h"
 #include "control/reporter/table.h"
@@ -29,8 +30,10 @@ struct InputSpan {
 
 class InputReader {
  public:
-  // Without a span all rows are wanted.
-  InputReader(const InputPlan& plan, Reservation& reservation, ColumnPool& pool, InputSpan span = {});
+  // Reads all rows.
+  InputReader(const InputPlan& plan, Reservation& reservation, ColumnPool& pool);
+  // Reads those of a piece. `input` is the place of the plan among those that share the memory.
+  InputReader(const InputPlan& plan, Reservation& reservation, PieceMemory& memory, size_t input, InputSpan span);
 
   // Adds the rows of one piece. DataLoss (BATCH_CORRUPT, CHUNK_CORRUPT) if it is damaged, ResourceExhausted
   // (REPORT_TOO_LARGE) if the reservation has no more.
@@ -53,10 +56,13 @@ class InputReader {
     bool known = false;
     Role role = Role::kDim;
     std::string bare;
-    DictionaryBuilder dictionary;  // of a key
+    // Of a key.
+    DictionaryBuilder own_dictionary;
+    FieldDictionary* kept_dictionary = nullptr;  // used instead, if there is one
     BigVector<uint32_t> codes;
     ValueColumn values;  // of a measure
     bool is_key() const { return role != Role::kMeasure; }
+    DictionaryBuilder& dictionary() { return kept_dictionary != nullptr ? kept_dictionary->builder() : own_dictionary; }
   };
   void SetRole(Field& field, Role role);
   int64_t Append(const RecordRows& records, const PickedRows& rows, Field& field);

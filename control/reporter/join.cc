@@ -10,7 +10,9 @@
 #include "common/status/status.h"
 #include "control/reporter/join_keys.h"
 #include "control/reporter/key_sort.h"
+#include "control/reporter/pair_runs.h"
 #include "control/reporter/parallel.h"
+#include "control/reporter/rising_join.h"
 
 namespace chartly::reporter {
 namespace {
@@ -19,13 +21,6 @@ constexpr int64_t kMicrosPerDay = int64_t{24} * 3600 * 1'000'000;
 // What holding the key of a row takes, and what sorting it.
 constexpr int64_t kKeyBytes = 8;
 constexpr int64_t kSortBytes = 4 + 32;
-
-absl::Status TooManyRows(int64_t rows_max) {
-  return Error(
-      absl::StatusCode::kResourceExhausted, "REPORT_TOO_LARGE",
-      absl::StrCat("the join gives more than ", rows_max, " rows; join on more dims, or add a filter to an input"),
-      {{"limit_rows", absl::StrCat(rows_max)}});
-}
 
 struct Range {
   size_t begin = 0;
@@ -133,34 +128,34 @@ size_t CountEqual(const uint64_t* left, const uint64_t* right, size_t count) {
   return equal;
 }
 
-// Collects joined rows within the limits. Not thread-safe.
+// Collects joined rows. Not thread-safe. Errors: as PairRuns.
 class Pairs {
  public:
   Pairs(const Side& left, const Side& right, int64_t rows_max, Reservation& reservation)
-      : left_(left), right_(right), rows_max_(rows_max), reservation_(reservation) {}
+      : rows(rows_max, reservation), left_(left), right_(right) {}
 
   absl::Status Both(Range left, Range right) {
-    RETURN_IF_ERROR(CheckRoom(left.size(), right.size()));
+    RETURN_IF_ERROR(rows.CheckRoom(left.size(), right.size()));
     repeated_left += left.size() > 1 ? 1 : 0;
     repeated_right += right.size() > 1 ? 1 : 0;
     for (size_t l = left.begin; l < left.end; ++l) {
-      for (size_t r = right.begin; r < right.end; ++r) left_rows.Add(left_.Row(l));
-      Add(right_, right, right_rows);
-      RETURN_IF_ERROR(Pay());
+      for (size_t r = right.begin; r < right.end; ++r) rows.left_rows.Add(left_.Row(l));
+      Add(right_, right, rows.right_rows);
+      RETURN_IF_ERROR(rows.Pay());
     }
     return absl::OkStatus();
   }
   absl::Status LeftOnly(Range left) {
-    RETURN_IF_ERROR(CheckRoom(left.size(), 1));
-    Add(left_, left, left_rows);
-    right_rows.AddRun(kNoRow, left.size());
-    return Pay();
+    RETURN_IF_ERROR(rows.CheckRoom(left.size(), 1));
+    Add(left_, left, rows.left_rows);
+    rows.right_rows.AddRun(kNoRow, left.size());
+    return rows.Pay();
   }
   absl::Status RightOnly(Range right) {
-    RETURN_IF_ERROR(CheckRoom(1, right.size()));
-    left_rows.AddRun(kNoRow, right.size());
-    Add(right_, right, right_rows);
-    return Pay();
+    RETURN_IF_ERROR(rows.CheckRoom(1, right.size()));
+    rows.left_rows.AddRun(kNoRow, right.size());
+    Add(right_, right, rows.right_rows);
+    return rows.Pay();
   }
   // Those of equal keys. Requires: no key occurs twice on a side.
   absl::Status Unique(Range left, Range right) {
@@ -173,57 +168,32 @@ class Pairs {
         continue;
       }
       const size_t equal = CountEqual(left_.Keys(l), right_.Keys(r), std::min(left.end - l, right.end - r));
-      RETURN_IF_ERROR(CheckRoom(equal, 1));
-      Add(left_, {l, l + equal}, left_rows);
-      Add(right_, {r, r + equal}, right_rows);
-      RETURN_IF_ERROR(Pay());
+      RETURN_IF_ERROR(rows.CheckRoom(equal, 1));
+      Add(left_, {l, l + equal}, rows.left_rows);
+      Add(right_, {r, r + equal}, rows.right_rows);
+      RETURN_IF_ERROR(rows.Pay());
       l += equal;
       r += equal;
     }
     return absl::OkStatus();
   }
-  // Puts those of another behind its own. What the other took stays taken until the join ends.
-  absl::Status Append(Pairs other) {
-    RETURN_IF_ERROR(CheckRoom(other.left_rows.size(), 1));
-    left_rows.Append(other.left_rows);
-    right_rows.Append(other.right_rows);
+  absl::Status Append(const Pairs& other) {
     repeated_left += other.repeated_left;
     repeated_right += other.repeated_right;
-    paid_elsewhere_ += other.paid_;
-    return Pay();
+    return rows.Append(other.rows);
   }
-  // Gives back what is not held by the runs as they are. To be called last.
-  void Settle() { reservation_.Shrink(paid_ + paid_elsewhere_ - Bytes()); }
 
-  RowRuns left_rows;
-  RowRuns right_rows;
+  PairRuns rows;
   int64_t repeated_left = 0;
   int64_t repeated_right = 0;
 
  private:
-  absl::Status CheckRoom(size_t left, size_t right) const {
-    const auto room = static_cast<size_t>(rows_max_) - left_rows.size();
-    return right > 0 && left > room / right ? TooManyRows(rows_max_) : absl::OkStatus();
-  }
-  int64_t Bytes() const { return static_cast<int64_t>(left_rows.runs() + right_rows.runs()) * RowRuns::kBytesPerRun; }
-  // Many at a time: most runs are long, or many.
-  absl::Status Pay() {
-    const int64_t bytes = Bytes();
-    if (bytes <= paid_) return absl::OkStatus();
-    const int64_t more = std::max(bytes - paid_, std::clamp<int64_t>(bytes / 4, 256, 1 << 16));
-    paid_ += more;
-    return reservation_.Grow(more);
-  }
   static void Add(const Side& side, Range places, RowRuns& rows) {
     if (side.is_sorted()) return rows.AddRun(static_cast<uint32_t>(places.begin), places.size());
     for (size_t place = places.begin; place < places.end; ++place) rows.Add(side.Row(place));
   }
   const Side& left_;
   const Side& right_;
-  const int64_t rows_max_;
-  Reservation& reservation_;
-  int64_t paid_ = 0;            // bytes that the reservation has for the runs
-  int64_t paid_elsewhere_ = 0;  // of those that were appended
 };
 
 // Places of both sides that hold the same keys.
@@ -392,18 +362,18 @@ absl::Status Match(const Side& left, const Side& right, const JoinKeys& coded, c
   InParallel(stretches.size(), [&](size_t i) {
     if (rows > rows_max) return;
     statuses[i] = MatchEqual(left, right, stretches[i], kind, parts[i]);
-    rows += static_cast<int64_t>(parts[i].left_rows.size());
+    rows += static_cast<int64_t>(parts[i].rows.left_rows.size());
   });
   for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
   Pairs all(left, right, rows_max, reservation);
-  for (Pairs& part : parts) RETURN_IF_ERROR(all.Append(std::move(part)));
+  for (const Pairs& part : parts) RETURN_IF_ERROR(all.Append(part));
   if (nearest) RETURN_IF_ERROR(MatchNearest(left, right, coded, keys.back(), kind, all));
   // Rows without a key match nothing and come last.
   if (kind != JoinKind::kInner) RETURN_IF_ERROR(all.LeftOnly({left.keyed(), left.size()}));
   if (kind == JoinKind::kOuter) RETURN_IF_ERROR(all.RightOnly({right.keyed(), right.size()}));
-  all.Settle();
-  result.left_rows = std::move(all.left_rows);
-  result.right_rows = std::move(all.right_rows);
+  all.rows.Settle();
+  result.left_rows = std::move(all.rows.left_rows);
+  result.right_rows = std::move(all.rows.right_rows);
   result.repeated_left = all.repeated_left;
   result.repeated_right = all.repeated_right;
   return absl::OkStatus();
@@ -465,14 +435,12 @@ void FillTable(Table& left, Table& right, const std::vector<JoinKey>& keys, cons
   }
 }
 
-}  // namespace
-
-absl::StatusOr<JoinResult> JoinTables(Table& left, Table& right, const std::vector<JoinKey>& keys, JoinKind kind,
-                                      int64_t rows_max, Reservation& reservation) {
-  const int64_t key_rows = static_cast<int64_t>(left.rows + right.rows);
-  int64_t key_bytes = key_rows * kKeyBytes;
+// Brings the sides in order of key first, by their keys as numbers.
+absl::Status MatchAnyOrder(JoinKeys& coded, const std::vector<JoinKey>& keys, JoinKind kind, int64_t rows_max,
+                           Reservation& reservation, JoinResult& result) {
+  int64_t key_bytes = static_cast<int64_t>(coded.left_rows + coded.right_rows) * kKeyBytes;
   RETURN_IF_ERROR(reservation.Grow(key_bytes));
-  ASSIGN_OR_RETURN(JoinKeys coded, MakeJoinKeys(left, right, keys));
+  NumberKeys(coded);
   std::optional<Side> sides[2];
   InParallel(2, [&](size_t i) { sides[i].emplace(i == 0 ? coded.left : coded.right); });
   for (const std::optional<Side>& side : sides) {
@@ -482,15 +450,44 @@ absl::StatusOr<JoinResult> JoinTables(Table& left, Table& right, const std::vect
     key_bytes += sort_bytes;
   }
   InParallel(2, [&](size_t i) { sides[i]->Sort(); });
+  RETURN_IF_ERROR(Match(*sides[0], *sides[1], coded, keys, kind, rows_max, reservation, result));
+  coded.left.clear();
+  coded.right.clear();
+  coded.left.shrink_to_fit();
+  coded.right.shrink_to_fit();
+  reservation.Shrink(key_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status MatchRows(JoinKeys& coded, const std::vector<JoinKey>& keys, JoinKind kind, int64_t rows_max,
+                       Reservation& reservation, JoinResult& result) {
+  const bool plain =
+      std::all_of(keys.begin(), keys.end(), [](const JoinKey& key) { return key.rules == nullptr && !key.nearest; });
+  if (plain) {
+    ASSIGN_OR_RETURN(std::optional<PairRuns> rising, JoinRising(coded, kind, rows_max, reservation));
+    if (rising) {
+      rising->Settle();
+      result.left_rows = std::move(rising->left_rows);
+      result.right_rows = std::move(rising->right_rows);
+      return absl::OkStatus();
+    }
+  }
+  return MatchAnyOrder(coded, keys, kind, rows_max, reservation, result);
+}
+
+}  // namespace
+
+absl::StatusOr<JoinResult> JoinTables(Table& left, Table& right, const std::vector<JoinKey>& keys, JoinKind kind,
+                                      int64_t rows_max, Reservation& reservation, DictionaryMerges* merges) {
+  ASSIGN_OR_RETURN(JoinKeys coded, MakeJoinKeys(left, right, keys, merges));
   JoinResult result;
   result.kinds = coded.kinds;
   result.notes = coded.notes;
-  RETURN_IF_ERROR(Match(*sides[0], *sides[1], coded, keys, kind, rows_max, reservation, result));
+  RETURN_IF_ERROR(MatchRows(coded, keys, kind, rows_max, reservation, result));
   int64_t width = 4 * static_cast<int64_t>(keys.size()) +
                   ValueColumn::kBytesPerValue * static_cast<int64_t>(left.columns.size() + right.columns.size());
   RETURN_IF_ERROR(reservation.Grow(static_cast<int64_t>(result.left_rows.size()) * width));
   FillTable(left, right, keys, coded, result);
-  reservation.Shrink(key_bytes);
   return result;
 }
 

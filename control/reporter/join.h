@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/normalize/value_pipeline.h"
+#include "control/reporter/dictionary_merges.h"
 #include "control/reporter/memory_budget.h"
 #include "control/reporter/row_runs.h"
 #include "control/reporter/table.h"
@@ -59,9 +60,10 @@ struct JoinResult {
 // Takes columns that are no keys out of the tables where all their rows come, in order.
 // ResourceExhausted (REPORT_TOO_LARGE) if more than `rows_max` rows would come out or the reservation has no more;
 // InvalidArgument (REPORT_UNKNOWN_FIELD) for a key that is no column, (REPORT_FIELD_INVALID) for one that a rule
-// refuses or that has no distance. Requires: keys is not empty.
+// refuses or that has no distance. `merges`, if given, has dictionaries that were merged before. Requires: keys is not
+// empty.
 absl::StatusOr<JoinResult> JoinTables(Table& left, Table& right, const std::vector<JoinKey>& keys, JoinKind kind,
-                                      int64_t rows_max, Reservation& reservation);
+                                      int64_t rows_max, Reservation& reservation, DictionaryMerges* merges = nullptr);
 
 // Why nothing can match, for people, by the kinds of the values; empty if that is not so.
 std::string NoteOfKinds(const JoinKey& key, const KeyKinds& kinds);

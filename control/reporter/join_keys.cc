@@ -155,44 +155,51 @@ std::string NoteOfKinds(const JoinKey& key, const KeyKinds& kinds) {
                       ", which are never equal; give the key a rule such as to_text or to_integer");
 }
 
-absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, const std::vector<JoinKey>& keys) {
+absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
+                                      DictionaryMerges* merges) {
   JoinKeys made;
-  made.left.resize(left.rows);
-  made.right.resize(right.rows);
-  made.left_columns.reserve(keys.size());  // digits point into them
-  made.right_columns.reserve(keys.size());
-  Digits left_digits, right_digits;
-  bool fresh = true;
-  uint64_t range = 1;
   for (const JoinKey& key : keys) {
     ASSIGN_OR_RETURN(KeyColumn left_column, FindKey(left, key.left));
     ASSIGN_OR_RETURN(KeyColumn right_column, FindKey(right, key.right));
-    const Dictionary& left_values = *left_column.column->dictionary;
-    const Dictionary& right_values = *right_column.column->dictionary;
-    made.kinds.push_back({KindsOf(left_values), KindsOf(right_values)});
-    MergedDictionary merged = key.rules == nullptr ? MergeDictionaries(left_values, right_values)
-                                                   : MergeByRules(key, left_values, right_values, made.notes);
+    const DictionaryPtr& left_values = left_column.column->dictionary;
+    const DictionaryPtr& right_values = right_column.column->dictionary;
+    made.kinds.push_back({KindsOf(*left_values), KindsOf(*right_values)});
+    MergedDictionary merged = key.rules != nullptr ? MergeByRules(key, *left_values, *right_values, made.notes)
+                              : merges != nullptr  ? merges->Merge(left_values, right_values)
+                                                   : MergeDictionaries(*left_values, *right_values);
     left_column.places = PlacesUnlessCodes(std::move(merged.left));
     right_column.places = PlacesUnlessCodes(std::move(merged.right));
-    uint64_t values = std::max<uint64_t>(1, merged.values->size());
-    if (range > (std::numeric_limits<uint64_t>::max() >> 1) / values) {
-      Flush(left_digits, right_digits, fresh, made);
-      fresh = false;
-      Densify(made);
-      range = made.left.size() + made.right.size() + 1;
-    }
-    range *= values;
-    made.last_values = values;
     made.left_columns.push_back(std::move(left_column));
     made.right_columns.push_back(std::move(right_column));
-    left_digits.columns.push_back(&made.left_columns.back());
-    right_digits.columns.push_back(&made.right_columns.back());
-    left_digits.values.push_back(values);
-    right_digits.values.push_back(values);
+    made.last_values = std::max<uint64_t>(1, merged.values->size());
     made.values.push_back(std::move(merged.values));
   }
-  Flush(left_digits, right_digits, fresh, made);
+  made.left_rows = left.rows;
+  made.right_rows = right.rows;
   return made;
+}
+
+void NumberKeys(JoinKeys& keys) {
+  keys.left.resize(keys.left_rows);
+  keys.right.resize(keys.right_rows);
+  Digits left, right;
+  bool fresh = true;
+  uint64_t range = 1;
+  for (size_t k = 0; k < keys.values.size(); ++k) {
+    const uint64_t values = std::max<uint64_t>(1, keys.values[k]->size());
+    if (range > (std::numeric_limits<uint64_t>::max() >> 1) / values) {
+      Flush(left, right, fresh, keys);
+      fresh = false;
+      Densify(keys);
+      range = keys.left.size() + keys.right.size() + 1;
+    }
+    range *= values;
+    left.columns.push_back(&keys.left_columns[k]);
+    right.columns.push_back(&keys.right_columns[k]);
+    left.values.push_back(values);
+    right.values.push_back(values);
+  }
+  Flush(left, right, fresh, keys);
 }
 
 }  // namespace chartly::reporter

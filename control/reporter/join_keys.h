@@ -1,5 +1,5 @@
-// The keys of two tables as whole numbers of one scale: equal keys are equal numbers, and numbers are in the order of
-// the keys. Internal to the join. Pure functions.
+// The keys of two tables on one scale: as places among the values of both, key column by key column, and as whole
+// numbers, which are equal where keys are and in their order. Internal to the join. Pure functions.
 #ifndef CHARTLY_CONTROL_REPORTER_JOIN_KEYS_H_
 #define CHARTLY_CONTROL_REPORTER_JOIN_KEYS_H_
 
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "control/reporter/dictionary_merges.h"
 #include "control/reporter/join.h"
 
 namespace chartly::reporter {
@@ -26,8 +27,11 @@ struct KeyColumn {
 };
 
 struct JoinKeys {
+  // Made by NumberKeys, one a row.
   BigVector<uint64_t> left;
   BigVector<uint64_t> right;
+  size_t left_rows = 0;
+  size_t right_rows = 0;
   std::vector<KeyColumn> left_columns;
   std::vector<KeyColumn> right_columns;
   std::vector<DictionaryPtr> values;  // of both sides, a key column each
@@ -37,7 +41,10 @@ struct JoinKeys {
   std::vector<std::string> notes;
 };
 
-absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, const std::vector<JoinKey>& keys);
+// Without the numbers. `merges`, if given, has what was merged before. The tables must outlive them.
+absl::StatusOr<JoinKeys> MakeJoinKeys(const Table& left, const Table& right, const std::vector<JoinKey>& keys,
+                                      DictionaryMerges* merges);
+void NumberKeys(JoinKeys& keys);
 
 }  // namespace chartly::reporter
 

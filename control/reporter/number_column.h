@@ -27,6 +27,8 @@ class NumberColumn {
   void Reserve(size_t count) { high_.reserve(count); }
   // The number in the widest type of the machine.
   long double At(size_t i) const { return low_.empty() ? high_[i] : static_cast<long double>(high_[i]) + low_[i]; }
+  // The numbers as doubles; nullptr if some need more than that.
+  const double* doubles() const { return low_.empty() ? high_.data() : nullptr; }
   bool Less(size_t a, size_t b) const;
   bool Equal(size_t a, size_t b) const { return high_[a] == high_[b] && (low_.empty() || low_[a] == low_[b]); }
   // Whether all numbers are equal; true for an empty column.

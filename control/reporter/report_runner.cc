@@ -16,6 +16,7 @@
 #include "control/reporter/big_memory.h"
 #include "control/reporter/input_join.h"
 #include "control/reporter/parallel.h"
+#include "control/reporter/piece_memory.h"
 #include "control/reporter/piece_planner.h"
 #include "control/reporter/row_order.h"
 #include "control/reporter/statistics.h"
@@ -24,24 +25,24 @@
 namespace chartly::reporter {
 namespace {
 
-// The memory of decoded columns, which goes from one piece to the next. Thread-safe.
-class ColumnPools {
+// What pieces leave for those that come after them. Thread-safe.
+class PieceMemories {
  public:
-  std::unique_ptr<ColumnPool> Take() {
+  std::unique_ptr<PieceMemory> Take() {
     absl::MutexLock lock(&mutex_);
-    if (free_.empty()) return std::make_unique<ColumnPool>();
-    std::unique_ptr<ColumnPool> pool = std::move(free_.back());
+    if (free_.empty()) return std::make_unique<PieceMemory>();
+    std::unique_ptr<PieceMemory> memory = std::move(free_.back());
     free_.pop_back();
-    return pool;
+    return memory;
   }
-  void Give(std::unique_ptr<ColumnPool> pool) {
+  void Give(std::unique_ptr<PieceMemory> memory) {
     absl::MutexLock lock(&mutex_);
-    free_.push_back(std::move(pool));
+    free_.push_back(std::move(memory));
   }
 
  private:
   absl::Mutex mutex_;
-  std::vector<std::unique_ptr<ColumnPool>> free_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<PieceMemory>> free_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What pieces come to, in whatever order they end. Thread-safe.
@@ -132,7 +133,7 @@ class Execution {
     ReadOptions whole;
     whole.rows_max = options_.rows_max;
     // Those that are small do not even ask whether they are.
-    whole.many = options_.piece_rows / 2;
+    whole.many = options_.piece_rows / 8;
     const int64_t memory = MemoryLeft();
     whole.stops_at_many = [this, memory]() -> absl::StatusOr<bool> {
       const PieceLimits limits{memory, options_.piece_rows, options_.piece_reads_percent};
@@ -155,16 +156,16 @@ class Execution {
     Begin();
     const KeepBigMemory keep(static_cast<size_t>(options_.memory_bytes_max) / 2);
     PieceStack stack(*reservation_);
-    ColumnPools pools;
+    PieceMemories memories;
     std::vector<absl::Status> statuses(plan.pieces.size());
     std::atomic<bool> failed{false};
     auto run = [&](size_t i) {
       if (failed) return;
-      // Inputs of a piece that is alone are read at once, and then each has a pool.
-      std::unique_ptr<ColumnPool> pool = plan.at_once > 1 ? pools.Take() : nullptr;
-      statuses[i] = RunPiece(plan.pieces[i], plan.group, pool.get(), stack);
+      // Inputs of a piece that is alone are read at once, each into memory of its own.
+      std::unique_ptr<PieceMemory> memory = plan.at_once > 1 ? memories.Take() : nullptr;
+      statuses[i] = RunPiece(plan.pieces[i], plan.group, memory.get(), stack);
       if (!statuses[i].ok()) failed = true;
-      if (pool != nullptr) pools.Give(std::move(pool));
+      if (memory != nullptr) memories.Give(std::move(memory));
     };
     InParallel(plan.pieces.size(), run, plan.at_once);
     for (const absl::Status& status : statuses) {
@@ -186,13 +187,13 @@ class Execution {
     return RunSteps(plan_.steps, plan.group + 1, plan_.steps.size(), *reservation_, table_, warnings_);
   }
 
-  absl::Status RunPiece(const PieceOfInputs& piece, size_t group, ColumnPool* pool, PieceStack& stack) {
+  absl::Status RunPiece(const PieceOfInputs& piece, size_t group, PieceMemory* memory, PieceStack& stack) {
     Reservation reservation(budget_);
     JoinTally tally;
     ReadOptions options;
     options.rows_max = options_.rows_max;
     options.piece = &piece;
-    options.pool = pool;
+    options.memory = memory;
     absl::StatusOr<Table> table = ReadAndJoin(plan_, source_, options, reservation, tally);
     if (table.ok()) {
       KeysFirst(*table);

@@ -1,9 +1,10 @@
 #include "control/reporter/row_order.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <utility>
+
+#include "control/reporter/key_steps.h"
 
 namespace chartly::reporter {
 namespace {
@@ -41,46 +42,16 @@ bool IsSorted(const std::vector<SortColumn>& by, const RowList& order) {
   return true;
 }
 
-// How rows that follow each other differ in their keys, a few of them at a time. Requires: keys alone.
-class KeySteps {
- public:
-  static constexpr size_t kAtATime = 1024;
-  explicit KeySteps(const std::vector<SortColumn>& keys) {
-    for (const SortColumn& key : keys) columns_.push_back(key.column->codes.data());
-  }
-  // Compares rows `begin` ... `end` - 1 each with the one before. Requires: 0 < begin, at most kAtATime rows.
-  void Compare(size_t begin, size_t end) {
-    const size_t count = end - begin;
-    std::fill_n(equal_.begin(), count, ~uint32_t{0});
-    uint32_t below = 0;
-    for (const uint32_t* const codes : columns_) {
-      const uint32_t* const now = codes + begin;
-      const uint32_t* const before = now - 1;
-      for (size_t i = 0; i < count; ++i) {
-        below |= equal_[i] & (now[i] < before[i] ? ~uint32_t{0} : 0);
-        equal_[i] &= now[i] == before[i] ? ~uint32_t{0} : 0;
-      }
-    }
-    sorted_ = below == 0;
-    uint32_t some_equal = 0;
-    for (size_t i = 0; i < count; ++i) some_equal |= equal_[i];
-    distinct_ = some_equal == 0;
-  }
-  bool sorted() const { return sorted_; }      // none has a smaller key
-  bool distinct() const { return distinct_; }  // none has an equal one
-  bool IsEqual(size_t i) const { return equal_[i] != 0; }
-
- private:
-  std::vector<const uint32_t*> columns_;
-  std::array<uint32_t, kAtATime> equal_;
-  bool sorted_ = true;
-  bool distinct_ = true;
-};
+std::vector<const uint32_t*> CodesOf(const std::vector<SortColumn>& keys) {
+  std::vector<const uint32_t*> codes;
+  for (const SortColumn& key : keys) codes.push_back(key.column->codes.data());
+  return codes;
+}
 
 // Whether no row has a smaller key than the one before, and none an equal one if `strictly`. Requires: keys alone, none
 // descending.
 bool AreKeysSorted(size_t rows, const std::vector<SortColumn>& keys, bool strictly) {
-  KeySteps steps(keys);
+  KeySteps steps(CodesOf(keys));
   for (size_t begin = 1; begin < rows; begin += KeySteps::kAtATime) {
     steps.Compare(begin, std::min(rows, begin + KeySteps::kAtATime));
     if (!steps.sorted() || (strictly && !steps.distinct())) return false;
@@ -170,13 +141,13 @@ RowGroups GroupRows(size_t rows, const std::vector<const Column*>& keys) {
   RowGroups groups;
   groups.starts.push_back(0);
   if (rows == 0) return groups;
-  KeySteps steps(by);
+  KeySteps steps(CodesOf(by));
   bool sorted = true;
   for (size_t begin = 1; begin < rows && sorted; begin += KeySteps::kAtATime) {
     const size_t end = std::min(rows, begin + KeySteps::kAtATime);
     steps.Compare(begin, end);
     sorted = steps.sorted();
-    for (size_t row = begin; row < end; ++row) {
+    for (size_t row = begin; row < end && !steps.all_equal(); ++row) {
       if (!steps.IsEqual(row - begin)) groups.starts.push_back(static_cast<uint32_t>(row));
     }
   }
