@@ -87,7 +87,15 @@ def headers_for(delivery, body, key=KEY, age=0):
 def post(cluster, delivery, body=None, key=KEY, age=0, profile="sensors", headers=None):
     body = payload(delivery) if body is None else body
     headers = headers if headers is not None else headers_for(delivery, body, key, age)
-    return cluster.call("POST", f"/api/webhooks/{profile}", body, headers=headers)
+
+    def sent():
+        try:
+            return cluster.call("POST", f"/api/webhooks/{profile}", body, headers=headers)
+        except ApiError as error:
+            # From a coordinator that has just started; a sender tries again.
+            if error.error["reason"] != "WEBHOOK_NOT_READY":
+                raise
+    return wait_until(sent, "the profiles to be known")
 
 
 def refusal(cluster, *args, **kwargs):
