@@ -2,7 +2,7 @@
 // an addition rounds off is kept: the sums have twice the digits of a double, also where numbers lie far from zero and
 // close together.
 //
-// Pure functions: the same bits on every machine, whichever way it goes.
+// Pure functions: the same bits whichever way the machine goes.
 #ifndef CHARTLY_CONTROL_REPORTER_CO_MOMENTS_H_
 #define CHARTLY_CONTROL_REPORTER_CO_MOMENTS_H_
 

@@ -76,23 +76,24 @@ class Walk {
   const size_t end_;
 };
 
+// Whether rows `first` ... of the next ones of both have the same keys, each as the other.
+bool AreEqual(const Walk& left, const Walk& right, size_t keys, size_t first, size_t rows) {
+  uint32_t differ = 0;
+  for (size_t k = 0; k < keys; ++k) {
+    const uint32_t* const a = left.Places(k) + first;
+    const uint32_t* const b = right.Places(k) + first;
+    for (size_t i = 0; i < rows; ++i) differ |= a[i] ^ b[i];
+  }
+  return differ == 0;
+}
+
 // How many of the next rows of both have the same keys.
 size_t CountEqual(const Walk& left, const Walk& right, size_t keys) {
   constexpr size_t kAtATime = 16;
   const size_t most = std::min(left.shown(), right.shown());
-  size_t equal = most;
-  for (size_t k = 0; k < keys; ++k) {
-    const uint32_t* const a = left.Places(k);
-    const uint32_t* const b = right.Places(k);
-    size_t i = 0;
-    for (; i + kAtATime <= equal; i += kAtATime) {
-      uint32_t differ = 0;
-      for (size_t j = 0; j < kAtATime; ++j) differ |= a[i + j] ^ b[i + j];
-      if (differ != 0) break;
-    }
-    while (i < equal && a[i] == b[i]) ++i;
-    equal = i;
-  }
+  size_t equal = 0;
+  while (equal + kAtATime <= most && AreEqual(left, right, keys, equal, kAtATime)) equal += kAtATime;
+  while (equal < most && AreEqual(left, right, keys, equal, 1)) ++equal;
   return equal;
 }
 
