@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <random>
 #include <thread>
 
+#include "common/kv/rocksdb_opening.h"
 #include "common/status/status.h"
 #include "test/support/test.h"
 
@@ -282,6 +285,64 @@ TEST_CASE("writes that a full disk meets at any moment are refused for that, and
   store.reset();
   store = Open(disk.dir.File("db"), true);
   CHECK(*store->Get("round") == "5");
+}
+
+TEST_CASE("where there is no room to write large values once more, others still go in") {
+  SmallDisk disk("size=64m");
+  if (!disk.ok) return;
+  TempDir backups;
+  auto store = Open(disk.dir.File("db"), true);
+  int small = 0;
+  // A backup writes out what is in memory.
+  auto flush = [&] {
+    const absl::Status status = store->BackUp(backups.File("copy"), [] { return false; }).status();
+    std::filesystem::remove_all(backups.File("copy"));
+    return status;
+  };
+  // 24 MB that files of all ages hold, and then there is room for 16 more.
+  for (int i = 0; i < 60; ++i) REQUIRE_OK(PutOne(*store, "v" + std::to_string(i), std::string(400000, 'v')));
+  REQUIRE_OK(flush());
+  disk.Fill(24 << 20);
+  // Every few flushes the keys are brought in order, among those of the large values.
+  auto put = [&] {
+    const absl::Status status = PutOne(*store, "v" + std::to_string(small % 60) + "x", std::to_string(small));
+    small += status.ok() ? 1 : 0;
+    return status;
+  };
+  int refused = 0;
+  for (int i = 0; i < 12; ++i) {
+    if (!put().ok() || !flush().ok()) ++refused;
+    if (refused == 0) continue;
+    // Once is enough to learn it.
+    REQUIRE(Eventually([&] { return put().ok(); }));
+    for (int later = 0; later < 12; ++later) {
+      REQUIRE_OK(put());
+      REQUIRE_OK(flush());
+    }
+    break;
+  }
+  CHECK(refused == 1);
+  CHECK(*store->Get("v59") == std::string(400000, 'v'));
+  store.reset();
+  {
+    // As it was opened anew.
+    const std::string path = disk.dir.File("db");
+    absl::StatusOr<std::shared_ptr<RocksDbOpening>> opening = RocksDbOpening::Open(
+        path, {.memory_bytes = size_t{8} << 20, .large_values = true}, RocksDbOpening::Garbage::kLeft);
+    REQUIRE_OK(opening);
+    (*opening)->MindRoom(std::filesystem::space(path).available);
+    CHECK_FALSE((*opening)->collects_garbage());
+    (*opening)->MindRoom(40 << 20);
+    CHECK((*opening)->collects_garbage());
+    CHECK((*opening)->db().GetOptions().enable_blob_garbage_collection);
+  }
+  store = Open(disk.dir.File("db"), true);
+  disk.Free();
+  REQUIRE_OK(put());
+  store.reset();
+  store = Open(disk.dir.File("db"), true);
+  CHECK(*store->Get("v0x") == "0");
+  CHECK(*store->Get("v59") == std::string(400000, 'v'));
 }
 
 TEST_CASE("the end of a prefix is the next key that does not have it") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -39,30 +40,35 @@ absl::StatusOr<OpeningPtr> RocksDbHandle::ForWrite(size_t bytes) {
     absl::MutexLock lock(&mu_);
     RETURN_IF_ERROR(failure_);
   }
-  RETURN_IF_ERROR(CheckSpace(bytes));
-  if (OpeningPtr sound = Sound()) return sound;
+  ASSIGN_OR_RETURN(const uint64_t available, CheckSpace(bytes));
+  if (OpeningPtr sound = Sound()) {
+    sound->MindRoom(available);
+    return sound;
+  }
   RETURN_IF_ERROR(OpenAnew());
   if (OpeningPtr sound = Sound()) return sound;
   return StoreFull(path_, "once more");
 }
 
-absl::Status RocksDbHandle::CheckSpace(size_t bytes) const {
+absl::StatusOr<uint64_t> RocksDbHandle::CheckSpace(size_t bytes) const {
   const size_t needed = reserve_bytes_ + bytes;
   std::error_code error;
   const std::filesystem::space_info space = std::filesystem::space(path_, error);
-  if (error || space.available >= needed) return absl::OkStatus();
+  if (error) return std::numeric_limits<uint64_t>::max();
+  if (space.available >= needed) return space.available;
   return StoreFull(path_, absl::StrCat(space.available, " bytes free, ", needed, " needed"));
 }
 
 absl::Status RocksDbHandle::OpenAnew() {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(failure_);
-  RETURN_IF_ERROR(CheckSpace(0));
+  RETURN_IF_ERROR(CheckSpace(0).status());
   absl::MutexLock opening_lock(&opening_mu_);
   if (opening_ != nullptr && !opening_->notice().stopped()) return absl::OkStatus();
   if (SteadyNow() < next_try_) return StoreFull(path_, "the store is opened anew soon");
   RETURN_IF_ERROR(CloseForAll());
-  absl::StatusOr<OpeningPtr> opened = RocksDbOpening::Open(path_, options_);
+  // To collect garbage is mostly what filled the disk if nobody else did, and would do it again.
+  absl::StatusOr<OpeningPtr> opened = RocksDbOpening::Open(path_, options_, RocksDbOpening::Garbage::kLeft);
   if (!opened.ok()) {
     next_try_ = SteadyNow() + kTryEach;
     if (!absl::IsResourceExhausted(opened.status())) failure_ = opened.status();

@@ -43,8 +43,9 @@ class RocksDbHandle {
  private:
   // The one in use, null if RocksDB stopped.
   OpeningPtr Sound();
-  // A disk that is nearly full is refused before RocksDB meets it, with room left to flush what is in memory.
-  absl::Status CheckSpace(size_t bytes) const;
+  // A disk that is nearly full is refused before RocksDB meets it, with room left to flush what is in memory. The bytes
+  // that are free; the most there are if that cannot be told.
+  absl::StatusOr<uint64_t> CheckSpace(size_t bytes) const;
   // Closes the store and opens it again, once all that read it have ended; those that begin wait a while for that. OK
   // if there is nothing to be done.
   absl::Status OpenAnew();

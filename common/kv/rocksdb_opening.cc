@@ -120,6 +120,17 @@ rocksdb::Status OpenStrictThenTorn(const rocksdb::Options& options, const std::s
   return torn.ok() ? torn : status;
 }
 
+// The files of all that is stored, garbage included.
+uint64_t LiveBytes(rocksdb::DB& db) {
+  uint64_t total = 0;
+  for (const std::string* property :
+       {&rocksdb::DB::Properties::kLiveSstFilesSize, &rocksdb::DB::Properties::kLiveBlobFileSize}) {
+    uint64_t bytes = 0;
+    if (db.GetIntProperty(*property, &bytes)) total += bytes;
+  }
+  return total;
+}
+
 }  // namespace
 
 void FullDiskNotice::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
@@ -129,8 +140,8 @@ void FullDiskNotice::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reaso
   stopped_ = true;
 }
 
-absl::StatusOr<std::shared_ptr<RocksDbOpening>> RocksDbOpening::Open(const std::string& path,
-                                                                     const KvOptions& options) {
+absl::StatusOr<std::shared_ptr<RocksDbOpening>> RocksDbOpening::Open(const std::string& path, const KvOptions& options,
+                                                                     Garbage garbage) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) {
@@ -141,12 +152,28 @@ absl::StatusOr<std::shared_ptr<RocksDbOpening>> RocksDbOpening::Open(const std::
   RETURN_IF_ERROR(CheckLogs(path));
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::Options made = MakeOptions(options);
+  const bool leaves_garbage = garbage == Garbage::kLeft && made.enable_blob_garbage_collection;
+  if (leaves_garbage) made.enable_blob_garbage_collection = false;
   auto notice = std::make_shared<FullDiskNotice>();
   made.listeners.push_back(notice);
   rocksdb::Status status = OpenStrictThenTorn(made, path, db);
   if (!status.ok()) return ConvertOpenStatus(status, path);
-  return std::shared_ptr<RocksDbOpening>(
+  std::shared_ptr<RocksDbOpening> opening(
       new RocksDbOpening(std::move(db), std::move(notice), made.write_buffer_size, path, options.keep_log_bytes));
+  if (leaves_garbage) {
+    const std::filesystem::space_info space = std::filesystem::space(path, error);
+    const uint64_t available = error ? 0 : space.available;
+    opening->collect_from_ = std::max<uint64_t>(1, std::min(LiveBytes(opening->db()), available + available / 4));
+    opening->MindRoom(available);
+  }
+  return opening;
+}
+
+void RocksDbOpening::MindRoom(uint64_t available_bytes) {
+  uint64_t wanted = collect_from_;
+  if (wanted == 0 || available_bytes < wanted || !collect_from_.compare_exchange_strong(wanted, 0)) return;
+  // If that fails, garbage stays until the process starts again.
+  db_->SetOptions({{"enable_blob_garbage_collection", "true"}}).PermitUncheckedError();
 }
 
 RocksDbOpening::RocksDbOpening(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<FullDiskNotice> notice,

@@ -6,6 +6,7 @@
 #include <rocksdb/listener.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -31,8 +32,13 @@ class FullDiskNotice final : public rocksdb::EventListener {
 // Whoever reads or writes holds it; the last one closes it. Thread-safe.
 class RocksDbOpening {
  public:
+  // What happens to large values whose files are half garbage: they are written once more and the files deleted, which
+  // takes room first.
+  enum class Garbage { kCollected, kLeft };
+
   // FailedPrecondition (STORE_LOCKED), DataLoss (STORE_CORRUPT), STORE_FULL or Unavailable (STORE_IO_ERROR).
-  static absl::StatusOr<std::shared_ptr<RocksDbOpening>> Open(const std::string& path, const KvOptions& options);
+  static absl::StatusOr<std::shared_ptr<RocksDbOpening>> Open(const std::string& path, const KvOptions& options,
+                                                              Garbage garbage = Garbage::kCollected);
   RocksDbOpening(const RocksDbOpening&) = delete;
   RocksDbOpening& operator=(const RocksDbOpening&) = delete;
   ~RocksDbOpening();
@@ -40,6 +46,10 @@ class RocksDbOpening {
   rocksdb::DB& db() { return *db_; }
   RocksDbLog& log() { return log_; }
   FullDiskNotice& notice() { return *notice_; }
+  // Collects garbage that was left, if there is room by now: for all that is stored once more, or for a quarter more
+  // than there was when it was opened. Does nothing where it is collected.
+  void MindRoom(uint64_t available_bytes);
+  bool collects_garbage() const { return collect_from_ == 0; }
   // What memory may hold before it is written out.
   size_t buffer_bytes() const { return buffer_bytes_; }
   // Notified once it is closed.
@@ -52,6 +62,7 @@ class RocksDbOpening {
   const std::shared_ptr<absl::Notification> closed_ = std::make_shared<absl::Notification>();
   const std::shared_ptr<FullDiskNotice> notice_;
   const size_t buffer_bytes_;
+  std::atomic<uint64_t> collect_from_{0};  // bytes that are to be free; 0: garbage is collected
   std::unique_ptr<rocksdb::DB> db_;
   RocksDbLog log_;
 };
