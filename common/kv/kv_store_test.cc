@@ -336,11 +336,9 @@ TEST_CASE("where there is no room to write large values once more, others still 
     CHECK((*opening)->collects_garbage());
     CHECK((*opening)->db().GetOptions().enable_blob_garbage_collection);
   }
-  store = Open(disk.dir.File("db"), true);
   disk.Free();
-  REQUIRE_OK(put());
-  store.reset();
   store = Open(disk.dir.File("db"), true);
+  REQUIRE_OK(put());
   CHECK(*store->Get("v0x") == "0");
   CHECK(*store->Get("v59") == std::string(400000, 'v'));
 }
