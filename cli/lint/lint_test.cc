@@ -28,7 +28,10 @@ spec:
     metadata:
       labels: LABELS
     spec:
+      serviceAccountName: web
       automountServiceAccountToken: false
+      topologySpreadConstraints:
+        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: SELECTOR}}
       enableServiceLinks: false
       securityContext: {runAsNonRoot: true, runAsUser: 10440, runAsGroup: 10440, fsGroup: 10440}
       containers:
@@ -71,7 +74,17 @@ data:
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata: {name: web, labels: LABELS}
-spec: {scaleTargetRef: {kind: Deployment, name: web}, minReplicas: 2}
+spec: {scaleTargetRef: {kind: Deployment, name: web}, minReplicas: 2, maxReplicas: 4}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web, labels: LABELS}
+spec: {maxUnavailable: 1, unhealthyPodEvictionPolicy: AlwaysAllow, selector: {matchLabels: SELECTOR}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web, labels: LABELS}
+automountServiceAccountToken: false
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -106,6 +119,9 @@ struct Fault {
 };
 
 const Fault kFaults[] = {
+    {"C48", "topologyKey: kubernetes.io/hostname", "topologyKey: topology.kubernetes.io/zone"},
+    {"C48", "labelSelector: {matchLabels: {app.kubernetes.io/name: chartly",
+     "labelSelector: {matchLabels: {app: other"},
     {"E62", "runAsNonRoot: true", "runAsNonRoot: false"},
     {"E62", "runAsUser: 10440", "runAsUser: 0"},
     {"E63", "fsGroup: 10440", "fsGroup: 1000"},
@@ -126,20 +142,29 @@ const Fault kFaults[] = {
     {"E71", "type: RuntimeDefault", "type: Unconfined"},
     {"E72", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"},
     {"E72", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: 'false'"},
+    {"E72", "fsGroup: 10440}", "fsGroup: 10440, sysctls: [{name: kernel.msgmax, value: '65536'}]}"},
     {"E73", "drop: [ALL]", "drop: [NET_RAW]"},
+    {"E73", "containerPort: 8090", "containerPort: 22"},
     {"E73", "drop: [ALL]", "drop: [ALL], add: [NET_RAW]"},
     {"E74", "automountServiceAccountToken: false", "automountServiceAccountToken: true"},
     {"E74", "emptyDir: {sizeLimit: 1Gi}", "projected: {sources: [{serviceAccountToken: {path: token}}]}"},
     {"F76", "kind: ConfigMap", "kind: Lease"},
-    {"F77", "matchLabels: {", "matchLabels: {app.kubernetes.io/version: 1.2.3, "},
-    {"F77", "matchLabels: {app.kubernetes.io/name: chartly", "matchLabels: {app.kubernetes.io/name: other"},
+    {"F76", "kind: ServiceAccount\nmetadata: {name: web", "kind: ServiceAccount\nmetadata: {name: other"},
+    {"F76", "serviceAccountName: web", "serviceAccount: web"},
+    {"F77", "selector: {matchLabels: {", "selector: {matchLabels: {app.kubernetes.io/version: 1.2.3, "},
+    {"F77", "selector: {matchLabels: {app.kubernetes.io/name: chartly",
+     "selector: {matchLabels: {app.kubernetes.io/name: other"},
     {"F78", "LISTEN: 0.0.0.0:8090", "admin_password: hunter2"},
     {"F79", "selector: {matchLabels", "replicas: 2\n  selector: {matchLabels"},
     {"F83", "imagePullPolicy: IfNotPresent", "imagePullPolicy: ${POLICY}"},
+    {"F83", "env:\n", "env:\n            - {name: ADMIN_KEY, value: ''}\n"},
     {"F90", "kind: Service\nmetadata: {name: web, labels: {app.kubernetes.io/name: chartly, ",
      "kind: Service\nmetadata: {name: web, labels: {"},
     {"F91", "livenessProbe: {httpGet: {path: /health", "livenessProbe: {httpGet: {path: /ready"},
     {"F91", "startupProbe", "otherProbe"},
+    {"F91", "startupProbe: {httpGet: {path: /ready, port: http}}",
+     "startupProbe: {httpGet: {path: /ready, port: admin}}"},
+    {"F91", "readinessProbe: {httpGet: {path: /ready, port: http}}", "readinessProbe: {grpc: {port: 8091}}"},
     {"F92", "requests: {cpu: 100m", "requests: {cpu: 64"},
     {"F92", "limits: {cpu: \"1\", memory: 1Gi}", "limits: {cpu: \"1\"}"},
     {"G102", "targetPort: http", "targetPort: web"},
@@ -150,6 +175,14 @@ const Fault kFaults[] = {
     {"P225", "IfNotPresent", "Always"},
     {"P227", "    metadata:\n", "    metadata:\n      annotations: {kubectl.kubernetes.io/restartedAt: now}\n"},
     {"P228", "chartly:v1.2.3", "chartly:v1.3.0"},
+    {"U284", "maxUnavailable: 1", "maxUnavailable: 0"},
+    {"U284", "maxUnavailable: 1", "minAvailable: 2"},
+    {"U284", "maxUnavailable: 1", "minAvailable: 100%"},
+    {"U284", "maxUnavailable: 1, ", ""},
+    {"U284", "unhealthyPodEvictionPolicy: AlwaysAllow", "unhealthyPodEvictionPolicy: IfHealthyBudget"},
+    {"U284", "unhealthyPodEvictionPolicy: AlwaysAllow, ", ""},
+    {"U284", "AlwaysAllow, selector: {matchLabels: {app.kubernetes.io/name: chartly",
+     "AlwaysAllow, selector: {matchLabels: {app: other"},
 };
 
 TEST_CASE("What keeps all rules has no finding") {
@@ -185,6 +218,28 @@ TEST_CASE("Each rule finds what breaks it, at its object, and says how to mend i
     INFO(rule.id << " is broken by no fault of this test");
     CHECK(broken.count(rule.id) == 1);
   }
+}
+
+TEST_CASE("Replicas that a preference keeps apart, and one that has no other, are spread enough") {
+  const std::string constraints =
+      "topologySpreadConstraints:\n        - {maxSkew: 1, topologyKey: kubernetes.io/hostname";
+  const std::string preferred = absl::StrReplaceAll(
+      Good(), {{constraints,
+                "affinity:\n        podAntiAffinity:\n          preferredDuringSchedulingIgnoredDuringExecution:\n"
+                "          - weight: 100\n            podAffinityTerm: {topologyKey: kubernetes.io/hostname"}});
+  CHECK(Lint(Read(preferred), {"C48"}).empty());
+  const std::string one =
+      absl::StrReplaceAll(Good(), {{constraints, "x:\n        - {a: b"}, {", minReplicas: 2, maxReplicas: 4", ""}});
+  CHECK(Lint(Read(one), {"C48"}).empty());
+}
+
+TEST_CASE("A budget that keeps fewer than there are lets one go") {
+  CHECK(Lint(Read(absl::StrReplaceAll(Good(), {{"maxUnavailable: 1", "minAvailable: 1"}})), {"U284"}).empty());
+}
+
+TEST_CASE("Files without accounts name those of other files") {
+  const std::string without = absl::StrReplaceAll(Good(), {{"kind: ServiceAccount", "kind: Lease"}});
+  CHECK(Lint(Read(without), {"F76"}).empty());
 }
 
 TEST_CASE("A secret that is found is not shown") {

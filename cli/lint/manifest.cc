@@ -69,6 +69,11 @@ std::string Manifest::kind() const { return TextAt(&root, {"kind"}); }
 std::string Manifest::name() const { return absl::StrCat(kind(), "/", TextAt(&root, {"metadata", "name"})); }
 std::string Manifest::component() const { return TextAt(&root, {"metadata", "labels", "app.kubernetes.io/component"}); }
 
+bool Manifest::is_workload() const {
+  const std::string kind = this->kind();
+  return kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
+}
+
 const YamlNode* Manifest::pod() const {
   const std::string kind = this->kind();
   if (kind == "Pod") return Look(&root, {"spec"});

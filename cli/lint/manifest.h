@@ -24,6 +24,8 @@ struct Manifest {
   std::string component() const;
   // Whether it starts pods: Deployment, StatefulSet, DaemonSet, Job, CronJob, Pod.
   bool has_pods() const { return pod() != nullptr; }
+  // Whether it keeps pods running: Deployment, StatefulSet, DaemonSet.
+  bool is_workload() const;
   // The pod's spec; nullptr if it starts none.
   const YamlNode* pod() const;
   // Labels of the pods that it starts; nullptr if there are none.

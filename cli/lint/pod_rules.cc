@@ -17,6 +17,9 @@ using Manifests = std::vector<Manifest>;
 // What the charts below charts/infrastructure label their pods with.
 constexpr char kBeside[] = "chartly-infrastructure";
 
+// Ports below it are for processes with CAP_NET_BIND_SERVICE.
+constexpr int kFirstFreePort = 1024;
+
 void EachPod(const Manifests& manifests, const std::function<void(const Manifest&, const YamlNode& pod)>& check) {
   for (const Manifest& manifest : manifests) {
     if (const YamlNode* pod = manifest.pod()) check(manifest, *pod);
@@ -193,6 +196,12 @@ void Seccomp(const Manifests& manifests, LintReport& report) {
 }
 
 void NoNewPrivileges(const Manifests& manifests, LintReport& report) {
+  EachPod(manifests, [&](const Manifest& manifest, const YamlNode& pod) {
+    for (const YamlNode& sysctl : ItemsAt(&pod, {"securityContext", "sysctls"})) {
+      report.Add(manifest, &sysctl,
+                 absl::StrCat("the pods set ", TextAt(&sysctl, {"name"}), " of the kernel; leave sysctls out"));
+    }
+  });
   EachContainer(manifests, [&](const Manifest& manifest, const YamlNode&, const YamlNode& container) {
     if (!IsFalse(&container, {"securityContext", "allowPrivilegeEscalation"})) {
       report.Add(manifest, &container,
@@ -214,6 +223,14 @@ void NoCapabilities(const Manifests& manifests, LintReport& report) {
     }
     for (const YamlNode& added : ItemsAt(&container, {"securityContext", "capabilities", "add"})) {
       report.Add(manifest, &added, absl::StrCat(Of(container), "adds the capability ", added.text, "; take it away"));
+    }
+    for (const YamlNode& port : ItemsAt(&container, {"ports"})) {
+      const YamlNode* number = Look(&port, {"containerPort"});
+      int value = 0;
+      if (number == nullptr || !absl::SimpleAtoi(number->text, &value) || value >= kFirstFreePort) continue;
+      report.Add(manifest, number,
+                 absl::StrCat(Of(container), "listens at ", value, ", which takes a capability; use a port from ",
+                              kFirstFreePort, " on"));
     }
   });
 }
@@ -255,16 +272,34 @@ void Bounded(const Manifests& manifests, LintReport& report) {
   });
 }
 
+// A port that the container does not have, neither by name nor by number; nullptr if it has it, or none is named.
+const YamlNode* UnknownPort(const YamlNode& container, absl::string_view probe) {
+  for (absl::string_view way : {"httpGet", "tcpSocket", "grpc"}) {
+    const YamlNode* port = Look(&container, {probe, way, "port"});
+    if (port == nullptr) continue;
+    const std::vector<YamlNode>& ports = ItemsAt(&container, {"ports"});
+    const bool known = std::any_of(ports.begin(), ports.end(), [port](const YamlNode& own) {
+      return TextAt(&own, {"name"}) == port->text || TextAt(&own, {"containerPort"}) == port->text;
+    });
+    return known ? nullptr : port;
+  }
+  return nullptr;
+}
+
 void Probes(const Manifests& manifests, LintReport& report) {
   for (const Manifest& manifest : manifests) {
-    const std::string kind = manifest.kind();
-    if (kind != "Deployment" && kind != "StatefulSet" && kind != "DaemonSet") continue;
+    if (!manifest.is_workload()) continue;
     // What runs beside Chartly has no such paths.
     const bool beside = TextAt(manifest.pod_labels(), {"app.kubernetes.io/part-of"}) == kBeside;
     for (const YamlNode& container : ItemsAt(manifest.pod(), {"containers"})) {
       for (const auto& [probe, path] : {std::pair<absl::string_view, absl::string_view>{"startupProbe", "/ready"},
                                         {"readinessProbe", "/ready"},
                                         {"livenessProbe", "/health"}}) {
+        if (const YamlNode* port = UnknownPort(container, probe)) {
+          report.Add(manifest, port,
+                     absl::StrCat(Of(container), "'s ", probe, " asks the port ", port->text,
+                                  ", which it does not have; name one of its ports"));
+        }
         const std::string asked = TextAt(&container, {probe, "httpGet", "path"});
         if (asked == path || (beside && Look(&container, {probe}) != nullptr)) continue;
         report.Add(manifest, Look(&container, {probe}) ? Look(&container, {probe}) : &container,
@@ -285,10 +320,10 @@ std::vector<LintRule> PodRules() {
           {"E68", "nothing is exposed by itself", ByItself},
           {"E69", "where there are network policies, no pod is left out of them", DenyByDefault},
           {"E71", "seccomp is RuntimeDefault", Seccomp},
-          {"E72", "no container gains privileges", NoNewPrivileges},
-          {"E73", "no container has capabilities", NoCapabilities},
+          {"E72", "no container gains privileges, and no pod sets up the kernel", NoNewPrivileges},
+          {"E73", "no container has capabilities, or needs one for its ports", NoCapabilities},
           {"E74", "no pod gets a token of the cluster", NoToken},
-          {"F91", "probes ask /ready and /health", Probes},
+          {"F91", "probes ask /ready and /health, at a port of their container", Probes},
           {"F92", "requests and limits are set, and requests are within limits", Bounded}};
 }
 

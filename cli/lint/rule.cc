@@ -15,7 +15,7 @@ std::pair<char, int> Order(const std::string& id) { return {id[0], std::atoi(id.
 const std::vector<LintRule>& LintRules() {
   static const std::vector<LintRule>* const kRules = [] {
     auto* rules = new std::vector<LintRule>();
-    for (auto part : {PodRules(), SecretRules(), UnitRules(), ImageRules()}) {
+    for (auto part : {PodRules(), SecretRules(), UnitRules(), ImageRules(), UpkeepRules()}) {
       rules->insert(rules->end(), part.begin(), part.end());
     }
     std::sort(rules->begin(), rules->end(),

@@ -46,6 +46,7 @@ std::vector<LintRule> PodRules();     // what a container may do
 std::vector<LintRule> SecretRules();  // secrets stay out of objects
 std::vector<LintRule> UnitRules();    // how objects of one part fit together
 std::vector<LintRule> ImageRules();   // what is run, and what hides it
+std::vector<LintRule> UpkeepRules();  // what goes on while a node is emptied
 
 // All of them, by id.
 const std::vector<LintRule>& LintRules();

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -116,9 +117,22 @@ void ConfigMapsAreNotSecret(const Manifests& manifests, LintReport& report) {
   }
 }
 
+// The API takes a list with a name twice, and the later value wins without a word.
+void OneValueEach(const Manifest& manifest, LintReport& report) {
+  for (const YamlNode* container : ContainersOf(*manifest.pod())) {
+    std::set<std::string> seen;
+    for (const YamlNode& variable : ItemsAt(container, {"env"})) {
+      const std::string name = TextAt(&variable, {"name"});
+      if (seen.insert(name).second) continue;
+      report.Add(manifest, &variable, absl::StrCat("the variable ", name, " stands here twice; keep one of the two"));
+    }
+  }
+}
+
 void NoTemplating(const Manifests& manifests, LintReport& report) {
   static const RE2* const kLeft = new RE2("\\{\\{|\\$\\{|<no value>");
   for (const Manifest& manifest : manifests) {
+    if (manifest.has_pods()) OneValueEach(manifest, report);
     for (const YamlEntry& entry : manifest.root.entries) {
       // Texts of a ConfigMap belong to the program that reads them; Grafana has placeholders of its own.
       if (manifest.kind() == "ConfigMap" && entry.key != "metadata") continue;
@@ -137,7 +151,7 @@ std::vector<LintRule> SecretRules() {
   return {{"E66", "no object holds a secret", NoSecrets},
           {"E67", "secrets come by reference", ByReference},
           {"F78", "ConfigMaps hold no secret", ConfigMapsAreNotSecret},
-          {"F83", "manifests are explicit, nothing in them is left to fill in", NoTemplating}};
+          {"F83", "manifests are explicit, with nothing left to fill in and nothing said twice", NoTemplating}};
 }
 
 }  // namespace chartly::cli

@@ -12,15 +12,30 @@ namespace {
 
 using Manifests = std::vector<Manifest>;
 
-bool IsWorkload(const Manifest& manifest) {
-  const std::string kind = manifest.kind();
-  return kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
+// Other files may hold the accounts: what names one that is not here is wrong only where there are any.
+void Accounts(const Manifests& manifests, LintReport& report) {
+  std::set<std::string> accounts;
+  for (const Manifest& manifest : manifests) {
+    if (manifest.kind() == "ServiceAccount") accounts.insert(manifest.name());
+  }
+  for (const Manifest& manifest : manifests) {
+    if (!manifest.has_pods()) continue;
+    if (const YamlNode* old = Look(manifest.pod(), {"serviceAccount"})) {
+      report.Add(manifest, old, "serviceAccount is the deprecated name of this field; use serviceAccountName");
+    }
+    const YamlNode* named = Look(manifest.pod(), {"serviceAccountName"});
+    if (named == nullptr || named->text == "default" || accounts.empty()) continue;
+    if (accounts.count(absl::StrCat("ServiceAccount/", named->text)) > 0) continue;
+    report.Add(manifest, named,
+               absl::StrCat("the account ", named->text, " is not here, and without it no pod starts; render it too"));
+  }
 }
 
 void Whole(const Manifests& manifests, LintReport& report) {
+  Accounts(manifests, report);
   for (const Manifest& manifest : manifests) {
     const std::string component = manifest.component();
-    if (!IsWorkload(manifest) || component.empty()) continue;
+    if (!manifest.is_workload() || component.empty()) continue;
     for (absl::string_view kind : {"Service", "ConfigMap"}) {
       const bool there = std::any_of(manifests.begin(), manifests.end(), [&](const Manifest& other) {
         return other.kind() == kind && other.component() == component;
@@ -33,7 +48,7 @@ void Whole(const Manifests& manifests, LintReport& report) {
     if (manifest.kind() != "Service") continue;
     const YamlNode* selector = Look(&manifest.root, {"spec", "selector"});
     const bool found = std::any_of(manifests.begin(), manifests.end(), [&](const Manifest& other) {
-      return IsWorkload(other) && Selects(selector, other.pod_labels());
+      return other.is_workload() && Selects(selector, other.pod_labels());
     });
     if (!found)
       report.Add(manifest, selector, "the Service finds no pods; its workload is missing, or its selector is wrong");
@@ -43,7 +58,7 @@ void Whole(const Manifests& manifests, LintReport& report) {
 void StableSelectors(const Manifests& manifests, LintReport& report) {
   for (const Manifest& manifest : manifests) {
     const bool service = manifest.kind() == "Service";
-    if (!service && !IsWorkload(manifest)) continue;
+    if (!service && !manifest.is_workload()) continue;
     const YamlNode* selector = service ? Look(&manifest.root, {"spec", "selector"})
                                        : Look(&manifest.root, {"spec", "selector", "matchLabels"});
     if (selector == nullptr) continue;
@@ -97,7 +112,7 @@ void OneComponent(const Manifests& manifests, LintReport& report) {
     std::set<std::string> components;
     std::set<std::string> ports;
     for (const Manifest& manifest : manifests) {
-      if (!IsWorkload(manifest) || !Selects(selector, manifest.pod_labels())) continue;
+      if (!manifest.is_workload() || !Selects(selector, manifest.pod_labels())) continue;
       components.insert(TextAt(manifest.pod_labels(), {"app.kubernetes.io/component"}));
       for (const YamlNode* container : ContainersOf(*manifest.pod())) {
         for (const YamlNode& port : ItemsAt(container, {"ports"})) {
@@ -143,7 +158,7 @@ void IngressPaths(const Manifests& manifests, LintReport& report) {
 }  // namespace
 
 std::vector<LintRule> UnitRules() {
-  return {{"F76", "every part has its workload, Service and ConfigMap", Whole},
+  return {{"F76", "every part has its workload, Service, ConfigMap and account", Whole},
           {"F77", "selectors are stable and find their pods", StableSelectors},
           {"F79", "what an autoscaler scales has no number of replicas", ReplicasOfAutoscaler},
           {"F90", "every object has the standard labels", StandardLabels},

@@ -199,6 +199,48 @@ def test_B28_accounts_have_no_rights_in_the_cluster(rig, namespace):
         assert review["status"]["allowed"] is False
 
 
+# --- a node that is emptied ---
+
+def evicts(rig, pod, only_asked=False):
+    """Whether a budget lets the pod go."""
+    path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/eviction"
+    try:
+        rig.api.call("POST", path, {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod["metadata"]["name"]},
+                                    "deleteOptions": {"dryRun": ["All"] if only_asked else []}})
+        return True
+    except ApiError as error:
+        assert error.code == 429, error
+        return False
+
+
+def unready(rig, namespace):
+    return [each for each in rig.pods(namespace, "gateway") if each["status"].get("phase") == "Running" and not available(each)]
+
+
+def test_U284_of_healthy_pods_one_goes_at_a_time_and_broken_ones_hold_up_nobody(rig, namespace):
+    install(rig, namespace, *QUICK, "--set", "gateway.replicas=2")
+    first, second = rig.pods(namespace, "gateway")
+    image = first["spec"]["containers"][0]["image"]
+    budget = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/chartly-gateway"
+    rig.wait(lambda: rig.api.get(budget)["status"]["disruptionsAllowed"] == 1, "the budget to see both pods")
+    # What comes in their place does not become ready, as on a node that lacks what it needs.
+    rig.kubelet.unready.add(image)
+    try:
+        assert evicts(rig, first) and not evicts(rig, second)
+        rig.wait(lambda: len(unready(rig, namespace)) == 1, "a pod that is not ready")
+        assert not evicts(rig, second)
+        rig.api.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{second['metadata']['name']}")
+        rig.wait(lambda: len(unready(rig, namespace)) == 2, "two pods that are not ready")
+        rig.wait(lambda: rig.api.get(budget)["status"]["currentHealthy"] == 0, "the budget to see neither")
+        broken = unready(rig, namespace)[0]
+        assert evicts(rig, broken, only_asked=True)
+        # What the budget would do if it did not say so.
+        rig.api.call("PATCH", budget, {"spec": {"unhealthyPodEvictionPolicy": "IfHealthyBudget"}}, "application/merge-patch+json")
+        assert not evicts(rig, broken, only_asked=True)
+    finally:
+        rig.kubelet.unready.discard(image)
+
+
 # --- versions that follow each other ---
 
 def test_L155_a_rollout_never_has_fewer_than_wanted(rig, namespace):

@@ -25,7 +25,7 @@ TEXTS |= {f"drift:{name}": lambda name=name: run(need("kubectl"), "kustomize", R
 # Chartly must be deployed, not what is forbidden) have tests and no rule of the linter.
 RULE_OF = {name: name.split()[0] for name in MUTATIONS if name[0] in "EFGP"}
 RULE_OF |= {"F76 a part is missing": "F76", "F77 a port of nobody": "G102", "F77 a selector of two": "G102",
-            "F90 another version": "P228"}
+            "F90 another version": "P228", "U284 a budget that blocks": "U284"}
 NO_RULE = dict.fromkeys(["F92 an index above the limit", "F92 reports above the limit"], "settings of one part")
 
 # Faults that kube-score knows, too, and what it calls them.

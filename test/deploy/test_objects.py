@@ -245,6 +245,7 @@ def test_C48_replicas_are_spread_over_nodes_and_zones(rendered):
 def test_U284_a_budget_never_holds_up_the_upkeep_of_a_node(rendered):
     for each in of_kind(rendered, "PodDisruptionBudget"):
         assert each["spec"]["maxUnavailable"] == 1 and "minAvailable" not in each["spec"], ident(each)
+        assert each["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow", ident(each)
         found = [w for w in workloads(rendered) if component(w) == component(each)]
         selector = each["spec"]["selector"]["matchLabels"].items()
         assert found and all(selector <= w["spec"]["template"]["metadata"]["labels"].items() for w in found)

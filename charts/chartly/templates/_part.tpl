@@ -468,6 +468,8 @@ metadata:
   {{- include "chartly.metadata" . | nindent 2 }}
 spec:
   maxUnavailable: 1
+  {{- /* Else a pod that does not become ready holds up the drain of its node. */}}
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
       {{- include "chartly.selectorLabels" . | nindent 6 }}
