@@ -34,12 +34,14 @@ std::string ValueOf(int64_t number) {
   return std::string(number % 7 == 0 ? 100000 : 100, static_cast<char>('a' + number % 26));
 }
 
-void PutNumber(KvStore& store, int64_t number) {
+absl::Status WriteNumber(KvStore& store, int64_t number) {
   KvBatch batch;
   batch.Put(Key(number), ValueOf(number));
   batch.Put("last", Key(number));
-  REQUIRE_OK(store.Write(batch, true));
+  return store.Write(batch, true);
 }
+
+void PutNumber(KvStore& store, int64_t number) { REQUIRE_OK(WriteNumber(store, number)); }
 
 // All numbers from 0 up to the last one, and nothing else; returns how many.
 int64_t CheckNumbers(const KvReader& store) {
@@ -70,10 +72,11 @@ TEST_CASE("a backup under writes is the store of one moment, read in place and r
   auto store = Open(dir.File("db"));
   std::atomic<bool> done = false;
   std::atomic<int64_t> written = 0;
+  absl::Status fault;
   std::thread writer([&] {
-    for (int64_t number = 0; !done; ++number) {
-      PutNumber(*store, number);
-      written = number + 1;
+    for (int64_t number = 0; !done && fault.ok(); ++number) {
+      fault = WriteNumber(*store, number);
+      if (fault.ok()) written = number + 1;
     }
   });
   REQUIRE(testing::Eventually([&] { return written > 50; }));
@@ -95,6 +98,7 @@ TEST_CASE("a backup under writes is the store of one moment, read in place and r
   }
   done = true;
   writer.join();
+  CHECK_OK(fault);
 }
 
 TEST_CASE("a second backup copies what is new alone, and each names all files that it needs") {

@@ -127,14 +127,18 @@ TEST_CASE("a tenant is made once, however many ask for it at once, and started i
   CHECK(tenants.Of(In("acme")).starts == 0);
   REQUIRE_OK(tenants.Start());
   CHECK(tenants.Of(In("acme")).starts == 1);
+  std::vector<absl::Status> admitted(8);
+  std::vector<std::string> named(admitted.size());
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
-    threads.emplace_back([&] {
-      CHECK_OK(tenants.Admit("globex"));
-      CHECK(tenants.Of(In("globex")).tenant == "globex");
+  for (size_t i = 0; i < admitted.size(); ++i) {
+    threads.emplace_back([&, i] {
+      admitted[i] = tenants.Admit("globex");
+      named[i] = tenants.Of(In("globex")).tenant;
     });
   }
   for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : admitted) CHECK_OK(status);
+  CHECK(named == std::vector<std::string>(admitted.size(), "globex"));
   CHECK(made == 3);
   CHECK(tenants.Of(In("globex")).starts == 1);
   CHECK(tenants.Find("nobody") == nullptr);

@@ -1,5 +1,6 @@
 #include "control/audit/audit_log.h"
 
+#include <atomic>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -91,13 +92,15 @@ TEST_CASE("the same actor has another digest in each event") {
 
 TEST_CASE("events that come at once are all in the log, once each") {
   AuditFixture fixture;
+  std::atomic<int> appended{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
-    threads.emplace_back([&fixture, t] {
-      for (int i = 0; i < 25; ++i) CHECK(fixture.log->Append(EventOf(absl::StrCat("a.", t, ".", i))).ok());
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 25; ++i) appended += fixture.log->Append(EventOf(absl::StrCat("a.", t, ".", i))).ok() ? 1 : 0;
     });
   }
   for (std::thread& thread : threads) thread.join();
+  CHECK(appended == 200);
   v1::ListAuditEventsRequest request;
   request.set_page_size(1000);
   auto page = fixture.log->List(request);

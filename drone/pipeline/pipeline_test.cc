@@ -21,11 +21,10 @@ class ListSink final : public BatchSink {
   absl::Status Append(std::string bytes, int64_t fetched, const Cursor* cursor) override {
     if (cursor != nullptr) watermarks.push_back(cursor->watermark());
     if (batches.size() == refuse_after) return Error(absl::StatusCode::kResourceExhausted, "SPOOL_FULL", "full");
-    auto batch = Batch::Parse(bytes);
-    REQUIRE_OK(batch);
-    CHECK(batch->fetched() == fetched);
+    ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
+    if (batch.fetched() != fetched) return absl::InternalError("the batch does not say how many rows were fetched");
     total += fetched;
-    batches.push_back(*std::move(batch));
+    batches.push_back(std::move(batch));
     if (on_batch) on_batch();
     return absl::OkStatus();
   }

@@ -23,11 +23,10 @@ namespace {
 class KeepingSink final : public BatchSink {
  public:
   absl::Status Append(std::string bytes, int64_t fetched, const Cursor* cursor) override {
-    auto batch = Batch::Parse(bytes);
-    REQUIRE_OK(batch);
+    ASSIGN_OR_RETURN(Batch batch, Batch::Parse(bytes));
     moved = moved || cursor != nullptr;
     total += fetched;
-    batches.push_back(*std::move(batch));
+    batches.push_back(std::move(batch));
     return absl::OkStatus();
   }
   // By the id of each record, the last one counts.

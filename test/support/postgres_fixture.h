@@ -199,9 +199,7 @@ class PostgresFixture {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }
   void Run(const Words& words) const {
-    bool good = Succeeds(words);
-    INFO(Output());
-    REQUIRE(good);
+    if (!Succeeds(words)) FAIL(Output());
   }
 
   TempDir dir_;
