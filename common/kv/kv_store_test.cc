@@ -14,8 +14,10 @@
 #include <random>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "common/kv/rocksdb_opening.h"
 #include "common/status/status.h"
+#include "common/telemetry/metrics.h"
 #include "test/support/test.h"
 
 namespace chartly {
@@ -323,7 +325,10 @@ TEST_CASE("where there is no room to write large values once more, others still 
   }
   CHECK(refused == 1);
   CHECK(*store->Get("v59") == std::string(400000, 'v'));
+  CHECK(absl::StrContains(ScrapeMetrics(), "chartly_store_opened_anew_total"));
+  CHECK(absl::StrContains(ScrapeMetrics(), "chartly_store_keeps_garbage 1\n"));
   store.reset();
+  CHECK(absl::StrContains(ScrapeMetrics(), "chartly_store_keeps_garbage 0\n"));
   {
     // As it was opened anew.
     const std::string path = disk.dir.File("db");
@@ -332,8 +337,10 @@ TEST_CASE("where there is no room to write large values once more, others still 
     REQUIRE_OK(opening);
     (*opening)->MindRoom(std::filesystem::space(path).available);
     CHECK_FALSE((*opening)->collects_garbage());
+    CHECK(absl::StrContains(ScrapeMetrics(), "chartly_store_keeps_garbage 1\n"));
     (*opening)->MindRoom(40 << 20);
     CHECK((*opening)->collects_garbage());
+    CHECK(absl::StrContains(ScrapeMetrics(), "chartly_store_keeps_garbage 0\n"));
     CHECK((*opening)->db().GetOptions().enable_blob_garbage_collection);
   }
   disk.Free();

@@ -9,6 +9,8 @@
 #include "common/clock/steady_clock.h"
 #include "common/kv/rocksdb_reads.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 
 namespace chartly {
 namespace {
@@ -74,6 +76,8 @@ absl::Status RocksDbHandle::OpenAnew() {
     if (!absl::IsResourceExhausted(opened.status())) failure_ = opened.status();
     return opened.status();
   }
+  Count("chartly_store_opened_anew_total");
+  LogWarn("the store met a full disk and was opened anew", {{"path", path_}});
   opening_ = *std::move(opened);
   max_wait_ = absl::ZeroDuration();
   return absl::OkStatus();

@@ -17,9 +17,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "common/kv/log_check.h"
 #include "common/kv/rocksdb_reads.h"
 #include "common/status/status.h"
+#include "common/telemetry/log.h"
+#include "common/telemetry/metrics.h"
 
 namespace chartly {
 namespace {
@@ -131,6 +134,15 @@ uint64_t LiveBytes(rocksdb::DB& db) {
   return total;
 }
 
+// A process may have several stores, and any thread may come to this.
+void CountKeptGarbage(int by) {
+  static absl::Mutex mu(absl::kConstInit);
+  static int stores = 0;
+  const MetricTenant nobodys("");
+  absl::MutexLock lock(&mu);
+  SetGauge("chartly_store_keeps_garbage", stores += by);
+}
+
 }  // namespace
 
 void FullDiskNotice::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
@@ -163,8 +175,16 @@ absl::StatusOr<std::shared_ptr<RocksDbOpening>> RocksDbOpening::Open(const std::
   if (leaves_garbage) {
     const std::filesystem::space_info space = std::filesystem::space(path, error);
     const uint64_t available = error ? 0 : space.available;
-    opening->collect_from_ = std::max<uint64_t>(1, std::min(LiveBytes(opening->db()), available + available / 4));
-    opening->MindRoom(available);
+    const uint64_t wanted = std::max<uint64_t>(1, std::min(LiveBytes(opening->db()), available + available / 4));
+    opening->keeps_garbage_ = true;
+    CountKeptGarbage(1);
+    if (available >= wanted) {
+      opening->CollectGarbage();
+    } else {
+      opening->collect_from_ = wanted;
+      LogWarn("garbage stays in the store until there is room to collect it",
+              {{"path", path}, {"bytes_free", absl::StrCat(available)}, {"bytes_wanted", absl::StrCat(wanted)}});
+    }
   }
   return opening;
 }
@@ -172,8 +192,19 @@ absl::StatusOr<std::shared_ptr<RocksDbOpening>> RocksDbOpening::Open(const std::
 void RocksDbOpening::MindRoom(uint64_t available_bytes) {
   uint64_t wanted = collect_from_;
   if (wanted == 0 || available_bytes < wanted || !collect_from_.compare_exchange_strong(wanted, 0)) return;
-  // If that fails, garbage stays until the process starts again.
-  db_->SetOptions({{"enable_blob_garbage_collection", "true"}}).PermitUncheckedError();
+  CollectGarbage();
+  if (!keeps_garbage_) LogInfo("garbage of the store is collected again", {{"path", db_->GetName()}});
+}
+
+void RocksDbOpening::CollectGarbage() {
+  const rocksdb::Status status = db_->SetOptions({{"enable_blob_garbage_collection", "true"}});
+  if (!status.ok()) {
+    LogError("garbage stays in the store until the process starts again",
+             {{"path", db_->GetName()}, {"error", status.ToString()}});
+    return;
+  }
+  keeps_garbage_ = false;
+  CountKeptGarbage(-1);
 }
 
 RocksDbOpening::RocksDbOpening(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<FullDiskNotice> notice,
@@ -183,6 +214,7 @@ RocksDbOpening::RocksDbOpening(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<
 RocksDbOpening::~RocksDbOpening() {
   log_.Close();
   db_.reset();
+  if (keeps_garbage_) CountKeptGarbage(-1);
   closed_->Notify();
 }
 

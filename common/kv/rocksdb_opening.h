@@ -29,7 +29,8 @@ class FullDiskNotice final : public rocksdb::EventListener {
   std::atomic<bool> stopped_{false};
 };
 
-// Whoever reads or writes holds it; the last one closes it. Thread-safe.
+// Whoever reads or writes holds it; the last one closes it. Those that leave garbage are counted by the gauge
+// chartly_store_keeps_garbage. Thread-safe.
 class RocksDbOpening {
  public:
   // What happens to large values whose files are half garbage: they are written once more and the files deleted, which
@@ -49,7 +50,7 @@ class RocksDbOpening {
   // Collects garbage that was left, if there is room by now: for all that is stored once more, or for a quarter more
   // than there was when it was opened. Does nothing where it is collected.
   void MindRoom(uint64_t available_bytes);
-  bool collects_garbage() const { return collect_from_ == 0; }
+  bool collects_garbage() const { return !keeps_garbage_; }
   // What memory may hold before it is written out.
   size_t buffer_bytes() const { return buffer_bytes_; }
   // Notified once it is closed.
@@ -58,11 +59,13 @@ class RocksDbOpening {
  private:
   RocksDbOpening(std::unique_ptr<rocksdb::DB> db, std::shared_ptr<FullDiskNotice> notice, size_t buffer_bytes,
                  const std::string& path, size_t keep_log_bytes);
+  void CollectGarbage();
 
   const std::shared_ptr<absl::Notification> closed_ = std::make_shared<absl::Notification>();
   const std::shared_ptr<FullDiskNotice> notice_;
   const size_t buffer_bytes_;
-  std::atomic<uint64_t> collect_from_{0};  // bytes that are to be free; 0: garbage is collected
+  std::atomic<uint64_t> collect_from_{0};  // bytes that are to be free; 0: garbage is collected, or that was tried
+  std::atomic<bool> keeps_garbage_{false};
   std::unique_ptr<rocksdb::DB> db_;
   RocksDbLog log_;
 };
