@@ -387,6 +387,11 @@ TEST_CASE("status exits with 1 when a part does not serve, and verbs of the ledg
   CommandResult status = Chartly({"status"}, url);
   CHECK(status.code == 1);
   CHECK(Contains(status.out, "unreachable"));
+  server.Map("/api/status", JsonAnswer(R"({"status":"degraded","version":"0.1.0","parts":[{"part":"aggregator",)"
+                                       R"("health":"degraded","message":"the disk is full"}]})"));
+  status = Chartly({"status"}, url);
+  CHECK(status.code == 1);
+  CHECK(Contains(status.out, "the disk is full"));
   server.Map("/api/deployments/d1:shelve", JsonAnswer(R"({"name":"deployments/d1","state":"paused"})"));
   CHECK(Contains(Chartly({"deployment", "shelve", "d1", "--reason", "later"}, url).out, "paused"));
   CHECK(server.requests().back().body == R"({"shelve_reason":"later"})");

@@ -28,7 +28,7 @@ absl::Status Status(Session& session) {
 }  // namespace
 
 void AddStatusCommand(CLI::App& root, Session& session) {
-  AddVerb(root, session, "status", "Show every part of the control plane; exits with 1 if one does not serve",
+  AddVerb(root, session, "status", "Show every part of the control plane; exits with 1 unless all are well",
           [&session] { return Status(session); });
 }
 

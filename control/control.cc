@@ -36,6 +36,7 @@
 #include "control/gateway/gateway_component.h"
 #include "control/identity/part_identity.h"
 #include "control/observer/observer_component.h"
+#include "control/observer/part_health_service.h"
 #include "control/registry/registry_component.h"
 #include "control/releases/releases_component.h"
 #include "control/reporter/reporter_component.h"
@@ -208,6 +209,9 @@ class ControlProcess final : public Control {
     backups_ = std::make_unique<backup::PartBackupService>(config_.backup_dir, logs_.get(), *authenticator_,
                                                            audit_sink_.get());
     server_.AddService(backups_.get());
+    conditions_ = std::make_unique<observer::PartHealthService>(
+        [this](const std::string& part) { return TellCondition(part); }, *authenticator_, audit_sink_.get());
+    server_.AddService(conditions_.get());
     return absl::OkStatus();
   }
 
@@ -346,19 +350,39 @@ class ControlProcess final : public Control {
     return absl::OkStatus();
   }
 
+  http::PartCondition ConditionOf(const RunningPart& part) const {
+    http::PartCondition condition = part.health();
+    if (identity_ != nullptr && condition.amiss.empty()) condition.amiss = std::string(identity_->health().message());
+    return condition;
+  }
+
+  absl::StatusOr<v1::PartCondition> TellCondition(const std::string& name) const {
+    if (!ready_) {
+      return Error(absl::StatusCode::kFailedPrecondition, "NOT_SERVING", "its process starts or ends");
+    }
+    for (const RunningPart& part : parts_) {
+      if (InfoOf(part.part).name != name) continue;
+      const http::PartCondition condition = ConditionOf(part);
+      v1::PartCondition told;
+      told.set_problem(condition.problem);
+      told.set_amiss(condition.amiss);
+      return told;
+    }
+    return Error(absl::StatusCode::kNotFound, "PART_NOT_HERE", absl::StrCat("no part ", name, " runs in this process"),
+                 {{"part", name}});
+  }
+
   http::AdminDeps MakeAdminDeps() {
     http::AdminDeps deps;
     deps.process = "chartly-control";
     deps.version = kVersion;
     deps.health = [this] {
       std::map<std::string, http::PartCondition> health;
-      for (const RunningPart& part : parts_) health[InfoOf(part.part).name] = part.health();
-      if (gateway_ != nullptr) health[InfoOf(Part::kGateway).name].problem = gateway_->Health();
-      if (identity_ == nullptr) return health;
-      const std::string fault(identity_->health().message());
-      for (auto& [name, condition] : health) {
-        if (condition.amiss.empty()) condition.amiss = fault;
-      }
+      for (const RunningPart& part : parts_) health[InfoOf(part.part).name] = ConditionOf(part);
+      if (gateway_ == nullptr) return health;
+      http::PartCondition& gateway = health[InfoOf(Part::kGateway).name];
+      gateway.problem = gateway_->Health();
+      if (identity_ != nullptr) gateway.amiss = std::string(identity_->health().message());
       return health;
     };
     deps.ready = [this] { return ready_.load(); };
@@ -427,6 +451,7 @@ class ControlProcess final : public Control {
   std::unique_ptr<rpc::RpcAuditSink> audit_sink_;
   std::unique_ptr<backup::LogArchiver> logs_;  // null: none are archived
   std::unique_ptr<backup::PartBackupService> backups_;
+  std::unique_ptr<observer::PartHealthService> conditions_;
   std::unique_ptr<PartIdentity> identity_;  // null: gRPC is plaintext
   std::vector<RunningPart> parts_;
   rpc::RpcServer server_;

@@ -39,6 +39,14 @@ Response Health(const AdminDeps& deps) {
   return Json(all_serve ? 200 : 503, std::move(body));
 }
 
+void GaugeConditions(const AdminDeps& deps) {
+  if (!deps.health) return;
+  for (const auto& [name, condition] : deps.health()) {
+    const int rank = !condition.problem.empty() ? 2 : !condition.amiss.empty() ? 1 : 0;
+    SetGauge("chartly_part_condition", rank, name);
+  }
+}
+
 }  // namespace
 
 bool ServeAdmin(const AdminDeps& deps, const Request& request, Reply& reply) {
@@ -56,6 +64,7 @@ bool ServeAdmin(const AdminDeps& deps, const Request& request, Reply& reply) {
     bool ready = !deps.ready || deps.ready();
     reply.Send(Json(ready ? 200 : 503, ready ? "{\"ready\":true}\n" : "{\"ready\":false}\n"));
   } else {
+    GaugeConditions(deps);
     reply.Send(Response{200, {{"Content-Type", "text/plain; version=0.0.4"}}, ScrapeMetrics()});
   }
   return true;

@@ -45,6 +45,11 @@ TEST_CASE("health names each part and is 503 while one fails") {
   Response bad = Ask(deps, "/health");
   CHECK(bad.status == 503);
   CHECK(absl::StrContains(bad.body, R"("spool":{"status":"failing","message":"disk \"full\""})"));
+  const std::string metrics = Ask(deps, "/metrics").body;
+  CHECK(absl::StrContains(metrics, R"(chartly_part_condition{part="registry"} 1)"));
+  CHECK(absl::StrContains(metrics, R"(chartly_part_condition{part="spool"} 2)"));
+  parts = {{"registry", {}}, {"spool", {}}};
+  CHECK(absl::StrContains(Ask(deps, "/metrics").body, R"(chartly_part_condition{part="spool"} 0)"));
 }
 
 TEST_CASE("ready follows the process, and other methods are refused") {

@@ -99,6 +99,8 @@ const prometheus::Histogram::BucketBoundaries& Seconds() {
 const std::vector<MetricInfo>& Metrics() {
   using enum MetricKind;
   static const auto* table = new std::vector<MetricInfo>{
+      {"chartly_part_condition", kGauge, "part",
+       "How a part of this process does, as /health says: 0 well, 1 degraded, 2 failing."},
       {"chartly_rpc_calls_total", kCounter, "outcome", "gRPC calls served, by canonical status code."},
       {"chartly_rpc_seconds", kHistogram, "method", "Time to serve a gRPC call, in seconds, by method."},
       {"chartly_http_requests_total", kCounter, "status", "HTTP requests answered, by status class (2xx, 4xx, ...)."},
@@ -182,12 +184,12 @@ const std::vector<MetricInfo>& Metrics() {
        "Time to make a part, in seconds: seal (out of batches), merge (out of parts)."},
       {"chartly_store_chunk_cache_total", kCounter, "result", "Sealed chunks that look-ups asked for: hit, miss."},
       {"chartly_store_failures_total", kCounter, "", "Writes that the store refused or could not make durable."},
-      {"chartly_records_scanned_total", kCounter, "by",
-       "Stored rows looked at for an answer, by what asked: query, export, why."},
       {"chartly_store_opened_anew_total", kCounter, "",
        "Times that a store was closed and opened again, because RocksDB had met a full disk."},
       {"chartly_store_keeps_garbage", kGauge, "",
        "Stores that met a full disk and still have too little room to collect what is not needed any more."},
+      {"chartly_records_scanned_total", kCounter, "by",
+       "Stored rows looked at for an answer, by what asked: query, export, why."},
       {"chartly_exports_total", kCounter, "format", "Files of records streamed to their end, by format."},
       {"chartly_exports_active", kGauge, "", "Exports under way."},
       {"chartly_redriven_rows_total", kCounter, "outcome", "Rows in quarantine tried again: left, stayed."},

@@ -13,9 +13,10 @@ using google::protobuf::Message;
 
 constexpr absl::Duration kTimeout = absl::Seconds(5);
 
-std::string Problem(const v1::PartStatus& part) {
-  if (part.health() == v1::PART_HEALTH_SERVING) return "";
-  return part.message().empty() ? "does not serve" : part.message();
+http::PartCondition ConditionOf(const v1::PartStatus& part) {
+  if (part.health() == v1::PART_HEALTH_SERVING) return {};
+  if (part.health() == v1::PART_HEALTH_DEGRADED) return {"", part.message()};
+  return {part.message().empty() ? "does not serve" : part.message(), ""};
 }
 
 std::map<std::string, http::PartCondition> Services(const http::AdminDeps& admin,
@@ -27,7 +28,7 @@ std::map<std::string, http::PartCondition> Services(const http::AdminDeps& admin
     return services;
   }
   for (const v1::PartStatus& part : static_cast<const v1::SystemStatus&>(**answer).parts()) {
-    services[part.part()].problem = Problem(part);
+    services[part.part()] = ConditionOf(part);
   }
   // What this process knows of its own parts is nearer than what the observer was told.
   if (admin.health) {

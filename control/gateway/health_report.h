@@ -11,8 +11,8 @@
 
 namespace chartly::gateway {
 
-// {"status","version","services":{name:{"status":"ok"} or {"status":"failing","message"}}}, 200 or 503. If the observer
-// does not answer, what this process knows of itself, with the observer failing. Does not block.
+// As /health of an admin port, of all parts. If the observer does not answer, what this process knows of itself, with
+// the observer failing. Does not block.
 // `api_key` is that of this process: whoever asks learns no more than this, and needs no key.
 void SendHealth(RpcCaller& caller, const Secret& api_key, const http::AdminDeps& admin,
                 std::shared_ptr<http::Reply> reply);

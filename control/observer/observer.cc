@@ -10,25 +10,30 @@
 namespace chartly::observer {
 namespace {
 
-v1::PartHealth HealthOf(const absl::Status& status) {
-  if (status.ok()) return v1::PART_HEALTH_SERVING;
-  return absl::IsFailedPrecondition(status) ? v1::PART_HEALTH_NOT_SERVING : v1::PART_HEALTH_UNREACHABLE;
+void Describe(const absl::StatusOr<v1::PartCondition>& condition, v1::PartStatus& part) {
+  if (!condition.ok()) {
+    const bool answers = absl::IsFailedPrecondition(condition.status());
+    part.set_health(answers ? v1::PART_HEALTH_NOT_SERVING : v1::PART_HEALTH_UNREACHABLE);
+    part.set_message(std::string(condition.status().message()));
+  } else if (!condition->problem().empty()) {
+    part.set_health(v1::PART_HEALTH_NOT_SERVING);
+    part.set_message(condition->problem());
+  } else {
+    part.set_health(condition->amiss().empty() ? v1::PART_HEALTH_SERVING : v1::PART_HEALTH_DEGRADED);
+    part.set_message(condition->amiss());
+  }
 }
 
-bool IsDown(const v1::PartStatus& part) {
-  return part.health() == v1::PART_HEALTH_NOT_SERVING || part.health() == v1::PART_HEALTH_UNREACHABLE;
-}
-
-// One line when a part goes down or comes back, not one a round.
+// One line when a part goes down, begins to ail or is well again, not one a round.
 void LogChanges(const std::optional<v1::SystemStatus>& before, const v1::SystemStatus& now) {
   for (int i = 0; i < now.parts_size(); ++i) {
     const v1::PartStatus& part = now.parts(i);
-    bool was_down = before.has_value() && IsDown(before->parts(i));
-    if (IsDown(part) == was_down) continue;
-    if (was_down) {
-      LogInfo("part serves again", {{"part", part.part()}});
+    if (part.health() == (before.has_value() ? before->parts(i).health() : v1::PART_HEALTH_SERVING)) continue;
+    if (part.health() == v1::PART_HEALTH_SERVING) {
+      LogInfo("part is well again", {{"part", part.part()}});
     } else {
-      LogWarn("part does not serve", {{"part", part.part()}, {"address", part.address()}, {"error", part.message()}});
+      LogWarn(part.health() == v1::PART_HEALTH_DEGRADED ? "part is degraded" : "part does not serve",
+              {{"part", part.part()}, {"address", part.address()}, {"error", part.message()}});
     }
   }
 }
@@ -47,11 +52,10 @@ v1::PartStatus Observer::Ask(const PartInfo& info) const {
   }
   part.set_address(deps_.address(info.part));
   auto start = std::chrono::steady_clock::now();
-  absl::Status status = deps_.probe(info.part);
+  const absl::StatusOr<v1::PartCondition> condition = deps_.probe(info.part);
   auto took = std::chrono::steady_clock::now() - start;
   part.set_latency_us(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
-  part.set_health(HealthOf(status));
-  part.set_message(std::string(status.message()));
+  Describe(condition, part);
   return part;
 }
 
@@ -67,7 +71,7 @@ v1::SystemStatus Observer::AskAll() const {
   status.set_version(kVersion);
   *status.mutable_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
   for (v1::PartStatus& part : answers) {
-    if (IsDown(part)) status.set_status("degraded");
+    if (part.health() != v1::PART_HEALTH_SERVING) status.set_status("degraded");
     *status.add_parts() = std::move(part);
   }
   return status;

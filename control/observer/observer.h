@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "chartly/v1/observer.pb.h"
@@ -22,9 +22,9 @@ inline constexpr absl::Duration kProbeTimeout = absl::Seconds(1);
 inline constexpr absl::Duration kStatusAge = absl::Milliseconds(500);
 
 struct ObserverDeps {
-  // Asks a part; at most kProbeTimeout; the gateway by HTTP, the others by gRPC. FailedPrecondition: it answers and
-  // does not serve. Called from many threads.
-  std::function<absl::Status(Part)> probe;
+  // Asks a part; the gateway by HTTP, the others by gRPC. Takes kProbeTimeout at most. FailedPrecondition: it answers
+  // and does not serve. Called from many threads.
+  std::function<absl::StatusOr<v1::PartCondition>(Part)> probe;
   // Where a part is, for people.
   std::function<std::string(Part)> address;
   // Where the gateway of this process listens; empty if it runs elsewhere.
@@ -35,7 +35,8 @@ class Observer {
  public:
   // The clock must outlive it.
   Observer(ObserverDeps deps, Clock& clock) : deps_(std::move(deps)), clock_(clock) {}
-  // Every part in the order of Parts(). "degraded" if one that was asked does not serve.
+  // Every part in the order of Parts(). "degraded" if one that was asked does not serve, or says that something is
+  // amiss.
   v1::SystemStatus GetStatus();
 
  private:

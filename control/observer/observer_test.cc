@@ -13,15 +13,16 @@ namespace chartly::observer {
 
 struct ObserverFixture {
   FakeClock clock;
-  std::map<Part, absl::Status> faults;
+  std::map<Part, absl::StatusOr<v1::PartCondition>> faults;
   std::atomic<int> probes{0};
   Observer observer{MakeDeps("127.0.0.1:8090"), clock};
 
   ObserverDeps MakeDeps(const std::string& gateway_address) {
-    return {[this](Part part) {
+    return {[this](Part part) -> absl::StatusOr<v1::PartCondition> {
               ++probes;
               auto found = faults.find(part);
-              return found == faults.end() ? absl::OkStatus() : found->second;
+              if (found == faults.end()) return v1::PartCondition();
+              return found->second;
             },
             [](Part part) { return absl::StrCat("host:", InfoOf(part).port); }, gateway_address};
   }
@@ -58,6 +59,24 @@ TEST_CASE("a part that answers no, or not at all, makes the system degraded and 
   fixture.faults.clear();
   fixture.clock.Advance(absl::Seconds(1));
   CHECK(fixture.observer.GetStatus().status() == "ok");
+}
+
+TEST_CASE("a part that serves with something amiss makes the system degraded, one with a problem does not serve") {
+  ObserverFixture fixture;
+  v1::PartCondition condition;
+  condition.set_amiss("the disk is full");
+  fixture.faults[Part::kAggregator] = condition;
+  v1::SystemStatus status = fixture.observer.GetStatus();
+  CHECK(status.status() == "degraded");
+  CHECK(fixture.PartOf(status, "aggregator").health() == v1::PART_HEALTH_DEGRADED);
+  CHECK(fixture.PartOf(status, "aggregator").message() == "the disk is full");
+  CHECK(fixture.PartOf(status, "registry").health() == v1::PART_HEALTH_SERVING);
+  condition.set_problem("the disk failed");
+  fixture.faults[Part::kAggregator] = condition;
+  fixture.clock.Advance(absl::Seconds(1));
+  status = fixture.observer.GetStatus();
+  CHECK(fixture.PartOf(status, "aggregator").health() == v1::PART_HEALTH_NOT_SERVING);
+  CHECK(fixture.PartOf(status, "aggregator").message() == "the disk failed");
 }
 
 TEST_CASE("a gateway in another process is asked like any part, one of this process is there if we are") {
@@ -97,7 +116,7 @@ TEST_CASE("parts are asked at the same time") {
   absl::Barrier barrier(static_cast<int>(Parts().size()));
   Observer observer({[&](Part) {
                        barrier.Block();
-                       return absl::OkStatus();
+                       return v1::PartCondition();
                      },
                      [](Part) { return std::string("in-process"); }, ""},
                     clock);

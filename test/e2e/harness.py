@@ -156,12 +156,13 @@ class Cluster:
             control.start()
         self.wait_ready()
 
-    def wait_ready(self):
+    def wait_ready(self, healths=("serving",)):
         def ready():
             for control in self.controls:
                 assert control.alive(), f"{control.arguments} ended:\n{control.tail()}"
             try:
-                return self.get("/ready")["ready"] and self.get("/api/status")["status"] == "ok"
+                return self.get("/ready")["ready"] and all(part["health"] in healths
+                                                           for part in self.get("/api/status")["parts"])
             except (urllib.error.URLError, ConnectionError, ApiError):
                 return False
         wait_until(ready, "the control plane to be ready")

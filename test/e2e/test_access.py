@@ -44,7 +44,7 @@ def bindings():
 
 TENANTS = ["acme", "globex"]
 # About the deployment as a whole: of the default tenant alone.
-OF_THE_DEPLOYMENT = ["BackupService", "PartBackupService"]
+OF_THE_DEPLOYMENT = ["BackupService", "PartBackupService", "PartHealthService"]
 
 
 def permitted(rule, who, service=""):
@@ -160,7 +160,7 @@ class Keys(Cluster):
 PART_OF = {"RegistryService": "registry", "IngestService": "aggregator", "RecordService": "aggregator",
            "AggregatorService": "aggregator", "CoordinatorService": "coordinator", "ReporterService": "reporter",
            "AuthService": "auth", "AuditService": "audit", "ObserverService": "observer", "BackupService": "observer",
-           "PartBackupService": "observer", "ReleasesService": "releases"}
+           "PartBackupService": "observer", "PartHealthService": "observer", "ReleasesService": "releases"}
 
 
 @pytest.fixture(scope="module")

@@ -175,21 +175,31 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(mount)], check=False)
 
 
-def test_a_full_disk_pushes_back_and_loses_nothing(small_disk, tmp_path, source):
+def health_of(cluster, part):
+    status = cluster.get("/api/status")
+    return status["status"], next((each["health"], each["message"]) for each in status["parts"] if each["part"] == part)
+
+
+@pytest.mark.parametrize("processes", ["one process", "nine processes"])
+def test_a_full_disk_pushes_back_and_loses_nothing(small_disk, tmp_path, source, processes):
     from harness import Cluster
     def page(query):
         rows = ",".join('{"name":"%s-%d-%s","value":%d}' % (query["page"], i, os.urandom(900).hex(), i) for i in range(300))
         return 200, "application/json", ('{"pages":300,"rows":[%s]}' % rows).encode()
     source.routes["/big"] = page
-    cluster = Cluster(small_disk)
+    cluster = Cluster(small_disk, split=processes == "nine processes")
     try:
         cluster.folder = tmp_path  # the drone's disk has room
         cluster.create_profile(PROFILE.format(id="big", url=f"{source.url}/big", records="rows[*]", format="json").replace(
             "records: \"rows[*]\"", "records: \"rows[*]\", pagination: {type: page, param: page, pages: pages}"))
         cluster.drone()
         run_id = cluster.post("/api/profiles/big:runNow")["run_id"]
-        wait_until(lambda: "STORE_FULL" in cluster.controls[0].log_path.read_text() or
-                   "STORE_FULL" in cluster.drones["d1"].log_path.read_text(), "the store to be full", 90)
+        wait_until(lambda: "STORE_FULL" in cluster.drones["d1"].log_path.read_text(), "the store to be full", 90)
+        # Whoever looks at the page, /api/status or /health of the gateway is told which part it is and what to do.
+        wait_until(lambda: health_of(cluster, "aggregator")[0] == "degraded", "the disk to be told of")
+        health, message = health_of(cluster, "aggregator")[1]
+        assert health == "degraded" and "is full; free some space" in message
+        assert cluster.get("/health")["services"]["aggregator"] == {"status": "degraded", "message": message}
         before = cluster.get("/api/results/summary")["total_results"]
         assert before > 0 and cluster.controls[0].alive() and cluster.drones["d1"].alive()
         # Room comes back: the drone delivers the rest by itself.
@@ -197,5 +207,6 @@ def test_a_full_disk_pushes_back_and_loses_nothing(small_disk, tmp_path, source)
         run = cluster.wait_run(run_id, 120)
         assert run["balance"]["closed"] and run["balance"]["stored"] == 300 * 300, run
         assert cluster.get("/api/results/summary")["total_results"] == 300 * 300
+        wait_until(lambda: health_of(cluster, "aggregator") == ("ok", ("serving", "")), "all to be well again")
     finally:
         cluster.close()

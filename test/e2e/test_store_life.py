@@ -147,6 +147,10 @@ def test_stats_tell_what_is_there_and_verify_finds_a_flipped_byte(single):
     good = blob.read_bytes()
     place = len(good) // 2
     blob.write_bytes(good[:place] + bytes([good[place] ^ 255]) + good[place + 1:])
-    single.start_control()
+    single.controls[0].start()
+    single.wait_ready(healths=("serving", "degraded"))
+    status = single.get("/api/status")
+    aggregator = next(part for part in status["parts"] if part["part"] == "aggregator")
+    assert status["status"] == aggregator["health"] == "degraded" and "damaged" in aggregator["message"], status
     damaged = single.cli("store", "verify")
     assert damaged.returncode == 1 and "p, batch" in damaged.stdout, damaged.stdout + damaged.stderr
